@@ -1,0 +1,79 @@
+# Every target installs what it needs into .venv, and again when pyproject.toml has changed.
+# Needs make and Python 3.11 or newer with its venv module: `make test PYTHON=python3.12` picks another one.
+
+PYTHON ?= python3
+OUT ?= report
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input --quiet --quiet
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help report test lint format docs bench clean
+
+help: ## List the targets.
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# The exit status of `validate` is 0 agrees, 1 disagrees, 2 bad input, 3 inconclusive. An inconclusive report is
+# still a report, and more trials are the answer: it does not fail the target. A disagreement does.
+report: $(VENV)/.installed-base ## Simulate the headline case, compare it with the theory, write report/report.html.
+	@status=0; $(BIN)/rmt-spikes validate --out '$(OUT)' || status=$$?; \
+	case $$status in \
+	  0) verdict='theory and simulation agree' ;; \
+	  1) verdict='theory and simulation DISAGREE (exit status 1)' ;; \
+	  3) verdict='inconclusive, more trials are needed (exit status 3)' ;; \
+	  *) exit $$status ;; \
+	esac; \
+	test -f '$(OUT)/report.html' || { echo "No report was written (exit status $$status)." >&2; exit 1; }; \
+	echo "Report: $(abspath $(OUT))/report.html: $$verdict"; \
+	test $$status -ne 1
+
+test: $(VENV)/.installed-test ## Run all tests, the benchmarks once each among them.
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.installed-test ## Check style and types.
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+format: $(VENV)/.installed-test ## Put the code into the project's format.
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+docs: $(VENV)/.installed-docs ## Build the documentation into docs/_build/html.
+	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
+	@echo "Documentation: $(abspath docs/_build/html/index.html)"
+
+bench: $(VENV)/.installed-test ## Measure the speed of predictions and simulations.
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest benchmarks --benchmark-enable --benchmark-only
+
+clean: ## Remove what the other targets made, the installation included.
+	rm -rf $(VENV) report docs/_build build dist .benchmarks .hypothesis .mypy_cache .pytest_cache .ruff_cache
+
+# `make X` first checks that there is an interpreter to work with, and says so when there is none.
+$(BIN)/python:
+	@command -v '$(PYTHON)' >/dev/null || { \
+	  echo "'$(PYTHON)' was not found: install Python 3.11 or newer, or name one: make PYTHON=python3.12" >&2; \
+	  exit 1; }
+	@'$(PYTHON)' -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "Python 3.11 or newer is needed, '$(PYTHON)' is $$('$(PYTHON)' -V 2>&1): name another: make PYTHON=python3.12" >&2; \
+	  exit 1; }
+	@echo "Setting up $(VENV) (once)"
+	@'$(PYTHON)' -m venv --clear $(VENV)
+
+# Stamps, one for each set of extras: what is installed is as new as what pyproject.toml asks for.
+$(VENV)/.installed-base: pyproject.toml | $(BIN)/python
+	@echo "Installing rmt-spikes into $(VENV)"
+	@$(PIP) install --editable .
+	@touch $@
+
+$(VENV)/.installed-test: $(VENV)/.installed-base
+	@echo "Installing the test and lint tools into $(VENV)"
+	@$(PIP) install --editable '.[test]'
+	@touch $@
+
+$(VENV)/.installed-docs: $(VENV)/.installed-base
+	@echo "Installing the documentation tools into $(VENV)"
+	@$(PIP) install --editable '.[docs]'
+	@touch $@

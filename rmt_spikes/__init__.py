@@ -1,0 +1,89 @@
+"""Random matrix theory of one gradient step.
+
+Predicts the spectrum, the spikes, the features they carry and the losses of a two-layer network after one
+gradient step; simulates the same network exactly; and says whether the two agree.
+
+Names are imported when they are first used: ``import rmt_spikes`` alone loads no numerical library.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rmt_spikes import theory
+    from rmt_spikes.errors import CaseError, ConvergenceError, DomainError, RmtSpikesError
+    from rmt_spikes.setting import Setting
+    from rmt_spikes.simulation import Observation, Trial, simulate
+    from rmt_spikes.theory import (
+        Bulk,
+        Certificate,
+        Latent,
+        Losses,
+        Prediction,
+        Spike,
+        critical_step_sizes,
+        predict,
+    )
+    from rmt_spikes.validation import Comparison, Report, validate
+    from rmt_spikes.validation.compare import compare
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Bulk",
+    "CaseError",
+    "Certificate",
+    "Comparison",
+    "ConvergenceError",
+    "DomainError",
+    "Latent",
+    "Losses",
+    "Observation",
+    "Prediction",
+    "Report",
+    "RmtSpikesError",
+    "Setting",
+    "Spike",
+    "Trial",
+    "__version__",
+    "compare",
+    "critical_step_sizes",
+    "predict",
+    "simulate",
+    "theory",
+    "validate",
+]
+
+_HOMES = {
+    "errors": ("CaseError", "ConvergenceError", "DomainError", "RmtSpikesError"),
+    "setting": ("Setting",),
+    "simulation": ("Observation", "Trial", "simulate"),
+    "theory": (
+        "Bulk",
+        "Certificate",
+        "Latent",
+        "Losses",
+        "Prediction",
+        "Spike",
+        "critical_step_sizes",
+        "predict",
+    ),
+    "validation": ("Comparison", "Report", "compare", "validate"),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    """Import the module that defines a public name, and keep the name."""
+    if name == "theory":
+        return import_module("rmt_spikes.theory")
+    if name not in _HOME_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"rmt_spikes.{_HOME_OF[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """Public names, imported or not."""
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,283 @@
+"""Commands: predict, simulate, validate, derive.
+
+Only typer is imported here at once: everything else waits for the command that needs it.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from rmt_spikes.errors import ConvergenceError, RmtSpikesError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from rmt_spikes.setting import Setting
+
+STATUS = {"agrees": 0, "disagrees": 1, "inconclusive": 3}
+BAD_INPUT = 2
+INTERRUPTED = 130
+MESSAGE_CHARACTERS = 1500
+
+app = typer.Typer(
+    name="rmt-spikes",
+    help="Random matrix theory of one gradient step: predict, simulate, validate, derive.",
+    epilog="Exit status: 0 agrees (or done), 1 disagrees, 2 bad input, 3 inconclusive (or no convergence).",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+SettingFile = Annotated[
+    Path, typer.Argument(metavar="SETTING.toml", help="A setting, or a case with [setting].")
+]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Replace a key of the setting; repeatable."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
+
+
+@app.command()
+def predict(
+    setting: SettingFile,
+    overrides: Overrides = None,
+    method: Annotated[str | None, typer.Option(help="uniform, closed_form or limit.")] = None,
+    features: Annotated[str, typer.Option(help="corrected or published.")] = "corrected",
+    as_json: AsJson = False,
+) -> None:
+    """Predict spectrum, spikes, features and losses of a setting."""
+    with _reporting():
+        from rmt_spikes.theory import predict as predict_setting
+
+        prediction = predict_setting(_read_setting(setting, overrides), method=method, features=features)
+        if as_json:
+            _print_json(prediction.to_dict())
+        else:
+            from rmt_spikes.validation.terminal import print_prediction
+
+            print_prediction(prediction.to_dict(), _console())
+
+
+@app.command()
+def simulate(
+    setting: SettingFile,
+    overrides: Overrides = None,
+    trials: Annotated[int, typer.Option(min=1, help="Number of independent trials.")] = 8,
+    seed: Annotated[int, typer.Option(min=0, help="Seed; it and its number determine a trial.")] = 0,
+    jobs: Annotated[int, typer.Option(min=1, help="Number of processes.")] = 1,
+    as_json: AsJson = False,
+) -> None:
+    """Simulate a setting exactly: the same quantities, observed, with standard errors."""
+    with _reporting():
+        from rmt_spikes.simulation import simulate as simulate_setting
+
+        what = _read_setting(setting, overrides)
+        with _progress() as show:
+            show("simulating", 0, trials)
+            finished = 0
+
+            def one_more(_: object) -> None:
+                nonlocal finished
+                finished += 1
+                show("simulating", finished, trials)
+
+            observation = simulate_setting(what, trials=trials, seed=seed, jobs=jobs, on_trial=one_more)
+        if as_json:
+            _print_json(observation.to_dict())
+        else:
+            from rmt_spikes.validation.terminal import print_observation
+
+            print_observation(observation.to_dict(), _console())
+
+
+@app.command()
+def validate(
+    out: Annotated[
+        Path, typer.Option(metavar="DIR", help="Folder of the report; a run found there is resumed.")
+    ],
+    cases: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[CASE.toml]...", help="Cases; without any, the built-in headline case."),
+    ] = None,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="Number of processes.  [default: the processors]")
+    ] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Smaller and fewer: seconds, not minutes.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Simulate the settings of a case, compare with the theory, and write a report."""
+    with _reporting(f"Finished trials are kept in {out}; the same command continues."):
+        from rmt_spikes.validation import validate as validate_cases
+
+        with _progress() as show:
+            report = validate_cases(
+                cases or None,
+                out=out,
+                jobs=_processors() if jobs is None else jobs,
+                quick=quick,
+                on_progress=lambda progress: show(*progress),
+            )
+        if as_json:
+            sys.stdout.write(report.json.read_text(encoding="utf-8"))
+        else:
+            from rmt_spikes.validation.terminal import print_report
+
+            print_report(report, _console())
+    raise typer.Exit(STATUS[report.verdict])
+
+
+@app.command()
+def derive(
+    quantity: Annotated[
+        str | None, typer.Argument(metavar="QUANTITY", help="Without it: lists what is known.")
+    ] = None,
+    latex: Annotated[bool, typer.Option("--latex", help="Print LaTeX and nothing else.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Derive a formula of the theory symbolically."""
+    with _reporting():
+        from rmt_spikes.theory import symbolic
+
+        if quantity is None:
+            names = symbolic.quantities()
+            if as_json:
+                _print_json({"schema": "rmt-spikes/quantities/1", "quantities": list(names)})
+            else:
+                sys.stdout.write("\n".join(names) + "\n")
+            return
+        formula = symbolic.derive(quantity)
+        if as_json:
+            _print_json(formula.to_dict())
+        elif latex:
+            sys.stdout.write(formula.latex() + "\n")
+        else:
+            lines = [
+                f"{formula.title} (docs/theory.md section {formula.section})",
+                "",
+                f"  {formula.text()}",
+                "",
+            ]
+            width = max((len(name) for name in formula.symbols), default=0)
+            lines += [f"  {name:<{width}}  {meaning}" for name, meaning in formula.symbols.items()]
+            sys.stdout.write("\n".join(lines) + "\n")
+
+
+def main() -> None:
+    """Run the command line; the entry point `rmt-spikes`."""
+    app(prog_name="rmt-spikes")
+
+
+@contextmanager
+def _reporting(on_interrupt: str = "") -> Iterator[None]:
+    """Turn errors into one short message on stderr and an exit status."""
+    try:
+        yield
+    except ConvergenceError as error:
+        _fail(str(error), STATUS["inconclusive"])
+    except RmtSpikesError as error:
+        _fail(str(error), BAD_INPUT)
+    except MemoryError:
+        _fail("not enough memory: take a smaller n, d, width or fewer jobs", BAD_INPUT)
+    except BrokenPipeError:
+        # Whoever read the output has left: nothing more can be said, not even when Python flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit(1) from None
+    except OSError as error:
+        _fail(f"{error.filename or 'output'}: {error.strerror or error}", BAD_INPUT)
+    except KeyboardInterrupt:
+        _fail(f"interrupted. {on_interrupt}".strip(), INTERRUPTED)
+
+
+def _fail(message: str, status: int) -> None:
+    if len(message) > MESSAGE_CHARACTERS:
+        message = message[:MESSAGE_CHARACTERS] + " ..."
+    # Control characters of a hostile file must not reach the terminal.
+    message = "".join(c if c.isprintable() or c == "\n" else "?" for c in message)
+    typer.echo(f"rmt-spikes: {message}", err=True)
+    raise typer.Exit(status)
+
+
+def _read_setting(path: Path, overrides: list[str] | None) -> Setting:
+    from rmt_spikes.setting import Setting
+
+    return Setting.from_toml(path, overrides or ())
+
+
+def _processors() -> int:
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:
+        return os.cpu_count() or 1
+
+
+def _print_json(document: Any) -> None:
+    from rmt_spikes.validation.document import to_json
+
+    sys.stdout.write(to_json(document))
+
+
+def _console() -> Console:
+    from rich.console import Console
+
+    return Console(highlight=False)
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[str, int, int], None]]:
+    """Progress bar on stderr: a function of stage, done and total that moves it."""
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield _progress_lines()
+        return
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("starting", total=None)
+
+        def show(stage: str, done: int, total: int) -> None:
+            bar.update(task, description=stage, completed=done, total=total)
+
+        yield show
+
+
+def _progress_lines() -> Callable[[str, int, int], None]:
+    """Progress for a log: a line for each tenth."""
+    last: tuple[str, int] | None = None
+
+    def show(stage: str, done: int, total: int) -> None:
+        nonlocal last
+        tenth = (stage, 10 * done // max(total, 1))
+        if tenth != last:
+            last = tenth
+            typer.echo(f"{stage} {done}/{total}", err=True)
+
+    return show
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,87 @@
+"""TOML documents: reading a file, and reading ``key=value`` from a command line."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from rmt_spikes.errors import CaseError, shorten
+
+MAX_BYTES = 1 << 20
+
+
+def read_toml(path: str | Path) -> dict[str, Any]:
+    """Read a TOML file of at most 1 MB.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file.
+
+    Returns
+    -------
+    dict
+        The document; never empty.
+
+    Raises
+    ------
+    CaseError
+        When the file is absent, unreadable, too long, not UTF-8, not TOML or empty.
+    """
+    try:
+        with open(path, "rb") as stream:
+            content = stream.read(MAX_BYTES + 1)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise CaseError(path, "", f"cannot be read: {reason}") from None
+    if len(content) > MAX_BYTES:
+        raise CaseError(path, "", "must be a TOML file of at most 1 MB, got a longer one")
+    try:
+        document = tomllib.loads(content.decode("utf-8"))
+    except UnicodeDecodeError:
+        raise CaseError(path, "", "must be a TOML file in UTF-8, got binary data") from None
+    except RecursionError:
+        raise CaseError(path, "", "must be a TOML file, got one that nests too deep") from None
+    except ValueError as error:
+        raise CaseError(path, "", f"must be a TOML file: {shorten(str(error), 120)}") from None
+    if not document:
+        raise CaseError(path, "", "must hold parameters, got an empty file")
+    return document
+
+
+def parse_override(text: str) -> tuple[str, Any]:
+    """Read ``key=value``, with a TOML value; a bare word is taken as text.
+
+    Parameters
+    ----------
+    text : str
+        For example ``"ridge=0.1"``, ``"activation=tanh"`` or ``"target={hermite=[0, 1]}"``.
+
+    Returns
+    -------
+    key : str
+        The key.
+    value : object
+        The value.
+
+    Raises
+    ------
+    CaseError
+        When the text has another form; no file is named.
+
+    Examples
+    --------
+    >>> parse_override("readout=constant")
+    ('readout', 'constant')
+    """
+    key, equals, value = (part.strip() for part in text.partition("="))
+    if not equals or not key or not value:
+        raise CaseError(None, "", f"an override must have the form key=value, got {shorten(text)}")
+    try:
+        parsed = tomllib.loads(f"value = {value}")
+    except (ValueError, RecursionError):
+        parsed = {"value": value} if value.isidentifier() else {}
+    if set(parsed) != {"value"}:
+        raise CaseError(None, shorten(key, 40).strip("'\""), f"must be one TOML value, got {shorten(value)}")
+    return key, parsed["value"]

@@ -1,0 +1,292 @@
+"""Formulas in one variable ``z``: a whitelisted syntax tree, never evaluated as code.
+
+Text goes through ``ast.parse`` behind bounds on length, depth, size, exponents and constants, and only
+the node types below are accepted. The accepted tree is then walked by this module alone: for values, for
+the exact derivative (forward mode) and for a sympy expression.
+"""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache, reduce
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rmt_spikes.elementary import ELEMENTARY
+from rmt_spikes.errors import DomainError, Word
+from rmt_spikes.expression_tree import CONSTANTS, Node, apply_operation
+from rmt_spikes.zeros import REACH, find_zeros, sample, scan_points
+
+RealArray = NDArray[Any]
+
+MAX_LENGTH = 1000
+MAX_DEPTH = 60
+MAX_NODES = 400
+MAX_EXPONENT = 20
+MAX_CONSTANT = 1e12
+MAX_KINKS = 64
+
+FUNCTIONS = tuple(sorted([*(set(ELEMENTARY) - {"identity"}), "max", "min"]))
+
+_BINARY = {ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.Div: "div"}
+
+
+@dataclass(frozen=True)
+class Expression:
+    """An accepted formula.
+
+    Parameters
+    ----------
+    text : str
+        The formula in canonical spelling.
+    root : Node
+        Its tree.
+    kinks : tuple of float
+        Points where it is not smooth, sorted.
+    """
+
+    text: str
+    root: Node
+    kinks: tuple[float, ...]
+
+    def value(self, z: RealArray) -> RealArray:
+        """Evaluate at an array of float32 or float64."""
+        value: RealArray = np.asarray(self.root.value(z), dtype=z.dtype)
+        return value if value.shape == z.shape else np.full_like(z, value)
+
+    def slope(self, z: RealArray) -> RealArray:
+        """Evaluate the derivative at an array of float32 or float64."""
+        slope = self.root.pair(z)[1]
+        return np.zeros_like(z) if slope is None else np.asarray(slope, dtype=z.dtype)
+
+
+def parse_expression(text: object, field: str) -> Expression:
+    """Read a formula.
+
+    Parameters
+    ----------
+    text : str
+        The formula, at most 1000 characters.
+    field : str
+        Name of the parameter, for error messages.
+
+    Returns
+    -------
+    Expression
+        The formula, finite on ``|z| <= 38``.
+
+    Raises
+    ------
+    DomainError
+        When the text is not a formula of the accepted kind, or has a pole, an overflow or no real value at
+        a point that a Gaussian variable can reach in double precision.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> formula = parse_expression("z**2/10 + tanh(z)", "activation")
+    >>> float(formula.slope(np.array(0.0)))
+    1.0
+    """
+    if not isinstance(text, str) or not text.strip():
+        raise DomainError(field, "expression must be a formula in z, given as text", text)
+    if len(text) > MAX_LENGTH:
+        given = Word(f"{len(text)} characters")
+        raise DomainError(field, f"expression must have at most {MAX_LENGTH} characters", given)
+    return _checked(text, field)
+
+
+@lru_cache(maxsize=256)
+def _checked(text: str, field: str) -> Expression:
+    tree = _syntax(text, field)
+    root = _Reader(field).read(tree.body)
+    with np.errstate(all="ignore"):
+        _check_domain(root, field, text)
+        kinks = _kinks(root, field, text)
+    return Expression(ast.unparse(tree), root, kinks)
+
+
+def _syntax(text: str, field: str) -> ast.Expression:
+    """Parse the text, and bound what comes out."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            tree = ast.parse(text.strip(), mode="eval")
+    except (RecursionError, MemoryError):
+        raise DomainError(field, f"expression must not nest deeper than {MAX_DEPTH} levels", text) from None
+    except (SyntaxError, ValueError, Warning):
+        raise DomainError(field, "expression must be a formula in z, e.g. tanh(z) + z**2/10", text) from None
+    level: list[ast.AST] = [tree.body]
+    count = 0
+    for _ in range(MAX_DEPTH):
+        count += len(level)
+        level = [child for node in level for child in ast.iter_child_nodes(node)]
+        if not level:
+            break
+    if level:
+        raise DomainError(field, f"expression must not nest deeper than {MAX_DEPTH} levels", text)
+    if count > MAX_NODES:
+        raise DomainError(field, f"expression must have at most {MAX_NODES} operations", text)
+    return tree
+
+
+class _Reader:
+    """Turn accepted syntax into nodes; everything else is refused by name."""
+
+    def __init__(self, field: str) -> None:
+        self.field = field
+
+    def refuse(self, required: str, node: ast.AST, advice: str = "") -> DomainError:
+        try:
+            given = ast.unparse(node)
+        except (RecursionError, ValueError):
+            given = type(node).__name__
+        return DomainError(self.field, f"expression {required}", given, advice)
+
+    def read(self, node: ast.expr) -> Node:
+        match node:
+            case ast.Constant():
+                return self.number(node)
+            case ast.Name(id="z"):
+                return Node("z")
+            case ast.Name(id=name) if name in CONSTANTS:
+                return Node(name, constant=CONSTANTS[name])
+            case ast.Name(id=name):
+                raise self.refuse("must be in the variable z", node, self.suggestion(name))
+            case ast.UnaryOp(op=ast.UAdd()):
+                return self.read(node.operand)
+            case ast.UnaryOp(op=ast.USub()):
+                return self.build("neg", [self.read(node.operand)], node)
+            case ast.BinOp(op=ast.Pow()):
+                return self.power(node)
+            case ast.BinOp(op=operator) if type(operator) in _BINARY:
+                return self.build(
+                    _BINARY[type(operator)], [self.read(node.left), self.read(node.right)], node
+                )
+            case ast.BinOp(op=ast.BitXor()):
+                raise self.refuse("has no operator ^", node, "write ** for a power")
+            case ast.Call(func=ast.Name(id=name), keywords=[]):
+                return self.call(name, node)
+        raise self.refuse("may hold z, numbers, pi, e, + - * / ** and calls of known functions only", node)
+
+    def number(self, node: ast.Constant) -> Node:
+        number = node.value
+        if isinstance(number, bool) or not isinstance(number, int | float):
+            raise self.refuse("must hold numbers only", node)
+        if not abs(number) <= MAX_CONSTANT:
+            raise self.refuse(f"must hold numbers of size at most {MAX_CONSTANT:g}", node)
+        return Node("number", constant=float(number))
+
+    def power(self, node: ast.BinOp) -> Node:
+        exponent = self.read(node.right)
+        if exponent.constant is None or any(below.operation == "pow" for below in exponent.walk()):
+            raise self.refuse("must have plain numbers as exponents", node)
+        if abs(exponent.constant) > MAX_EXPONENT:
+            raise self.refuse(f"must have exponents between -{MAX_EXPONENT} and {MAX_EXPONENT}", node)
+        return self.build("pow", [self.read(node.left), exponent], node)
+
+    def call(self, name: str, node: ast.Call) -> Node:
+        if name not in FUNCTIONS:
+            raise self.refuse("must use known functions only", node, self.suggestion(name))
+        arguments = [self.read(argument) for argument in node.args]
+        if name in ("max", "min"):
+            if len(arguments) < 2:
+                raise self.refuse(f"needs two arguments or more for {name}", node)
+            return reduce(lambda left, right: self.build(name, [left, right], node), arguments)
+        if len(arguments) != 1:
+            raise self.refuse(f"needs one argument for {name}", node)
+        return self.build(name, arguments, node)
+
+    def suggestion(self, name: str) -> str:
+        close = difflib.get_close_matches(name.lower()[:40], [*FUNCTIONS, *CONSTANTS, "z"], n=1)
+        return f"did you mean {close[0]}?" if close else "functions: " + " ".join(FUNCTIONS)
+
+    def build(self, operation: str, arguments: list[Node], node: ast.AST) -> Node:
+        degree = max(argument.degree for argument in arguments)
+        if operation == "pow":
+            degree = arguments[0].degree * max(1.0, abs(arguments[1].constant or 0.0))
+        if degree > 3 * MAX_EXPONENT:
+            raise self.refuse(f"must not multiply nested exponents beyond {3 * MAX_EXPONENT}", node)
+        constants = [argument.constant for argument in arguments]
+        if any(constant is None for constant in constants):
+            return Node(operation, tuple(arguments), None, degree)
+        with np.errstate(all="ignore"):
+            constant = float(apply_operation(operation, [np.float64(c) for c in constants if c is not None]))
+        if not abs(constant) <= MAX_CONSTANT:
+            raise self.refuse(f"must hold numbers of size at most {MAX_CONSTANT:g}", node)
+        return Node(operation, tuple(arguments), constant, degree)
+
+
+def _conditions(root: Node) -> Iterator[tuple[Node, str]]:
+    """Yield each subtree whose sign matters, with what it must be."""
+    for node in root.walk():
+        if node.constant is not None or not node.arguments:
+            continue
+        first = node.arguments[0]
+        if node.operation == "div":
+            yield node.arguments[1], "nonzero"
+        elif node.operation == "pow":
+            exponent = node.arguments[1].constant or 0.0
+            if exponent < 0:
+                yield first, "positive" if exponent % 1 else "nonzero"
+            elif exponent % 1:
+                yield first, "nonnegative"
+        elif node.operation == "log1p":
+            yield Node("add", (first, Node("number", constant=1.0))), "positive"
+        elif node.operation in ELEMENTARY and ELEMENTARY[node.operation].domain != "real":
+            yield first, ELEMENTARY[node.operation].domain
+
+
+def _zeros(node: Node) -> RealArray:
+    return find_zeros(node.value, lambda z: node.pair(z)[1])
+
+
+def _check_domain(root: Node, field: str, text: str) -> None:
+    """Refuse poles, values that are not real and overflow, on ``|z| <= 38``."""
+    points = scan_points()
+    near = points[np.abs(points) <= REACH]
+    for node, need in _conditions(root):
+        if node.constant is not None:
+            continue
+        zeros = _zeros(node)
+        zeros = zeros[np.abs(zeros) <= REACH]
+        if need != "nonnegative" and zeros.size:
+            where = zeros[np.argmin(np.abs(zeros))] + 0.0
+            raise DomainError(field, f"expression must be finite, but has a pole at z = {where:.6g}", text)
+        between = np.sort(np.concatenate([near, (zeros[1:] + zeros[:-1]) / 2]))
+        negative = between[sample(node.value, between) < 0]
+        if need != "nonzero" and negative.size:
+            where = negative[np.argmin(np.abs(negative))]
+            raise DomainError(field, f"expression must be real, but is not at z = {where:.6g}", text)
+    bad = near[~np.isfinite(sample(root.value, near))]
+    if bad.size:
+        where = bad[np.argmin(np.abs(bad))]
+        advice = "it must not overflow for |z| <= 38"
+        raise DomainError(field, f"expression must be finite, but is not at z = {where:.6g}", text, advice)
+
+
+def _kinks(root: Node, field: str, text: str) -> tuple[float, ...]:
+    """Find where the formula is not smooth: zeros of what stands inside abs, max, sqrt and their like."""
+    found: list[float] = []
+    for node in root.walk():
+        if node.constant is not None or not node.arguments:
+            continue
+        if node.operation in ("max", "min"):
+            found.extend(_zeros(Node("sub", node.arguments)))
+        elif (node.operation in ELEMENTARY and ELEMENTARY[node.operation].kink) or (
+            node.operation == "pow" and (node.arguments[1].constant or 0.0) % 1
+        ):
+            found.extend(_zeros(node.arguments[0]))
+    kinks: list[float] = []
+    for kink in sorted(float(kink) + 0.0 for kink in found):
+        if not kinks or kink - kinks[-1] > 1e-11 * max(1.0, abs(kink)):
+            kinks.append(kink)
+    if sum(abs(kink) <= REACH for kink in kinks) > MAX_KINKS:
+        raise DomainError(field, f"expression must have at most {MAX_KINKS} kinks for |z| <= 38", text)
+    return tuple(sorted(sorted(kinks, key=abs)[:MAX_KINKS]))

@@ -1,0 +1,322 @@
+"""What is being predicted: a network, a gradient step and a ridge regression (docs/theory.md section 1)."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    SkipValidation,
+    ValidationError,
+    ValidationInfo,
+    field_serializer,
+    field_validator,
+    model_validator,
+)
+
+from rmt_spikes.activations import ScalarFunction, function_from
+from rmt_spikes.documents import parse_override
+from rmt_spikes.documents import read_toml as read_toml
+from rmt_spikes.errors import CaseError, ConvergenceError, DomainError, Word, shorten
+from rmt_spikes.hermite import HermiteExpansion, expand
+from rmt_spikes.parameters import PARAMETERS, FunctionSpecification
+
+_Function = Annotated[str | Mapping[str, Any], SkipValidation]
+
+
+class Setting(BaseModel):
+    """One network, one gradient step and one ridge regression (docs/theory.md section 1).
+
+    Keyword arguments are the keys of the TOML; `PARAMETERS` declares their domains. Settings are
+    immutable, comparable, hashable and picklable.
+
+    Parameters
+    ----------
+    n, d, width : int
+        Samples of the first batch, input dimension, neurons.
+    n_ridge : int, optional
+        Samples of the second batch; `n` when not given.
+    activation, target : str or mapping
+        A name, ``{"hermite": [c_0, c_1, ...]}`` (probabilists', not normalised) or
+        ``{"expression": "tanh(z) + z**2/10"}``.
+    center : bool
+        Whether ``E activation(Z)`` is subtracted.
+    noise_std : float
+        Standard deviation of the label noise.
+    ridge : float
+        Ridge penalty.
+    step_size, step_exponent : float
+        Exactly one of them; ``step_size = n ** step_exponent``.
+    readout : {"gaussian", "rademacher", "constant"}
+        Law of the readout weights.
+    output_scale : {"mean_field", "standard"}
+        ``varsigma = 1/sqrt(width)`` or 1.
+
+    Raises
+    ------
+    DomainError
+        When a value is outside its domain; the error names the field.
+
+    Examples
+    --------
+    >>> setting = Setting(n=100, d=50, width=80, activation="relu", target="identity", ridge=0.1, step_size=0)
+    >>> setting.n_ridge, setting.phi
+    (100, 0.5)
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=False)
+
+    n: int
+    d: int
+    width: int
+    n_ridge: int
+    activation: _Function
+    target: _Function
+    center: bool = True
+    noise_std: float = 0.0
+    ridge: float
+    step_size: float | None = None
+    step_exponent: float | None = None
+    readout: Literal["gaussian", "rademacher", "constant"] = "gaussian"
+    output_scale: Literal["mean_field", "standard"] = "mean_field"
+
+    def __init__(self, **values: Any) -> None:
+        if values.get("n_ridge") is None and "n" in values:
+            values["n_ridge"] = values["n"]
+        for name in ("step_size", "step_exponent"):
+            if name in values and values[name] is None:
+                del values[name]
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise _domain_error(error) from None
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _check_value(cls, given: Any, info: ValidationInfo) -> Any:
+        assert info.field_name is not None
+        return PARAMETERS[info.field_name].check(info.field_name, given)
+
+    @model_validator(mode="after")
+    def _check_together(self) -> Self:
+        if (self.step_size is None) == (self.step_exponent is None):
+            given = Word("neither" if self.step_size is None else "both")
+            raise DomainError(
+                "step_size", "must come alone or as step_exponent, exactly one of the two", given
+            )
+        limit = 10 * math.sqrt(self.width)
+        if self.step > limit:
+            field = "step_size" if self.step_exponent is None else "step_exponent"
+            given = getattr(self, field)
+            raise DomainError(field, f"must give a step of at most 10 sqrt(width) = {limit:.6g}", given)
+        _check_activation(self.activation, self.center)
+        if _expansion(self.target, "target", False).second_moment + self.noise_std == 0:
+            raise DomainError("target", "must not be 0 everywhere when noise_std is 0", self.target)
+        return self
+
+    def __hash__(self) -> int:
+        return hash(tuple(getattr(self, name) for name in type(self).model_fields))
+
+    @classmethod
+    def from_toml(cls, path: str | Path, overrides: Sequence[str] = ()) -> Self:
+        """Read a setting from a TOML file.
+
+        Parameters
+        ----------
+        path : str or Path
+            A file with the keys at top level, or under ``[setting]``.
+        overrides : sequence of str
+            ``"key=value"`` with TOML values; a bare word is taken as text. Giving one step key drops the
+            other.
+
+        Returns
+        -------
+        Setting
+            The setting.
+
+        Raises
+        ------
+        CaseError
+            When the file cannot be read or a value is outside its domain; names the file and the key.
+        """
+        document = read_toml(path)
+        prefix = "setting." if "setting" in document else ""
+        values = document["setting"] if prefix else document
+        if not isinstance(values, Mapping):
+            raise CaseError(path, "setting", f"must be a table of parameters, got {shorten(values)}")
+        changes = dict(parse_override(override) for override in overrides)
+        try:
+            return cls(**_merged(values, changes))
+        except DomainError as error:
+            if error.field in changes:
+                raise CaseError(None, error.field, error.reason) from None
+            raise CaseError(path, prefix + error.field, error.reason) from None
+
+    def replace(self, **changes: Any) -> Self:
+        """Return a setting with some values changed, checked again.
+
+        Parameters
+        ----------
+        **changes : object
+            New values. Giving one step key drops the other. A second batch of the size of the first keeps
+            that size when only `n` is given.
+
+        Returns
+        -------
+        Setting
+            The new setting.
+
+        Raises
+        ------
+        DomainError
+            When a value is outside its domain.
+        """
+        values = self.to_dict()
+        if self.n_ridge == self.n:
+            del values["n_ridge"]
+        return type(self)(**_merged(values, changes))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the keys of the TOML, ready for JSON, with the one step key that was given."""
+        return self.model_dump(exclude_none=True)
+
+    @field_serializer("activation", "target")
+    def _plain(self, given: str | Mapping[str, Any]) -> str | dict[str, Any]:
+        return given.to_dict() if isinstance(given, FunctionSpecification) else str(given)
+
+    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
+        return list(self.to_dict().items())
+
+    @property
+    def step(self) -> float:
+        """Step size ``eta``."""
+        if self.step_size is not None:
+            return self.step_size
+        assert self.step_exponent is not None
+        return float(self.n**self.step_exponent)
+
+    @property
+    def exponent(self) -> float:
+        """Step exponent ``log(eta)/log(n)``; ``-inf`` at step 0, and ``nan`` at ``n = 1``."""
+        if self.step_exponent is not None:
+            return self.step_exponent
+        if self.step == 0:
+            return -math.inf
+        return math.log(self.step) / math.log(self.n) if self.n > 1 else math.nan
+
+    @property
+    def theta(self) -> float:
+        """``eta / sqrt(N)``."""
+        return self.step / math.sqrt(self.width)
+
+    @property
+    def phi(self) -> float:
+        """``d / n``."""
+        return self.d / self.n
+
+    @property
+    def psi(self) -> float:
+        """``d / N``."""
+        return self.d / self.width
+
+    @property
+    def gamma(self) -> float:
+        """``N / d``."""
+        return self.width / self.d
+
+    @property
+    def ridge_ratio(self) -> float:
+        """``N / n~``."""
+        return self.width / self.n_ridge
+
+    @property
+    def activation_function(self) -> ScalarFunction:
+        """The activation, minus its mean when `center` is true."""
+        return _function(self.activation, "activation", self.center)
+
+    @property
+    def target_function(self) -> ScalarFunction:
+        """The link function of the target."""
+        return _function(self.target, "target", False)
+
+    @property
+    def activation_expansion(self) -> HermiteExpansion:
+        """Hermite expansion of `activation_function`."""
+        return expand(self.activation_function)
+
+    @property
+    def target_expansion(self) -> HermiteExpansion:
+        """Hermite expansion of `target_function`."""
+        return expand(self.target_function)
+
+    @property
+    def label_energy(self) -> float:
+        """``E y^2 = c_*^2 + sigma_eps^2``."""
+        return self.target_expansion.second_moment + self.noise_std**2
+
+
+@lru_cache(maxsize=256)
+def _function(spec: str | Mapping[str, Any], field: str, center: bool) -> ScalarFunction:
+    function = function_from(spec, field)
+    return function.shifted(_expansion(spec, field, False).mean) if center else function
+
+
+def _expansion(spec: str | Mapping[str, Any], field: str, center: bool) -> HermiteExpansion:
+    """Expand a function of the setting; what cannot be expanded is outside the domain of its field."""
+    try:
+        return expand(_function(spec, field, center))
+    except DomainError as error:
+        raise DomainError(field, error.required, spec) from None
+    except ConvergenceError as error:
+        raise DomainError(field, f"must be smooth enough to integrate: {error.message}", spec) from None
+
+
+def _check_activation(spec: str | Mapping[str, Any], center: bool) -> None:
+    """Refuse activations for which one gradient step has no signal, or no derivative."""
+    expansion = _expansion(spec, "activation", center)
+    rms = math.sqrt(expansion.second_moment)
+    if abs(expansion.linear) <= max(1e-9 * rms, expansion.error[1]):
+        advice = "without it the gradient step carries no linear signal"
+        raise DomainError("activation", "must have c_1 = E[Z f(Z)] different from 0", spec, advice)
+    if not math.isfinite(expansion.derivative_second_moment):
+        raise DomainError("activation", "must have a finite, square-integrable derivative", spec)
+    # Stein's lemma: E Z f = E f' exactly when f has no jumps.
+    if abs(expansion.derivative_mean - expansion.linear) > 1e-7 * rms:
+        raise DomainError("activation", "must be continuous", spec, "the gradient step does not see jumps")
+
+
+def _domain_error(error: ValidationError) -> DomainError:
+    """Turn what pydantic found into one error; a misspelt key explains more than the key then missing."""
+    details = error.errors(include_url=False)
+    for detail in details:
+        if detail["type"] == "extra_forbidden":
+            return _unknown_key(str(detail["loc"][0]))
+    for detail in details:
+        cause = detail.get("ctx", {}).get("error")
+        if isinstance(cause, DomainError):
+            return cause
+        field = str(detail["loc"][0]) if detail["loc"] else ""
+        if detail["type"] == "missing" and field in PARAMETERS:
+            return DomainError(field, f"must be {PARAMETERS[field].domain}", Word("nothing"))
+    return DomainError(field, details[0]["msg"], details[0]["input"])
+
+
+def _unknown_key(key: str) -> DomainError:
+    close = difflib.get_close_matches(key.lower()[:40], PARAMETERS, n=1)
+    advice = f"did you mean {close[0]!r}?" if close else "keys: " + " ".join(PARAMETERS)
+    return DomainError(shorten(key, 40).strip("'\""), "is not a parameter of a setting", key, advice)
+
+
+def _merged(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Apply changes; a new step key takes the place of the other one."""
+    merged = dict(values)
+    steps = {"step_size", "step_exponent"}
+    if steps & set(changes):
+        merged = {key: value for key, value in merged.items() if key not in steps}
+    return {**merged, **changes}

@@ -1,0 +1,113 @@
+"""What a simulation shows: its trials, and their means with standard errors."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from rmt_spikes.setting import Setting
+from rmt_spikes.simulation.sampling import Array
+from rmt_spikes.simulation.trial import Trial, row_signs
+
+SCHEMA = "rmt-spikes/observation/1"
+
+QUANTILES = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95)
+"""Levels at which the law of the singular values is reported."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Observation:
+    """Trials of one setting.
+
+    Attributes
+    ----------
+    setting : Setting
+        What was simulated.
+    seed : int
+        Seed; with the setting and the index it determines a trial.
+    trials : tuple of Trial
+        In the order of their indices.
+    """
+
+    setting: Setting
+    seed: int
+    trials: tuple[Trial, ...]
+
+    def mean_se(self) -> dict[str, Any]:
+        """Average over the trials.
+
+        Returns
+        -------
+        dict
+            The sections `latent`, `bulk`, `spikes` and `losses` of a prediction's JSON, every number
+            replaced by ``{"mean": ..., "se": ...}``; `se` is the standard error of the mean over trials,
+            None with one trial. Quantiles are over the `width` singular values, zeros included, with
+            numpy's default interpolation. One spike is reported for each singular
+            vector that was kept, whether or not it has left the bulk; the overall sign of its feature is
+            chosen once for all trials.
+        """
+        trials = self.trials
+        quantiles = np.stack([np.quantile(t.singular_values, QUANTILES) for t in trials])
+        values = np.stack([t.singular_values[: len(t.feature)] for t in trials])
+        feature = _common_signs(np.stack([t.feature for t in trials]))
+        alignment = np.stack([t.alignment for t in trials])
+        right = np.stack([t.right_alignment for t in trials])
+        return {
+            "latent": {name: _leaves(self._values(name)) for name in ("beta_norm2", "beta_cosine")},
+            "bulk": {"quantiles": dict(zip((f"{p:g}" for p in QUANTILES), _leaves(quantiles), strict=True))},
+            "spikes": [
+                {
+                    "singular_value": _leaves(values[:, j]),
+                    "alignment": _leaves(alignment[:, j]),
+                    "feature": _leaves(feature[:, j]),
+                    "right_alignment": _leaves(right[:, j]),
+                }
+                for j in range(values.shape[1])
+            ],
+            "losses": {name: _leaves(self._values(name)) for name in ("objective", "train", "test")},
+        }
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON document ``rmt-spikes/observation/1``: `mean_se` and what it refers to."""
+        return {
+            "schema": SCHEMA,
+            "setting": self.setting.to_dict(),
+            "seed": self.seed,
+            "trials": len(self.trials),
+            **self.mean_se(),
+        }
+
+    def _values(self, name: str) -> Array:
+        return np.array([getattr(trial, name) for trial in self.trials])
+
+
+def _leaves(values: Array) -> Any:
+    """Turn samples of shape (trials, ...) into nested lists of mean and standard error."""
+    if values.ndim > 1:
+        return [_leaves(values[:, k]) for k in range(values.shape[1])]
+    count = values.size
+    error = float(values.std(ddof=1)) / count**0.5 if count > 1 else None
+    return {"mean": float(values.mean()), "se": error}
+
+
+def _common_signs(features: Array) -> Array:
+    """Give each spike one orientation in all trials.
+
+    In a single trial the sign of a vector may hang on a coefficient that is pure noise; a mean over
+    trials of opposite orientation would cancel. The orientation that all trials share best is the leading
+    right singular vector of the stacked rows, which does not depend on their signs.
+
+    Parameters
+    ----------
+    features : ndarray of shape (trials, top, 5)
+        Coefficients of each trial, of arbitrary sign.
+
+    Returns
+    -------
+    ndarray of shape (trials, top, 5)
+        The same up to sign.
+    """
+    consensus = np.stack([np.linalg.svd(features[:, j])[2][0] for j in range(features.shape[1])])
+    consensus *= row_signs(consensus)[:, None]
+    overlap = np.einsum("tjk,jk->tj", features, consensus)
+    return features * np.where(overlap < 0.0, -1.0, 1.0)[:, :, None]

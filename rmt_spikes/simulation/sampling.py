@@ -1,0 +1,155 @@
+"""Random draws: one stream of random numbers for each part of a trial.
+
+The streams are separate so that changing one thing changes nothing else: two settings that differ in
+their step size, noise, readout law or activation see the same inputs, the same initial directions and the
+same standard normal noise (common random numbers), and a trial does not depend on how many others run.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rmt_spikes.setting import Setting
+
+Array = NDArray[np.float64]
+
+BLOCK_ROWS = 2048
+"""Samples handled at a time. The arrays of a block then stay small beside the features, and the matrix
+products are long enough to run at full speed."""
+
+
+class Batch(NamedTuple):
+    """Consecutive samples of one batch.
+
+    Attributes
+    ----------
+    rows : slice
+        Which samples of the batch these are.
+    inputs : ndarray of shape (rows, d)
+        Standard Gaussian inputs.
+    labels : ndarray of shape (rows,)
+        Noisy labels.
+    """
+
+    rows: slice
+    inputs: Array
+    labels: Array
+
+
+@dataclass(frozen=True, kw_only=True)
+class Streams:
+    """The random streams of one trial, one for each thing that is drawn."""
+
+    first_inputs: np.random.Generator
+    first_noise: np.random.Generator
+    weights: np.random.Generator
+    readout: np.random.Generator
+    second_inputs: np.random.Generator
+    second_noise: np.random.Generator
+    test_inputs: np.random.Generator
+
+
+def open_streams(seed: int, index: int) -> Streams:
+    """Open the streams of trial `index` of `seed`.
+
+    Parameters
+    ----------
+    seed : int
+        Non-negative seed of the simulation.
+    index : int
+        Number of the trial, from 0.
+
+    Returns
+    -------
+    Streams
+        Children of ``SeedSequence(seed, spawn_key=(index,))``, in the order of the fields.
+    """
+    names = tuple(Streams.__dataclass_fields__)
+    children = np.random.SeedSequence(entropy=seed, spawn_key=(index,)).spawn(len(names))
+    generators = (np.random.Generator(np.random.PCG64(child)) for child in children)
+    return Streams(**dict(zip(names, generators, strict=True)))
+
+
+def draw_weights(setting: Setting, stream: np.random.Generator) -> Array:
+    """Draw the first layer at initialisation (docs/theory.md section 1).
+
+    Parameters
+    ----------
+    setting : Setting
+        Gives `width` and `d`.
+    stream : numpy.random.Generator
+        Source of randomness.
+
+    Returns
+    -------
+    ndarray of shape (width, d)
+        Rows uniform on the unit sphere.
+    """
+    weights = stream.standard_normal((setting.width, setting.d))
+    weights /= np.sqrt(np.einsum("jk,jk->j", weights, weights))[:, None]
+    return weights
+
+
+def draw_readout(setting: Setting, stream: np.random.Generator) -> Array:
+    """Draw the readout weights `alpha_j` (docs/theory.md section 1).
+
+    The second layer of the network is ``alpha / sqrt(width)``.
+
+    Parameters
+    ----------
+    setting : Setting
+        Gives `width` and the law `readout`.
+    stream : numpy.random.Generator
+        Source of randomness.
+
+    Returns
+    -------
+    ndarray of shape (width,)
+        Independent weights of second moment 1.
+    """
+    if setting.readout == "gaussian":
+        return stream.standard_normal(setting.width)
+    if setting.readout == "rademacher":
+        return stream.choice(np.array([-1.0, 1.0]), setting.width)
+    return np.ones(setting.width)
+
+
+def blocks(total: int) -> Iterator[slice]:
+    """Cut ``range(total)`` into at most `BLOCK_ROWS` long, nearly equal consecutive slices."""
+    count = -(-total // BLOCK_ROWS)
+    bounds = [total * i // count for i in range(count + 1)]
+    return (slice(start, stop) for start, stop in pairwise(bounds))
+
+
+def draw_batch(
+    setting: Setting, size: int, inputs: np.random.Generator, noise: np.random.Generator
+) -> Iterator[Batch]:
+    """Draw a batch block by block, so that it never has to be held whole.
+
+    The network is rotation invariant at initialisation and so are the inputs: without loss of generality
+    the teacher direction is the first coordinate axis, ``beta_* = e_1``.
+
+    Parameters
+    ----------
+    setting : Setting
+        Gives `d`, the target and `noise_std`.
+    size : int
+        Number of samples.
+    inputs, noise : numpy.random.Generator
+        Sources of the inputs and of the label noise.
+
+    Yields
+    ------
+    Batch
+        Consecutive samples; together, `size` of them.
+    """
+    for rows in blocks(size):
+        count = rows.stop - rows.start
+        x = inputs.standard_normal((count, setting.d))
+        # The noise is drawn even when it is not used: the labels of two noise levels stay comparable.
+        labels = setting.target_function(x[:, 0]) + setting.noise_std * noise.standard_normal(count)
+        yield Batch(rows, x, labels)

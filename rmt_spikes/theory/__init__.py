@@ -1,0 +1,21 @@
+"""Predictions: no randomness, no knowledge of the simulation."""
+
+from rmt_spikes.theory.bulk import Bulk
+from rmt_spikes.theory.latent import Latent
+from rmt_spikes.theory.limits import limit_losses, regime_degree
+from rmt_spikes.theory.prediction import critical_step_sizes, predict
+from rmt_spikes.theory.results import Certificate, Losses, Prediction, Regime, Spike
+
+__all__ = [
+    "Bulk",
+    "Certificate",
+    "Latent",
+    "Losses",
+    "Prediction",
+    "Regime",
+    "Spike",
+    "critical_step_sizes",
+    "limit_losses",
+    "predict",
+    "regime_degree",
+]

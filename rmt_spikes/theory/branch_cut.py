@@ -1,0 +1,135 @@
+"""The resolvent on the upper side of its branch cut: the density of the bulk."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rmt_spikes.errors import ConvergenceError
+from rmt_spikes.theory.fixed_point import FixedPoint, State
+
+Array = NDArray[np.float64]
+Values = NDArray[Any]
+
+HEIGHTS = (30.0, 10.0, 3.0, 1.0, 0.3, 0.1, 0.03, 0.01, 0.003)
+SMALLEST_DENSITY = 1e-9
+SCAN_POINTS = 24
+
+
+@dataclass(frozen=True, eq=False)
+class BranchCut:
+    """Boundary values of the resolvent of a set of equations on the real axis.
+
+    Parameters
+    ----------
+    equations
+        Equations of the bulk.
+    """
+
+    equations: FixedPoint
+
+    def resolvent(self, z: Array) -> tuple[Array, float]:
+        """Mean resolvent ``E_q R`` at ``z + i0``.
+
+        Parameters
+        ----------
+        z
+            Positive eigenvalues, ascending, shape ``(n,)``.
+
+        Returns
+        -------
+        values
+            Complex, shape ``(n,)``; real where there is no spectrum.
+        residual
+            Largest relative residual of the equations.
+
+        Raises
+        ------
+        ConvergenceError
+            If the equations cannot be solved on the physical branch.
+        """
+        values = np.zeros(z.size, dtype=complex)
+        middle = z.size // 2
+        seed = self._from_above(float(z[middle]))
+        residual = 0.0
+        for order in (range(middle, z.size), range(middle - 1, -1, -1)):
+            history = [seed] if order.step > 0 else [seed, seed]
+            for i in order:
+                state = seed if i == middle else self._step(float(z[i]), history)
+                history.append(state)
+                values[i] = self.equations.q_weights @ state.resolvent
+                residual = max(residual, state.residual)
+        return values, residual
+
+    def support(self, low: float, high: float) -> Array:
+        """Intervals of the spectrum between its outer edges, shape ``(n_intervals, 2)``.
+
+        Gaps are looked for on 24 points, and their edges found by bisection to ``1e-9``. A gap between
+        two points goes unseen here; it shows in the mass of the bulk.
+        """
+        t = (np.arange(SCAN_POINTS) + 0.5) * np.pi / SCAN_POINTS
+        z = (0.5 * (np.sqrt(low) + np.sqrt(high)) - 0.5 * (np.sqrt(high) - np.sqrt(low)) * np.cos(t)) ** 2
+        occupied = self.resolvent(z)[0].imag > 0.0
+        edges = [low]
+        for i in np.flatnonzero(occupied[1:] != occupied[:-1]):
+            inside, outside = (z[i], z[i + 1]) if occupied[i] else (z[i + 1], z[i])
+            while abs(outside - inside) > 1e-9 * outside:
+                middle = 0.5 * (inside + outside)
+                if _physical(self._from_above(middle)):
+                    inside = middle
+                else:
+                    outside = middle
+            edges.append(inside)
+        return np.array([*edges, high]).reshape(-1, 2)
+
+    def _step(self, z: float, history: list[State]) -> State:
+        """Solution next to the last ones, or from far above the axis when that fails."""
+        guess = _extrapolate(history)
+        try:
+            state = self.equations.solve(np.asarray(-complex(z)), guess)
+        except ConvergenceError:
+            return self._from_above(z)
+        return state if _physical(state) else self._from_above(z)
+
+    def _from_above(self, z: float) -> State:
+        """Solution on the axis by continuation from the upper half-plane, where there is only one."""
+        equations = self.equations
+        start: tuple[Values, Values] = (
+            np.full(equations.q_weights.size, -1.0 / complex(z, 100.0 * z)),
+            np.ones(equations.a_weights.size, dtype=complex),
+        )
+        state = None
+        for height in HEIGHTS:
+            state = equations.solve(np.asarray(-complex(z, height * z)), start)
+            start = (state.resolvent, state.omega)
+        assert state is not None
+        last = state
+        height = HEIGHTS[-1]
+        while height > 1e-12:
+            try:
+                state = equations.solve(np.asarray(-complex(z)), (last.resolvent, last.omega))
+                if _physical(state):
+                    return state
+            except ConvergenceError:
+                pass
+            height *= 0.25
+            last = equations.solve(np.asarray(-complex(z, height * z)), (last.resolvent, last.omega))
+        return State(last.resolvent.real + 0j, last.omega.real + 0j, last.residual)
+
+
+def _extrapolate(history: list[State]) -> tuple[Values, Values]:
+    """Quadratic extrapolation of the last three states."""
+    last = history[-1]
+    if len(history) < 4:
+        return last.resolvent, last.omega
+    a, b, c = history[-3:]
+    return 3.0 * (c.resolvent - b.resolvent) + a.resolvent, 3.0 * (c.omega - b.omega) + a.omega
+
+
+def _physical(state: State) -> bool:
+    """Whether a state is the limit from the upper half-plane inside the spectrum."""
+    threshold = SMALLEST_DENSITY * np.abs(state.resolvent)
+    return bool(np.all(state.resolvent.imag > threshold) and np.all(state.omega.imag < 0.0))

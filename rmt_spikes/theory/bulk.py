@@ -1,0 +1,199 @@
+"""The law of the singular values of the bulk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.fft import dct
+
+from rmt_spikes.errors import DomainError
+
+Array = NDArray[np.float64]
+
+QUANTILES = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95)
+MASS_TOLERANCE = {True: 1e-10, False: 1e-7}
+FIRST_NODES = 32
+MAXIMUM_NODES = 1024
+
+
+@dataclass(frozen=True)
+class _Interval:
+    """Change of variable ``x = low + (high - low) ((1 - cos t)/2)^power`` on one interval of the support.
+
+    The power is 1, or 3 where the support reaches zero and the density is finite or diverges there.
+    """
+
+    low: float
+    high: float
+
+    @property
+    def power(self) -> int:
+        return 3 if self.low == 0.0 else 1
+
+    def point(self, t: Array) -> Array:
+        """``x`` at `t`."""
+        return np.asarray(self.low + (self.high - self.low) * np.sin(0.5 * t) ** (2 * self.power))
+
+    def slope(self, t: Array) -> Array:
+        """``dx/dt`` at `t`."""
+        half = np.sin(0.5 * t)
+        return np.asarray(
+            (self.high - self.low) * self.power * half ** (2 * self.power - 1) * np.cos(0.5 * t)
+        )
+
+    def angle(self, x: Array) -> Array:
+        """``t`` in ``[0, pi]`` at `x`, clipped to the interval."""
+        share = np.clip((x - self.low) / (self.high - self.low), 0.0, 1.0)
+        return np.asarray(2.0 * np.arcsin(share ** (0.5 / self.power)))
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Bulk:
+    """Limiting law of the ``width`` singular values of ``F / sqrt(n_ridge)``, spikes apart.
+
+    Parameters
+    ----------
+    edges
+        Intervals of the support, shape ``(n_intervals, 2)``, ascending.
+    atom_at_zero
+        Mass at zero, positive when the features have fewer rows (or rank) than columns.
+    density_inside
+        Density at points strictly inside the support, ascending, shape ``(n,)``.
+    direct
+        Whether `density_inside` is cheap enough to answer every question; otherwise its cosine series does.
+
+    Notes
+    -----
+    The density vanishes like a square root at an edge. With ``x = low + (high - low) (1 - cos t)/2`` it
+    becomes a smooth periodic function of ``t``, so its cosine series converges geometrically and
+    integrates term by term.
+    """
+
+    edges: Array
+    atom_at_zero: float
+    density_inside: Callable[[Array], Array]
+    direct: bool = True
+
+    def density(self, x: ArrayLike) -> Array:
+        """Density at `x` (any shape), zero outside the support; its integral is ``1 - atom_at_zero``."""
+        x = np.asarray(x, dtype=float)
+        values = np.zeros(x.shape)
+        for k, (low, high) in enumerate(self.edges):
+            inside = (x > low) & (x < high)
+            if not np.any(inside):
+                continue
+            points, back = np.unique(x[inside], return_inverse=True)
+            if self.direct:
+                values[inside] = self.density_inside(points)[back]
+            else:
+                interval = _Interval(low, high)
+                t = interval.angle(points)
+                series = np.cos(t[:, None] * np.arange(self._series[k].size)) @ self._series[k]
+                values[inside] = (np.maximum(series, 0.0) / interval.slope(t))[back]
+        return values
+
+    @cached_property
+    def _series(self) -> list[Array]:
+        return [self._cosine_series(_Interval(low, high)) for low, high in self.edges]
+
+    def _cosine_series(self, interval: _Interval) -> Array:
+        """Coefficients of ``density * dx/dt = sum_k a_k cos(k t)`` on one interval.
+
+        The nodes are halved until the mass stays: those of one round are used again in the next.
+        """
+        values, mass = np.zeros(2), np.inf
+        while True:
+            count = 2 * (values.size - 1) if values.size > 2 else FIRST_NODES
+            t = np.arange(count + 1) * np.pi / count
+            new = np.arange(1, count, 2) if values.size > 2 else np.arange(1, count)
+            table = np.zeros(count + 1)
+            if values.size > 2:
+                table[::2] = values
+            table[new] = self.density_inside(interval.point(t[new])) * interval.slope(t[new])
+            values = table
+            previous, mass = mass, float(values.sum() * np.pi / count)
+            if abs(mass - previous) < MASS_TOLERANCE[self.direct] or count >= MAXIMUM_NODES:
+                coefficients = np.asarray(dct(values, type=1)) / count
+                coefficients[[0, -1]] *= 0.5
+                return coefficients
+
+    @cached_property
+    def masses(self) -> Array:
+        """Mass of each interval, shape ``(n_intervals,)``."""
+        return np.array([np.pi * series[0] for series in self._series])
+
+    @property
+    def mass(self) -> float:
+        """Total mass with the atom, one up to numerical error."""
+        return float(self.masses.sum() + self.atom_at_zero)
+
+    def cdf(self, x: ArrayLike) -> Array:
+        """Distribution function at `x` (any shape), atom included."""
+        x = np.asarray(x, dtype=float)
+        total = np.where(x >= 0.0, self.atom_at_zero, 0.0)
+        for (low, high), series in zip(self.edges, self._series, strict=True):
+            t = _Interval(low, high).angle(x)
+            k = np.arange(1, series.size)
+            total = total + series[0] * t + np.sin(t[..., None] * k) @ (series[1:] / k)
+        return np.asarray(total)
+
+    def edge_scale(self, count: int) -> float:
+        """Width of the fluctuations of the largest of `count` singular values at the upper edge.
+
+        Parameters
+        ----------
+        count
+            Number of singular values, the atom at zero included.
+
+        Returns
+        -------
+        float
+            ``(pi A count)^(-2/3)`` where the density is ``A sqrt(edge - x)`` next to the edge: in this
+            unit the largest singular value of a bulk without spikes follows the Tracy-Widom law.
+        """
+        low, high = self.edges[-1]
+        series = self._series[-1]
+        k = np.arange(series.size)
+        # The density times dx/dt is A (high - low)^(3/2) power^(3/2) / 4 (pi - t)^2 next to the edge.
+        curvature = float(-(series * k**2) @ np.cos(np.pi * k))
+        power = _Interval(low, high).power
+        amplitude = 2.0 * curvature / (power * (high - low)) ** 1.5
+        return float((np.pi * amplitude * count) ** (-2.0 / 3.0)) if amplitude > 0.0 else np.inf
+
+    def quantile(self, p: ArrayLike) -> Array:
+        """Smallest `x` whose distribution function reaches `p`.
+
+        Parameters
+        ----------
+        p
+            Probabilities in ``[0, 1]``, any shape.
+
+        Raises
+        ------
+        DomainError
+            For a probability outside ``[0, 1]``.
+        """
+        p = np.asarray(p, dtype=float)
+        if not np.all((p >= 0.0) & (p <= 1.0)):
+            raise DomainError("p", "must be in [0, 1]", p)
+        starts = self.atom_at_zero + np.concatenate([[0.0], np.cumsum(self.masses)[:-1]])
+        index = np.clip(np.searchsorted(starts, p, side="left") - 1, 0, len(starts) - 1)
+        low, high = self.edges[index, 0], self.edges[index, 1]
+        for _ in range(60):
+            middle = 0.5 * (low + high)
+            below = self.cdf(middle) < p
+            low, high = np.where(below, middle, low), np.where(below, high, middle)
+        return np.where(p <= self.atom_at_zero, 0.0, 0.5 * (low + high))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Edges, atom and quantiles, JSON-ready."""
+        return {
+            "edges": self.edges.tolist(),
+            "atom_at_zero": self.atom_at_zero,
+            "quantiles": dict(zip(map(str, QUANTILES), self.quantile(QUANTILES).tolist(), strict=True)),
+        }

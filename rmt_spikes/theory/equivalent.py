@@ -1,0 +1,222 @@
+"""Deterministic equivalent of the untrained features: one algebraic curve gives ridge, bulk and edges.
+
+The curve is parametrised by ``g = (1/N) tr (c_1^2 W_0 W_0^T + c_{>1}^2 + kappa)^{-1}``: the effective ridge
+``kappa(g)`` and the ridge ``lambda(g)`` are rational functions of it (docs/theory.md section 5).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.polynomial import Polynomial
+from numpy.typing import NDArray
+from scipy.optimize import brentq
+
+from rmt_spikes.errors import ConvergenceError
+from rmt_spikes.setting import Setting
+
+Array = NDArray[np.float64]
+ComplexArray = NDArray[np.complex128]
+
+
+@dataclass(frozen=True)
+class ResolventPoint:
+    """The resolvent of the bulk at one ridge, and its exact first derivatives in the effective ridge.
+
+    Attributes
+    ----------
+    ridge, kappa
+        ``lambda`` (negative outside the bulk of the spectrum) and the effective ridge.
+    g, g_slope
+        Normalised trace of the population resolvent, and ``dg/dkappa``.
+    mu, mu_slope
+        Factor by which the linear direction is left unexplained, and ``dmu/dkappa``.
+    ridge_slope
+        ``dlambda/dkappa``.
+    """
+
+    ridge: float
+    kappa: float
+    g: float
+    g_slope: float
+    mu: float
+    mu_slope: float
+    ridge_slope: float
+
+
+@dataclass(frozen=True)
+class BulkEquivalent:
+    """Population and sample resolvents of features ``c_1 Z + c_{>1} Xi`` with ``Z = X W_0^T``.
+
+    Parameters
+    ----------
+    linear
+        ``c_1^2``, the variance of the linear part of a feature.
+    tail
+        ``c_{>1}^2``, the variance of its non-linear part.
+    gamma
+        ``N / d``.
+    ratio
+        ``N / n_ridge``.
+    """
+
+    linear: float
+    tail: float
+    gamma: float
+    ratio: float
+
+    @classmethod
+    def of(cls, setting: Setting) -> BulkEquivalent:
+        """Equivalent of a setting with its untrained first layer."""
+        expansion = setting.activation_expansion
+        linear = float(expansion.coefficients[1]) ** 2
+        return cls(linear, float(expansion.tail), setting.gamma, setting.ridge_ratio)
+
+    def trace(self, kappa: float) -> float:
+        """``g(kappa)`` for ``kappa > 0``, the positive root of the Marchenko-Pastur equation."""
+        t = (self.tail + kappa) / self.linear
+        b = 1.0 + t - self.gamma
+        root = np.hypot(b, 2.0 * np.sqrt(self.gamma * t))
+        scaled = 2.0 / (b + root) if b > 0 else (root - b) / (2.0 * self.gamma * t)
+        return float(scaled / self.linear)
+
+    def ridge(self, kappa: float, g: float) -> float:
+        """``lambda`` at a point ``(kappa, g)`` of the curve."""
+        return kappa * (1.0 - self.ratio * (1.0 - kappa * g))
+
+    def kappa(self, g: float) -> float:
+        """Effective ridge at a trace `g`."""
+        return 1.0 / g - self.tail - self.linear / (1.0 + self.gamma * self.linear * g)
+
+    def point(self, kappa: float, g: float) -> ResolventPoint:
+        """Resolvent and its derivatives at a point of the curve."""
+        mu = 1.0 / (1.0 + self.gamma * self.linear * g)
+        g_slope = -(g**2) / (1.0 - self.gamma * (self.linear * g * mu) ** 2)
+        mu_slope = -self.gamma * self.linear * mu**2 * g_slope
+        ridge_slope = 1.0 - self.ratio * (1.0 - kappa * g) + self.ratio * kappa * (g + kappa * g_slope)
+        return ResolventPoint(self.ridge(kappa, g), kappa, g, g_slope, mu, mu_slope, ridge_slope)
+
+    def at_ridge(self, ridge: float) -> ResolventPoint:
+        """Resolvent at a positive ridge.
+
+        Raises
+        ------
+        ConvergenceError
+            If the equation for the effective ridge is not met to ``1e-12`` of its largest term.
+        """
+        top = ridge + self.ratio * (self.linear + self.tail)
+
+        def equation(log_kappa: float) -> float:
+            kappa = float(np.exp(log_kappa))
+            return self.ridge(kappa, self.trace(kappa)) / ridge - 1.0
+
+        low, high = np.log(ridge) - 1e-9, np.log(top) + 1e-9
+        kappa = float(np.exp(brentq(equation, low, high, xtol=1e-15, rtol=8.9e-16)))
+        point = self.point(kappa, self.trace(kappa))
+        residual = abs(point.ridge - ridge) / (ridge + kappa * self.ratio)
+        if not residual < 1e-12:
+            raise ConvergenceError("the effective ridge was not found", residual=residual, last=kappa)
+        return point
+
+    @cached_property
+    def _curve(self) -> tuple[Polynomial, Polynomial, float]:
+        """Numerator and denominator of ``z(g) = -lambda(g)``, in units in which a feature has variance 1."""
+        scale = self.linear + self.tail
+        linear, tail = self.linear / scale, self.tail / scale
+        d = Polynomial([1.0, self.gamma * linear])
+        a = Polynomial([1.0, -tail]) * d - Polynomial([0.0, linear])
+        numerator = -a * ((1.0 - self.ratio) * d + self.ratio * a)
+        return numerator, Polynomial([0.0, 1.0]) * d * d, scale
+
+    @cached_property
+    def critical_points(self) -> Array:
+        """Real ``g`` at which ``dz/dg = 0``, ascending."""
+        numerator, denominator, scale = self._curve
+        slope = (numerator.deriv() * denominator - numerator * denominator.deriv()).trim(1e-14)
+        if slope.degree() < 1:
+            return np.empty(0)
+        roots = slope.roots()
+        real = np.sort(roots.real[np.abs(roots.imag) < 1e-7 * np.abs(roots)])
+        poles = Polynomial([1.0, self.gamma * self.linear / scale])(real)
+        return np.asarray(real[(np.abs(poles) > 1e-9) & (real != 0.0)] / scale)
+
+    def location(self, g: Array) -> Array:
+        """Eigenvalue ``z = -lambda(g)`` at real traces `g`."""
+        numerator, denominator, scale = self._curve
+        return np.asarray(scale * numerator(g * scale) / denominator(g * scale))
+
+    @cached_property
+    def edge_trace(self) -> float:
+        """Trace at the upper edge; a population eigenvalue above ``-1 / edge_trace`` leaves the bulk."""
+        points = self.critical_points
+        return float(points[points < 0.0].max())
+
+    @cached_property
+    def edges(self) -> Array:
+        """Edges of the eigenvalues of ``F F^T / n_ridge`` apart from zero, shape ``(n_intervals, 2)``."""
+        values = self.location(self.critical_points)
+        values = np.unique(values[values > 0.0])
+        if self.reaches_zero:
+            values = np.concatenate([[0.0], values])
+        middles = 0.5 * (values[1:] + values[:-1])
+        inside = self.eigenvalue_density(middles) > 0.0
+        intervals: list[list[float]] = []
+        for low, high, occupied in zip(values[:-1], values[1:], inside, strict=True):
+            if occupied and intervals and intervals[-1][1] == low:
+                intervals[-1][1] = float(high)
+            elif occupied:
+                intervals.append([float(low), float(high)])
+        return np.array(intervals).reshape(-1, 2)
+
+    def boundary_value(self, z: Array) -> tuple[ComplexArray, ComplexArray]:
+        """``(kappa, g)`` on the upper side of the real axis at eigenvalues `z`; nan outside the spectrum.
+
+        The physical branch is the one on which both ``g`` and ``1/kappa`` are in the upper half-plane:
+        each of the two nested equations has one solution there, so no branch has to be chosen by
+        continuity.
+        """
+        numerator, denominator, scale = self._curve
+        z = np.asarray(z, dtype=float)
+        num, den = (np.asarray(p.coef, dtype=float) for p in (numerator, denominator))
+        size = max(num.size, den.size)
+        table = np.zeros((*z.shape, size))
+        table[..., : num.size] = num
+        table[..., : den.size] -= (z / scale)[..., None] * den
+        while size > 2 and np.all(np.abs(table[..., size - 1]) < 1e-15 * np.abs(table).max(axis=-1)):
+            size -= 1
+        companion = np.zeros((*z.shape, size - 1, size - 1))
+        companion[..., 1:, :-1] = np.eye(size - 2)
+        companion[..., :, -1] = -table[..., : size - 1] / table[..., size - 1 : size]
+        g = np.linalg.eigvals(companion).astype(complex) / scale
+        with np.errstate(divide="ignore", invalid="ignore"):
+            kappa = 1.0 / g - self.tail - self.linear / (1.0 + self.gamma * self.linear * g)
+            physical = (g.imag > 1e-12 * np.abs(g)) & ((1.0 / kappa).imag > 0.0)
+        pick = np.argmax(np.where(physical, g.imag, -1.0), axis=-1)[..., None]
+        found = np.take_along_axis(physical, pick, -1)[..., 0]
+        g_at = np.where(found, np.take_along_axis(g, pick, -1)[..., 0], np.nan)
+        kappa_at = np.where(found, np.take_along_axis(kappa, pick, -1)[..., 0], np.nan)
+        return kappa_at, g_at
+
+    def eigenvalue_density(self, z: Array) -> Array:
+        """Density of the ``N`` eigenvalues of ``F^T F / n_ridge`` at `z`, without the atom at zero."""
+        kappa, _ = self.boundary_value(z)
+        inverse = np.divide(1.0, kappa, out=np.zeros_like(kappa), where=np.isfinite(kappa))
+        return np.asarray(inverse.imag / (np.pi * self.ratio))
+
+    @property
+    def rank(self) -> float:
+        """Rank of the features, as a share of ``N``."""
+        return min(1.0, 1.0 / self.ratio, 1.0 / self.gamma if self.tail == 0.0 else 1.0)
+
+    @property
+    def reaches_zero(self) -> bool:
+        """Whether the spectrum reaches zero: the two smallest of the dimensions are equal."""
+        sides = sorted([1.0, 1.0 / self.ratio] + ([1.0 / self.gamma] if self.tail == 0.0 else []))
+        return sides[1] - sides[0] < 1e-12
+
+    @property
+    def atom_at_zero(self) -> float:
+        """Share of the ``N`` eigenvalues that are zero."""
+        return 1.0 - self.rank

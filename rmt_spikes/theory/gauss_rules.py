@@ -1,0 +1,148 @@
+"""Quadrature of the law of finitely many Gaussian draws."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.polynomial import hermite_e, legendre
+from numpy.typing import NDArray
+from scipy.linalg import eigh_tridiagonal
+from scipy.special import ndtri
+
+Array = NDArray[np.float64]
+
+TAIL_CELLS = 64
+MIDDLE_NODES = 120
+
+
+@dataclass(frozen=True, eq=False)
+class GaussRule:
+    """Gauss quadrature of a discrete law.
+
+    Attributes
+    ----------
+    nodes, weights
+        Shape ``(n_nodes,)``: exact for polynomials up to degree ``2 n_nodes - 1`` under the law.
+    diagonal, off
+        Recurrence of the orthonormal polynomials (the Jacobi matrix), shapes ``(n_nodes,)`` and
+        ``(n_nodes - 1,)``.
+    """
+
+    nodes: Array
+    weights: Array
+    diagonal: Array
+    off: Array
+
+    def polynomials(self, x: Array) -> Array:
+        """Orthonormal polynomials of the law at `x`, shape ``(n_nodes, *x.shape)``."""
+        table = np.zeros((self.diagonal.size, *x.shape))
+        table[0] = 1.0
+        for k, norm in enumerate(self.off):
+            table[k + 1] = (x - self.diagonal[k]) * table[k]
+            if k:
+                table[k + 1] -= self.off[k - 1] * table[k - 1]
+            table[k + 1] /= norm
+        return table
+
+
+def gauss_rule(points: Array, count: int, masses: Array | None = None) -> GaussRule:
+    """Gauss quadrature of a discrete law.
+
+    Parameters
+    ----------
+    points
+        The law, shape ``(n_points,)``.
+    count
+        Largest number of nodes; fewer when the law has fewer distinct points.
+    masses
+        Masses of the points; equal ones by default.
+
+    Returns
+    -------
+    GaussRule
+
+    Notes
+    -----
+    Lanczos tridiagonalisation with full reorthogonalisation, then the eigenvalues of the Jacobi matrix.
+    """
+    points = np.asarray(points, dtype=float)
+    vector = np.ones(points.size) if masses is None else np.sqrt(masses)
+    vector = vector / np.linalg.norm(vector)
+    basis = np.zeros((min(count, points.size), points.size))
+    diagonal: list[float] = []
+    off: list[float] = []
+    size = max(1e-300, float(np.max(np.abs(points))))
+    for k in range(basis.shape[0]):
+        basis[k] = vector
+        image = points * vector
+        diagonal.append(float(vector @ image))
+        for _ in range(2):
+            image = image - basis[: k + 1].T @ (basis[: k + 1] @ image)
+        norm = float(np.linalg.norm(image))
+        if norm < 1e-12 * size or k + 1 == basis.shape[0]:
+            break
+        off.append(norm)
+        vector = image / norm
+    values, vectors = eigh_tridiagonal(np.array(diagonal), np.array(off))
+    return GaussRule(values, vectors[0] ** 2, np.array(diagonal), np.array(off))
+
+
+@lru_cache(maxsize=128)
+def gaussian_draws(draws: int, count: int) -> tuple[Array, Array]:
+    """Gauss quadrature of the law of `draws` independent standard normal variables.
+
+    Parameters
+    ----------
+    draws
+        Number of variables, at least 1.
+    count
+        Number of nodes.
+
+    Returns
+    -------
+    nodes, weights
+        Shape ``(min(count, draws),)``, symmetric.
+
+    Notes
+    -----
+    The line is cut into `draws` cells of equal probability and each is represented by its root mean
+    square (with its sign), so the second moment is exactly one and no node lies beyond the typical
+    largest draw, about ``sqrt(2 log draws)``. The 64 outermost cells on each side are kept one by one,
+    the rest is the normal density. A Gauss-Hermite rule would put nodes where no neuron of the network is.
+    """
+    tail = min(draws // 2, TAIL_CELLS)
+    edges = -ndtri(np.arange(tail + 1) / draws)
+    upper_moment = np.zeros(tail + 1)
+    finite = edges[1:]
+    upper_moment[1:] = finite * np.exp(-0.5 * finite**2) / np.sqrt(2 * np.pi) + np.arange(1, tail + 1) / draws
+    outer = np.sqrt(np.maximum(np.diff(upper_moment), 0.0) * draws)
+    points = [-outer, outer]
+    masses = [np.full(tail, 1.0 / draws)] * 2
+    rest = 1.0 - 2.0 * tail / draws
+    if rest > 1e-12:
+        end = float(edges[-1])
+        nodes, weights = legendre.leggauss(MIDDLE_NODES)
+        density = weights * np.exp(-0.5 * (end * nodes) ** 2)
+        middle = rest * density / density.sum() if end > 1e-8 else np.full(nodes.size, rest / nodes.size)
+        points.append(end * nodes)
+        masses.append(middle)
+    rule = gauss_rule(np.concatenate(points), min(count, draws), np.concatenate(masses))
+    return _frozen(*_symmetric(rule.nodes, rule.weights))
+
+
+@lru_cache(maxsize=64)
+def gauss_hermite(count: int) -> tuple[Array, Array]:
+    """Gauss quadrature of a standard normal variable: nodes and weights of shape ``(count,)``."""
+    nodes, weights = hermite_e.hermegauss(count)
+    return _frozen(nodes, weights / weights.sum())
+
+
+def _symmetric(nodes: Array, weights: Array) -> tuple[Array, Array]:
+    return 0.5 * (nodes - nodes[::-1]), 0.5 * (weights + weights[::-1])
+
+
+def _frozen(nodes: Array, weights: Array) -> tuple[Array, Array]:
+    nodes.flags.writeable = weights.flags.writeable = False
+    return nodes, weights

@@ -1,0 +1,305 @@
+"""The latent variables of the trained network and the functions of them that enter the theory."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rmt_spikes.errors import DomainError
+from rmt_spikes.hermite import gaussian_moments
+from rmt_spikes.setting import Setting
+from rmt_spikes.theory.gauss_rules import GaussRule, gauss_hermite, gauss_rule, gaussian_draws
+from rmt_spikes.theory.readout import ReadoutLaw, readout_law
+
+Array = NDArray[np.float64]
+
+
+class Realisation(Protocol):
+    """Realised latent variables of one trial, which a prediction may take as given.
+
+    Attributes
+    ----------
+    beta_norm2, beta_cosine
+        ``||beta||^2`` and ``cos(beta, beta_*)`` of the realised step.
+    label_energy
+        Mean square of the residuals of the first batch.
+    alpha
+        Readout weights, shape ``(width,)``.
+    q, labels
+        Latent variable and label of each sample of the second batch, shape ``(n_ridge,)``, or None.
+    """
+
+    @property
+    def beta_norm2(self) -> float: ...  # noqa: D102
+
+    @property
+    def beta_cosine(self) -> float: ...  # noqa: D102
+
+    @property
+    def label_energy(self) -> float: ...  # noqa: D102
+
+    @property
+    def alpha(self) -> Array: ...  # noqa: D102
+
+    @property
+    def q(self) -> Array | None: ...  # noqa: D102
+
+    @property
+    def labels(self) -> Array | None: ...  # noqa: D102
+
+
+@dataclass(frozen=True, kw_only=True)
+class Latent:
+    """Deterministic limits of what the gradient step learns (docs/theory.md section 2).
+
+    Attributes
+    ----------
+    beta_norm2
+        ``||beta||^2`` of the learnt direction ``beta = X^T r / n``.
+    beta_cosine
+        ``cos(beta, beta_*)``, with its sign.
+    shift
+        ``s = c_1 theta ||beta||``: the step moves neuron ``j`` by ``s alpha_j q_i`` on sample ``i``.
+    inflation
+        ``nu``: growth of the squared norm of a row, ``1 + nu alpha_j^2``, from the part of its gradient
+        that is not along ``beta``.
+    chi
+        ``nu / s^2``, which depends neither on the step size nor on ``n``; spike ``k`` carries the
+        heat-evolved monomial ``E (q + sqrt(chi) Z)^k``.
+    drift
+        ``2 c_2 E[r] theta``: growth of a row along itself, ``1 + drift alpha_j``; zero unless the labels
+        have a mean.
+    initial_overlap
+        Cosine of ``beta`` and ``W_0^T a``; zero at the mean-field output scale.
+    """
+
+    beta_norm2: float
+    beta_cosine: float
+    shift: float
+    inflation: float
+    chi: float
+    drift: float
+    initial_overlap: float = 0.0
+
+    def scale(self, alpha: Array) -> Array:
+        """Norm ``tau_j`` of a trained row with readout weight `alpha` (any shape), apart from the shift."""
+        return np.sqrt((1.0 + self.drift * alpha) ** 2 + self.inflation * alpha**2)
+
+    def to_dict(self) -> dict[str, float]:
+        """Plain dictionary of the attributes."""
+        return asdict(self)
+
+
+def residual_moments(setting: Setting) -> tuple[float, float]:
+    """Mean and second moment of the residual that drives the gradient step.
+
+    Parameters
+    ----------
+    setting
+        What is predicted.
+
+    Returns
+    -------
+    mean, energy
+        ``E[r]`` and ``E[r^2]`` with ``r = y - f_0(x)``.
+
+    Raises
+    ------
+    DomainError
+        At the standard output scale with an activation of nonzero mean: the initial output then has a
+        random constant of order one (of order ``sqrt(width)`` for a constant readout), and there is no
+        deterministic limit.
+
+    Notes
+    -----
+    docs/theory.md sections 2 and 8. At the mean-field scale the initial output is negligible, but for
+    the constant ``c_0`` of a constant readout. At the standard scale it has the energy of the
+    activation; a constant readout adds what all neurons make of the norm of the sample, ``2 c_2^2 N/d``.
+    """
+    activation, mean = setting.activation_expansion, float(setting.target_expansion.mean)
+    constant = setting.readout == "constant"
+    if setting.output_scale == "standard":
+        if abs(activation.mean) > 1e-9 * math.sqrt(activation.second_moment):
+            raise DomainError(
+                "center",
+                "must be true for a prediction at the standard output scale",
+                setting.center,
+                "the initial output has a random constant otherwise",
+            )
+        initial = activation.second_moment
+        if constant:
+            initial += 2.0 * float(activation.coefficients[2]) ** 2 * setting.gamma
+        return mean, setting.label_energy + initial
+    offset = activation.mean if constant else 0.0
+    return mean - offset, setting.label_energy - 2.0 * offset * mean + offset**2
+
+
+def latent(setting: Setting, features: str = "corrected", given: Realisation | None = None) -> Latent:
+    """Latent variables of a setting.
+
+    Parameters
+    ----------
+    setting
+        What is predicted.
+    features
+        ``"corrected"``, or ``"published"``: no growth of the rows apart from the shift.
+    given
+        Realised first stage that replaces the limits of the norm, the cosine and the energy of the
+        residual.
+
+    Returns
+    -------
+    Latent
+
+    Raises
+    ------
+    DomainError
+        At the standard output scale with an activation of nonzero mean.
+    """
+    activation, target = setting.activation_expansion, setting.target_expansion
+    c_1, c_2 = float(activation.coefficients[1]), float(activation.coefficients[2])
+    target_1 = float(target.coefficients[1])
+    mean, energy = residual_moments(setting)
+    standard = setting.output_scale == "standard"
+    norm2 = target_1**2 + (c_1**2 if standard else 0.0) + setting.phi * energy
+    cosine = target_1 / math.sqrt(norm2)
+    if given is not None:
+        norm2, cosine, energy = given.beta_norm2, given.beta_cosine, given.label_energy
+    shift = c_1 * setting.theta * math.sqrt(norm2)
+    chi = setting.phi * energy * activation.derivative_variance / (c_1**2 * norm2)
+    corrected = features == "corrected"
+    return Latent(
+        beta_norm2=norm2,
+        beta_cosine=cosine,
+        shift=shift,
+        inflation=chi * shift**2 if corrected else 0.0,
+        chi=chi if corrected else 0.0,
+        drift=2.0 * c_2 * mean * setting.theta if corrected else 0.0,
+        initial_overlap=-c_1 / math.sqrt(norm2) if standard else 0.0,
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class LabelFunctions:
+    """Moments of a label given the latent variable ``q`` (docs/theory.md section 3).
+
+    Attributes
+    ----------
+    mean
+        ``f_0(q) = E[y | q]`` on the nodes, shape ``(n_q,)``.
+    linear
+        ``f_1(q) = E[y t | q]``, ``t`` the component of the teacher's direction orthogonal to ``beta``.
+    rest
+        ``E[y^2 | q] - f_0^2 - f_1^2``.
+    """
+
+    mean: Array
+    linear: Array
+    rest: Array
+
+
+@dataclass(frozen=True, eq=False)
+class LatentGrid:
+    """Every function of ``(alpha, q)`` that the theory needs, on quadrature nodes.
+
+    Attributes
+    ----------
+    law
+        Readout law with ``n_a`` nodes.
+    q, q_weights
+        Nodes and weights of the latent variable of a sample, shape ``(n_q,)``.
+    mean, linear, norm, second
+        ``E sigma(u)``, ``E Z sigma(u)``, ``E (Z^2-1)/2 sigma(u)``, ``E sigma(u)^2`` at
+        ``u = tau_alpha Z + s alpha q``; shape ``(n_a, n_q)``.
+    labels
+        Conditional moments of the labels.
+    """
+
+    law: ReadoutLaw
+    q: Array
+    q_weights: Array
+    mean: Array
+    linear: Array
+    norm: Array
+    second: Array
+    labels: LabelFunctions
+
+
+def label_functions(setting: Setting, cosine: float, q: Array) -> LabelFunctions:
+    """Conditional moments of the labels at latent values `q` (any shape)."""
+    sine = math.sqrt(max(0.0, 1.0 - cosine**2))
+    moments = gaussian_moments(setting.target_function, cosine * q, np.full(q.shape, sine))
+    rest = moments.second + setting.noise_std**2 - moments.first**2 - moments.linear**2
+    return LabelFunctions(moments.first, moments.linear, rest)
+
+
+def empirical_labels(
+    setting: Setting, cosine: float, rule: GaussRule, q: Array, labels: Array
+) -> LabelFunctions:
+    """Realised labels on the nodes of the Gauss quadrature of their own latent variables.
+
+    The labels and their squares are replaced by their projections on the polynomials of ``q`` that the
+    rule knows, so that sums of the labels times such a polynomial over the samples are exactly those
+    over the nodes.
+    """
+    basis = rule.polynomials(q)
+    nodes = rule.polynomials(rule.nodes)
+    mean = (basis @ labels / q.size) @ nodes
+    square = (basis @ labels**2 / q.size) @ nodes
+    linear = label_functions(setting, cosine, rule.nodes).linear
+    return LabelFunctions(mean, linear, square - mean**2 - linear**2)
+
+
+def latent_grid(
+    setting: Setting,
+    variables: Latent,
+    *,
+    n_q: int = 32,
+    n_alpha: int = 24,
+    finite: bool = False,
+    given: Realisation | None = None,
+    law: ReadoutLaw | None = None,
+    q_rule: tuple[Array, Array] | None = None,
+) -> LatentGrid:
+    """Tabulate the latent functions of a setting.
+
+    Parameters
+    ----------
+    setting, variables
+        What is predicted, and its latent variables.
+    n_q, n_alpha
+        Numbers of quadrature nodes.
+    finite
+        Take the laws of ``width`` readout weights and of ``n_ridge`` samples instead of the normal law.
+    given
+        Realisation whose readout weights, and second batch if it has one, replace these laws.
+    law, q_rule
+        Quadratures to use instead.
+
+    Returns
+    -------
+    LatentGrid
+    """
+    labels = None
+    if law is None:
+        law = readout_law(setting.readout, n_alpha, setting.width if finite else None)
+        if given is not None:
+            rule = gauss_rule(given.alpha, n_alpha)
+            law = ReadoutLaw(setting.readout, rule.nodes, rule.weights)
+    if q_rule is None:
+        q_rule = gaussian_draws(setting.n_ridge, n_q) if finite else gauss_hermite(n_q)
+        if given is not None and given.q is not None and given.labels is not None:
+            rule = gauss_rule(given.q, n_q)
+            q_rule = rule.nodes, rule.weights
+            labels = empirical_labels(setting, variables.beta_cosine, rule, given.q, given.labels)
+    q, q_weights = q_rule
+    mean = variables.shift * law.nodes[:, None] * q
+    scale = np.broadcast_to(variables.scale(law.nodes)[:, None], mean.shape)
+    moments = gaussian_moments(setting.activation_function, mean, scale)
+    if labels is None:
+        labels = label_functions(setting, variables.beta_cosine, q)
+    return LatentGrid(law, q, q_weights, moments.first, moments.linear, moments.norm, moments.second, labels)

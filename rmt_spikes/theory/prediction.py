@@ -1,0 +1,231 @@
+"""The entry point: predict everything about a setting."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rmt_spikes.errors import DomainError
+from rmt_spikes.setting import Setting
+from rmt_spikes.theory.branch_cut import BranchCut
+from rmt_spikes.theory.bulk import Bulk
+from rmt_spikes.theory.closed_form import ClosedForm
+from rmt_spikes.theory.equivalent import BulkEquivalent
+from rmt_spikes.theory.latent import Realisation
+from rmt_spikes.theory.limits import limit_losses, regime, regime_degree
+from rmt_spikes.theory.results import Certificate, Losses, Prediction
+from rmt_spikes.theory.spikes import (
+    closed_form_spikes,
+    closed_form_thresholds,
+    uniform_spikes,
+    uniform_threshold,
+)
+from rmt_spikes.theory.uniform import Uniform
+
+Array = NDArray[np.float64]
+
+METHODS = ("uniform", "closed_form", "limit")
+FEATURES = ("corrected", "published")
+
+
+def predict(
+    setting: Setting,
+    *,
+    method: str | None = None,
+    features: str = "corrected",
+    given: Realisation | None = None,
+) -> Prediction:
+    """Predict the spectrum, the spikes and the losses of a setting.
+
+    Parameters
+    ----------
+    setting
+        What is predicted.
+    method
+        ``"uniform"`` (default): one resolvent for every step size. ``"closed_form"``: bulk of the
+        untrained features, latent part kept to all orders, finite ``n``; good while the shift ``s`` is
+        small. ``"limit"``: the losses are those of ``n -> infinity`` in the regime of the step exponent;
+        bulk and spikes as in the closed form.
+    features
+        ``"corrected"``: spike ``k`` carries the heat-evolved monomial. ``"published"``: the bare
+        monomial, without the growth of the rows.
+    given
+        Realised latent variables, such as ``observation.latent``. They replace the limits: the norm and
+        cosine of the learnt direction, the energy of the residual and the readout weights, and, where
+        present, the latent variables and labels of the second batch. Not for ``"limit"``.
+
+    Returns
+    -------
+    Prediction
+
+    Raises
+    ------
+    DomainError
+        For an unknown method or features, or a setting the method does not cover.
+    ConvergenceError
+        If the result fails its own certificate.
+
+    Notes
+    -----
+    docs/theory.md sections 2 to 7.
+    """
+    method = choice("method", METHODS[0] if method is None else method, METHODS)
+    features = choice("features", features, FEATURES)
+    if given is not None:
+        check_realisation(setting, given, method)
+    if method == "uniform":
+        uniform = Uniform(setting, features, given)
+        bulk, spikes, losses = uniform.bulk, uniform_spikes(uniform), uniform.losses()
+        variables, certificate = uniform.latent, _uniform_certificate(uniform)
+    else:
+        closed = ClosedForm(setting, features, given)
+        bulk = singular_value_bulk(closed.equivalent)
+        spikes = closed_form_spikes(closed, bulk)
+        losses = limit_losses(setting, features) if method == "limit" else closed.losses()
+        variables, certificate = closed.latent, _closed_form_certificate(closed, bulk)
+    certificate.check()
+    return Prediction(
+        setting=setting,
+        method=method,
+        features=features,
+        given=_given_name(given),
+        latent=variables,
+        regime=regime(setting),
+        bulk=bulk,
+        spikes=spikes,
+        losses=losses,
+        limits=_limits(setting),
+        certificate=certificate,
+    )
+
+
+def critical_step_sizes(
+    setting: Setting, count: int = 3, *, method: str | None = None, features: str = "corrected"
+) -> Array:
+    """Step sizes at which the first spikes leave the bulk.
+
+    Parameters
+    ----------
+    setting
+        What is predicted; its own step size is not used.
+    count
+        Number of spikes.
+    method
+        ``"uniform"`` (default) or ``"closed_form"``.
+    features
+        ``"corrected"`` or ``"published"``.
+
+    Returns
+    -------
+    ndarray of shape ``(count,)``
+        In units of `step_size`; 0 for a spike that exists without a step, ``inf`` for one that does not
+        appear up to a step of ``3 sqrt(width)``.
+
+    Raises
+    ------
+    DomainError
+        For a `count` that is not a positive integer, or an unknown method or features.
+    """
+    if type(count) is not int or count < 1:
+        raise DomainError("count", "must be a positive integer", count)
+    method = choice("method", METHODS[0] if method is None else method, METHODS[:2])
+    features = choice("features", features, FEATURES)
+    largest = 3.0 * math.sqrt(setting.width)
+    if method == "closed_form":
+        return closed_form_thresholds(ClosedForm(setting, features), largest, count)
+    return np.array([uniform_threshold(Uniform(setting, features), largest, k) for k in range(count)])
+
+
+def singular_value_bulk(equivalent: BulkEquivalent) -> Bulk:
+    """Law of the singular values from that of the eigenvalues, ``x = sqrt(z)``."""
+
+    def density(x: Array) -> Array:
+        return np.asarray(2.0 * x * equivalent.eigenvalue_density(x**2))
+
+    return Bulk(edges=np.sqrt(equivalent.edges), atom_at_zero=equivalent.atom_at_zero, density_inside=density)
+
+
+def choice(field: str, value: str, allowed: tuple[str, ...]) -> str:
+    """Check that a value is one of those allowed.
+
+    Raises
+    ------
+    DomainError
+        If it is not.
+    """
+    if value not in allowed:
+        raise DomainError(field, f"must be one of {', '.join(allowed)}", value)
+    return value
+
+
+def check_realisation(setting: Setting, given: Realisation, method: str) -> None:
+    """Check that realised latent variables belong to a setting.
+
+    Raises
+    ------
+    DomainError
+        If a shape or a value does not fit, or the method has no use for them.
+    """
+    if method == "limit":
+        raise DomainError("given", "must be None for the method 'limit'", type(given).__name__)
+    sizes = {"alpha": setting.width}
+    if (given.q is None) != (given.labels is None):
+        raise DomainError("given", "must have both q and labels, or neither", "one of them")
+    if given.q is not None:
+        sizes |= {"q": setting.n_ridge, "labels": setting.n_ridge}
+    for name, size in sizes.items():
+        values = np.asarray(getattr(given, name))
+        if values.shape != (size,) or not np.all(np.isfinite(values)):
+            raise DomainError(f"given.{name}", f"must be finite, of shape ({size},)", values.shape)
+    for name, low, high in (
+        ("beta_norm2", 0.0, np.inf),
+        ("beta_cosine", -1.0, 1.0),
+        ("label_energy", 0.0, np.inf),
+    ):
+        value = getattr(given, name)
+        if not (np.isfinite(value) and low <= value <= high):
+            raise DomainError(f"given.{name}", f"must be in [{low}, {high}]", value)
+
+
+def _given_name(given: Realisation | None) -> str:
+    if given is None:
+        return "none"
+    return "first_stage" if given.q is None else "both_batches"
+
+
+def _limits(setting: Setting) -> dict[str, Losses] | None:
+    degree = regime_degree(setting.exponent)
+    if degree is None or setting.exponent > 0.49:
+        return None
+    return {features: limit_losses(setting, features) for features in FEATURES}
+
+
+def _closed_form_certificate(solution: ClosedForm, bulk: Bulk) -> Certificate:
+    """Check the solution against the defining equations, written out anew."""
+    equivalent = solution.equivalent
+    middles = bulk.edges.mean(axis=1) ** 2
+    kappa, g = equivalent.boundary_value(middles)
+    population = 1.0 / g - equivalent.tail - kappa
+    population -= equivalent.linear / (1.0 + equivalent.gamma * equivalent.linear * g)
+    sample = middles + kappa * (1.0 - equivalent.ratio * (1.0 - kappa * g))
+    point = equivalent.at_ridge(solution.setting.ridge)
+    residuals = [
+        float(np.max(np.abs(population * g))),
+        float(np.max(np.abs(sample) / middles)),
+        abs(equivalent.kappa(point.g) - point.kappa) * point.g,
+    ]
+    density = equivalent.eigenvalue_density(middles)
+    return Certificate(mass=bulk.mass, residual=max(residuals), imaginary_part=float(density.min()))
+
+
+def _uniform_certificate(solution: Uniform) -> Certificate:
+    bulk, upper = solution.bulk, solution.upper
+    middles = bulk.edges.mean(axis=1) ** 2
+    values, residual = BranchCut(solution.equations).resolvent(middles)
+    residuals = [residual, solution.state.residual, upper.edge.state.residual]
+    residuals += [pole.point.state.residual for pole in upper.poles]
+    return Certificate(
+        mass=bulk.mass, residual=max(residuals), imaginary_part=float(values.imag.min() / np.pi)
+    )

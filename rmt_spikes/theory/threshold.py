@@ -1,0 +1,92 @@
+"""Step sizes at which spikes leave the bulk."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import brentq
+
+Array = NDArray[np.float64]
+
+SCAN_POINTS = 12
+SMALLEST_FRACTION = 1e-4
+
+
+def first_crossings(excess: Callable[[float], Array], largest: float, count: int) -> Array:
+    """Smallest arguments at which each component of a function becomes positive.
+
+    Parameters
+    ----------
+    excess
+        Function of a step size with values of shape ``(m,)``, ``m >= count``; component ``k`` is
+        positive where spike ``k`` is outside the bulk.
+    largest
+        Largest step size considered.
+    count
+        Number of components.
+
+    Returns
+    -------
+    ndarray of shape ``(count,)``
+        0 where the component is positive without a step, ``inf`` where it is not positive up to `largest`.
+
+    Notes
+    -----
+    Brackets come from a geometric scan of 12 points from ``1e-4 largest``: two crossings closer than a
+    factor 2.4 are taken for none.
+    """
+    if largest <= 0.0:
+        return np.where(excess(0.0)[:count] > 0.0, 0.0, np.inf)
+    steps = [0.0, *np.geomspace(SMALLEST_FRACTION * largest, largest, SCAN_POINTS)]
+    table = np.array([excess(step)[:count] for step in steps])
+    crossings = np.full(count, np.inf)
+    for k in range(count):
+        positive = np.flatnonzero(table[:, k] > 0.0)
+        if positive.size and positive[0] == 0:
+            crossings[k] = 0.0
+        elif positive.size and positive[0] == 1:
+            crossings[k] = _root(excess, k, 0.0, steps[1])
+        elif positive.size:
+            low, high = math.log(steps[positive[0] - 1]), math.log(steps[positive[0]])
+            crossings[k] = math.exp(
+                brentq(lambda t, k=k: float(excess(math.exp(t))[k]), low, high, xtol=1e-12, rtol=1e-13)
+            )
+    return crossings
+
+
+def _root(excess: Callable[[float], Array], k: int, low: float, high: float) -> float:
+    return float(brentq(lambda step: float(excess(step)[k]), low, high, xtol=1e-14 * high))
+
+
+def nearby_crossing(excess: Callable[[float], float], guess: float, largest: float) -> float:
+    """Argument at which a function becomes positive, next to a guess.
+
+    Parameters
+    ----------
+    excess
+        Increasing function of a step size around the crossing.
+    guess
+        Rough crossing; 0 and ``inf`` are possible.
+    largest
+        Largest step size considered.
+
+    Returns
+    -------
+    float
+        0 where the function is positive without a step, ``inf`` where it is not positive up to `largest`.
+    """
+    if excess(0.0) > 0.0:
+        return 0.0
+    low = high = guess if 0.0 < guess <= largest else largest
+    factor = 1.02
+    while excess(high) <= 0.0:
+        if high >= largest:
+            return math.inf
+        low, high, factor = high, min(high * factor, largest), factor**2
+    factor = 1.02
+    while low > 1e-6 * largest and (low == high or excess(low) > 0.0):
+        low, factor = low / factor, factor**2
+    return float(brentq(excess, low, high, xtol=1e-10 * high, rtol=1e-10))

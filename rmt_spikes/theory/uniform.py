@@ -1,0 +1,252 @@
+"""The theory for every step size: bulk, spikes and losses from one resolvent."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rmt_spikes.setting import Setting
+from rmt_spikes.theory.branch_cut import BranchCut
+from rmt_spikes.theory.bulk import Bulk
+from rmt_spikes.theory.equivalent import BulkEquivalent
+from rmt_spikes.theory.finite_rank import FiniteRank
+from rmt_spikes.theory.fixed_point import FixedPoint, State
+from rmt_spikes.theory.latent import Latent, LatentGrid, Realisation, latent, latent_grid, residual_moments
+from rmt_spikes.theory.poles import UpperSpectrum, upper_spectrum
+from rmt_spikes.theory.real_curve import lower_edge
+from rmt_spikes.theory.results import Losses
+
+Array = NDArray[np.float64]
+
+LEVELS = 5
+
+
+def anisotropy(setting: Setting, variables: Latent, alpha: Array) -> tuple[Array, Array]:
+    """Relative standard deviations of a trained row along the eigenvectors of its covariance.
+
+    Parameters
+    ----------
+    setting, variables
+        What is predicted.
+    alpha
+        Readout weights, shape ``(n_a,)``.
+
+    Returns
+    -------
+    levels
+        ``s_alpha(h)``, shape ``(n_levels, n_a)``, of mean square one over the levels.
+    weights
+        Shape ``(n_levels,)``.
+
+    Notes
+    -----
+    docs/theory.md section 4.1: the eigenvalue ``h`` of the label-weighted sample covariance follows a
+    semicircle, here on five Chebyshev nodes. One level is enough when ``c_2 = 0``.
+    """
+    activation = setting.activation_expansion
+    c_2 = float(activation.coefficients[2])
+    if variables.inflation == 0.0 or abs(c_2) < 1e-12 * math.sqrt(activation.second_moment):
+        return np.ones((1, alpha.size)), np.ones(1)
+    mean, energy = residual_moments(setting)
+    angle = np.pi * np.arange(1, LEVELS + 1) / (LEVELS + 1)
+    h = mean + 2.0 * math.sqrt(setting.phi * energy) * np.cos(angle)
+    weights = 2.0 / (LEVELS + 1) * np.sin(angle) ** 2
+    step = setting.theta * alpha
+    incoherent = setting.phi * energy * (activation.derivative_variance - 4.0 * c_2**2)
+    omega = (1.0 + 2.0 * c_2 * step * h[:, None]) ** 2 + incoherent * step**2
+    return np.sqrt(omega) / variables.scale(alpha), weights
+
+
+@dataclass(frozen=True, eq=False)
+class Uniform:
+    """The theory of one setting at any step size.
+
+    Parameters
+    ----------
+    setting
+        What is predicted.
+    features
+        ``"corrected"`` or ``"published"``.
+    given
+        Realised latent variables that replace their limits.
+    """
+
+    setting: Setting
+    features: str = "corrected"
+    given: Realisation | None = None
+
+    @cached_property
+    def latent(self) -> Latent:
+        """Latent variables."""
+        return latent(self.setting, self.features, self.given)
+
+    @cached_property
+    def grid(self) -> LatentGrid:
+        """Latent functions under the laws of ``width`` neurons and ``n_ridge`` samples."""
+        return latent_grid(self.setting, self.latent, finite=True, given=self.given)
+
+    @cached_property
+    def equations(self) -> FixedPoint:
+        """Equations of the bulk."""
+        grid, setting = self.grid, self.setting
+        levels, weights = anisotropy(setting, self.latent, grid.law.nodes)
+        noise = np.maximum(grid.second - grid.mean**2 - grid.linear**2, 0.0)
+        return FixedPoint(
+            q_weights=grid.q_weights,
+            a_weights=grid.law.weights,
+            linear=grid.linear,
+            noise=noise,
+            gamma=setting.gamma,
+            ratio=setting.ridge_ratio,
+            levels=levels,
+            level_weights=weights,
+        )
+
+    @cached_property
+    def finite_rank(self) -> FiniteRank:
+        """Finite-rank part of the features."""
+        functions, extras = self._functions(self.grid)
+        nodes, width = self.grid.law.nodes, self.setting.width
+        coupling = np.outer(nodes, nodes) / width if self.setting.output_scale == "standard" else None
+        return FiniteRank(self.equations, functions, extras, width, coupling)
+
+    def _functions(self, grid: LatentGrid) -> tuple[Array, Array]:
+        """Latent functions on a grid: those of ``q``, and those that multiply further sample variables."""
+        setting, overlap = self.setting, self.latent.initial_overlap
+        extras = [math.sqrt(2.0 / setting.d) * grid.norm]
+        mean = grid.mean
+        if setting.output_scale == "standard":
+            own = grid.law.nodes[:, None] * grid.linear / math.sqrt(setting.width)
+            mean = mean + overlap * own * grid.q
+            extras.append(math.sqrt(1.0 - overlap**2) * own)
+        return np.concatenate([mean, grid.linear * grid.q]), np.array(extras)
+
+    @cached_property
+    def extra_labels(self) -> Array:
+        """Components of the labels along the extra sample variables, shape ``(n_extras, n_q)``."""
+        labels = np.zeros((len(self.finite_rank.extras), self.grid.q.size))
+        if self.setting.output_scale == "standard":
+            cosine, overlap = self.latent.beta_cosine, self.latent.initial_overlap
+            sine = math.sqrt(max(1.0 - cosine**2, 1e-300))
+            # Readout and teacher are orthogonal: what they share along beta they undo off it.
+            correlation = -cosine * overlap / (sine * math.sqrt(1.0 - overlap**2))
+            labels[1] = max(-1.0, min(1.0, correlation)) * self.grid.labels.linear
+        return labels
+
+    @cached_property
+    def untrained(self) -> BulkEquivalent:
+        """Bulk without a step, which serves as a first guess."""
+        return BulkEquivalent.of(self.setting)
+
+    @cached_property
+    def state(self) -> State:
+        """Solution at the ridge of the setting."""
+        return self.at_ridge(self.setting.ridge)
+
+    @cached_property
+    def upper(self) -> UpperSpectrum:
+        """Upper edge and poles."""
+        weights = self.grid.law.weights
+        sizes = np.concatenate([self.setting.width * weights, self.setting.gamma * weights])
+        latent_size = sizes @ (self.finite_rank.functions**2 @ self.grid.q_weights)
+        return upper_spectrum(self.equations, self.finite_rank, latent_size + self.untrained.edges[-1, 1])
+
+    @cached_property
+    def bulk(self) -> Bulk:
+        """Law of the singular values."""
+        high = self.upper.edge.eigenvalue
+        low = 0.0
+        if not self.untrained.reaches_zero:
+            ridge = 1e-3 * float(self.untrained.edges[0, 0])
+            rows = self.untrained.rank * self.untrained.ratio < 1.0 - 1e-12
+            columns = self.untrained.rank < 1.0 - 1e-12
+            signs = (-1.0 if rows else 1.0, 1.0 if columns else -1.0)
+            low = lower_edge(self.equations, self.at_ridge(ridge), ridge, signs).eigenvalue
+        cut = BranchCut(self.equations)
+        edges = np.sqrt(cut.support(low, high))
+
+        def density(x: Array) -> Array:
+            values, _ = cut.resolvent(x**2)
+            return np.asarray(2.0 * x * values.imag / (np.pi * self.setting.ridge_ratio))
+
+        return Bulk(
+            edges=edges, atom_at_zero=self.untrained.atom_at_zero, density_inside=density, direct=False
+        )
+
+    def at_ridge(self, ridge: float) -> State:
+        """Solve the equations at a positive ridge."""
+        point = self.untrained.at_ridge(ridge)
+        start = (
+            np.full(self.grid.q.size, 1.0 / point.kappa),
+            np.full(self.grid.law.nodes.size, point.kappa * point.g),
+        )
+        return self.equations.solve(np.asarray(ridge), start, positive=True)
+
+    def functional(self, state: State) -> float:
+        """``T``, the quadratic form of the labels in the resolvent."""
+        labels, weights = self.grid.labels, self.grid.q_weights
+        energy = labels.mean**2 + labels.linear**2 + labels.rest
+        part = self.equations.interaction(state.resolvent, state.omega)
+        m = self.equations.linear @ (weights * state.resolvent * labels.linear)
+        source = self.finite_rank.source(state.resolvent, labels.mean, self.extra_labels)
+        explained = source @ self.finite_rank.response(state, source)
+        total = weights @ (state.resolvent * energy)
+        return float(total - self.setting.gamma * m @ part.q_matrix @ m - explained)
+
+    def functional_slope(self, state: State, direction: Array) -> float:
+        """Derivative of ``T`` when the ridge profile moves along `direction`."""
+        equations, labels, weights = self.equations, self.grid.labels, self.grid.q_weights
+        tangent = equations.tangent(state, direction)
+        r_dot, omega_dot = tangent
+        energy = labels.mean**2 + labels.linear**2 + labels.rest
+        part = equations.interaction(state.resolvent, state.omega)
+        m = equations.linear @ (weights * state.resolvent * labels.linear)
+        m_dot = equations.linear @ (weights * r_dot * labels.linear)
+        k_dot = (equations.linear * (weights * r_dot)) @ equations.linear.T
+        scaled = equations.levels * m
+        z_m = np.einsum("hab,hb->ha", part.z_levels, scaled)
+        q_m = equations.levels * np.einsum("hab,hb->ha", part.q_levels, scaled)
+        quadratic = 2.0 * m_dot @ part.q_matrix @ m
+        quadratic += equations.level_weights @ (
+            z_m**2 @ (equations.a_weights * omega_dot)
+            - self.setting.gamma * np.einsum("ha,ab,hb->h", q_m, k_dot, q_m)
+        )
+        finite = self.finite_rank
+        response = finite.response(state, finite.source(state.resolvent, labels.mean, self.extra_labels))
+        explained = 2.0 * finite.source(r_dot, labels.mean, self.extra_labels) @ response
+        explained -= finite.slope(state, tangent, response)
+        return float(weights @ (r_dot * energy) - self.setting.gamma * quadratic - explained)
+
+    def losses(self) -> Losses:
+        """Losses at the ridge of the setting: value and two derivatives of ``T``."""
+        ridge, state = self.setting.ridge, self.state
+        slope = self.functional_slope(state, np.ones_like(state.resolvent))
+        test = -self.functional_slope(state, state.resolvent**-2)
+        if self.given is not None and self.given.q is not None:
+            test += self._own_error(self._fresh_grid()) - self._own_error(self.grid)
+        return Losses(objective=ridge * self.functional(state), train=-(ridge**2) * slope, test=test)
+
+    def _fresh_grid(self) -> LatentGrid:
+        """Latent functions of a fresh sample, with the realised neurons."""
+        fresh = latent_grid(self.setting, self.latent, finite=True)
+        return latent_grid(self.setting, self.latent, law=self.grid.law, q_rule=(fresh.q, fresh.q_weights))
+
+    def _own_error(self, grid: LatentGrid) -> float:
+        """Squared error on the samples of `grid` of what the latent variables predict.
+
+        The derivative that gives the test loss counts it for the samples that were trained on, left out one
+        at a time. When these are given, those of fresh samples take their place.
+        """
+        trained, state = self.grid.labels, self.state
+        finite, labels = self.finite_rank, grid.labels
+        response = finite.response(state, finite.source(state.resolvent, trained.mean, self.extra_labels))
+        part = self.equations.interaction(state.resolvent, state.omega)
+        m = self.equations.linear @ (self.grid.q_weights * state.resolvent * trained.linear)
+        latent_part = response @ self._functions(grid)[0]
+        linear_part = self.setting.gamma * grid.linear.T @ (part.q_matrix @ m)
+        error = (labels.mean - latent_part) ** 2 + (labels.linear - linear_part) ** 2 + labels.rest
+        return float(grid.q_weights @ error)

@@ -1,0 +1,46 @@
+"""JSON documents: strict, and the same bytes for the same content."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rmt_spikes.errors import CaseError
+
+
+def finite(value: Any) -> Any:
+    """Copy of a document with None for every number that is not finite: JSON has no NaN or infinity."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(key): finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(item) for item in value]
+    return value
+
+
+def to_json(document: Any) -> str:
+    """Text of a document, ending with a new line."""
+    return json.dumps(finite(document), indent=2, allow_nan=False, ensure_ascii=False) + "\n"
+
+
+def write(path: Path, content: str | bytes) -> None:
+    """Write a file so that it is there whole or not at all.
+
+    Raises
+    ------
+    CaseError
+        If the disk refuses.
+    """
+    data = content.encode("utf-8") if isinstance(content, str) else content
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        partial.write_bytes(data)
+        os.replace(partial, path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise CaseError(str(path), "", f"cannot be written: {error.strerror or error}") from None

@@ -1,0 +1,232 @@
+"""Validate cases and write the report: JSON, figures, and one HTML page that needs nothing else."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from rmt_spikes.errors import CaseError
+from rmt_spikes.validation.campaign import CaseResult, ControlResult, OnProgress, PointResult, Progress, run
+from rmt_spikes.validation.case import Case
+from rmt_spikes.validation.document import to_json, write
+from rmt_spikes.validation.page import render_html
+from rmt_spikes.validation.statistics import CONFIDENCE, Verdict, overall
+from rmt_spikes.validation.store import Store
+from rmt_spikes.validation.style import PAPER, Drawing
+
+SCHEMA = "rmt-spikes/report/1"
+STORE_NAME = "trials.sqlite"
+LIBRARIES = ("numpy", "scipy", "matplotlib", "joblib")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """What `validate` wrote.
+
+    Attributes
+    ----------
+    verdict
+        On all cases together.
+    cases
+        Results of each case.
+    html, json, figures
+        Files.
+    """
+
+    verdict: Verdict
+    cases: tuple[CaseResult, ...]
+    html: Path
+    json: Path
+    figures: tuple[Path, ...]
+
+
+def validate(
+    case: Case | str | Path | Sequence[Case | str | Path] | None = None,
+    *,
+    out: str | Path,
+    jobs: int = 1,
+    quick: bool = False,
+    on_progress: OnProgress | None = None,
+) -> Report:
+    """Simulate the settings of cases, compare with the theory, and write a report.
+
+    Parameters
+    ----------
+    case
+        A case, a path of a case file, or several; None for the built-in headline case.
+    out
+        Folder of the report. Trials that it holds already are not simulated again.
+    jobs
+        Number of processes.
+    quick
+        Whether to apply the ``[quick]`` table of each case: smaller and fewer.
+    on_progress
+        Called with a `Progress` as the work goes on.
+
+    Returns
+    -------
+    Report
+
+    Raises
+    ------
+    CaseError
+        For a file that is not a case, a folder that cannot be written or holds the store of another program.
+    """
+    cases = [each.quickened() if quick else each for each in _load(case)]
+    names = [each.name for each in cases]
+    if len(set(names)) != len(names):
+        raise CaseError(None, "name", f"must differ between the cases of a report, got {', '.join(names)}")
+    folder = Path(out)
+    try:
+        (folder / "figures").mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CaseError(str(folder), "", f"cannot be used as a folder: {error.strerror or error}") from None
+    with Store(folder / STORE_NAME) as store:
+        results = [run(each, store, jobs=jobs, on_progress=on_progress) for each in cases]
+    return write_report(results, folder, jobs=jobs, quick=quick, on_progress=on_progress)
+
+
+def write_report(
+    results: Sequence[CaseResult],
+    folder: Path,
+    *,
+    jobs: int = 1,
+    quick: bool = False,
+    on_progress: OnProgress | None = None,
+) -> Report:
+    """Write the files of a report into a folder that exists.
+
+    Parameters
+    ----------
+    results
+        Results of the cases.
+    folder
+        Where to.
+    jobs, quick, on_progress
+        As for `validate`.
+
+    Returns
+    -------
+    Report
+    """
+    from rmt_spikes.validation.figures import drawings
+
+    drawn: dict[str, list[Drawing]] = {}
+    for i, result in enumerate(results):
+        if on_progress is not None:
+            on_progress(Progress("drawing", i, len(results)))
+        drawn[result.case.name] = drawings(result, jobs)
+    files = []
+    for drawing in (each for group in drawn.values() for each in group):
+        for file_format in ("svg", "pdf"):
+            path = folder / "figures" / f"{drawing.name}.{file_format}"
+            write(path, drawing.render(file_format, PAPER))
+            files.append(path)
+    document = {
+        "schema": SCHEMA,
+        "verdict": overall([result.verdict for result in results]),
+        "quick": quick,
+        "cases": [_case_document(result, drawn[result.case.name]) for result in results],
+        "provenance": provenance(results, quick),
+    }
+    write(folder / "report.json", to_json(document))
+    write(folder / "report.html", render_html(document, results, drawn))
+    if on_progress is not None:
+        on_progress(Progress("drawing", len(results), len(results)))
+    return Report(
+        verdict=overall([result.verdict for result in results]),
+        cases=tuple(results),
+        html=folder / "report.html",
+        json=folder / "report.json",
+        figures=tuple(files),
+    )
+
+
+def provenance(results: Sequence[CaseResult], quick: bool) -> dict[str, Any]:
+    """Versions, linear algebra and the command to repeat a report: nothing that changes from run to run."""
+    from threadpoolctl import threadpool_info
+
+    from rmt_spikes import __version__
+
+    blas = sorted(
+        {
+            " ".join(str(info[key]) for key in ("internal_api", "version", "architecture") if info.get(key))
+            for info in threadpool_info()
+            if info["user_api"] == "blas"
+        }
+    )
+    built_in = [result.case.name for result in results] == ["headline"]
+    files = [] if built_in else [f"{result.case.name}.toml" for result in results]
+    return {
+        "versions": {"rmt_spikes": __version__, "python": platform.python_version(), **_versions()},
+        "blas": blas,
+        "machine": f"{platform.system()} {platform.machine()}",
+        "command": " ".join(["rmt-spikes validate", *files, "--out DIR", *(["--quick"] if quick else [])]),
+    }
+
+
+def _load(case: Case | str | Path | Sequence[Case | str | Path] | None) -> list[Case]:
+    if case is None:
+        return [Case.built_in()]
+    if isinstance(case, Case):
+        return [case]
+    if isinstance(case, str | Path):
+        return [Case.load(case)]
+    return [loaded for each in case for loaded in _load(each)]
+
+
+def _case_document(result: CaseResult, drawn: Sequence[Drawing]) -> dict[str, Any]:
+    case = result.case
+    return {
+        "name": case.name,
+        "title": case.title,
+        "description": case.description.strip(),
+        "verdict": result.verdict,
+        "family_rate": case.family_rate,
+        "confidence": CONFIDENCE,
+        "tolerances": {
+            claim: {"allowance": tolerance.allowance, "margin": tolerance.margin}
+            for claim, tolerance in case.tolerance_map().items()
+            if claim in case.claims
+        },
+        "points": [_point_document(point) for point in result.points],
+        "negative_controls": [_control_document(control) for control in result.controls],
+        "figures": [f"figures/{drawing.name}.svg" for drawing in drawn],
+    }
+
+
+def _point_document(result: PointResult) -> dict[str, Any]:
+    return {
+        "values": dict(result.point.values),
+        "seed": result.point.seed,
+        "trials": len(result.trials),
+        "verdict": result.verdict,
+        "error": result.error,
+        "prediction": None if result.prediction is None else result.prediction.to_dict(),
+        "rows": [row.to_dict() for row in result.comparison.rows],
+    }
+
+
+def _control_document(result: ControlResult) -> dict[str, Any]:
+    control = result.control
+    return {
+        "name": control.name,
+        "meaning": control.meaning,
+        "at": dict(control.at),
+        "rejected": result.rejected,
+        "rows": [row.to_dict() for row in result.comparison.rows],
+    }
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for library in LIBRARIES:
+        try:
+            found[library] = version(library)
+        except PackageNotFoundError:
+            found[library] = "unknown"
+    return found

@@ -1,0 +1,93 @@
+"""Tables on a terminal."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from rmt_spikes.validation.report import Report
+
+
+def print_prediction(document: dict[str, Any], console: Console) -> None:
+    """Print the JSON document of a prediction as tables."""
+    title = f"Prediction: method {document['method']}, {document['features']} features"
+    exponent = document["regime"]["step_exponent"]
+    if exponent is not None:
+        title += f", step exponent {exponent:.4g}"
+    console.print(title, style="bold", markup=False)
+    _print_sections(document, console)
+
+
+def print_observation(document: dict[str, Any], console: Console) -> None:
+    """Print the JSON document of an observation as tables, standard errors in parentheses."""
+    title = f"Simulation: trials {document['trials']}, seed {document['seed']}; mean (standard error)"
+    console.print(title, style="bold", markup=False)
+    _print_sections(document, console)
+
+
+def print_report(report: Report, console: Console) -> None:
+    """Print the verdicts of a report, and where it is."""
+    for result in report.cases:
+        rows = []
+        for point in result.points:
+            verdicts = [row.verdict for row in point.comparison.rows]
+            label = ", ".join(f"{key} {value}" for key, value in point.point.values.items()) or "-"
+            counts = (verdicts.count("agrees"), verdicts.count("disagrees"), verdicts.count("inconclusive"))
+            rows.append((label, *map(str, counts), point.error or point.verdict))
+        console.print(result.case.title, style="bold", markup=False)
+        console.print(table(["point", "agrees", "disagrees", "inconclusive", "verdict"], rows))
+        for control in result.controls:
+            fate = "rejected" if control.rejected else "NOT rejected"
+            console.print(f"wrong theory {control.control.name}: {fate}", markup=False)
+        console.print()
+    console.print(f"verdict: {report.verdict}", style="bold")
+    console.print(f"report: {report.html}", markup=False, soft_wrap=True)
+
+
+def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+    """Table whose first column is text and whose others are numbers."""
+    made = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for i, head in enumerate(heads):
+        made.add_column(head, justify="right" if i else "left", no_wrap=True)
+    for row in rows:
+        made.add_row(*row)
+    return made
+
+
+def cell(value: Any) -> str:
+    """Text of a number, or of a mean with its standard error in parentheses, to two digits of the error."""
+    if value is None:
+        return "-"
+    if not isinstance(value, dict):
+        return f"{value:.4g}"
+    mean, se = value["mean"], value["se"]
+    if mean is None or not se:
+        return cell(mean)
+    digits = max(0, 1 - math.floor(math.log10(se)))
+    return f"{mean:.{digits}f} ({se:.{digits}f})"
+
+
+def _print_sections(document: dict[str, Any], console: Console) -> None:
+    for section in ("latent", "losses"):
+        numbers = [(name, cell(value)) for name, value in document[section].items()]
+        console.print(table([section, ""], numbers))
+    spikes = document["spikes"]
+    if spikes:
+        heads = ["spike", "singular value", *(f"He_{k}" for k in range(5))]
+        rows = [
+            (str(number), cell(spike["singular_value"]), *map(cell, spike["alignment"]))
+            for number, spike in enumerate(spikes, 1)
+        ]
+        console.print(table(heads, rows))
+        console.print("He_k: squared correlation of the left singular vector with He_k(q)", style="dim")
+        console.print()
+    else:
+        console.print("no spike outside the bulk\n")
+    quantiles = document["bulk"]["quantiles"]
+    console.print(table(["bulk quantile", "singular value"], [(p, cell(v)) for p, v in quantiles.items()]))

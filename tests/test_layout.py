@@ -1,0 +1,250 @@
+"""The shape of the project: each rule holds here, and fails where it should."""
+
+import re
+import subprocess
+import sys
+import zipfile
+from importlib import import_module
+from pathlib import Path
+
+import layout_rules as rules
+import pytest
+
+import rmt_spikes
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / "rmt_spikes"
+PAGES = ["README.md", *sorted(str(p.relative_to(ROOT)) for p in (ROOT / "docs").glob("*.md"))]
+FOLDERS = ["theory", "validation", "benchmarks"]
+HEAVY = {"matplotlib", "sympy", "scipy.stats"}
+
+
+def tree(folder: Path, files: dict[str, str]) -> Path:
+    """Write a small tree of sources for a negative control."""
+    for name, text in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    return folder
+
+
+def test_dependencies_go_one_way() -> None:
+    assert rules.dependency_violations(PACKAGE) == []
+
+
+@pytest.mark.parametrize(
+    ("file", "line"),
+    [
+        ("errors.py", "from rmt_spikes.setting import Setting"),
+        ("hermite.py", "def f():\n    import rmt_spikes.setting"),
+        ("setting.py", "from .theory import predict"),
+        ("theory/bulk.py", "from rmt_spikes.simulation import simulate"),
+        ("theory/bulk.py", "from ..simulation import simulate"),
+        ("theory/deep/bulk.py", "from ...simulation.network import features"),
+        ("theory/__init__.py", "from .. import simulation"),
+        ("simulation/network.py", "from rmt_spikes import theory"),
+        ("simulation/network.py", "from rmt_spikes import predict"),
+        ("simulation/network.py", "import rmt_spikes as rs"),
+        ("validation/report.py", "from rmt_spikes.cli import main"),
+        ("helpers.py", "import numpy"),
+    ],
+)
+def test_a_wrong_dependency_is_seen(tmp_path: Path, file: str, line: str) -> None:
+    assert len(rules.dependency_violations(tree(tmp_path, {file: line}))) == 1
+
+
+def test_a_right_dependency_is_not_reported(tmp_path: Path) -> None:
+    good = {
+        "theory/bulk.py": "from ..errors import DomainError\nfrom .latent import Latent\nimport numpy",
+        "validation/report.py": "from rmt_spikes import __version__\nfrom rmt_spikes.theory import predict",
+    }
+    assert rules.dependency_violations(tree(tmp_path, good)) == []
+
+
+def test_no_import_cycles() -> None:
+    assert rules.import_cycles(PACKAGE) == []
+
+
+def test_an_import_cycle_is_seen(tmp_path: Path) -> None:
+    cycle = {"theory/a.py": "from rmt_spikes.theory.b import x", "theory/b.py": "from . import a"}
+    assert len(rules.import_cycles(tree(tmp_path, cycle))) == 1
+
+
+def test_nothing_is_executed_or_unpickled() -> None:
+    assert rules.execution_violations(PACKAGE) == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "eval('1')",
+        "f = exec",
+        "import pickle",
+        "from pickle import loads",
+        "import sympy\nsympy.sympify('x')",
+        "from sympy import sympify as s",
+        "from sympy.parsing.sympy_parser import parse_expr",
+        "numpy.load('x', allow_pickle=True)",
+        "__import__('os')",
+    ],
+)
+def test_execution_is_seen(tmp_path: Path, line: str) -> None:
+    assert len(rules.execution_violations(tree(tmp_path, {"a.py": line}))) == 1
+
+
+def test_every_public_thing_has_a_docstring() -> None:
+    assert rules.missing_docstrings(PACKAGE) == []
+
+
+def test_a_missing_docstring_is_seen(tmp_path: Path) -> None:
+    text = "class A: ...\ndef f():\n    'Documented.'\ndef g(): ...\ndef _h(): ...\n"
+    found = rules.missing_docstrings(tree(tmp_path, {"a.py": text}))
+    assert found == ["a.py: module", "a.py:1: A", "a.py:4: g"]
+
+
+@pytest.mark.parametrize("folder", ["rmt_spikes", "tests", "theory", "benchmarks"])
+def test_files_are_short(folder: str) -> None:
+    assert rules.long_files(ROOT / folder) == []
+
+
+def test_a_long_file_is_seen(tmp_path: Path) -> None:
+    assert rules.long_files(tree(tmp_path, {"a.py": "x = 1\n" * 400, "b.py": "x = 1\n" * 399})) == [
+        "a.py: 400 lines"
+    ]
+
+
+@pytest.mark.parametrize("folder", ["theory", "validation"])
+def test_the_top_level_folders_use_the_public_interface(folder: str) -> None:
+    assert rules.private_imports(ROOT / folder) == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "from rmt_spikes.theory.bulk import Bulk",
+        "from rmt_spikes import _HOMES",
+        "import rmt_spikes.setting",
+        "import validation.cases",
+    ],
+)
+def test_a_private_import_is_seen(tmp_path: Path, line: str) -> None:
+    assert len(rules.private_imports(tree(tmp_path, {"a.py": line, "b.py": "import rmt_spikes as rs"}))) == 1
+
+
+def test_the_api_page_lists_what_there_is() -> None:
+    documented = rules.documented_names((ROOT / "docs" / "api.md").read_text(encoding="utf-8"))
+    assert set(documented) == {"rmt_spikes", "rmt_spikes.theory"}
+    assert rules.differences(documented["rmt_spikes"], rules.declared_names(PACKAGE / "__init__.py")) == []
+    declared = rules.declared_names(PACKAGE / "theory" / "__init__.py")
+    assert rules.differences(documented["rmt_spikes.theory"], declared) == []
+
+
+def test_a_wrong_api_page_is_seen() -> None:
+    page = "## `rmt_spikes`\n\n- `predict(setting)`: x\n- `gone`: x\n- `gone`: x\n"
+    found = rules.differences(rules.documented_names(page)["rmt_spikes"], ["predict", "simulate"])
+    assert found == ["listed, but missing: gone", "present, but unlisted: simulate", "listed twice: gone"]
+
+
+def test_every_public_name_can_be_had() -> None:
+    for name in rmt_spikes.__all__:
+        assert getattr(rmt_spikes, name) is not None
+        assert name in dir(rmt_spikes)
+    assert rmt_spikes.theory is import_module("rmt_spikes.theory")
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="'rmt_spikes' has no attribute 'predikt'"):
+        rmt_spikes.predikt  # noqa: B018
+
+
+def test_import_alone_loads_no_library(tmp_path: Path) -> None:
+    assert not rules.loaded_modules("import rmt_spikes", tmp_path) & {"numpy", "scipy", *HEAVY}
+
+
+def test_the_library_loads_no_heavy_library(tmp_path: Path) -> None:
+    code = "import rmt_spikes as rs\nfor name in rs.__all__: getattr(rs, name)"
+    loaded = rules.loaded_modules(code, tmp_path)
+    assert "rmt_spikes.validation" in loaded
+    assert not loaded & {*HEAVY, "typer", "rich", "jinja2"}
+
+
+def test_help_loads_no_numerical_library(tmp_path: Path) -> None:
+    code = (
+        "import sys\nsys.argv = ['rmt-spikes', '--help']\nfrom rmt_spikes.cli import main\n"
+        "try:\n    main()\nexcept SystemExit as end:\n    assert not end.code\n"
+    )
+    assert not rules.loaded_modules(code, tmp_path) & {"numpy", "scipy", "mpmath", "pydantic", *HEAVY}
+
+
+def test_a_loaded_library_is_seen(tmp_path: Path) -> None:
+    code = "import rmt_spikes as rs, importlib\nimportlib.import_module('matplotlib')\nrs.predict"
+    assert rules.loaded_modules(code, tmp_path) >= {"matplotlib", "numpy"}
+
+
+def test_the_wheel_holds_only_the_package(tmp_path: Path) -> None:
+    build = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(tmp_path)]
+    subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    names = zipfile.ZipFile(wheel).namelist()
+    assert rules.stray_files(names) == []
+    expected = {
+        str(p.relative_to(ROOT)) for p in PACKAGE.rglob("*") if p.is_file() and "__pycache__" not in p.parts
+    }
+    assert expected <= set(names)
+    assert "rmt_spikes/py.typed" in names
+
+
+def test_a_stray_file_is_seen() -> None:
+    good = ["rmt_spikes/a.py", "rmt_spikes-0.1.0.dist-info/METADATA"]
+    stray = ["theory/a.py", "rmt_spikes/__pycache__/a.pyc", "tests/rmt_spikes/a.py"]
+    assert rules.stray_files(good + stray) == stray
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_python_on_a_page_runs(page: str, tmp_path: Path) -> None:
+    blocks = rules.python_blocks((ROOT / page).read_text(encoding="utf-8"))
+    result = rules.run_python("\n".join(blocks), tmp_path)
+    assert result.returncode == 0, result.stderr
+
+
+def test_the_readme_has_an_example() -> None:
+    (block,) = rules.python_blocks((ROOT / "README.md").read_text(encoding="utf-8"))
+    assert {"Setting", "predict", "simulate", "compare"} <= set(re.findall(r"rs\.(\w+)", block))
+
+
+def test_the_commands_of_the_readme_run(tmp_path: Path) -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    (setting,) = rules.toml_blocks(readme)
+    (tmp_path / "setting.toml").write_text(setting, encoding="utf-8")
+    lines = rules.command_lines(readme)
+    assert {line.split()[1] for line in lines} == {"predict", "simulate", "derive"}
+    for line in lines:
+        command = [sys.executable, "-W", "error", "-m", "rmt_spikes.cli", *line.split()[1:]]
+        result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert result.returncode == 0, f"{line}: {result.stderr}"
+        assert result.stdout
+
+
+@pytest.mark.parametrize("page", [*PAGES, "CHANGELOG.md", *(f"{folder}/README.md" for folder in FOLDERS)])
+def test_links_lead_somewhere(page: str) -> None:
+    assert rules.broken_links(ROOT / page) == []
+
+
+def test_a_broken_link_is_seen(tmp_path: Path) -> None:
+    page = "[a](page.md) [b](gone.md#x) ![c](gone.svg) [d](https://example.org)\n```\n[e](code.md)\n```\n"
+    path = tree(tmp_path, {"page.md": page}) / "page.md"
+    assert rules.broken_links(path) == ["gone.md", "gone.svg"]
+
+
+def test_a_broken_page_is_seen(tmp_path: Path) -> None:
+    page = "Text\n\n```python\nx = 1\n```\n\n```sh\nfalse\n```\n\n```python\nassert x == 2\n```\n"
+    blocks = rules.python_blocks(page)
+    assert len(blocks) == 2
+    assert rules.run_python("\n".join(blocks), tmp_path).returncode == 1
+
+
+def test_one_version() -> None:
+    citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert re.search(r"^version: (.+)$", citation, re.MULTILINE)[1] == rmt_spikes.__version__
+    assert re.search(r"^## \[?([\d.]+)", changelog, re.MULTILINE)[1] == rmt_spikes.__version__
