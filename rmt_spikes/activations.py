@@ -89,6 +89,11 @@ class ScalarFunction(ABC):
         """
         return self._slope(_floating(z))
 
+    @property
+    def splits(self) -> tuple[float, ...]:
+        """Where quadrature splits: the kinks, and around details too narrow to be seen from afar."""
+        return self.kinks
+
     def sympy_expression(self) -> Any:
         """Return the function as a sympy expression of ``sympy.Symbol("z", real=True)``.
 
@@ -210,6 +215,10 @@ class ExpressionFunction(ScalarFunction):
 
     expression: Expression
 
+    @property
+    def splits(self) -> tuple[float, ...]:  # noqa: D102
+        return tuple(sorted({*self.kinks, *self.expression.details}))
+
     def _value(self, z: RealArray) -> RealArray:
         return self.expression.value(z)
 
@@ -226,6 +235,10 @@ class ShiftedFunction(ScalarFunction):
 
     base: ScalarFunction
     constant: float
+
+    @property
+    def splits(self) -> tuple[float, ...]:  # noqa: D102
+        return self.base.splits
 
     def _value(self, z: RealArray) -> RealArray:
         return self.base._value(z) - self.constant

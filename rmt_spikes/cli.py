@@ -111,6 +111,9 @@ def validate(
     jobs: Annotated[
         int | None, typer.Option(min=1, help="Number of processes.  [default: the processors]")
     ] = None,
+    scheduler: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="Simulate on the dask cluster of this scheduler.")
+    ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Smaller and fewer: seconds, not minutes.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -123,6 +126,7 @@ def validate(
                 cases or None,
                 out=out,
                 jobs=_processors() if jobs is None else jobs,
+                scheduler=scheduler,
                 quick=quick,
                 on_progress=lambda progress: show(*progress),
             )

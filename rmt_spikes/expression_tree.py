@@ -64,6 +64,10 @@ class Node:
             self.operation, values, [slope for _, slope in pairs]
         )
 
+    def slope(self, z: RealArray) -> Any:
+        """Evaluate the derivative; None for a constant."""
+        return self.pair(z)[1]
+
     def symbol(self, sympy: Any, z: Any) -> Any:
         """Build the subtree in sympy, with decimal constants as exact rationals."""
         if self.operation == "z":

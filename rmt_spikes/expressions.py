@@ -10,7 +10,6 @@ from __future__ import annotations
 import ast
 import difflib
 import warnings
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache, reduce
 from typing import Any
@@ -20,8 +19,8 @@ from numpy.typing import NDArray
 
 from rmt_spikes.elementary import ELEMENTARY
 from rmt_spikes.errors import DomainError, Word
+from rmt_spikes.expression_shape import check_domain, find_details, find_kinks
 from rmt_spikes.expression_tree import CONSTANTS, Node, apply_operation
-from rmt_spikes.zeros import REACH, find_zeros, sample, scan_points
 
 RealArray = NDArray[Any]
 
@@ -30,7 +29,6 @@ MAX_DEPTH = 60
 MAX_NODES = 400
 MAX_EXPONENT = 20
 MAX_CONSTANT = 1e12
-MAX_KINKS = 64
 
 FUNCTIONS = tuple(sorted([*(set(ELEMENTARY) - {"identity"}), "max", "min"]))
 
@@ -49,20 +47,25 @@ class Expression:
         Its tree.
     kinks : tuple of float
         Points where it is not smooth, sorted.
+    details : tuple of float
+        Ends of short intervals that resolve what is narrow, sorted; empty for most formulas.
     """
 
     text: str
     root: Node
     kinks: tuple[float, ...]
+    details: tuple[float, ...]
 
     def value(self, z: RealArray) -> RealArray:
-        """Evaluate at an array of float32 or float64."""
-        value: RealArray = np.asarray(self.root.value(z), dtype=z.dtype)
-        return value if value.shape == z.shape else np.full_like(z, value)
+        """Evaluate at an array of float32 or float64, without warnings: look at the result for overflow."""
+        with np.errstate(all="ignore"):
+            value = np.asarray(self.root.value(z), dtype=z.dtype)
+        return value if value.shape == z.shape and value is not z else np.full_like(z, value)
 
     def slope(self, z: RealArray) -> RealArray:
-        """Evaluate the derivative at an array of float32 or float64."""
-        slope = self.root.pair(z)[1]
+        """Evaluate the derivative at an array of float32 or float64, without warnings."""
+        with np.errstate(all="ignore"):
+            slope = self.root.slope(z)
         return np.zeros_like(z) if slope is None else np.asarray(slope, dtype=z.dtype)
 
 
@@ -107,9 +110,10 @@ def _checked(text: str, field: str) -> Expression:
     tree = _syntax(text, field)
     root = _Reader(field).read(tree.body)
     with np.errstate(all="ignore"):
-        _check_domain(root, field, text)
-        kinks = _kinks(root, field, text)
-    return Expression(ast.unparse(tree), root, kinks)
+        check_domain(root, field, text)
+        kinks = find_kinks(root, field, text)
+        details = find_details(root, kinks)
+    return Expression(ast.unparse(tree), root, kinks, details)
 
 
 def _syntax(text: str, field: str) -> ast.Expression:
@@ -180,7 +184,7 @@ class _Reader:
         if isinstance(number, bool) or not isinstance(number, int | float):
             raise self.refuse("must hold numbers only", node)
         if not abs(number) <= MAX_CONSTANT:
-            raise self.refuse(f"must hold numbers of size at most {MAX_CONSTANT:g}", node)
+            raise self.refuse("must hold real numbers of size at most 1e12", node)
         return Node("number", constant=float(number))
 
     def power(self, node: ast.BinOp) -> Node:
@@ -204,7 +208,9 @@ class _Reader:
         return self.build(name, arguments, node)
 
     def suggestion(self, name: str) -> str:
-        close = difflib.get_close_matches(name.lower()[:40], [*FUNCTIONS, *CONSTANTS, "z"], n=1)
+        if name in FUNCTIONS:
+            return f"write {name}(z)"
+        close = difflib.get_close_matches(name[:40].lower(), [*FUNCTIONS, *CONSTANTS, "z"], n=1, cutoff=0.7)
         return f"did you mean {close[0]}?" if close else "functions: " + " ".join(FUNCTIONS)
 
     def build(self, operation: str, arguments: list[Node], node: ast.AST) -> Node:
@@ -219,74 +225,5 @@ class _Reader:
         with np.errstate(all="ignore"):
             constant = float(apply_operation(operation, [np.float64(c) for c in constants if c is not None]))
         if not abs(constant) <= MAX_CONSTANT:
-            raise self.refuse(f"must hold numbers of size at most {MAX_CONSTANT:g}", node)
+            raise self.refuse("must hold real numbers of size at most 1e12", node)
         return Node(operation, tuple(arguments), constant, degree)
-
-
-def _conditions(root: Node) -> Iterator[tuple[Node, str]]:
-    """Yield each subtree whose sign matters, with what it must be."""
-    for node in root.walk():
-        if node.constant is not None or not node.arguments:
-            continue
-        first = node.arguments[0]
-        if node.operation == "div":
-            yield node.arguments[1], "nonzero"
-        elif node.operation == "pow":
-            exponent = node.arguments[1].constant or 0.0
-            if exponent < 0:
-                yield first, "positive" if exponent % 1 else "nonzero"
-            elif exponent % 1:
-                yield first, "nonnegative"
-        elif node.operation == "log1p":
-            yield Node("add", (first, Node("number", constant=1.0))), "positive"
-        elif node.operation in ELEMENTARY and ELEMENTARY[node.operation].domain != "real":
-            yield first, ELEMENTARY[node.operation].domain
-
-
-def _zeros(node: Node) -> RealArray:
-    return find_zeros(node.value, lambda z: node.pair(z)[1])
-
-
-def _check_domain(root: Node, field: str, text: str) -> None:
-    """Refuse poles, values that are not real and overflow, on ``|z| <= 38``."""
-    points = scan_points()
-    near = points[np.abs(points) <= REACH]
-    for node, need in _conditions(root):
-        if node.constant is not None:
-            continue
-        zeros = _zeros(node)
-        zeros = zeros[np.abs(zeros) <= REACH]
-        if need != "nonnegative" and zeros.size:
-            where = zeros[np.argmin(np.abs(zeros))] + 0.0
-            raise DomainError(field, f"expression must be finite, but has a pole at z = {where:.6g}", text)
-        between = np.sort(np.concatenate([near, (zeros[1:] + zeros[:-1]) / 2]))
-        negative = between[sample(node.value, between) < 0]
-        if need != "nonzero" and negative.size:
-            where = negative[np.argmin(np.abs(negative))]
-            raise DomainError(field, f"expression must be real, but is not at z = {where:.6g}", text)
-    bad = near[~np.isfinite(sample(root.value, near))]
-    if bad.size:
-        where = bad[np.argmin(np.abs(bad))]
-        advice = "it must not overflow for |z| <= 38"
-        raise DomainError(field, f"expression must be finite, but is not at z = {where:.6g}", text, advice)
-
-
-def _kinks(root: Node, field: str, text: str) -> tuple[float, ...]:
-    """Find where the formula is not smooth: zeros of what stands inside abs, max, sqrt and their like."""
-    found: list[float] = []
-    for node in root.walk():
-        if node.constant is not None or not node.arguments:
-            continue
-        if node.operation in ("max", "min"):
-            found.extend(_zeros(Node("sub", node.arguments)))
-        elif (node.operation in ELEMENTARY and ELEMENTARY[node.operation].kink) or (
-            node.operation == "pow" and (node.arguments[1].constant or 0.0) % 1
-        ):
-            found.extend(_zeros(node.arguments[0]))
-    kinks: list[float] = []
-    for kink in sorted(float(kink) + 0.0 for kink in found):
-        if not kinks or kink - kinks[-1] > 1e-11 * max(1.0, abs(kink)):
-            kinks.append(kink)
-    if sum(abs(kink) <= REACH for kink in kinks) > MAX_KINKS:
-        raise DomainError(field, f"expression must have at most {MAX_KINKS} kinks for |z| <= 38", text)
-    return tuple(sorted(sorted(kinks, key=abs)[:MAX_KINKS]))

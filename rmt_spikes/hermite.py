@@ -188,9 +188,10 @@ def _coefficients(function: ScalarFunction, order: int) -> tuple[FloatArray, Flo
 
     def integrand(z: FloatArray) -> FloatArray:
         root = np.exp(-z * z / 4) / (2 * np.pi) ** 0.25
-        return normalized_hermite(order, z) * (root * root * function(z))
+        weighted: FloatArray = root * root * function(z)
+        return normalized_hermite(order, z) * weighted
 
-    total, error, _ = adaptive_integral(integrand, function.kinks, REACH)
+    total, error, _ = adaptive_integral(integrand, function.splits, REACH)
     return total / _root_factorial(order), error / _root_factorial(order)
 
 
@@ -219,18 +220,19 @@ def _moments(function: ScalarFunction) -> tuple[float, float, float]:
     """Return ``E f^2``, ``E f'`` and ``E f'^2``; the last two are infinite when they do not settle."""
 
     def square(z: FloatArray) -> FloatArray:
-        return (function(z)[None] * np.exp(-z * z / 4)) ** 2 / math.sqrt(2 * np.pi)
+        weighted: FloatArray = function(z)[None] * np.exp(-z * z / 4)
+        return weighted * weighted / math.sqrt(2 * np.pi)
 
     def slope(z: FloatArray) -> FloatArray:
         root = np.exp(-z * z / 4)
         weighted = function.derivative(z) * root
         return np.stack([weighted * root, weighted * weighted]) / math.sqrt(2 * np.pi)
 
-    (second,), (error,), _ = adaptive_integral(square, function.kinks, REACH)
+    (second,), (error,), _ = adaptive_integral(square, function.splits, REACH)
     if not error <= 1e-8 * second:
         raise ConvergenceError(f"E f(Z)^2 of {_shown(function)} did not settle", residual=float(error))
     with np.errstate(all="ignore"):
-        slopes, errors, _ = adaptive_integral(slope, function.kinks, REACH)
+        slopes, errors, _ = adaptive_integral(slope, function.splits, REACH)
     if not (np.isfinite(slopes[1]) and errors[1] <= 1e-8 * slopes[1]):
         return float(second), math.inf, math.inf
     return float(second), float(slopes[0]), float(slopes[1])
@@ -274,7 +276,9 @@ def gaussian_moments(function: ScalarFunction, mean: ArrayLike, scale: ArrayLike
     Returns
     -------
     GaussianMoments
-        Accurate to 1e-12 of ``sqrt(E f(u)^2)`` (of ``E f(u)^2`` for ``second``).
+        Accurate to 1e-13 of ``sqrt(E f(u)^2)`` (of ``E f(u)^2`` for ``second``), for functions whose
+        features are wider than 0.003. With a closed form ``second`` is accurate to 1e-15 of
+        ``mean^2 + scale^2``, which is less when the Gaussian hardly reaches where ``f`` is not 0.
 
     Raises
     ------
@@ -304,7 +308,7 @@ def _integrated(function: ScalarFunction, mean: FloatArray, scale: FloatArray) -
     """Integrate over ranges of Z that widen, each element by itself, until what is beyond does not count."""
     result = np.zeros((4, mean.size))
     todo = np.arange(mean.size)
-    rule = piecewise_moments if function.kinks else smooth_moments
+    rule = piecewise_moments if function.splits else smooth_moments
     finest = _finest(function)
     for reach in _RANGES:
         center, width = mean[todo], scale[todo]
@@ -315,8 +319,10 @@ def _integrated(function: ScalarFunction, mean: FloatArray, scale: FloatArray) -
         todo = todo[~(cut * cut <= _BEYOND * result[3, todo])]
         if not todo.size:
             break
-    if todo.size or not np.all(np.isfinite(result)):
-        worst = float(np.max(scale[todo] if todo.size else scale))
+    failed = np.asarray(~np.isfinite(result).all(axis=0))
+    failed[todo] = True
+    if failed.any():
+        worst = float(np.max(scale[failed]))
         message = f"E f(u)^2 of {_shown(function)} is not finite, or f grows too fast, at scale {worst:.4g}"
         raise ConvergenceError(message, residual=math.inf)
     return result
@@ -331,6 +337,7 @@ def _finest(function: ScalarFunction) -> float:
         return math.inf
 
     def square(z: FloatArray) -> FloatArray:
-        return (function(z)[None] * np.exp(-z * z / 4)) ** 2
+        weighted: FloatArray = function(z)[None] * np.exp(-z * z / 4)
+        return weighted * weighted
 
-    return adaptive_integral(square, function.kinks, REACH)[2]
+    return adaptive_integral(square, function.splits, REACH)[2]

@@ -110,16 +110,14 @@ def _panels(
     half = (right - left) / 2
     points = ((left + right) / 2)[:, None] + half[:, None] * nodes
     values = integrand(points.ravel()).reshape(-1, *points.shape)
-    return np.einsum("kpm,m,p->kp", values, weights, half), np.einsum(
-        "kpm,m,p->kp", np.abs(values), weights, half
-    )
+    return (values @ weights) * half, (np.abs(values) @ weights) * half
 
 
 @cache
 def _trapezoid(level: int, reach: float) -> tuple[FloatArray, FloatArray]:
     """Return the nodes that halving the step adds, and their weights for 1, Z and (Z^2 - 1)/2."""
     step = _STEP / 2**level
-    count = int(reach / step)
+    count = round(reach / step)
     index = np.arange(-count, count + 1)
     z = step * (index if level == 0 else index[index % 2 != 0])
     weight = step * np.exp(-z * z / 2) / np.sqrt(2 * np.pi)
@@ -166,9 +164,8 @@ def smooth_moments(
     result = np.zeros((4, mean.size))
     todo = np.arange(mean.size)
     # Two sums that both miss a feature would agree.
-    least = min(
-        max(0, math.ceil(math.log2(_STEP * float(scale.max(initial=0)) / finest + 1e-9))), _SMOOTH_LEVELS - 3
-    )
+    ratio = _STEP * float(scale.max(initial=0)) / finest
+    least = min(math.ceil(math.log2(max(1.0, ratio))), _SMOOTH_LEVELS - 3)
     for level in range(_SMOOTH_LEVELS):
         added = _chunked(level_sum, level, todo, _trapezoid(level, reach)[0].size)
         before = result[:, todo]
@@ -178,9 +175,7 @@ def smooth_moments(
             todo = todo[_moving(before, after, cut[todo])]
         if not todo.size:
             return result
-    raise ConvergenceError(
-        "a Gaussian moment needs too many nodes", residual=float(np.abs(after - before).max())
-    )
+    raise _too_many_nodes(before, after)
 
 
 def piecewise_moments(
@@ -191,7 +186,7 @@ def piecewise_moments(
     Parameters
     ----------
     function : callable
-        A function with an attribute ``kinks``.
+        A function with an attribute ``splits``.
     mean, scale : ndarray of shape (m,)
         ``u = mean + scale Z``.
     reach : float
@@ -211,11 +206,11 @@ def piecewise_moments(
     ConvergenceError
         When the nodes run out.
     """
-    kinks = np.array(function.kinks)  # type: ignore[attr-defined]
+    splits = np.array(function.splits)  # type: ignore[attr-defined]
 
     def rule_sum(level: int, part: NDArray[np.intp]) -> FloatArray:
         nodes, weights = _rule(level)
-        where = np.nan_to_num((kinks - mean[part, None]) / scale[part, None], nan=0.0)
+        where = np.nan_to_num((splits - mean[part, None]) / scale[part, None], nan=0.0)
         ends = np.full((part.size, 1), reach)
         edges = np.concatenate([-ends, np.clip(where, -reach, reach), ends], axis=1)
         half = np.diff(edges)[:, :, None] / 2
@@ -235,31 +230,33 @@ def piecewise_moments(
     wide = 2 * reach * float(scale.max(initial=0))
     least = next((level for level in range(_LAST) if wide / _rule(level)[0].size <= finest), _LAST)
     for level in range(least, len(_LEGENDRE) + _DOUBLE_EXPONENTIAL_LEVELS):
-        after = _chunked(rule_sum, level, todo, (kinks.size + 1) * _rule(level)[0].size)
+        after = _chunked(rule_sum, level, todo, (splits.size + 1) * _rule(level)[0].size)
         before = result[:, todo]
         result[:, todo] = after
         if level > least:
             todo = todo[_moving(before, after, cut[todo])]
         if not todo.size:
             return result
-    raise ConvergenceError(
-        "a Gaussian moment needs too many nodes", residual=float(np.abs(after - before).max())
-    )
+    raise _too_many_nodes(before, after)
 
 
 def _rule(level: int) -> tuple[FloatArray, FloatArray]:
-    return (
-        legendre(_LEGENDRE[level]) if level < len(_LEGENDRE) else double_exponential(level - len(_LEGENDRE))
-    )
+    if level < len(_LEGENDRE):
+        return legendre(_LEGENDRE[level])
+    return double_exponential(level - len(_LEGENDRE))
+
+
+def _too_many_nodes(before: FloatArray, after: FloatArray) -> ConvergenceError:
+    residual = float(np.abs(after - before).max())
+    return ConvergenceError("a Gaussian moment needs too many nodes", residual=residual)
 
 
 def _moving(before: FloatArray, after: FloatArray, cut: FloatArray) -> NDArray[np.bool_]:
     """Tell which elements changed by more than what one more doubling turns into rounding."""
     size = np.abs(after[3])
     change = np.abs(after - before)
-    settled = (change[:3].max(axis=0) <= np.maximum(_SETTLED * np.sqrt(size), cut)) & (
-        change[3] <= np.maximum(_SETTLED * size, cut * cut)
-    )
+    settled = change[:3].max(axis=0) <= np.maximum(_SETTLED * np.sqrt(size), cut)
+    settled &= change[3] <= np.maximum(_SETTLED * size, cut * cut)
     moving: NDArray[np.bool_] = np.isfinite(size) & ~settled
     return moving
 

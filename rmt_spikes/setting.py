@@ -288,7 +288,7 @@ def _check_activation(spec: str | Mapping[str, Any], center: bool) -> None:
         raise DomainError("activation", "must have a finite, square-integrable derivative", spec)
     # Stein's lemma: E Z f = E f' exactly when f has no jumps.
     if abs(expansion.derivative_mean - expansion.linear) > 1e-7 * rms:
-        raise DomainError("activation", "must be continuous", spec, "the gradient step does not see jumps")
+        raise DomainError("activation", "must be continuous", spec, "a gradient step does not see jumps")
 
 
 def _domain_error(error: ValidationError) -> DomainError:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache
 from typing import Any
 
@@ -64,7 +64,7 @@ def find_zeros(value: Function, slope: Function) -> FloatArray:
     """
     points = scan_points()
     values = sample(value, points)
-    turning = _boundaries(slope, points, sample(slope, points), rank=np.abs(values))
+    turning = find_turning_points(value, slope)
     at_turn = sample(value, turning)
     finite = np.where(np.isfinite(values), np.abs(values), 0.0)
     around = np.searchsorted(points, turning)[:, None] + np.array([-50, -5, -1, 0, 4, 49])
@@ -75,7 +75,45 @@ def find_zeros(value: Function, slope: Function) -> FloatArray:
     values = np.concatenate([values, np.where(touching, 0.0, at_turn)])
     order = np.argsort(points, kind="stable")
     crossings = _boundaries(value, points[order], values[order], rank=np.abs(points[order]))
-    return np.unique(np.concatenate([crossings, turning[touching]]))
+    return distinct([*crossings, *turning[touching]])
+
+
+def find_turning_points(value: Function, slope: Function) -> FloatArray:
+    """Find where the derivative of a function changes sign.
+
+    Parameters
+    ----------
+    value, slope : callable
+        The function and its derivative, vectorised.
+
+    Returns
+    -------
+    ndarray of shape (m,)
+        Turning points in ``[-10^4, 10^4]``, sorted; when there are many hundreds, those where the function is
+        smallest.
+    """
+    points = scan_points()
+    return distinct(_boundaries(slope, points, sample(slope, points), rank=np.abs(sample(value, points))))
+
+
+def distinct(points: Iterable[float]) -> FloatArray:
+    """Sort points, and keep one of those that differ by rounding only.
+
+    Parameters
+    ----------
+    points : iterable of float
+        Points.
+
+    Returns
+    -------
+    ndarray of shape (m,)
+        Points more than 1e-11 apart, relative to their size when that is above 1.
+    """
+    kept: list[float] = []
+    for point in sorted(float(point) + 0.0 for point in points):
+        if not kept or point - kept[-1] > 1e-11 * max(1.0, abs(point)):
+            kept.append(point)
+    return np.array(kept)
 
 
 def _boundaries(function: Function, points: FloatArray, values: FloatArray, rank: FloatArray) -> FloatArray:

@@ -50,7 +50,7 @@ def check_losses_and_spikes(case, prediction, relative):
 def test_closed_form_at_small_steps(name):
     """Losses and clear spikes within 2.5 standard errors + 1.5 %.
 
-    The closed form's neglect of ``s`` in the bulk.
+    The percentage is for the closed form's neglect of ``s`` in the bulk.
     """
     case = CASES[name]
     prediction = rs.predict(rs.Setting(**case["setting"]), method="closed_form")

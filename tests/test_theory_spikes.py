@@ -129,10 +129,7 @@ def test_a_mean_of_the_activation_is_a_spike_without_a_step():
 
 
 def test_order_of_the_neurons_and_sign_of_the_latent_variables_do_not_matter():
-    """Permuted neurons; and ``(alpha.
-
-    Q, cosine) -> -(alpha, q, cosine)``, which leaves every feature and label.
-    """
+    """Permuted neurons, and the sign of ``(alpha, q, cosine)``, which leaves every feature and label."""
     latent = rs.simulate(SMALL, trials=1, seed=2, top=2).trials[0].latent
     base = rs.predict(SMALL, given=latent)
     order = np.random.default_rng(0).permutation(latent.alpha.size)
@@ -178,7 +175,7 @@ def test_given_narrows_the_scatter():
         for trial in observation.trials:
             latent = trial.latent
             if name == "first_stage":
-                latent = dataclasses.replace(latent, q=None, labels=None)
+                latent = latent.first_stage()
             given = None if name == "none" else latent
             predicted = limit if given is None else rs.predict(setting, given=given).spikes[0].singular_value
             residuals.append(trial.singular_values[0] - predicted)

@@ -106,10 +106,10 @@ def features(activation: ScalarFunction, weights: Array, inputs: Array, out: Arr
     DomainError
         When a feature is not finite or too large to be squared (field ``step_size``).
     """
-    preactivations = np.matmul(inputs, weights.T, out=out)
+    preactivations: Array = np.matmul(inputs, weights.T, out=out)
     # Overflow is reported below, with the cause, instead of as a warning from inside the activation.
     with np.errstate(over="ignore", invalid="ignore"):
-        values = activation(preactivations)
+        values: Array = activation(preactivations)
     largest = max(float(values.max()), -float(values.min()))
     if not largest <= LARGEST_FEATURE:
         raise DomainError(

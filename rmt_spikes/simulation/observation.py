@@ -5,9 +5,10 @@ from typing import Any
 
 import numpy as np
 
+from rmt_spikes.errors import DomainError
 from rmt_spikes.setting import Setting
 from rmt_spikes.simulation.sampling import Array
-from rmt_spikes.simulation.trial import Trial, row_signs
+from rmt_spikes.simulation.trial import RealisedLatent, Trial, row_signs
 
 SCHEMA = "rmt-spikes/observation/1"
 
@@ -32,6 +33,24 @@ class Observation:
     setting: Setting
     seed: int
     trials: tuple[Trial, ...]
+
+    @property
+    def latent(self) -> RealisedLatent:
+        """Realised latent variables of the only trial; with several, each trial has its own.
+
+        Raises
+        ------
+        DomainError
+            If there is not exactly one trial.
+        """
+        if len(self.trials) != 1:
+            raise DomainError(
+                "trials",
+                "must be 1 for observation.latent",
+                len(self.trials),
+                "use observation.trials[i].latent",
+            )
+        return self.trials[0].latent
 
     def mean_se(self) -> dict[str, Any]:
         """Average over the trials.

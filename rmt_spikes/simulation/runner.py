@@ -51,9 +51,9 @@ def simulate(
         Number of leading singular vectors examined, at most ``min(width, n_ridge)``.
     test_samples : int, optional
         Number of fresh samples behind each test loss, 1000 to 1,000,000. By default the larger of 8000 and
-        ``2 * n_ridge``: on the headline setting a sampling error of 0.035, half the scatter of the test
-        loss between trials (0.07), so that it adds about a tenth to the standard error. `Trial.test_error`
-        has it for each trial.
+        ``2 * n_ridge``: on the headline setting a sampling error of 0.03, less than half the scatter of
+        the test loss between trials (0.07), so that it adds about a tenth to the standard error.
+        `Trial.test_error` has it for each trial.
     keep_vectors : bool
         Whether trials keep their singular vectors.
     on_trial : callable, optional

@@ -21,6 +21,18 @@ SIGN_THRESHOLD = 0.05
 
 
 @dataclass(frozen=True, kw_only=True)
+class FirstStage:
+    """Realised latent variables of the first stage: `RealisedLatent` without the second batch."""
+
+    beta_norm2: float
+    beta_cosine: float
+    label_energy: float
+    alpha: Array
+    q: None = None
+    labels: None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class RealisedLatent:
     """Realised values of the latent variables of a trial (docs/theory.md section 2).
 
@@ -38,6 +50,10 @@ class RealisedLatent:
         ``<beta / ||beta||, x>`` of the samples of the second batch.
     labels : ndarray of shape (n_ridge,)
         Labels of the second batch.
+
+    Notes
+    -----
+    A prediction can take them as given; `first_stage` leaves out the second batch.
     """
 
     beta_norm2: float
@@ -46,6 +62,15 @@ class RealisedLatent:
     alpha: Array
     q: Array
     labels: Array
+
+    def first_stage(self) -> FirstStage:
+        """Return the same without the second batch."""
+        return FirstStage(
+            beta_norm2=self.beta_norm2,
+            beta_cosine=self.beta_cosine,
+            label_energy=self.label_energy,
+            alpha=self.alpha,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,9 +14,11 @@ from rmt_spikes.theory.fixed_point import FixedPoint, State
 Array = NDArray[np.float64]
 Values = NDArray[Any]
 
-HEIGHTS = (30.0, 10.0, 3.0, 1.0, 0.3, 0.1, 0.03, 0.01, 0.003)
+HIGHEST, ATTEMPT, LOWEST = 100.0, 0.02, 1e-12
+SLOWEST = 0.95
 SMALLEST_DENSITY = 1e-9
-SCAN_POINTS = 24
+ROUNDING = 1e-11
+SCAN_POINTS = 48
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +66,7 @@ class BranchCut:
                 residual = max(residual, state.residual)
         return values, residual
 
-    def support(self, low: float, high: float) -> Array:
+    def support(self, low: float, high: float, hints: Array) -> Array:
         """Intervals of the spectrum between its outer edges, shape ``(n_intervals, 2)``.
 
         Gaps are looked for on 24 points, and their edges found by bisection to ``1e-9``. A gap between
@@ -72,7 +74,9 @@ class BranchCut:
         """
         t = (np.arange(SCAN_POINTS) + 0.5) * np.pi / SCAN_POINTS
         z = (0.5 * (np.sqrt(low) + np.sqrt(high)) - 0.5 * (np.sqrt(high) - np.sqrt(low)) * np.cos(t)) ** 2
-        occupied = self.resolvent(z)[0].imag > 0.0
+        z = np.unique(np.concatenate([z, hints[(hints > low) & (hints < high)]]))
+        occupied = np.concatenate([[True], self.resolvent(z)[0].imag > 0.0, [True]])
+        z = np.concatenate([[low], z, [high]])
         edges = [low]
         for i in np.flatnonzero(occupied[1:] != occupied[:-1]):
             inside, outside = (z[i], z[i + 1]) if occupied[i] else (z[i + 1], z[i])
@@ -95,29 +99,50 @@ class BranchCut:
         return state if _physical(state) else self._from_above(z)
 
     def _from_above(self, z: float) -> State:
-        """Solution on the axis by continuation from the upper half-plane, where there is only one."""
+        """Solution on the axis by continuation from the upper half-plane, where there is only one.
+
+        The height falls by a factor that is adapted; at each height the axis itself is tried. Where
+        there is no spectrum the solution becomes real, and is returned once its imaginary part is that
+        of the height.
+        """
         equations = self.equations
-        start: tuple[Values, Values] = (
-            np.full(equations.q_weights.size, -1.0 / complex(z, 100.0 * z)),
-            np.ones(equations.a_weights.size, dtype=complex),
+        size = (
+            equations.ratio
+            * equations.a_weights
+            @ (equations.noise + equations.linear**2)
+            @ equations.q_weights
         )
-        state = None
-        for height in HEIGHTS:
-            state = equations.solve(np.asarray(-complex(z, height * z)), start)
-            start = (state.resolvent, state.omega)
-        assert state is not None
-        last = state
-        height = HEIGHTS[-1]
-        while height > 1e-12:
+        height, factor = HIGHEST * (1.0 + float(size) / z), 0.1
+        last = equations.solve(
+            np.asarray(-complex(z, height * z)),
+            (
+                np.full(equations.q_weights.size, -1.0 / complex(z, height * z)),
+                np.ones(equations.a_weights.size, dtype=complex),
+            ),
+        )
+        while height > LOWEST:
             try:
-                state = equations.solve(np.asarray(-complex(z)), (last.resolvent, last.omega))
+                state = equations.solve(np.asarray(-complex(z, factor * height * z)), _pair(last))
+                if not _physical(state, 0.0, complex(z, factor * height * z)):
+                    raise ConvergenceError("the resolvent left its half-plane", residual=state.residual)
+            except ConvergenceError:
+                factor = factor**0.5
+                if factor > SLOWEST:
+                    raise
+                continue
+            last, height, factor = state, factor * height, max(0.1, factor**1.5)
+            if height < ATTEMPT:
+                try:
+                    state = equations.solve(np.asarray(-complex(z)), _pair(last))
+                except ConvergenceError:
+                    continue
                 if _physical(state):
                     return state
-            except ConvergenceError:
-                pass
-            height *= 0.25
-            last = equations.solve(np.asarray(-complex(z, height * z)), (last.resolvent, last.omega))
         return State(last.resolvent.real + 0j, last.omega.real + 0j, last.residual)
+
+
+def _pair(state: State) -> tuple[Values, Values]:
+    return state.resolvent, state.omega
 
 
 def _extrapolate(history: list[State]) -> tuple[Values, Values]:
@@ -129,7 +154,15 @@ def _extrapolate(history: list[State]) -> tuple[Values, Values]:
     return 3.0 * (c.resolvent - b.resolvent) + a.resolvent, 3.0 * (c.omega - b.omega) + a.omega
 
 
-def _physical(state: State) -> bool:
-    """Whether a state is the limit from the upper half-plane inside the spectrum."""
-    threshold = SMALLEST_DENSITY * np.abs(state.resolvent)
-    return bool(np.all(state.resolvent.imag > threshold) and np.all(state.omega.imag < 0.0))
+def _physical(state: State, least: float = SMALLEST_DENSITY, z: complex = 1.0) -> bool:
+    """Whether a state belongs to the upper half-plane, or inside the spectrum to its boundary.
+
+    Rows and columns that hardly fluctuate have next to no imaginary part of their own: the mean decides,
+    and rounding is allowed for in the rest.
+    """
+    r, omega = state.resolvent, state.omega / z
+    return bool(
+        np.mean(r.imag) > least * np.mean(np.abs(r))
+        and np.all(r.imag > -ROUNDING * np.abs(r))
+        and np.all(omega.imag < ROUNDING * np.abs(omega))
+    )

@@ -122,30 +122,30 @@ class BulkEquivalent:
 
     @cached_property
     def _curve(self) -> tuple[Polynomial, Polynomial, float]:
-        """Numerator and denominator of ``z(g) = -lambda(g)``, in units in which a feature has variance 1."""
+        """``A Q`` and ``D`` of ``z(g) = -A Q / (g D^2)``, in units in which a feature has variance 1."""
         scale = self.linear + self.tail
         linear, tail = self.linear / scale, self.tail / scale
         d = Polynomial([1.0, self.gamma * linear])
         a = Polynomial([1.0, -tail]) * d - Polynomial([0.0, linear])
-        numerator = -a * ((1.0 - self.ratio) * d + self.ratio * a)
-        return numerator, Polynomial([0.0, 1.0]) * d * d, scale
+        return a * ((1.0 - self.ratio) * d + self.ratio * a), d, scale
 
     @cached_property
     def critical_points(self) -> Array:
         """Real ``g`` at which ``dz/dg = 0``, ascending."""
-        numerator, denominator, scale = self._curve
-        slope = (numerator.deriv() * denominator - numerator * denominator.deriv()).trim(1e-14)
+        numerator, d, scale = self._curve
+        g = Polynomial([0.0, 1.0])
+        slope = (numerator.deriv() * g * d - numerator * (d + 2.0 * g * d.deriv())).trim(1e-14)
         if slope.degree() < 1:
             return np.empty(0)
         roots = slope.roots()
         real = np.sort(roots.real[np.abs(roots.imag) < 1e-7 * np.abs(roots)])
-        poles = Polynomial([1.0, self.gamma * self.linear / scale])(real)
-        return np.asarray(real[(np.abs(poles) > 1e-9) & (real != 0.0)] / scale)
+        return np.asarray(real[(real != 0.0) & (d(real) != 0.0)] / scale)
 
     def location(self, g: Array) -> Array:
         """Eigenvalue ``z = -lambda(g)`` at real traces `g`."""
-        numerator, denominator, scale = self._curve
-        return np.asarray(scale * numerator(g * scale) / denominator(g * scale))
+        numerator, d, scale = self._curve
+        g = g * scale
+        return np.asarray(-scale * numerator(g) / (g * d(g) ** 2))
 
     @cached_property
     def edge_trace(self) -> float:
@@ -177,9 +177,10 @@ class BulkEquivalent:
         each of the two nested equations has one solution there, so no branch has to be chosen by
         continuity.
         """
-        numerator, denominator, scale = self._curve
+        numerator, d, scale = self._curve
         z = np.asarray(z, dtype=float)
-        num, den = (np.asarray(p.coef, dtype=float) for p in (numerator, denominator))
+        equation = (-1.0 * numerator, Polynomial([0.0, 1.0]) * d * d)
+        num, den = (np.asarray(p.coef, dtype=float) for p in equation)
         size = max(num.size, den.size)
         table = np.zeros((*z.shape, size))
         table[..., : num.size] = num

@@ -19,6 +19,7 @@ Values = NDArray[Any]
 
 TOLERANCE = 1e-12
 MAXIMUM_STEPS = 60
+SHORTEST_SHARE = 1e-3
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,9 +104,9 @@ class FixedPoint:
     def over_levels(self, values: Values) -> Values:
         """Mean over the levels of anisotropy, the first axis."""
         if self.level_weights.size == 1:
-            return values[0]
+            return np.asarray(values[0])
         flat = self.level_weights @ values.reshape(self.level_weights.size, -1)
-        return flat.reshape(values.shape[1:])
+        return np.asarray(flat.reshape(values.shape[1:]))
 
     def inverses(self, profile: Values, state: tuple[Values, Values], part: Interaction) -> Values:
         """What ``1/R`` and ``1/omega`` should be at a state, shape ``(n_q + n_a,)``."""
@@ -157,30 +158,35 @@ class FixedPoint:
         """
         x = np.concatenate(start)
         n_q = self.q_weights.size
-        residual = np.inf
+        best, residual, step, share = x, np.inf, np.zeros_like(x), 1.0
         for _ in range(MAXIMUM_STEPS):
-            if not 1e-150 < np.min(np.abs(x)) <= np.max(np.abs(x)) < 1e150:
-                break
             state = (x[:n_q], x[n_q:])
-            part = self.interaction(*state)
-            wanted = self.inverses(profile, state, part)
-            defect = wanted * x - 1.0
-            previous, residual = residual, float(np.max(np.abs(defect)))
-            if residual < TOLERANCE or (residual < 100 * TOLERANCE and residual >= previous):
-                return State(*state, residual)
-            if not np.isfinite(residual):
-                break
-            try:
-                step = x * np.linalg.solve(self.jacobian(state, part), -defect)
-            except np.linalg.LinAlgError:
-                break
-            if positive:
-                # In 1/x the equations are close to linear and monotone: damp there.
-                shrink = np.min(np.where(step < 0.0, -0.8 * x / np.minimum(step, -1e-300), 1.0))
-                if residual > 0.5 and shrink < 1.0:
-                    x = 1.0 / wanted
+            with np.errstate(all="ignore"):
+                try:
+                    part = self.interaction(*state)
+                    wanted = self.inverses(profile, state, part)
+                    defect = wanted * x - 1.0
+                    trial = float(np.max(np.abs(defect)))
+                except ConvergenceError:
+                    trial = np.inf
+                if not (positive and np.isfinite(trial)) and not trial < max(2.0 * residual, 0.1):
+                    # Too far: come back towards the last good point.
+                    share *= 0.3
+                    if share < SHORTEST_SHARE:
+                        break
+                    x = best + share * step
                     continue
-                step = min(1.0, float(shrink)) * step
+                previous, residual, best = residual, trial, x
+                if residual < TOLERANCE or (residual < 100 * TOLERANCE and residual >= previous):
+                    return State(*state, residual)
+                try:
+                    step = x * np.linalg.solve(self.jacobian(state, part), -defect)
+                except np.linalg.LinAlgError:
+                    break
+            share = 1.0
+            if positive and np.min(step / x) < -0.8:
+                # The equations are monotone in 1/x: far from the solution their plain iteration is safer.
+                step = 1.0 / wanted - x if residual > 0.5 else 0.8 * step / -np.min(step / x)
             x = x + step
         raise ConvergenceError("Newton's method did not converge", residual=residual, last=x)
 

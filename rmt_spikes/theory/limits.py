@@ -82,7 +82,8 @@ def spike_degrees(setting: Setting, degree: int) -> list[int]:
 def regime(setting: Setting) -> Regime:
     """Regime of the step size of a setting."""
     degree = regime_degree(setting.exponent)
-    count = None if degree is None else sum(k > 0 for k in spike_degrees(setting, degree))
+    known = degree is not None and degree < setting.activation_expansion.coefficients.size
+    count = sum(k > 0 for k in spike_degrees(setting, degree)) if known and degree is not None else None
     return Regime(step_exponent=setting.exponent, degree=degree, spike_count=count)
 
 

@@ -101,6 +101,44 @@ def predict(
     )
 
 
+def predict_losses(
+    setting: Setting,
+    *,
+    method: str | None = None,
+    features: str = "corrected",
+    given: Realisation | None = None,
+) -> Losses:
+    """Predict the losses alone.
+
+    Parameters
+    ----------
+    setting, method, features, given
+        As in `predict`.
+
+    Returns
+    -------
+    Losses
+
+    Raises
+    ------
+    DomainError
+        As in `predict`.
+    ConvergenceError
+        If the equations are not solved to ``1e-8``.
+    """
+    method = choice("method", METHODS[0] if method is None else method, METHODS)
+    features = choice("features", features, FEATURES)
+    if given is not None:
+        check_realisation(setting, given, method)
+    if method == "uniform":
+        return Uniform(setting, features, given).losses()
+    return (
+        limit_losses(setting, features)
+        if method == "limit"
+        else ClosedForm(setting, features, given).losses()
+    )
+
+
 def critical_step_sizes(
     setting: Setting, count: int = 3, *, method: str | None = None, features: str = "corrected"
 ) -> Array:

@@ -167,7 +167,8 @@ class Uniform:
             signs = (-1.0 if rows else 1.0, 1.0 if columns else -1.0)
             low = lower_edge(self.equations, self.at_ridge(ridge), ridge, signs).eigenvalue
         cut = BranchCut(self.equations)
-        edges = np.sqrt(cut.support(low, high))
+        untrained = self.untrained.edges.ravel()
+        edges = np.sqrt(cut.support(low, high, 0.5 * (untrained[1:-1:2] + untrained[2::2])))
 
         def density(x: Array) -> Array:
             values, _ = cut.resolvent(x**2)

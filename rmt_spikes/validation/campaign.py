@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from joblib import Parallel, delayed
 from threadpoolctl import threadpool_limits
 
 from rmt_spikes.errors import CaseError, ConvergenceError, DomainError
@@ -17,6 +16,7 @@ from rmt_spikes.simulation.trial import run_trial
 from rmt_spikes.theory import Prediction, predict
 from rmt_spikes.validation.case import Case, FeatureFigure, LossFigure, NegativeControl, Point
 from rmt_spikes.validation.compare import Comparison, Row, judge, matches, measure
+from rmt_spikes.validation.executor import work_through
 from rmt_spikes.validation.statistics import CONFIDENCE, Verdict, overall
 from rmt_spikes.validation.store import Store, fingerprint
 
@@ -103,7 +103,14 @@ class _Task(NamedTuple):
         return fingerprint(self.setting, **self.options)
 
 
-def run(case: Case, store: Store, *, jobs: int = 1, on_progress: OnProgress | None = None) -> CaseResult:
+def run(
+    case: Case,
+    store: Store,
+    *,
+    jobs: int = 1,
+    scheduler: str | None = None,
+    on_progress: OnProgress | None = None,
+) -> CaseResult:
     """Run a case.
 
     Parameters
@@ -114,6 +121,8 @@ def run(case: Case, store: Store, *, jobs: int = 1, on_progress: OnProgress | No
         Where finished trials are kept; those it holds already are not simulated again.
     jobs
         Number of processes.
+    scheduler
+        Address of a dask scheduler, which then takes the place of local processes.
     on_progress
         Called as trials finish.
 
@@ -136,7 +145,7 @@ def run(case: Case, store: Store, *, jobs: int = 1, on_progress: OnProgress | No
             keep = isinstance(figure, FeatureFigure)
             for j, point in enumerate(case.figure_points(figure)):
                 plan["figure", i, j] = _tasks(point, figure.trials, keep)
-    _simulate([task for tasks in plan.values() for task in tasks], store, jobs, on_progress)
+    _simulate([task for tasks in plan.values() for task in tasks], store, jobs, scheduler, on_progress)
     trials = {place: _fetch(tasks, store) for place, tasks in plan.items()}
     results = _compare(case, points, predictions, [trials["point", i, 0] for i in range(len(points))])
     return CaseResult(
@@ -170,7 +179,9 @@ def _tasks(point: Point, count: int, keep_vectors: bool) -> list[_Task]:
     return [_Task(point.setting, point.seed, number, keep_vectors) for number in range(count)]
 
 
-def _simulate(tasks: Sequence[_Task], store: Store, jobs: int, on_progress: OnProgress | None) -> None:
+def _simulate(
+    tasks: Sequence[_Task], store: Store, jobs: int, scheduler: str | None, on_progress: OnProgress | None
+) -> None:
     unique = dict.fromkeys((task.key, task.seed, task.trial) for task in tasks)
     stored = {(key, seed): store.finished(key, seed) for key, seed, _ in unique}
     missing = {(t.key, t.seed, t.trial): t for t in tasks if t.trial not in stored[t.key, t.seed]}
@@ -179,22 +190,15 @@ def _simulate(tasks: Sequence[_Task], store: Store, jobs: int, on_progress: OnPr
         on_progress(Progress("simulating", done, total))
     # The largest first, so that no process is left with a long one at the end.
     todo = sorted(missing.values(), key=lambda task: -trial_bytes(task.setting, task.options["test_samples"]))
-    for task, trial in _work_through(todo, jobs):
+    if scheduler is None:
+        for setting, options in {task.key: (task.setting, task.options) for task in todo}.values():
+            samples = options["test_samples"]
+            check_memory(setting, trials=1, jobs=jobs, test_samples=samples, kept_vectors=TOP)
+    for task, trial in work_through(_one, todo, jobs, scheduler):
         store.put(task.key, task.seed, task.setting, trial)
         done += 1
         if on_progress is not None:
             on_progress(Progress("simulating", done, total))
-
-
-def _work_through(tasks: Sequence[_Task], jobs: int) -> Iterator[tuple[_Task, Trial]]:
-    for task in {task.key: task for task in tasks}.values():
-        samples = task.options["test_samples"]
-        check_memory(task.setting, trials=1, jobs=jobs, test_samples=samples, kept_vectors=TOP)
-    if jobs == 1 or len(tasks) < 2:
-        return (_one(task) for task in tasks)
-    parallel = Parallel(n_jobs=min(jobs, len(tasks)), return_as="generator_unordered", batch_size=1)
-    finished: Iterator[tuple[_Task, Trial]] = parallel(delayed(_one)(task) for task in tasks)
-    return finished
 
 
 def _one(task: _Task) -> tuple[_Task, Trial]:

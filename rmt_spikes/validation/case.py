@@ -36,6 +36,15 @@ class ToleranceTable(_Table):
     allowance: Annotated[float, Field(ge=0.0, le=1.0)]
     margin: Annotated[float, Field(gt=0.0, le=1.0)]
 
+    @model_validator(mode="after")
+    def _the_margin_is_the_larger(self) -> Self:
+        self.tolerance()
+        return self
+
+    def tolerance(self) -> Tolerance:
+        """Return the tolerance for `compare`."""
+        return Tolerance(self.allowance, self.margin)
+
 
 class Quick(_Table):
     """What `--quick` changes: fewer trials, and keys of every setting of the case."""
@@ -170,7 +179,12 @@ class Case(_Table):
                     raise CaseError(None, f"figures.{i}.against", "must be a key of [sweep]")
             else:
                 self.figure_points(figure)
-        self.tolerance_map()
+        if self.quick is not None:
+            smaller = self.quickened()
+            smaller.points()
+            for figure in smaller.figures:
+                if not isinstance(figure, LossFigure):
+                    smaller.figure_points(figure)
         return self
 
     @classmethod
@@ -221,9 +235,7 @@ class Case(_Table):
 
     def tolerance_map(self) -> dict[str, Tolerance]:
         """Tolerances by claim, defaults included."""
-        given: dict[str, Tolerance] = {
-            claim: Tolerance(t.allowance, t.margin) for claim, t in self.tolerances.items()
-        }
+        given: dict[str, Tolerance] = {claim: table.tolerance() for claim, table in self.tolerances.items()}
         return {**TOLERANCES, **given}
 
     def quickened(self) -> Case:
@@ -273,7 +285,8 @@ def _case_error(error: ValidationError) -> CaseError:
     cause = first.get("ctx", {}).get("error")
     if isinstance(cause, CaseError):
         return cause
+    path = ".".join(str(part) for part in first["loc"])
     if isinstance(cause, DomainError):
-        return CaseError(None, f"setting.{cause.field}", cause.reason)
+        return CaseError(None, path or f"setting.{cause.field}", cause.reason)
     more = f" (and {len(others)} more)" if others else ""
-    return CaseError(None, ".".join(str(part) for part in first["loc"]), f"{first['msg'][:200]}{more}")
+    return CaseError(None, path, f"{first['msg'][:200]}{more}")

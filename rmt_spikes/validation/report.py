@@ -49,6 +49,7 @@ def validate(
     *,
     out: str | Path,
     jobs: int = 1,
+    scheduler: str | None = None,
     quick: bool = False,
     on_progress: OnProgress | None = None,
 ) -> Report:
@@ -62,6 +63,8 @@ def validate(
         Folder of the report. Trials that it holds already are not simulated again.
     jobs
         Number of processes.
+    scheduler
+        Address of a dask scheduler for the simulations, which then takes the place of local processes.
     quick
         Whether to apply the ``[quick]`` table of each case: smaller and fewer.
     on_progress
@@ -86,7 +89,9 @@ def validate(
     except OSError as error:
         raise CaseError(str(folder), "", f"cannot be used as a folder: {error.strerror or error}") from None
     with Store(folder / STORE_NAME) as store:
-        results = [run(each, store, jobs=jobs, on_progress=on_progress) for each in cases]
+        results = [
+            run(each, store, jobs=jobs, scheduler=scheduler, on_progress=on_progress) for each in cases
+        ]
     return write_report(results, folder, jobs=jobs, quick=quick, on_progress=on_progress)
 
 

@@ -10,6 +10,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+NEGLIGIBLE = 1e-12
+
 if TYPE_CHECKING:
     from rmt_spikes.validation.report import Report
 
@@ -65,7 +67,7 @@ def cell(value: Any) -> str:
     if value is None:
         return "-"
     if not isinstance(value, dict):
-        return f"{value:.4g}"
+        return f"{value:.4g}" if abs(value) > NEGLIGIBLE else "0"
     mean, se = value["mean"], value["se"]
     if mean is None or not se:
         return cell(mean)

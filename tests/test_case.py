@@ -1,0 +1,119 @@
+"""Case files: what they declare, and what is refused."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from small_case import CASE, SETTING, case
+
+from rmt_spikes.errors import CaseError
+from rmt_spikes.validation import Case
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_the_packaged_case_is_the_one_of_the_folder() -> None:
+    names = {path.name for path in (ROOT / "validation" / "cases").glob("*.toml")}
+    packaged = ROOT / "rmt_spikes" / "validation" / "cases"
+    assert "headline.toml" in names
+    for path in packaged.glob("*.toml"):
+        assert path.read_bytes() == (ROOT / "validation" / "cases" / path.name).read_bytes()
+    assert Case.built_in() == Case.load(ROOT / "validation" / "cases" / "headline.toml")
+
+
+def test_the_headline_case_is_as_declared() -> None:
+    headline = Case.built_in()
+    points = headline.points()
+    assert [p.values["step_exponent"] for p in points] == [0.0, 0.1, 0.2, 0.3, 0.4, 0.45, 0.5]
+    assert len({p.seed for p in points}) == 7
+    for point in points:
+        setting = point.setting
+        assert (setting.phi, setting.psi, setting.ridge, setting.noise_std) == (0.5, 0.75, 0.01, 0.5)
+        assert setting.step == setting.n ** point.values["step_exponent"]
+        assert setting.label_energy == pytest.approx(1.0 + 0.5 * 2.0 + 0.25)
+    assert {figure.kind for figure in headline.figures} == {"spectrum", "losses", "features"}
+    assert "published" in {control.features for control in headline.negative_controls}
+
+
+def test_points_are_all_combinations() -> None:
+    swept = case(sweep={"ridge": [0.1, 0.2], "step_size": [1.0, 2.0, 3.0]}, negative_controls=[], figures=[])
+    points = swept.points()
+    assert [tuple(p.values.values()) for p in points][:4] == [(0.1, 1.0), (0.1, 2.0), (0.1, 3.0), (0.2, 1.0)]
+    assert [p.seed for p in points] == [3, 4, 5, 6, 7, 8]
+    assert points[4].setting.ridge == 0.2
+    assert points[4].setting.step == 2.0
+
+
+def test_a_swept_step_replaces_the_one_of_the_setting() -> None:
+    swept = case(setting={**SETTING, "step_size": 1.0})
+    assert [p.setting.step_exponent for p in swept.points()] == [0.1, 0.4]
+
+
+def test_quick_is_smaller() -> None:
+    quick = case().quickened()
+    assert quick.trials == 2
+    assert {p.setting.n for p in quick.points()} == {60}
+    assert all(
+        p.setting.width == 40 for f in quick.figures if f.kind != "losses" for p in quick.figure_points(f)
+    )
+    plain = case(quick=None)
+    assert plain.quickened() is plain
+
+
+@pytest.mark.parametrize(
+    ("changes", "key"),
+    [
+        ({"name": "Not A Name"}, "name"),
+        ({"trials": 1}, "trials"),
+        ({"trials": 2.5}, "trials"),
+        ({"trials": True}, "trials"),
+        ({"seed": -1}, "seed"),
+        ({"claims": []}, "claims"),
+        ({"claims": ["loss"]}, "claims.0"),
+        ({"family_rate": 2}, "family_rate"),
+        ({"unknown": 1}, "unknown"),
+        ({"setting": {**SETTING, "n": -5}}, "setting.n"),
+        ({"setting": {**SETTING, "nn": 5}}, "setting.nn"),
+        ({"setting": 3}, "setting"),
+        ({"sweep": {"step_exponent": []}}, "sweep.step_exponent"),
+        ({"sweep": {"ridge": [1.0]}}, "setting.step_size"),
+        ({"sweep": {"step_exponent": [0.1, "a"]}}, "setting.step_exponent"),
+        ({"sweep": {"step_exponent": [0.1] * 1001}}, "sweep"),
+        ({"tolerances": {"losses": {"allowance": 0.2, "margin": 0.1}}}, "tolerances.losses"),
+        ({"tolerances": {"losses": {"allowance": 0.2}}}, "tolerances.losses.margin"),
+        (
+            {"negative_controls": [{**CASE["negative_controls"][0], "at": {"step_exponent": 0.3}}]},
+            "negative_controls.0.at",
+        ),
+        ({"negative_controls": [{**CASE["negative_controls"][0], "at": {}}]}, "negative_controls.0.at"),
+        (
+            {"negative_controls": [{**CASE["negative_controls"][0], "features": "x"}]},
+            "negative_controls.0.features",
+        ),
+        ({"figures": [{"kind": "pie"}]}, "figures.0"),
+        ({"figures": [{"kind": "losses", "against": "ridge"}]}, "figures.0.against"),
+        ({"figures": [{"kind": "features", "setting": {"d": 0}}]}, "setting.d"),
+        ({"quick": {"trials": 2, "setting": {"ridge": 0}}}, "setting.ridge"),
+    ],
+)
+def test_a_bad_case_is_refused(changes: dict[str, Any], key: str) -> None:
+    with pytest.raises(CaseError) as caught:
+        case(**changes)
+    assert caught.value.key == key
+    assert str(caught.value).count("\n") == 0
+
+
+@pytest.mark.parametrize("text", ["", "\x00", "name = ", "a = " + "[" * 5000 + "]" * 5000])
+def test_a_file_that_is_no_case_is_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "case.toml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(CaseError) as caught:
+        Case.load(path)
+    assert caught.value.file == str(path)
+    with pytest.raises(CaseError, match="absent"):
+        Case.load(tmp_path / "absent.toml")
+
+
+def test_an_unknown_built_in_case_is_refused() -> None:
+    with pytest.raises(CaseError, match="built-in cases are headline"):
+        Case.built_in("../secrets")

@@ -1,0 +1,175 @@
+"""Commands: exit statuses, one JSON document, short messages, tables, and a fast start."""
+
+import resource
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cli_tools import command, run, setting_file, strict
+from rich.console import Console
+
+from rmt_spikes.setting import Setting
+from rmt_spikes.simulation import simulate
+from rmt_spikes.theory import predict
+from rmt_spikes.validation import terminal
+
+
+@pytest.fixture
+def setting(tmp_path: Path) -> str:
+    return setting_file(tmp_path)
+
+
+# Start
+
+
+def test_help_is_immediate() -> None:
+    """0.3 s of CPU at most; 0.06 s was measured, the least of three runs being undisturbed."""
+    spent = []
+    for _ in range(3):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        assert command("--help").returncode == 0
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        spent.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    assert min(spent) < 0.3
+
+
+@pytest.mark.parametrize("name", ["predict", "simulate", "validate", "derive"])
+def test_every_command_has_help(name: str) -> None:
+    result = run(name, "--help")
+    assert result.exit_code == 0
+    assert "--json" in result.stdout
+
+
+# Predict and simulate
+
+
+def test_predict_prints_one_document(setting: str) -> None:
+    result = run("predict", setting, "--json")
+    assert result.exit_code == 0
+    assert result.stderr == ""
+    assert strict(result.stdout) == predict(Setting.from_toml(setting)).to_dict()
+
+
+def test_predict_options(setting: str) -> None:
+    arguments = ("--set", "step_exponent=0.3", "--set", "readout=rademacher", "--method", "closed_form")
+    document = strict(run("predict", setting, *arguments, "--features", "published", "--json").stdout)
+    assert document["setting"]["step_exponent"] == 0.3
+    assert document["setting"]["readout"] == "rademacher"
+    assert (document["method"], document["features"]) == ("closed_form", "published")
+    assert document["latent"]["chi"] == 0.0
+
+
+def test_infinity_becomes_null(setting: str) -> None:
+    document = strict(run("predict", setting, "--set", "step_size=0", "--json").stdout)
+    assert document["regime"]["step_exponent"] is None
+
+
+def test_simulate_prints_one_document(setting: str) -> None:
+    result = run("simulate", setting, "--trials", "3", "--seed", "5", "--json")
+    assert result.exit_code == 0
+    observation = simulate(Setting.from_toml(setting), trials=3, seed=5)
+    assert strict(result.stdout) == observation.to_dict()
+    assert result.stderr.splitlines()[-1] == "simulating 3/3"
+
+
+def test_one_trial_has_no_error(setting: str) -> None:
+    document = strict(run("simulate", setting, "--trials", "1", "--json").stdout)
+    assert document["losses"]["test"]["se"] is None
+
+
+def test_tables_are_printed(setting: str) -> None:
+    result = run("predict", setting)
+    assert result.exit_code == 0
+    assert "Prediction: method uniform, corrected features, step exponent 0.4" in result.stdout
+    result = run("simulate", setting, "--trials", "2")
+    assert result.exit_code == 0
+    assert "Simulation: trials 2, seed 0; mean (standard error)" in result.stdout
+
+
+PREDICTION = {
+    "method": "uniform",
+    "features": "corrected",
+    "regime": {"step_exponent": 0.4},
+    "latent": {"beta_norm2": 2.125, "beta_cosine": 0.68599},
+    "losses": {"objective": 0.530412, "train": 0.45304, "test": 2.82163},
+    "spikes": [{"singular_value": 9.0239, "alignment": [0.0, 0.9943, 1e-33, None, 0.0]}],
+    "bulk": {"quantiles": {"0.5": 0.431902}},
+}
+TABLE = """\
+Prediction: method uniform, corrected features, step exponent 0.4
+
+latent
+───────────────────
+beta_norm2    2.125
+beta_cosine   0.686
+
+
+losses
+──────────────────
+objective   0.5304
+train        0.453
+test         2.822
+
+
+spike   singular value   He_0     He_1   He_2   He_3   He_4
+───────────────────────────────────────────────────────────
+1                9.024      0   0.9943      0      -      0
+
+He_k: squared correlation of the left singular vector with He_k(q)
+
+
+bulk quantile   singular value
+──────────────────────────────
+0.5                     0.4319
+"""
+
+
+def printed(document: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> list[str]:
+    terminal.print_prediction(document, Console(width=80, highlight=False, color_system=None))
+    return [line.strip() for line in capsys.readouterr().out.splitlines()]
+
+
+def test_table_of_a_prediction(capsys: pytest.CaptureFixture[str]) -> None:
+    assert printed(PREDICTION, capsys) == [*TABLE.splitlines(), ""]
+
+
+def test_table_without_spikes(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = printed({**PREDICTION, "spikes": [], "regime": {"step_exponent": None}}, capsys)
+    assert lines[0] == "Prediction: method uniform, corrected features"
+    assert "no spike outside the bulk" in lines
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, "-"),
+        (0.123456, "0.1235"),
+        (1e-33, "0"),
+        ({"mean": 0.53041, "se": 0.00461}, "0.5304 (0.0046)"),
+        ({"mean": 15.4668, "se": 0.1702}, "15.47 (0.17)"),
+        ({"mean": 123.4, "se": 12.0}, "123 (12)"),
+        ({"mean": 0.5, "se": None}, "0.5"),
+        ({"mean": 0.0, "se": 0.0}, "0"),
+    ],
+)
+def test_cells(value: Any, text: str) -> None:
+    assert terminal.cell(value) == text
+
+
+# Derive
+
+
+def test_derive() -> None:
+    result = run("derive", "feature-2")
+    assert result.exit_code == 0
+    assert "  p_2 = chi + q**2" in result.stdout.splitlines()
+    assert "nu / s^2" in result.stdout
+    assert run("derive", "feature-2", "--latex").stdout == "p_2 = \\chi + q^{2}\n"
+    document = strict(run("derive", "feature-2", "--json").stdout)
+    assert set(document["symbols"]) == {"chi", "q"}
+
+
+def test_derive_lists_what_it_knows() -> None:
+    names = run("derive").stdout.split()
+    assert {"chi", "marchenko-pastur", "improvement-2", "improvement-2-published"} <= set(names)
+    assert strict(run("derive", "--json").stdout)["quantities"] == names

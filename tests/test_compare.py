@@ -1,0 +1,360 @@
+"""Verdicts: calibration, power, limits, and what a comparison refuses."""
+
+import json
+import math
+from collections.abc import Callable
+from dataclasses import replace
+
+import mpmath
+import numpy as np
+import pytest
+
+from rmt_spikes.errors import DomainError
+from rmt_spikes.setting import Setting
+from rmt_spikes.simulation import Observation, RealisedLatent, Trial
+from rmt_spikes.theory import Losses, Prediction, predict
+from rmt_spikes.validation import Tolerance, compare
+from rmt_spikes.validation.compare import CLAIMS, TOLERANCES, judge, matches, measure
+from rmt_spikes.validation.quantities import is_clear
+from rmt_spikes.validation.statistics import excess_p_value, holm, overall, t_interval
+
+SETTING = Setting(
+    n=1800,
+    d=900,
+    width=1200,
+    activation="relu",
+    target={"hermite": [0.0, 1.0, math.sqrt(0.5)]},
+    noise_std=0.5,
+    ridge=0.01,
+    step_exponent=0.4,
+)
+
+
+@pytest.fixture(scope="module")
+def prediction() -> Prediction:
+    return predict(SETTING)
+
+
+@pytest.fixture(scope="module")
+def published() -> Prediction:
+    return predict(SETTING, features="published")
+
+
+def draw(prediction: Prediction, trials: int, scatter: float, seed: int) -> Observation:
+    """Observations that scatter about the prediction by the given fraction (correlations: by 0.02)."""
+    rng = np.random.default_rng(seed)
+    width = prediction.setting.width
+    levels = (np.arange(width)[::-1] + 0.5) / width
+    bulk = prediction.bulk.quantile(levels)
+    spikes = np.array([spike.singular_value for spike in prediction.spikes])
+    table = np.zeros((5, 5))
+    for k, spike in enumerate(prediction.spikes):
+        table[k] = spike.alignment
+
+    def one(index: int) -> Trial:
+        def near(value: float) -> float:
+            return value * (1.0 + scatter * rng.standard_normal())
+
+        values = np.concatenate(
+            [
+                [near(value) for value in spikes],
+                bulk[spikes.size :] * (1.0 + 0.1 * scatter * rng.standard_normal()),
+            ]
+        )
+        norm2 = near(prediction.latent.beta_norm2)
+        cosine = prediction.latent.beta_cosine + 0.02 * rng.standard_normal()
+        return Trial(
+            index=index,
+            objective=near(prediction.losses.objective),
+            train=near(prediction.losses.train),
+            test=near(prediction.losses.test),
+            test_error=0.0,
+            beta_norm2=norm2,
+            beta_cosine=cosine,
+            singular_values=values,
+            alignment=table + 0.02 * rng.standard_normal(table.shape),
+            feature=np.sqrt(table),
+            right_alignment=table,
+            latent=RealisedLatent(
+                beta_norm2=norm2,
+                beta_cosine=cosine,
+                label_energy=2.25,
+                alpha=np.ones(1),
+                q=np.ones(1),
+                labels=np.ones(1),
+            ),
+        )
+
+    return Observation(setting=prediction.setting, seed=seed, trials=tuple(one(i) for i in range(trials)))
+
+
+def with_losses(prediction: Prediction, factor: float) -> Prediction:
+    losses = {name: factor * value for name, value in prediction.losses.to_dict().items()}
+    return replace(prediction, losses=Losses(**losses))
+
+
+# Statistics
+
+
+def test_interval_is_student() -> None:
+    # 97.5 % point of t with 4 degrees of freedom, from tables: 2.776.
+    low, high = t_interval(1.0, 0.5, 5, 0.95)
+    assert (low, high) == pytest.approx((1.0 - 2.776445 * 0.5, 1.0 + 2.776445 * 0.5), rel=1e-6)
+
+
+@pytest.mark.parametrize(("difference", "allowance"), [(0.5, 0.0), (-0.5, 0.2), (0.1, 0.2), (3.0, 0.2)])
+def test_p_value_is_an_integral_of_the_density(difference: float, allowance: float) -> None:
+    trials, se = 6, 0.15
+    nu = trials - 1
+    norm = mpmath.gamma((nu + 1) / 2) / (mpmath.sqrt(nu * mpmath.pi) * mpmath.gamma(nu / 2))
+
+    def tail(t: float) -> mpmath.mpf:
+        return mpmath.quad(
+            lambda x: norm * (1 + x**2 / nu) ** (-(nu + 1) / 2), [t, t + 5, t + 50, mpmath.inf]
+        )
+
+    expected = min(1.0, tail((abs(difference) - allowance) / se) + tail((abs(difference) + allowance) / se))
+    assert float(excess_p_value(difference, se, allowance, trials)) == pytest.approx(
+        float(expected), rel=1e-8
+    )
+
+
+def test_p_value_without_scatter_is_a_decision() -> None:
+    assert excess_p_value([0.0, 0.1, 0.3], [0.0] * 3, [0.0, 0.2, 0.2], 4).tolist() == [1.0, 1.0, 0.0]
+
+
+def test_holm_by_hand() -> None:
+    # .005 <= .05/4 and .01 <= .05/3, but .03 > .05/2: the last two stay, although .03 and .04 are below .05.
+    assert holm([0.01, 0.04, 0.03, 0.005], 0.05).tolist() == [True, False, False, True]
+    assert holm([0.04, 0.02], 0.05).tolist() == [True, True]
+    assert holm([math.nan, 0.04, 0.02], 0.05).tolist() == [False, True, True]
+    assert holm([math.nan], 0.05).tolist() == [False]
+
+
+def test_overall() -> None:
+    assert overall(["agrees", "inconclusive", "disagrees"]) == "disagrees"
+    assert overall(["agrees", "inconclusive"]) == "inconclusive"
+    assert overall(["agrees", "agrees"]) == "agrees"
+    assert overall([]) == "inconclusive"
+
+
+def test_family_rate_is_kept() -> None:
+    """With independent rows and no allowance, Holm rejects something with probability 1 - (1 - rate/m)^m."""
+    rng = np.random.default_rng(11)
+    rate, rows, trials, families = 0.1, 12, 8, 4000
+    x = rng.standard_normal((families, trials, rows))
+    p = excess_p_value(x.mean(axis=1), x.std(axis=1, ddof=1) / math.sqrt(trials), 0.0, trials)
+    share = np.mean([holm(each, rate).any() for each in p])
+    expected = 1.0 - (1.0 - rate / rows) ** rows
+    # Four standard deviations of a binomial share.
+    assert abs(share - expected) < 4.0 * math.sqrt(expected * (1.0 - expected) / families)
+    assert share <= rate + 4.0 * math.sqrt(rate * (1.0 - rate) / families)
+
+
+def test_rate_is_exact_at_the_allowance() -> None:
+    """A theory that is wrong by just its allowance is called wrong at the stated rate, the worst case."""
+    rng = np.random.default_rng(12)
+    x = 0.7 + rng.standard_normal((40_000, 8))
+    p = excess_p_value(x.mean(axis=1), x.std(axis=1, ddof=1) / math.sqrt(8), 0.7, 8)
+    assert abs(np.mean(p <= 0.05) - 0.05) < 4.0 * math.sqrt(0.05 * 0.95 / 40_000)
+
+
+def test_wrong_agreement_is_rare() -> None:
+    """A theory that is wrong by just its margin is called right with probability at most 5 %."""
+    rng = np.random.default_rng(13)
+    x = 1.0 + 0.2 * rng.standard_normal((40_000, 8))
+    interval = t_interval(x.mean(axis=1), x.std(axis=1, ddof=1) / math.sqrt(8), 8, 0.90)
+    share = np.mean((interval[:, 0] >= -1.0) & (interval[:, 1] <= 1.0))
+    assert abs(share - 0.05) < 4.0 * math.sqrt(0.05 * 0.95 / 40_000)
+
+
+# Comparisons
+
+
+def test_a_right_prediction_agrees(prediction: Prediction) -> None:
+    comparison = compare(prediction, draw(prediction, 24, 0.03, seed=1))
+    assert comparison.verdict == "agrees"
+    assert {row.claim for row in comparison.rows} == set(CLAIMS)
+    quantities = [row.quantity for row in comparison.rows]
+    assert len(quantities) == len(set(quantities)) == 2 + 3 + 2 + 6 + 7
+
+
+def test_rows_have_the_numbers(prediction: Prediction) -> None:
+    observation = draw(prediction, 6, 0.03, seed=2)
+    (row,) = compare(prediction, observation).select("losses.test")
+    values = np.array([trial.test for trial in observation.trials])
+    se = np.std(values, ddof=1) / math.sqrt(6)
+    assert row.predicted == prediction.losses.test
+    assert row.observed == pytest.approx(values.mean(), rel=1e-14)
+    assert row.se == pytest.approx(se, rel=1e-12)
+    assert row.z == pytest.approx((values.mean() - row.predicted) / se, rel=1e-10)
+    assert (row.allowance, row.margin) == pytest.approx((0.015 * row.predicted, 0.05 * row.predicted))
+    # 95 % point of t with 5 degrees of freedom, from tables: 2.015.
+    assert row.interval is not None
+    assert row.interval[1] - row.interval[0] == pytest.approx(2 * 2.015048 * se, rel=1e-6)
+
+
+def test_false_disagreement_is_rare(prediction: Prediction) -> None:
+    """60 comparisons of a right theory, each at rate 1 %: four wrong calls have probability 0.3 %."""
+    wrong = sum(
+        judge_verdict(prediction, draw(prediction, 12, 0.05, seed=100 + i)) == "disagrees" for i in range(60)
+    )
+    assert wrong < 4
+
+
+def judge_verdict(prediction: Prediction, observation: Observation) -> str:
+    rows = measure(prediction, observation.trials, CLAIMS, dict.fromkeys(CLAIMS, Tolerance(0.0, 1.0)))
+    return overall([row.verdict for row in judge(rows, 0.01)])
+
+
+@pytest.mark.parametrize(
+    ("pattern", "wrong"),
+    [
+        ("losses.*", lambda p: with_losses(p, 1.05)),
+        ("losses.*", lambda p: with_losses(p, 0.95)),
+        (
+            "spikes[0].singular_value",
+            lambda p: replace(
+                p,
+                spikes=(
+                    replace(p.spikes[0], singular_value=1.05 * p.spikes[0].singular_value),
+                    *p.spikes[1:],
+                ),
+            ),
+        ),
+        (
+            "spikes[1].alignment[0]",
+            lambda p: replace(
+                p, spikes=(p.spikes[0], replace(p.spikes[1], alignment=p.spikes[1].alignment + 0.06))
+            ),
+        ),
+        (
+            "latent.beta_norm2",
+            lambda p: replace(p, latent=replace(p.latent, beta_norm2=1.1 * p.latent.beta_norm2)),
+        ),
+        (
+            "latent.beta_cosine",
+            lambda p: replace(p, latent=replace(p.latent, beta_cosine=-p.latent.beta_cosine)),
+        ),
+    ],
+)
+def test_a_wrong_prediction_disagrees(
+    prediction: Prediction, pattern: str, wrong: Callable[[Prediction], Prediction]
+) -> None:
+    """Errors of 5 % (squares, correlations: over twice the allowance) at a scatter of 2 %, ten times."""
+    for seed in range(10):
+        comparison = compare(wrong(prediction), draw(prediction, 24, 0.02, seed=200 + seed))
+        assert {row.verdict for row in comparison.select(pattern)} == {"disagrees"}
+        assert comparison.verdict == "disagrees"
+        others = [row for row in comparison.rows if not matches(row.quantity, pattern.split("[", 2)[0] + "*")]
+        assert "disagrees" not in {row.verdict for row in others}
+
+
+def test_the_bare_monomial_disagrees(prediction: Prediction, published: Prediction) -> None:
+    comparison = compare(published, draw(prediction, 12, 0.05, seed=3))
+    assert {row.verdict for row in comparison.select("spikes[1].alignment[0]")} == {"disagrees"}
+    assert {row.verdict for row in comparison.select("spikes[1].alignment[2]")} == {"disagrees"}
+
+
+def test_few_noisy_trials_are_inconclusive(prediction: Prediction) -> None:
+    comparison = compare(prediction, draw(prediction, 3, 0.2, seed=4), claims=["losses"])
+    assert comparison.verdict == "inconclusive"
+
+
+def test_one_trial_is_inconclusive(prediction: Prediction) -> None:
+    comparison = compare(prediction, draw(prediction, 1, 0.0, seed=5))
+    assert {row.verdict for row in comparison.rows} == {"inconclusive"}
+    assert {(row.se, row.z, row.interval, row.p_value) for row in comparison.rows} == {(None,) * 4}
+
+
+def test_nothing_to_compare_is_inconclusive() -> None:
+    setting = SETTING.replace(step_size=0.0)
+    quiet = predict(setting)
+    assert compare(quiet, draw(quiet, 3, 0.01, seed=6), claims=["spikes"]).verdict == "inconclusive"
+
+
+def test_an_atom_at_zero_is_compared() -> None:
+    wide = predict(SETTING.replace(n_ridge=400))
+    observation = draw(wide, 4, 0.01, seed=7)
+    comparison = compare(wide, observation, claims=["bulk"])
+    (row,) = comparison.select("bulk.quantiles[0.5]")
+    assert (row.predicted, row.observed, row.se, row.z, row.verdict) == (0.0, 0.0, 0.0, None, "agrees")
+    assert json.loads(json.dumps(comparison.to_dict(), allow_nan=False))["verdict"] == comparison.verdict
+
+
+def test_a_spike_at_the_edge_is_not_clear(prediction: Prediction) -> None:
+    edge = float(prediction.bulk.edges[-1, 1])
+    assert is_clear(prediction.spikes[1].singular_value, edge, 1200)
+    assert not is_clear(1.01 * edge, edge, 1200)
+    # The window shrinks like N^(-2/3): what is smeared at N = 1200 is not at N = 10^6.
+    assert is_clear(1.01 * edge, edge, 10**6)
+    near = replace(
+        prediction, spikes=(prediction.spikes[0], replace(prediction.spikes[1], singular_value=1.01 * edge))
+    )
+    comparison = compare(near, draw(prediction, 3, 0.02, seed=8))
+    assert not comparison.select("spikes[1].alignment*")
+    assert comparison.select("spikes[1].singular_value")
+
+
+def test_more_spikes_than_vectors_are_left_out(prediction: Prediction) -> None:
+    observation = draw(prediction, 3, 0.02, seed=9)
+    short = tuple(replace(trial, alignment=trial.alignment[:1]) for trial in observation.trials)
+    comparison = compare(prediction, replace(observation, trials=short))
+    assert comparison.select("spikes[0].*")
+    assert not comparison.select("spikes[1].*")
+
+
+def test_document(prediction: Prediction) -> None:
+    document = compare(prediction, draw(prediction, 4, 0.02, seed=10)).to_dict()
+    assert json.loads(json.dumps(document, allow_nan=False)) == document
+    assert document["schema"] == "rmt-spikes/comparison/1"
+    assert set(document["rows"][0]) == {
+        "quantity",
+        "claim",
+        "predicted",
+        "observed",
+        "se",
+        "z",
+        "allowance",
+        "margin",
+        "interval",
+        "p_value",
+        "verdict",
+    }
+
+
+def test_another_setting_is_refused(prediction: Prediction) -> None:
+    observation = draw(prediction, 2, 0.02, seed=1)
+    other = replace(observation, setting=SETTING.replace(ridge=0.02))
+    with pytest.raises(DomainError, match="observation: must be of the setting"):
+        compare(prediction, other)
+
+
+@pytest.mark.parametrize(
+    ("options", "field"),
+    [
+        ({"claims": ["loss"]}, "claims"),
+        ({"confidence": 1.0}, "confidence"),
+        ({"family_rate": 0.0}, "family_rate"),
+    ],
+)
+def test_bad_arguments_are_refused(prediction: Prediction, options: dict[str, object], field: str) -> None:
+    with pytest.raises(DomainError) as caught:
+        compare(prediction, draw(prediction, 2, 0.02, seed=1), **options)  # type: ignore[arg-type]
+    assert caught.value.field == field
+
+
+@pytest.mark.parametrize("pair", [(0.1, 0.05), (-0.1, 0.05), (0.1, math.inf), (math.nan, 0.1)])
+def test_bad_tolerances_are_refused(pair: tuple[float, float]) -> None:
+    with pytest.raises(DomainError, match="tolerance"):
+        Tolerance(*pair)
+
+
+def test_tolerances_are_replaced(prediction: Prediction) -> None:
+    comparison = compare(
+        prediction, draw(prediction, 8, 0.02, seed=1), tolerances={"losses": Tolerance(0.0, 0.001)}
+    )
+    assert {row.verdict for row in comparison.select("losses.*")} == {"inconclusive"}
+    assert comparison.select("spikes[0].singular_value")[0].margin == pytest.approx(
+        TOLERANCES["spikes"].margin * prediction.spikes[0].singular_value
+    )

@@ -1,0 +1,92 @@
+"""Properties over the whole declared domain: right, or a `ConvergenceError`."""
+
+import math
+
+import numpy as np
+from hypothesis import HealthCheck, Phase, assume, given, settings
+from hypothesis import strategies as st
+
+import rmt_spikes as rs
+from rmt_spikes.theory.branch_cut import BranchCut
+from rmt_spikes.theory.prediction import predict_losses
+from rmt_spikes.theory.uniform import Uniform
+
+few = settings(
+    max_examples=25,
+    phases=[Phase.explicit, Phase.generate],  # a slow failure is not worth shrinking
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+)
+ratios = st.floats(-1.0, 1.0).map(lambda x: 10.0**x)
+
+
+@st.composite
+def problems(draw):
+    """Settings with ratios of sizes from 0.1 to 10, steps to ``3 sqrt(N)``, ridge 1e-6 to 1e3."""
+    width = draw(st.integers(100, 5000))
+    n = draw(st.integers(100, 5000))
+    coefficients = draw(st.lists(st.floats(-1.0, 1.0), min_size=2, max_size=5))
+    assume(abs(coefficients[1]) > 0.05)
+    return rs.Setting(
+        n=n,
+        d=max(2, round(n * draw(ratios))),
+        width=width,
+        n_ridge=max(10, round(width * draw(ratios))),
+        activation=draw(
+            st.sampled_from(["relu", "tanh", "erf", "gelu", "softplus", "sigmoid", "sin", "silu"])
+        ),
+        center=draw(st.booleans()),
+        target={"hermite": coefficients},
+        noise_std=draw(st.floats(0.0, 2.0)),
+        ridge=10.0 ** draw(st.floats(-6.0, 3.0)),
+        step_size=draw(st.floats(0.0, 3.0)) * math.sqrt(width),
+        readout=draw(st.sampled_from(["gaussian", "rademacher", "constant"])),
+    )
+
+
+@given(setting=problems(), method=st.sampled_from(["uniform", "closed_form"]))
+@settings(few, max_examples=150)
+def test_losses_are_in_their_order(setting, method):
+    """``0 <= train <= objective <= E y^2`` and ``test >= noise``; 1e-6 is rounding at a ridge of 1e-6."""
+    try:
+        losses = predict_losses(setting, method=method)
+    except rs.ConvergenceError:
+        return
+    size = 1e-6 * setting.label_energy
+    assert 0.0 <= losses.train <= losses.objective + size
+    assert losses.objective <= setting.label_energy * (
+        1 + 1e-2
+    )  # q has the law of n_ridge draws: its fourth moment
+    assert losses.test >= setting.noise_std**2 - size
+
+
+@given(setting=problems())
+@few
+def test_spectra_are_spectra(setting):
+    """Mass one with the atom, positive imaginary part, spikes above the edge, overlaps below one."""
+    try:
+        prediction = rs.predict(setting)
+    except rs.ConvergenceError:
+        return
+    bulk = prediction.bulk
+    assert abs(bulk.mass - 1) < 1e-5
+    assert prediction.certificate.imaginary_part > 0
+    assert np.all(np.diff(bulk.edges.ravel()) > 0)
+    assert bulk.edges[0, 0] >= 0
+    assert all(spike.singular_value > bulk.edges[-1, 1] for spike in prediction.spikes)
+    assert all(np.all(spike.alignment <= 1 + 1e-6) for spike in prediction.spikes)
+
+
+@given(setting=problems(), share=st.floats(0.1, 0.9))
+@few
+def test_resolvent_is_in_the_upper_half_plane(setting, share):
+    """Every component of the resolvent, not the mean alone, has a positive imaginary part inside the bulk."""
+    try:
+        solution = Uniform(setting)
+        low, high = solution.bulk.edges[0]
+        z = np.array([(low + share * (high - low)) ** 2])
+        cut = BranchCut(solution.equations)
+        values, residual = cut.resolvent(z)
+    except rs.ConvergenceError:
+        return
+    assert values[0].imag >= 0
+    assert residual < 1e-8

@@ -1,0 +1,43 @@
+"""Losses over a range of steps: interpolation against one solution a step."""
+
+import numpy as np
+import pytest
+
+import rmt_spikes as rs
+from rmt_spikes.theory.prediction import predict_losses
+from rmt_spikes.theory.sweep import sweep_losses
+
+SETTING = rs.Setting(
+    n=2000, d=1000, width=1300, activation="tanh", target={"hermite": [0.2, 1, 0, 0.4]},
+    noise_std=0.4, ridge=0.02, step_size=1.0,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("method", ["uniform", "closed_form"])
+@pytest.mark.parametrize("top", [2000**0.5, 3 * 1300**0.5])
+def test_the_stated_error_holds(method, top):
+    steps = np.linspace(0, top, 40)
+    sweep = sweep_losses(SETTING, steps, method=method)
+    exact = [predict_losses(SETTING.replace(step_size=float(step)), method=method) for step in steps]
+    for name in ("objective", "train", "test"):
+        relative = np.abs(getattr(sweep, name) / [getattr(losses, name) for losses in exact] - 1)
+        assert np.max(relative) <= sweep.error <= 1e-4
+    assert np.ptp(sweep.test) > 1e3 * sweep.error  # the losses do move
+
+
+def test_few_steps_are_solved_for():
+    sweep = sweep_losses(SETTING, [3.0, 1.0, 3.0])
+    assert sweep.solves == 2
+    assert sweep.error == 0.0
+    assert sweep.test[0] == sweep.test[2] == predict_losses(SETTING.replace(step_size=3.0)).test
+
+
+@pytest.mark.parametrize("steps", [[], [[1.0]], [np.nan], [-1.0]])
+def test_bad_steps(steps):
+    with pytest.raises(rs.DomainError, match="step_size"):
+        sweep_losses(SETTING, steps)
+
+
+def test_bad_tolerance():
+    with pytest.raises(rs.DomainError, match="rtol"):
+        sweep_losses(SETTING, [1.0], rtol=0.0)

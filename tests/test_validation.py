@@ -1,0 +1,237 @@
+"""Campaigns that are interrupted and resumed, and the files of a report."""
+
+import json
+import shutil
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from small_case import case
+
+from rmt_spikes.errors import CaseError, DomainError
+from rmt_spikes.simulation import Trial, simulate
+from rmt_spikes.validation import Report, campaign, validate
+from rmt_spikes.validation.campaign import Progress
+from rmt_spikes.validation.page import label, measured, number, show
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Report]:
+    folder = tmp_path_factory.mktemp("report")
+    return folder, validate(case(), out=folder)
+
+
+def test_the_trials_are_those_of_simulate(finished: tuple[Path, Report]) -> None:
+    _, report = finished
+    result = report.cases[0].points[1]
+    observation = simulate(result.point.setting, trials=4, seed=result.point.seed)
+    for ours, theirs in zip(result.trials, observation.trials, strict=True):
+        assert ours.test == pytest.approx(theirs.test, rel=1e-12)
+        assert ours.objective == pytest.approx(theirs.objective, rel=1e-12)
+        np.testing.assert_allclose(ours.singular_values, theirs.singular_values, rtol=1e-9)
+
+
+def test_a_finished_run_is_not_simulated_again(
+    finished: tuple[Path, Report], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, _ = finished
+    copy = shutil.copytree(folder, tmp_path / "copy")
+    before = {path.name: path.read_bytes() for path in (copy / "figures").iterdir()}
+    page, document = (copy / "report.html").read_bytes(), (copy / "report.json").read_bytes()
+
+    def refuse(*_: object, **__: object) -> Trial:
+        raise AssertionError("simulated again")
+
+    monkeypatch.setattr(campaign, "run_trial", refuse)
+    validate(case(), out=copy)
+    assert (copy / "report.json").read_bytes() == document
+    assert (copy / "report.html").read_bytes() == page
+    assert {path.name: path.read_bytes() for path in (copy / "figures").iterdir()} == before
+    with pytest.raises(AssertionError, match="simulated again"):
+        validate(case(seed=4), out=copy)
+
+
+def test_an_interrupted_run_ends_like_an_uninterrupted_one(tmp_path: Path) -> None:
+    seen: list[Progress] = []
+
+    def stop(progress: Progress) -> None:
+        seen.append(progress)
+        if progress.done == 5:
+            raise KeyboardInterrupt
+
+    plain = case(figures=[])
+    straight = validate(plain, out=tmp_path / "straight")
+    with pytest.raises(KeyboardInterrupt):
+        validate(plain, out=tmp_path / "stopped", on_progress=stop)
+    assert [p.done for p in seen] == list(range(6))
+    assert not (tmp_path / "stopped" / "report.json").exists()
+    seen.clear()
+    resumed = validate(plain, out=tmp_path / "stopped", jobs=2, on_progress=seen.append)
+    assert seen[0] == ("simulating", 5, 8)
+    assert max(p.done for p in seen) == 8
+    assert resumed.json.read_bytes() == straight.json.read_bytes()
+    assert resumed.html.read_bytes() == straight.html.read_bytes()
+
+
+def test_two_cases_share_a_report(tmp_path: Path) -> None:
+    small = {"figures": [], "negative_controls": [], "trials": 2, "claims": ["losses"]}
+    one, two = case(**small), case(**small, name="other", seed=9)
+    report = validate([one, two], out=tmp_path)
+    assert [c["name"] for c in json.loads(report.json.read_text(encoding="utf-8"))["cases"]] == [
+        "tiny",
+        "other",
+    ]
+    with pytest.raises(CaseError, match="must differ"):
+        validate([one, one], out=tmp_path)
+
+
+def test_a_control_that_is_right_spoils_the_case(tmp_path: Path) -> None:
+    """The "wrong" theory is the right one: a comparison that agreed with both would prove nothing."""
+    idle = {
+        "name": "right",
+        "meaning": "nothing is wrong",
+        "at": {"step_exponent": 0.1},
+        "features": "corrected",
+    }
+    loose = {claim: {"allowance": 1.0, "margin": 1.0} for claim in ("losses",)}
+    options: dict[str, Any] = {"figures": [], "claims": ["losses"], "tolerances": loose}
+    honest = validate(case(**options, negative_controls=[]), out=tmp_path)
+    assert honest.verdict == "agrees"
+    spoilt = validate(case(**options, negative_controls=[idle]), out=tmp_path)
+    assert spoilt.verdict == "inconclusive"
+    assert not spoilt.cases[0].controls[0].rejected
+
+
+def test_a_setting_without_theory_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise DomainError("output_scale", "must be covered", "standard")
+
+    monkeypatch.setattr(campaign, "predict", refuse)
+    with pytest.raises(CaseError) as caught:
+        validate(case(), out=tmp_path)
+    assert caught.value.key == "setting.output_scale"
+
+
+def test_a_file_in_the_way_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "report").write_text("mine", encoding="utf-8")
+    with pytest.raises(CaseError, match="cannot be used as a folder"):
+        validate(case(), out=tmp_path / "report")
+    assert (tmp_path / "report").read_text(encoding="utf-8") == "mine"
+
+
+def test_report_json(finished: tuple[Path, Report]) -> None:
+    folder, report = finished
+    text = (folder / "report.json").read_text(encoding="utf-8")
+
+    def refuse(constant: str) -> None:
+        raise AssertionError(constant)
+
+    document = json.loads(text, parse_constant=refuse)
+    assert document["schema"] == "rmt-spikes/report/1"
+    assert document["verdict"] == report.verdict
+    (only,) = document["cases"]
+    assert [p["values"] for p in only["points"]] == [{"step_exponent": 0.1}, {"step_exponent": 0.4}]
+    assert [p["seed"] for p in only["points"]] == [3, 4]
+    assert {"latent", "losses", "bulk"} <= {row["claim"] for row in only["points"][0]["rows"]}
+    assert only["points"][0]["prediction"]["schema"] == "rmt-spikes/prediction/1"
+    assert all((folder / name).is_file() for name in only["figures"])
+    assert document["provenance"]["command"] == "rmt-spikes validate tiny.toml --out DIR"
+    assert str(folder) not in text
+
+
+def test_rows_are_the_mean_of_the_trials(finished: tuple[Path, Report]) -> None:
+    _, report = finished
+    for point in report.cases[0].points:
+        (row,) = point.comparison.select("losses.train")
+        assert row.observed == pytest.approx(np.mean([trial.train for trial in point.trials]), rel=1e-14)
+
+
+class Page(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+@pytest.fixture(scope="module")
+def page(finished: tuple[Path, Report]) -> Page:
+    parser = Page()
+    parser.feed((finished[0] / "report.html").read_text(encoding="utf-8"))
+    return parser
+
+
+def test_the_page_needs_nothing_else(page: Page, finished: tuple[Path, Report]) -> None:
+    for tag, attributes in page.tags:
+        assert tag not in {"link", "iframe", "object", "embed"}
+        for name in ("src", "srcset", "href"):
+            assert (attributes.get(name) or "data:").startswith(("data:", "#"))
+    source = (finished[0] / "report.html").read_text(encoding="utf-8")
+    assert "url(" not in source
+    assert "@import" not in source
+
+
+def test_the_page_can_be_read_by_everyone(page: Page) -> None:
+    tags = [tag for tag, _ in page.tags]
+    images = [attributes for tag, attributes in page.tags if tag == "img"]
+    assert len(images) == 3
+    assert all(len(image["alt"] or "") > 60 for image in images)
+    assert all(attributes.get("scope") in {"row", "col"} for tag, attributes in page.tags if tag == "th")
+    assert tags.count("caption") == tags.count("table")
+    assert dict(page.tags)["html"] == {"lang": "en"}
+    assert tags.count("h1") == tags.count("main") == 1
+    media = [attributes["media"] or "" for tag, attributes in page.tags if tag == "source"]
+    assert sum("dark" in each for each in media) == 6
+    assert sum("max-width" in each for each in media) == 6
+
+
+def test_the_page_says_what_came_out(page: Page, finished: tuple[Path, Report]) -> None:
+    _, report = finished
+    assert "A tiny case <b>&" in page.text
+    (row,) = report.cases[0].points[0].comparison.select("losses.test")
+    assert number(row.predicted) in page.text
+    assert measured(row.to_dict()) in page.text
+    for heading in (
+        "Summary",
+        "What was simulated",
+        "Predicted and observed",
+        "Negative controls",
+        "Provenance",
+    ):
+        assert heading in page.text
+
+
+def test_a_failed_prediction_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from rmt_spikes.errors import ConvergenceError
+
+    def fail(*_: object, **__: object) -> None:
+        raise ConvergenceError("the equations were not solved", residual=1.0)
+
+    monkeypatch.setattr(campaign, "predict", fail)
+    report = validate(case(figures=[], trials=2), out=tmp_path)
+    assert report.verdict == "inconclusive"
+    assert "No prediction at step exponent 0.1: the equations were not solved" in report.html.read_text(
+        encoding="utf-8"
+    )
+
+
+def test_numbers_of_a_table() -> None:
+    assert number(None) == "\N{EN DASH}"
+    assert number(0.123456) == "0.1235"
+    assert number(-2.0, 2) == "\N{MINUS SIGN}2"
+    assert number(123456.7) == "123457"
+    assert number(1e-33) == "0"
+    assert measured({"observed": 0.52812, "se": 0.004567}) == "0.5281 ± 0.0046"
+    assert measured({"observed": 15.4668, "se": 0.17}) == "15.47 ± 0.17"
+    assert measured({"observed": 0.0, "se": 0.0}) == "0"
+    assert show({"hermite": [0.0, 1.0, 0.7071067811865476]}) == "hermite = [0, 1, 0.707107]"
+    assert (show(True), show("relu"), show(3)) == ("true", "relu", "3")
+    assert label({"step_exponent": 0.4, "n": 10}) == "step exponent 0.4, n 10"
+    assert label({}) == "all"
