@@ -46,6 +46,7 @@ docs: $(VENV)/.installed-docs ## Build the documentation into docs/_build/html.
 	@echo "Documentation: $(abspath docs/_build/html/index.html)"
 
 bench: $(VENV)/.installed-test ## Measure the speed of predictions and simulations.
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python benchmarks/ratios.py
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest benchmarks --benchmark-enable --benchmark-only
 
 clean: ## Remove what the other targets made, the installation included.

@@ -19,10 +19,13 @@ if TYPE_CHECKING:
         Certificate,
         Latent,
         Losses,
+        LossSweep,
         Prediction,
         Spike,
         critical_step_sizes,
         predict,
+        predict_losses,
+        sweep_losses,
     )
     from rmt_spikes.validation import Comparison, Report, validate
     from rmt_spikes.validation.compare import compare
@@ -37,6 +40,7 @@ __all__ = [
     "ConvergenceError",
     "DomainError",
     "Latent",
+    "LossSweep",
     "Losses",
     "Observation",
     "Prediction",
@@ -49,7 +53,9 @@ __all__ = [
     "compare",
     "critical_step_sizes",
     "predict",
+    "predict_losses",
     "simulate",
+    "sweep_losses",
     "theory",
     "validate",
 ]
@@ -62,11 +68,14 @@ _HOMES = {
         "Bulk",
         "Certificate",
         "Latent",
+        "LossSweep",
         "Losses",
         "Prediction",
         "Spike",
         "critical_step_sizes",
         "predict",
+        "predict_losses",
+        "sweep_losses",
     ),
     "validation": ("Comparison", "Report", "compare", "validate"),
 }

@@ -35,7 +35,8 @@ def corner_moments(left: float, right: float, mean: FloatArray, scale: FloatArra
     True
     """
     # Scale 0 is a limit: above, on or below the corner the ratio is infinite, 0, or minus infinity.
-    ratio = np.where(mean == 0, 0.0, mean / np.where(scale == 0, np.finfo(float).tiny, scale))
+    with np.errstate(over="ignore"):
+        ratio = mean / np.where(scale == 0, np.finfo(float).tiny, scale)
     ratio = np.clip(ratio, -1e8, 1e8)
     above, below = ndtr(ratio), ndtr(-ratio)
     density = scale * np.exp(-ratio * ratio / 2) / math.sqrt(2 * math.pi)

@@ -23,6 +23,8 @@ _STEP = 0.4
 _SMOOTH_LEVELS = 13
 _LEGENDRE = (32, 64, 128)
 _DOUBLE_EXPONENTIAL_LEVELS = 6
+# A panel of 24 nodes resolves about 30 radians, and a sum on equal steps goes wrong beyond pi a step.
+_NODES_APART = 0.2
 # One more doubling squares the relative error of these rules, so a change of this size leaves rounding.
 _SETTLED = 1e-9
 _CHUNK = 1 << 14
@@ -45,12 +47,15 @@ def double_exponential(level: int) -> tuple[FloatArray, FloatArray]:
 
 
 def adaptive_integral(
-    integrand: Callable[[FloatArray], FloatArray], splits: Sequence[float], reach: float
+    integrand: Callable[[FloatArray], FloatArray],
+    splits: Sequence[float],
+    reach: float,
+    width: float = 0.25,
 ) -> tuple[FloatArray, FloatArray, float]:
     """Integrate several functions at once over ``[-reach, reach]``, halving panels until they settle.
 
-    A feature narrower than about 0.003 and far from every split may lie between the nodes of the first
-    panels and be missed.
+    A feature narrower than about a hundredth of the first panels, and far from every split, may lie between
+    their nodes and be missed.
 
     Parameters
     ----------
@@ -60,6 +65,8 @@ def adaptive_integral(
         Points where the integrand is not smooth.
     reach : float
         Half-width of the range.
+    width : float
+        Width of the first panels for ``|z| <= 12``; those beyond are four times as wide.
 
     Returns
     -------
@@ -67,19 +74,17 @@ def adaptive_integral(
         The integrals, and what bounds their errors: the sum over the panels of the change when a panel was
         last halved, plus the rounding of the sums.
     finest : float
-        Width of the narrowest panel that was halved; infinite when the first panels were fine enough.
+        Width of the narrowest panels that were needed.
     """
     inner = [split for split in splits if -reach < split < reach]
-    near = min(reach, _NEAR)
-    edges = np.concatenate(
-        [np.linspace(-reach, reach, 77), np.linspace(-near, near, 8 * int(near) + 1), inner]
-    )
-    edges = np.unique(edges)
+    near = np.linspace(0.0, _NEAR, math.ceil(_NEAR / width) + 1)
+    far = np.linspace(_NEAR, reach, math.ceil((reach - _NEAR) / (4 * width)) + 1)
+    edges = np.unique(np.concatenate([-far, -near, near, far, inner]))
     left, right = edges[:-1], edges[1:]
     coarse, size = _panels(integrand, left, right)
     total, error = np.zeros(coarse.shape[0]), np.zeros(coarse.shape[0])
     scale = size.sum(axis=1, keepdims=True)
-    finest = np.inf
+    finest = width
     for depth in range(_DEEPEST):
         middle = (left + right) / 2
         halves, size = _panels(integrand, np.concatenate([left, middle]), np.concatenate([middle, right]))
@@ -96,7 +101,7 @@ def adaptive_integral(
         if settled.all():
             break
         more = ~settled
-        finest = min(finest, float((right - left)[more].min()))
+        finest = min(finest, float((right - left)[more].min()) / 2)
         left, right = np.concatenate([left[more], middle[more]]), np.concatenate([middle[more], right[more]])
         coarse = np.concatenate([halves[:, :count][:, more], halves[:, count:][:, more]], axis=1)
     return total, error, finest
@@ -143,7 +148,8 @@ def smooth_moments(
     cut : ndarray of shape (m,)
         Size of ``f(u) exp(-Z^2/4)`` at the ends of the range: no rule settles below what is cut off there.
     finest : float
-        Width of the panels that resolve the function; the first nodes are not much farther apart.
+        Width of the Gauss-Legendre panels of 24 nodes that resolve the function. Sums on coarser nodes are
+        not compared: two of them that miss the same feature would agree.
 
     Returns
     -------
@@ -163,16 +169,15 @@ def smooth_moments(
 
     result = np.zeros((4, mean.size))
     todo = np.arange(mean.size)
-    # Two sums that both miss a feature would agree.
-    ratio = _STEP * float(scale.max(initial=0)) / finest
-    least = min(math.ceil(math.log2(max(1.0, ratio))), _SMOOTH_LEVELS - 3)
+    with np.errstate(divide="ignore"):
+        least = np.log2(_STEP * scale / (_NODES_APART * finest)).clip(0, _SMOOTH_LEVELS - 3)
     for level in range(_SMOOTH_LEVELS):
         added = _chunked(level_sum, level, todo, _trapezoid(level, reach)[0].size)
         before = result[:, todo]
         after = before / 2 + added if level else added
         result[:, todo] = after
-        if level > least:
-            todo = todo[_moving(before, after, cut[todo])]
+        if level:
+            todo = todo[(level < least[todo] + 1) | _moving(before, after, cut[todo])]
         if not todo.size:
             return result
     raise _too_many_nodes(before, after)
@@ -194,7 +199,8 @@ def piecewise_moments(
     cut : ndarray of shape (m,)
         Size of ``f(u) exp(-Z^2/4)`` at the ends of the range: no rule settles below what is cut off there.
     finest : float
-        Width of the panels that resolve the function; the first nodes are not much farther apart.
+        Width of the Gauss-Legendre panels of 24 nodes that resolve the function. Sums on coarser nodes are
+        not compared: two of them that miss the same feature would agree.
 
     Returns
     -------
@@ -208,13 +214,16 @@ def piecewise_moments(
     """
     splits = np.array(function.splits)  # type: ignore[attr-defined]
 
-    def rule_sum(level: int, part: NDArray[np.intp]) -> FloatArray:
-        nodes, weights = _rule(level)
+    def edges(part: NDArray[np.intp]) -> FloatArray:
         where = np.nan_to_num((splits - mean[part, None]) / scale[part, None], nan=0.0)
         ends = np.full((part.size, 1), reach)
-        edges = np.concatenate([-ends, np.clip(where, -reach, reach), ends], axis=1)
-        half = np.diff(edges)[:, :, None] / 2
-        z = ((edges[:, 1:] + edges[:, :-1]) / 2)[:, :, None] + half * nodes
+        return np.concatenate([-ends, np.clip(where, -reach, reach), ends], axis=1)
+
+    def rule_sum(level: int, part: NDArray[np.intp]) -> FloatArray:
+        nodes, weights = _rule(level)
+        pieces = edges(part)
+        half = np.diff(pieces)[:, :, None] / 2
+        z = ((pieces[:, 1:] + pieces[:, :-1]) / 2)[:, :, None] + half * nodes
         weight = np.exp(-z * z / 2)
         weight *= half * (weights / np.sqrt(2 * np.pi))
         z, weight = z.reshape(part.size, -1), weight.reshape(part.size, -1)
@@ -227,14 +236,22 @@ def piecewise_moments(
 
     result = np.zeros((4, mean.size))
     todo = np.arange(mean.size)
-    wide = 2 * reach * float(scale.max(initial=0))
-    least = next((level for level in range(_LAST) if wide / _rule(level)[0].size <= finest), _LAST)
-    for level in range(least, len(_LEGENDRE) + _DOUBLE_EXPONENTIAL_LEVELS):
-        after = _chunked(rule_sum, level, todo, (splits.size + 1) * _rule(level)[0].size)
-        before = result[:, todo]
-        result[:, todo] = after
-        if level > least:
-            todo = todo[_moving(before, after, cut[todo])]
+    apart = (np.diff(edges(todo)).max(axis=1) * scale)[:, None] / [
+        _rule(level)[0].size for level in range(_LAST)
+    ]
+    least = np.count_nonzero(apart > _NODES_APART * finest, axis=1)
+    before = after = np.zeros(0)
+    for level in range(len(_LEGENDRE) + _DOUBLE_EXPONENTIAL_LEVELS):
+        now = todo[least[todo] <= level]
+        if not now.size:
+            continue
+        before, after = (
+            result[:, now],
+            _chunked(rule_sum, level, now, (splits.size + 1) * _rule(level)[0].size),
+        )
+        result[:, now] = after
+        settled = now[(least[now] < level) & ~_moving(before, after, cut[now])]
+        todo = np.setdiff1d(todo, settled, assume_unique=True)
         if not todo.size:
             return result
     raise _too_many_nodes(before, after)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from functools import cache
+from itertools import pairwise
 
 import mpmath as mp
 
@@ -65,7 +66,7 @@ def gaussian_nodes(edges: Sequence[mp.mpf], count: int = 30) -> list[tuple[mp.mp
     """Nodes, and weights times the Gaussian density, of a composite rule with these panels."""
     nodes = []
     with mp.workdps(DIGITS):
-        for left, right in zip(edges, edges[1:], strict=False):
+        for left, right in pairwise(edges):
             middle, half = (left + right) / 2, (right - left) / 2
             for x, weight in legendre_rule(count):
                 z = middle + half * x

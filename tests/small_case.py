@@ -30,7 +30,7 @@ CASE: dict[str, Any] = {
         }
     ],
     "figures": [
-        {"kind": "spectrum", "sweep": {"step_exponent": [0.4]}},
+        {"kind": "spectrum", "sweep": {"step_exponent": [0.4]}, "trials": 1},
         {"kind": "losses", "against": "step_exponent", "points": 2},
         {"kind": "features", "setting": {"step_exponent": 0.4}, "trials": 2},
     ],

@@ -83,7 +83,7 @@ def test_tables_are_printed(setting: str) -> None:
     assert "Prediction: method uniform, corrected features, step exponent 0.4" in result.stdout
     result = run("simulate", setting, "--trials", "2")
     assert result.exit_code == 0
-    assert "Simulation: trials 2, seed 0; mean (standard error)" in result.stdout
+    assert "Simulation: trials 2, seed 0; mean(error of the last digits)" in result.stdout
 
 
 PREDICTION = {
@@ -111,11 +111,16 @@ train        0.453
 test         2.822
 
 
-spike   singular value   He_0     He_1   He_2   He_3   He_4
-───────────────────────────────────────────────────────────
-1                9.024      0   0.9943      0      -      0
+spike        1
+──────────────
+value    9.024
+He_0    0.0000
+He_1    0.9943
+He_2    0.0000
+He_3         -
+He_4    0.0000
 
-He_k: squared correlation of the left singular vector with He_k(q)
+value: singular value; He_k: squared correlation of the left singular vector with He_k(q)
 
 
 bulk quantile   singular value
@@ -145,9 +150,10 @@ def test_table_without_spikes(capsys: pytest.CaptureFixture[str]) -> None:
         (None, "-"),
         (0.123456, "0.1235"),
         (1e-33, "0"),
-        ({"mean": 0.53041, "se": 0.00461}, "0.5304 (0.0046)"),
-        ({"mean": 15.4668, "se": 0.1702}, "15.47 (0.17)"),
-        ({"mean": 123.4, "se": 12.0}, "123 (12)"),
+        ({"mean": 0.53041, "se": 0.00461}, "0.5304(46)"),
+        ({"mean": 15.4668, "se": 0.1702}, "15.47(17)"),
+        ({"mean": 123.4, "se": 12.0}, "123(12)"),
+        ({"mean": 0.5, "se": 1e-9}, "0.500000(0)"),
         ({"mean": 0.5, "se": None}, "0.5"),
         ({"mean": 0.0, "se": 0.0}, "0"),
     ],

@@ -19,7 +19,9 @@ def test_a_case_error_names_the_file_and_the_key() -> None:
     assert (error.file, error.key) == ("a/case.toml", "setting.ridge")
 
 
-@pytest.mark.parametrize(("file", "key", "text"), [(None, "n", "n: bad"), ("f", "", "f: bad"), (None, "", "bad")])
+@pytest.mark.parametrize(
+    ("file", "key", "text"), [(None, "n", "n: bad"), ("f", "", "f: bad"), (None, "", "bad")]
+)
 def test_a_case_error_leaves_out_what_it_does_not_know(file: str | None, key: str, text: str) -> None:
     assert str(CaseError(file, key, "bad")) == text
 

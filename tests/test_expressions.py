@@ -122,7 +122,9 @@ SMOOTH = ["tanh", "sin", "cos", "erf", "atan", "sigmoid", "softplus", "silu", "g
 def combine(inner: st.SearchStrategy[tuple[str, Function]]) -> st.SearchStrategy[tuple[str, Function]]:
     """One more operation, as text for the parser and as a function for mpmath."""
 
-    def binary(operation: str, left: tuple[str, Function], right: tuple[str, Function]) -> tuple[str, Function]:
+    def binary(
+        operation: str, left: tuple[str, Function], right: tuple[str, Function]
+    ) -> tuple[str, Function]:
         (a, f), (b, g) = left, right
         text = f"{operation}({a}, {b})" if operation in ("max", "min") else f"({a}) {operation} ({b})"
         apply: dict[str, Function] = {
@@ -172,12 +174,7 @@ def test_random_formulas_have_the_values_and_slopes_of_mpmath(
     tree: tuple[str, Function], point: float
 ) -> None:
     text, function = tree
-    try:
-        expression = parse(text)
-    except DomainError as error:
-        # Products of tanh(..)*z**k may oscillate or grow beyond what is accepted; nothing else may be wrong.
-        assert "kinks" in str(error) or "finite" in str(error) or "nest" in str(error)
-        return
+    expression = parse(text)
     z = np.array([point])
     with mp.workdps(40):
         value = function(mp.mpf(point))
@@ -192,10 +189,7 @@ def test_random_formulas_have_the_values_and_slopes_of_mpmath(
 
 @given(tree=TREES)
 def test_random_formulas_are_smooth_between_their_kinks(tree: tuple[str, Function]) -> None:
-    try:
-        expression = parse(tree[0])
-    except DomainError:
-        return
+    expression = parse(tree[0])
     z = np.linspace(-3, 3, 301)
     step = z[1] - z[0]
     slope = expression.slope(z)
@@ -251,7 +245,9 @@ def test_narrow_details_are_found(text: str, width: float) -> None:
     assert np.sum(np.abs(details - 1) < width) >= 3
 
 
-@pytest.mark.parametrize("text", ["tanh(z)", "z**3 - z", "sin(3*z)", "relu(z)", "1/(1 + z**2)", "exp(-z**2/2)"])
+@pytest.mark.parametrize(
+    "text", ["tanh(z)", "z**3 - z", "sin(3*z)", "relu(z)", "1/(1 + z**2)", "exp(-z**2/2)"]
+)
 def test_ordinary_formulas_have_no_narrow_details(text: str) -> None:
     assert parse(text).details == ()
 
@@ -277,7 +273,10 @@ POLES = [
     ("exp(z**2)", "must not overflow"),
     ("exp(exp(z))", "must not overflow"),
     ("sinh(20*z)", "must not overflow"),
-    ("z**20*1e12*z**20*1e12*z**20*1e12*z**20*1e12*z**20*1e12*z**20*1e12*z**20*1e12*z**20", "must not overflow"),
+    (
+        "z**20*1e12*z**20*1e12*z**20*1e12*z**20*1e12*z**20*1e12*z**20*1e12*z**20*1e12*z**20",
+        "must not overflow",
+    ),
     ("exp(100*z) - exp(99*z)", "must not overflow"),
     ("abs(sin(20*z))", "at most 64 kinks"),
 ]
@@ -365,7 +364,9 @@ SIZES = [
 
 
 @pytest.mark.parametrize(("text", "fragment"), [*POLES, *SYNTAX, *SIZES], ids=lambda text: text[:30])
-def test_what_is_not_a_formula_is_refused(text: str, fragment: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_not_a_formula_is_refused(
+    text: str, fragment: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -387,7 +388,14 @@ def test_what_is_not_text_is_refused(given: object) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["log(z + 39)", "1/(z - 39)", "sqrt(cosh(z) - 1)", "1/(1 + exp(-20*z))", "exp(-exp(z**2))", "exp(z**2/5)"],
+    [
+        "log(z + 39)",
+        "1/(z - 39)",
+        "sqrt(cosh(z) - 1)",
+        "1/(1 + exp(-20*z))",
+        "exp(-exp(z**2))",
+        "exp(z**2/5)",
+    ],
 )
 def test_formulas_that_are_finite_where_a_gaussian_reaches_are_accepted(text: str) -> None:
     assert np.all(np.isfinite(parse(text).value(np.linspace(-38, 38, 1001))))

@@ -48,7 +48,10 @@ def test_the_bound_on_the_error_of_a_coefficient_holds(name: str) -> None:
             exact = mp.fdot(values, table[k])
             # The reference itself is good to 25 digits; c_64 is of size 1e-45.
             slack = mp.mpf(10) ** -25 / mp.sqrt(mp.factorial(k))
-            assert abs(mp.mpf(float(expansion.coefficients[k])) - exact) <= mp.mpf(float(expansion.error[k])) + slack
+            assert (
+                abs(mp.mpf(float(expansion.coefficients[k])) - exact)
+                <= mp.mpf(float(expansion.error[k])) + slack
+            )
             # The bound is of use: rounding, relative to sqrt(E f^2 / k!).
             assert expansion.error[k] <= 4e-15 * expansion.second_moment**0.5 / math.sqrt(math.factorial(k))
 
@@ -80,9 +83,7 @@ def without_closed_form(function: ScalarFunction) -> ScalarFunction:
     return Plain(function.name, function.kinks)
 
 
-@pytest.mark.parametrize(
-    "name", [name for name in NAMES if make(name).hermite_exact(0) is not None]
-)
+@pytest.mark.parametrize("name", [name for name in NAMES if make(name).hermite_exact(0) is not None])
 def test_quadrature_reproduces_the_closed_forms_within_its_bound(name: str) -> None:
     exact = expand(make(name))
     numeric = expand(without_closed_form(make(name)))
@@ -143,7 +144,9 @@ def test_a_linear_function_has_nothing_left() -> None:
     assert (expansion.tail, expansion.derivative_variance) == (0.0, 0.0)
 
 
-@pytest.mark.parametrize("spec", [*NAMES, {"expression": "softplus(z) + z**2"}, {"hermite": [3.0, 1.0]}], ids=str)
+@pytest.mark.parametrize(
+    "spec", [*NAMES, {"expression": "softplus(z) + z**2"}, {"hermite": [3.0, 1.0]}], ids=str
+)
 def test_a_centred_function_has_mean_zero_exactly(spec: str | Mapping[str, Any]) -> None:
     function = make(spec)
     before, after = expand(function), expand(function.shifted(expand(function).mean))
@@ -162,7 +165,10 @@ def test_arrays_of_an_expansion_cannot_be_changed() -> None:
 def test_the_order_decides_how_many(order: int) -> None:
     expansion = expand(make("tanh"), order)
     assert expansion.coefficients.shape == expansion.error.shape == (order + 1,)
-    np.testing.assert_array_equal(expansion.coefficients, expand(make("tanh")).coefficients[: order + 1])
+    # Other panels may be halved when other coefficients must settle.
+    np.testing.assert_allclose(
+        expansion.coefficients, expand(make("tanh")).coefficients[: order + 1], atol=2e-16
+    )
 
 
 @pytest.mark.parametrize("order", [-1, 65])
@@ -226,9 +232,11 @@ MEANS_AND_SCALES = [(-10.0, 3.1), (-3.3, 0.3), (0.0, 1.0), (1.7, 1.3), (0.4, 10.
 @cache
 def reference_nodes(mean: float, scale: float) -> list[tuple[mp.mpf, mp.mpf]]:
     with mp.workdps(DIGITS):
-        fixed = [mp.mpf(k) for k in (-13, -9, -6, -4, -2, 0, 2, 4, 6, 9, 13)]
-        moving = [(mp.mpf(u) - mp.mpf(mean)) / mp.mpf(scale) for u in (-20, -8, -4, -2, -1, 0, 1, 2, 4, 8, 20)]
-        return gaussian_nodes(sorted({*fixed, *(z for z in moving if abs(z) < 13)}))
+        fixed = [mp.mpf(k) for k in (-16, -12, -9, -6, -4, -2, 0, 2, 4, 6, 9, 12, 16)]
+        moving = [
+            (mp.mpf(u) - mp.mpf(mean)) / mp.mpf(scale) for u in (-20, -8, -4, -2, -1, 0, 1, 2, 4, 8, 20)
+        ]
+        return gaussian_nodes(sorted({*fixed, *(z for z in moving if abs(z) < 16)}))
 
 
 def parts(moments: GaussianMoments) -> list[Any]:
@@ -298,15 +306,22 @@ MEAN, SCALE = np.linspace(-4, 4, 9)[:, None], np.array([0.05, 0.7, 1.0, 3.0])
         ("exp(-400*z**2)", lambda m, s: gauss(400.0, m, s), lambda m, s: gauss(800.0, m, s)),
         ("exp(-1e8*z**2)", lambda m, s: gauss(1e8, m, s), lambda m, s: gauss(2e8, m, s)),
         ("z**3", lambda m, s: m**3 + 3 * m * s * s, lambda m, s: sixth(m, s)),
+        ("cos(60*z)", lambda m, s: wave(60, m, s), lambda m, s: (1 + wave(120, m, s)) / 2),
+        (
+            "sin(20*z)",
+            lambda m, s: np.sin(20 * m) * np.exp(-200 * s * s),
+            lambda m, s: (1 - wave(40, m, s)) / 2,
+        ),
         ("cos(20*z)", lambda m, s: wave(20, m, s), lambda m, s: (1 + wave(40, m, s)) / 2),
     ],
 )
 def test_moments_with_closed_forms(text: str, first: Callable, second: Callable) -> None:
     moments = gaussian_moments(formula(text), MEAN, SCALE)
     exact = second(MEAN, SCALE)
-    # 1e-12 of the root mean square; a feature 1e-4 wide at mean 4 has a mean square below 1e-300.
-    assert np.all(np.abs(moments.first - first(MEAN, SCALE)) <= 1e-12 * np.sqrt(exact) + 1e-150)
-    assert np.all(np.abs(moments.second - exact) <= 1e-12 * exact + 1e-300)
+    # Rounding of u = mean + scale Z, 9e-16 at 4, over the width 1e-4 of the narrowest feature; and what is
+    # farther than 10 standard deviations does not count.
+    assert np.all(np.abs(moments.first - first(MEAN, SCALE)) <= 1e-11 * np.sqrt(exact) + 1e-17)
+    assert np.all(np.abs(moments.second - exact) <= 1e-11 * exact + 1e-17)
 
 
 def gauss(a: float, m: Any, s: Any) -> Any:
@@ -340,12 +355,13 @@ def test_polynomials_of_high_degree() -> None:
 
 @pytest.mark.parametrize("spec", ["relu", "tanh", "sign", {"expression": "tanh(z) + abs(z)"}], ids=str)
 def test_scale_zero_is_a_point(spec: Any) -> None:
-    mean = np.array([-2.0, 0.0, 1.5])
+    mean = np.array([-20.0, 0.0, 15.0])
     moments = gaussian_moments(make(spec), mean, 0.0)
     value = make(spec)(mean)
     np.testing.assert_allclose(moments.first, value, atol=1e-15)
     np.testing.assert_allclose(moments.second, value**2, rtol=1e-14)
-    np.testing.assert_allclose([moments.linear, moments.norm], np.zeros((2, 3)), atol=1e-15)
+    # Weights sum to 1, and to 0 for the others, up to rounding times the value of f.
+    np.testing.assert_allclose([moments.linear, moments.norm], np.zeros((2, 3)), atol=1e-14)
 
 
 @pytest.mark.parametrize("name", ["relu", "tanh", "elu"])
@@ -363,15 +379,23 @@ def test_moments_do_not_depend_on_their_neighbours(name: str) -> None:
     together = gaussian_moments(make(name), mean, scale)
     for k in (0, 350, 699):
         alone = gaussian_moments(make(name), mean[k], scale[k])
-        # The order of the sums may differ.
-        assert float(alone.second) == pytest.approx(together.second[k], rel=1e-14)
-        assert float(alone.first) == pytest.approx(together.first[k], abs=1e-14)
+        # The order of the sums may differ, and with it their rounding.
+        assert float(alone.second) == pytest.approx(together.second[k], rel=3e-14)
+        assert float(alone.first) == pytest.approx(together.first[k], abs=3e-14 * together.second[k] ** 0.5)
 
 
 @pytest.mark.parametrize(("mean", "scale"), [(0.0, -1.0), (math.nan, 1.0), (0.0, math.inf), (0.0, math.nan)])
 def test_arguments_without_meaning_are_refused(mean: float, scale: float) -> None:
     with pytest.raises(DomainError, match="scale"):
         gaussian_moments(make("tanh"), mean, scale)
+
+
+def test_moments_at_large_scales_do_not_alias() -> None:
+    scale = np.array([10.0, 15.7, 31.4159265, 62.8, 100.0])
+    for name, second in (("cos", 0.5), ("sin", 0.5)):
+        moments = gaussian_moments(make(name), 0.0, scale)
+        np.testing.assert_allclose(moments.first, np.zeros(5), atol=1e-14)
+        np.testing.assert_allclose(moments.second, np.full(5, second), rtol=1e-13)
 
 
 def test_moments_that_do_not_exist_are_refused() -> None:

@@ -12,7 +12,7 @@ from rmt_spikes.theory.prediction import predict_losses
 from rmt_spikes.theory.uniform import Uniform
 
 few = settings(
-    max_examples=25,
+    max_examples=10,
     phases=[Phase.explicit, Phase.generate],  # a slow failure is not worth shrinking
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )

@@ -3,13 +3,15 @@
 from rmt_spikes.theory.bulk import Bulk
 from rmt_spikes.theory.latent import Latent
 from rmt_spikes.theory.limits import limit_losses, regime_degree
-from rmt_spikes.theory.prediction import critical_step_sizes, predict
+from rmt_spikes.theory.prediction import critical_step_sizes, predict, predict_losses
 from rmt_spikes.theory.results import Certificate, Losses, Prediction, Regime, Spike
+from rmt_spikes.theory.sweep import LossSweep, sweep_losses
 
 __all__ = [
     "Bulk",
     "Certificate",
     "Latent",
+    "LossSweep",
     "Losses",
     "Prediction",
     "Regime",
@@ -17,5 +19,7 @@ __all__ = [
     "critical_step_sizes",
     "limit_losses",
     "predict",
+    "predict_losses",
     "regime_degree",
+    "sweep_losses",
 ]

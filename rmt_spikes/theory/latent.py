@@ -171,7 +171,7 @@ def latent(setting: Setting, features: str = "corrected", given: Realisation | N
         norm2, cosine, energy = given.beta_norm2, given.beta_cosine, given.label_energy
     shift = c_1 * setting.theta * math.sqrt(norm2)
     chi = setting.phi * energy * activation.derivative_variance / (c_1**2 * norm2)
-    corrected = features == "corrected"
+    corrected = features != "published"
     return Latent(
         beta_norm2=norm2,
         beta_cosine=cosine,

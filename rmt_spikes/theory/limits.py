@@ -116,7 +116,7 @@ def latent_polynomials(
     variables = latent(setting, features)
     slope = float(activation.coefficients[1]) * math.sqrt(variables.beta_norm2)
     twice_mean = 2.0 * float(activation.coefficients[2]) * residual_moments(setting)[0]
-    corrected = features == "corrected"
+    corrected = features != "published"
     v_1 = 2.0 * twice_mean if corrected else 0.0
     v_2 = variables.chi * slope**2 + twice_mean**2 if corrected else 0.0
     table = []

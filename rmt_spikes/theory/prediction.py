@@ -22,12 +22,12 @@ from rmt_spikes.theory.spikes import (
     uniform_spikes,
     uniform_threshold,
 )
-from rmt_spikes.theory.uniform import Uniform
+from rmt_spikes.theory.uniform import Uniform, neglected
 
 Array = NDArray[np.float64]
 
 METHODS = ("uniform", "closed_form", "limit")
-FEATURES = ("corrected", "published")
+FEATURES = ("corrected", "isotropic", "published")
 
 
 def predict(
@@ -49,8 +49,9 @@ def predict(
         small. ``"limit"``: the losses are those of ``n -> infinity`` in the regime of the step exponent;
         bulk and spikes as in the closed form.
     features
-        ``"corrected"``: spike ``k`` carries the heat-evolved monomial. ``"published"``: the bare
-        monomial, without the growth of the rows.
+        ``"corrected"``: spike ``k`` carries the heat-evolved monomial. ``"published"``: the bare monomial,
+        without the growth of the rows. ``"isotropic"``: corrected, but for rows that grow in all directions
+        alike (docs/theory.md section 4.1), which matters for large steps and in the uniform method only.
     given
         Realised latent variables, such as ``observation.latent``. They replace the limits: the norm and
         cosine of the learnt direction, the energy of the residual and the readout weights, and, where
@@ -237,7 +238,7 @@ def _limits(setting: Setting) -> dict[str, Losses] | None:
     degree = regime_degree(setting.exponent)
     if degree is None or setting.exponent > 0.49:
         return None
-    return {features: limit_losses(setting, features) for features in FEATURES}
+    return {features: limit_losses(setting, features) for features in ("corrected", "published")}
 
 
 def _closed_form_certificate(solution: ClosedForm, bulk: Bulk) -> Certificate:
@@ -265,5 +266,8 @@ def _uniform_certificate(solution: Uniform) -> Certificate:
     residuals = [residual, solution.state.residual, upper.edge.state.residual]
     residuals += [pole.point.state.residual for pole in upper.poles]
     return Certificate(
-        mass=bulk.mass, residual=max(residuals), imaginary_part=float(values.imag.min() / np.pi)
+        mass=bulk.mass,
+        residual=max(residuals),
+        imaginary_part=float(values.imag.min() / np.pi),
+        neglected=neglected(solution),
     )

@@ -141,11 +141,15 @@ class Certificate:
         Largest relative residual of the defining equations.
     imaginary_part
         Smallest density found in the interior of the support; must be positive.
+    neglected
+        Estimated relative error of the objective from the terms that docs/theory.md section 4.1 leaves
+        out; None where it is not estimated (closed form). Not a proved bound.
     """
 
     mass: float
     residual: float
     imaginary_part: float
+    neglected: float | None = None
 
     def check(self) -> None:
         """Raise when the certificate fails.
@@ -164,7 +168,7 @@ class Certificate:
         if not self.imaginary_part > 0.0:
             raise ConvergenceError("the density is not positive", residual=self.imaginary_part, last=self)
 
-    def to_dict(self) -> dict[str, float]:
+    def to_dict(self) -> dict[str, float | None]:
         """Plain dictionary of the evidence."""
         return asdict(self)
 

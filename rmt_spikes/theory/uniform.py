@@ -10,55 +10,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rmt_spikes.setting import Setting
+from rmt_spikes.theory.anisotropy import anisotropy
 from rmt_spikes.theory.branch_cut import BranchCut
 from rmt_spikes.theory.bulk import Bulk
 from rmt_spikes.theory.equivalent import BulkEquivalent
 from rmt_spikes.theory.finite_rank import FiniteRank
 from rmt_spikes.theory.fixed_point import FixedPoint, State
-from rmt_spikes.theory.latent import Latent, LatentGrid, Realisation, latent, latent_grid, residual_moments
+from rmt_spikes.theory.latent import Latent, LatentGrid, Realisation, latent, latent_grid
 from rmt_spikes.theory.poles import UpperSpectrum, upper_spectrum
 from rmt_spikes.theory.real_curve import lower_edge
 from rmt_spikes.theory.results import Losses
 
 Array = NDArray[np.float64]
-
-LEVELS = 5
-
-
-def anisotropy(setting: Setting, variables: Latent, alpha: Array) -> tuple[Array, Array]:
-    """Relative standard deviations of a trained row along the eigenvectors of its covariance.
-
-    Parameters
-    ----------
-    setting, variables
-        What is predicted.
-    alpha
-        Readout weights, shape ``(n_a,)``.
-
-    Returns
-    -------
-    levels
-        ``s_alpha(h)``, shape ``(n_levels, n_a)``, of mean square one over the levels.
-    weights
-        Shape ``(n_levels,)``.
-
-    Notes
-    -----
-    docs/theory.md section 4.1: the eigenvalue ``h`` of the label-weighted sample covariance follows a
-    semicircle, here on five Chebyshev nodes. One level is enough when ``c_2 = 0``.
-    """
-    activation = setting.activation_expansion
-    c_2 = float(activation.coefficients[2])
-    if variables.inflation == 0.0 or abs(c_2) < 1e-12 * math.sqrt(activation.second_moment):
-        return np.ones((1, alpha.size)), np.ones(1)
-    mean, energy = residual_moments(setting)
-    angle = np.pi * np.arange(1, LEVELS + 1) / (LEVELS + 1)
-    h = mean + 2.0 * math.sqrt(setting.phi * energy) * np.cos(angle)
-    weights = 2.0 / (LEVELS + 1) * np.sin(angle) ** 2
-    step = setting.theta * alpha
-    incoherent = setting.phi * energy * (activation.derivative_variance - 4.0 * c_2**2)
-    omega = (1.0 + 2.0 * c_2 * step * h[:, None]) ** 2 + incoherent * step**2
-    return np.sqrt(omega) / variables.scale(alpha), weights
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +33,7 @@ class Uniform:
     setting
         What is predicted.
     features
-        ``"corrected"`` or ``"published"``.
+        ``"corrected"``, ``"isotropic"`` or ``"published"``; ``"spread"`` serves to size what is neglected.
     given
         Realised latent variables that replace their limits.
     """
@@ -93,7 +56,7 @@ class Uniform:
     def equations(self) -> FixedPoint:
         """Equations of the bulk."""
         grid, setting = self.grid, self.setting
-        levels, weights = anisotropy(setting, self.latent, grid.law.nodes)
+        levels, weights = self.anisotropy(grid.law.nodes)
         noise = np.maximum(grid.second - grid.mean**2 - grid.linear**2, 0.0)
         return FixedPoint(
             q_weights=grid.q_weights,
@@ -105,6 +68,10 @@ class Uniform:
             levels=levels,
             level_weights=weights,
         )
+
+    def anisotropy(self, alpha: Array) -> tuple[Array, Array]:
+        """Standard deviations of trained rows along the levels of `anisotropy`, and weights of the levels."""
+        return anisotropy(self.setting, self.latent, alpha, self.features)
 
     @cached_property
     def finite_rank(self) -> FiniteRank:
@@ -251,3 +218,22 @@ class Uniform:
         linear_part = self.setting.gamma * grid.linear.T @ (part.q_matrix @ m)
         error = (labels.mean - latent_part) ** 2 + (labels.linear - linear_part) ** 2 + labels.rest
         return float(grid.q_weights @ error)
+
+
+def neglected(solution: Uniform) -> float:
+    """Estimated relative error of the objective from what docs/theory.md section 4.1 leaves out.
+
+    Two parts: what section 4.1 changes, times ``theta``, for its next order; and what the spread of the
+    incoherent part of the gradient would change. An estimate of size, not a proved bound.
+    """
+    if solution.latent.inflation == 0.0:
+        return 0.0
+    objective = {}
+    for features in ("isotropic", solution.features, "spread"):
+        other = Uniform(solution.setting, features, solution.given)
+        for name in ("latent", "grid", "untrained"):
+            other.__dict__[name] = getattr(solution, name)
+        objective[features] = other.functional(other.state)
+    own = objective[solution.features]
+    next_order = solution.setting.theta * abs(objective["isotropic"] / own - 1.0)
+    return float(next_order + abs(objective["spread"] / own - 1.0))

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from rmt_spikes.hermite import GaussianMoments, gaussian_moments, normalized_hermite
 from rmt_spikes.theory.poles import Pole
-from rmt_spikes.theory.uniform import Uniform, anisotropy
+from rmt_spikes.theory.uniform import Uniform
 
 Array = NDArray[np.float64]
 
@@ -73,7 +73,7 @@ def right_profile(solution: Uniform, pole: Pole, alpha: Array) -> Array:
     equations, state, finite = solution.equations, pole.point.state, solution.finite_rank
     moments, noise = _moments(solution, alpha[:, None], np.broadcast_to(grid.q, (alpha.size, grid.q.size)))
     weighted = equations.q_weights * state.resolvent
-    levels, _ = anisotropy(setting, variables, alpha)
+    levels, _ = solution.anisotropy(alpha)
     part = equations.interaction(state.resolvent, state.omega)
     cross = (moments.linear * weighted) @ equations.linear.T
     scaled = levels[:, :, None] * cross[None] * equations.levels[:, None, :]

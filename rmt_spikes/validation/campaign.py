@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, NamedTuple
 
 from threadpoolctl import threadpool_limits
@@ -14,7 +15,7 @@ from rmt_spikes.simulation import Trial
 from rmt_spikes.simulation.memory import check_memory, trial_bytes
 from rmt_spikes.simulation.trial import run_trial
 from rmt_spikes.theory import Prediction, predict
-from rmt_spikes.validation.case import Case, FeatureFigure, LossFigure, NegativeControl, Point
+from rmt_spikes.validation.case import Case, LossFigure, NegativeControl, Point
 from rmt_spikes.validation.compare import Comparison, Row, judge, matches, measure
 from rmt_spikes.validation.executor import work_through
 from rmt_spikes.validation.statistics import CONFIDENCE, Verdict, overall
@@ -25,7 +26,7 @@ FEWEST_TEST_SAMPLES = 8000
 
 
 class Progress(NamedTuple):
-    """Where a campaign is: `done` of `total` trials, and what it is doing."""
+    """Where a campaign is: what it does, and how many of how many (predictions, trials, figures) are done."""
 
     stage: str
     done: int
@@ -137,14 +138,13 @@ def run(
         If a setting of the case cannot be predicted or the store fails.
     """
     points = case.points()
-    predictions = [_predict(point.setting) for point in points]
-    wrong = [_predict_wrong(case.point_at(control.at), control) for control in case.negative_controls]
+    predictions, wrong = _predict_all(case, points, on_progress)
     plan = {("point", i, 0): _tasks(point, case.trials, False) for i, point in enumerate(points)}
     for i, figure in enumerate(case.figures):
         if not isinstance(figure, LossFigure):
-            keep = isinstance(figure, FeatureFigure)
+            # All figures keep the vectors, so that those of one setting share their trials.
             for j, point in enumerate(case.figure_points(figure)):
-                plan["figure", i, j] = _tasks(point, figure.trials, keep)
+                plan["figure", i, j] = _tasks(point, figure.trials, True)
     _simulate([task for tasks in plan.values() for task in tasks], store, jobs, scheduler, on_progress)
     trials = {place: _fetch(tasks, store) for place, tasks in plan.items()}
     results = _compare(case, points, predictions, [trials["point", i, 0] for i in range(len(points))])
@@ -157,6 +157,20 @@ def run(
         ),
         figure_trials={(i, j): found for (kind, i, j), found in trials.items() if kind == "figure"},
     )
+
+
+def _predict_all(
+    case: Case, points: Sequence[Point], on_progress: OnProgress | None
+) -> tuple[list[Prediction | str], list[Prediction | str]]:
+    """Predictions of the points and of the wrong theories; the reason where there is none."""
+    work = [partial(_predict, point.setting) for point in points]
+    work += [partial(_predict_wrong, case.point_at(c.at), c) for c in case.negative_controls]
+    made = []
+    for done, predict_one in enumerate(work):
+        if on_progress is not None:
+            on_progress(Progress("predicting", done, len(work)))
+        made.append(predict_one())
+    return made[: len(points)], made[len(points) :]
 
 
 def _predict(setting: Setting, **options: Any) -> Prediction | str:

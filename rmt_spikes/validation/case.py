@@ -104,7 +104,7 @@ class FeatureFigure(_Table):
     trials: Annotated[int, Field(ge=2, le=1000, strict=True)] = 4
 
 
-Figure = Annotated[SpectrumFigure | LossFigure | FeatureFigure, Field(discriminator="kind")]
+CaseFigure = Annotated[SpectrumFigure | LossFigure | FeatureFigure, Field(discriminator="kind")]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,7 +158,7 @@ class Case(_Table):
     sweep: dict[str, Annotated[list[Any], Field(min_length=1)]] = {}
     tolerances: dict[Claim, ToleranceTable] = {}
     negative_controls: list[NegativeControl] = []
-    figures: list[Figure] = []
+    figures: list[CaseFigure] = []
     quick: Quick | None = None
 
     def __init__(self, /, **data: Any) -> None:

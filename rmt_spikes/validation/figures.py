@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from joblib import Parallel, delayed
 from numpy.typing import NDArray
 
-from rmt_spikes.errors import RmtSpikesError
+from rmt_spikes.errors import ConvergenceError, RmtSpikesError
 from rmt_spikes.setting import Setting
 from rmt_spikes.simulation import Trial
 from rmt_spikes.theory import Prediction, predict
-from rmt_spikes.validation.campaign import CaseResult, PointResult
-from rmt_spikes.validation.case import LossFigure, Point, SpectrumFigure
+from rmt_spikes.validation.campaign import CaseResult, OnProgress, PointResult, Progress
+from rmt_spikes.validation.case import CaseFigure, LossFigure, Point, SpectrumFigure
 from rmt_spikes.validation.feature_figure import feature_drawing
 from rmt_spikes.validation.statistics import t_interval
 from rmt_spikes.validation.style import Drawing, Theme, legend_above, panels, sizes
@@ -31,7 +32,7 @@ LOSS_NAMES = {"objective": "ridge objective", "train": "training loss", "test": 
 SWEPT_SYMBOLS = {"step_exponent": "step exponent $a$  ($\\eta = n^a$)", "step_size": "step size $\\eta$"}
 
 
-def drawings(result: CaseResult, jobs: int = 1) -> list[Drawing]:
+def drawings(result: CaseResult, jobs: int = 1, on_progress: OnProgress | None = None) -> list[Drawing]:
     """Figures of a case, ready to be drawn.
 
     Parameters
@@ -40,6 +41,8 @@ def drawings(result: CaseResult, jobs: int = 1) -> list[Drawing]:
         What came out of the case.
     jobs
         Number of processes for the curves of the theory.
+    on_progress
+        Called before each figure.
 
     Returns
     -------
@@ -48,16 +51,22 @@ def drawings(result: CaseResult, jobs: int = 1) -> list[Drawing]:
     """
     made: list[Drawing | None] = []
     for i, figure in enumerate(result.case.figures):
-        if isinstance(figure, LossFigure):
-            made.append(_losses(result, figure, jobs))
-            continue
-        points = result.case.figure_points(figure)
-        trials = [result.figure_trials[i, j] for j in range(len(points))]
-        if isinstance(figure, SpectrumFigure):
-            made.append(_spectrum(result.case.name, points, trials))
-        else:
-            made.append(feature_drawing(result.case.name, figure, points[0], trials[0]))
+        if on_progress is not None:
+            on_progress(Progress("drawing", i, len(result.case.figures)))
+        # A figure whose theory fails is left out: the points of the case say why, the rest is still a report.
+        with suppress(ConvergenceError):
+            made.append(_drawing(result, i, figure, jobs))
     return [drawing for drawing in made if drawing is not None]
+
+
+def _drawing(result: CaseResult, number: int, figure: CaseFigure, jobs: int) -> Drawing | None:
+    if isinstance(figure, LossFigure):
+        return _losses(result, figure, jobs)
+    points = result.case.figure_points(figure)
+    trials = [result.figure_trials[number, j] for j in range(len(points))]
+    if isinstance(figure, SpectrumFigure):
+        return _spectrum(result.case.name, points, trials)
+    return feature_drawing(result.case.name, figure, points[0], trials[0])
 
 
 def _spectrum(case: str, points: Sequence[Point], trials: Sequence[Sequence[Trial]]) -> Drawing:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from rmt_spikes.errors import CaseError
-from rmt_spikes.validation.campaign import CaseResult, ControlResult, OnProgress, PointResult, Progress, run
+from rmt_spikes.validation.campaign import CaseResult, ControlResult, OnProgress, PointResult, run
 from rmt_spikes.validation.case import Case
 from rmt_spikes.validation.document import to_json, write
 from rmt_spikes.validation.page import render_html
@@ -120,11 +120,7 @@ def write_report(
     """
     from rmt_spikes.validation.figures import drawings
 
-    drawn: dict[str, list[Drawing]] = {}
-    for i, result in enumerate(results):
-        if on_progress is not None:
-            on_progress(Progress("drawing", i, len(results)))
-        drawn[result.case.name] = drawings(result, jobs)
+    drawn = {result.case.name: drawings(result, jobs, on_progress) for result in results}
     files = []
     for drawing in (each for group in drawn.values() for each in group):
         for file_format in ("svg", "pdf"):
@@ -140,8 +136,6 @@ def write_report(
     }
     write(folder / "report.json", to_json(document))
     write(folder / "report.html", render_html(document, results, drawn))
-    if on_progress is not None:
-        on_progress(Progress("drawing", len(results), len(results)))
     return Report(
         verdict=overall([result.verdict for result in results]),
         cases=tuple(results),

@@ -28,7 +28,9 @@ def print_prediction(document: dict[str, Any], console: Console) -> None:
 
 def print_observation(document: dict[str, Any], console: Console) -> None:
     """Print the JSON document of an observation as tables, standard errors in parentheses."""
-    title = f"Simulation: trials {document['trials']}, seed {document['seed']}; mean (standard error)"
+    title = (
+        f"Simulation: trials {document['trials']}, seed {document['seed']}; mean(error of the last digits)"
+    )
     console.print(title, style="bold", markup=False)
     _print_sections(document, console)
 
@@ -62,8 +64,8 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
     return made
 
 
-def cell(value: Any) -> str:
-    """Text of a number, or of a mean with its standard error in parentheses, to two digits of the error."""
+def cell(value: Any, most_digits: int = 6) -> str:
+    """Text of a number, or of a mean with its standard error: ``0.530(12)`` means 0.530 +- 0.012."""
     if value is None:
         return "-"
     if not isinstance(value, dict):
@@ -71,8 +73,13 @@ def cell(value: Any) -> str:
     mean, se = value["mean"], value["se"]
     if mean is None or not se:
         return cell(mean)
-    digits = max(0, 1 - math.floor(math.log10(se)))
-    return f"{mean:.{digits}f} ({se:.{digits}f})"
+    digits = min(max(0, 1 - math.floor(math.log10(se))), most_digits)
+    return f"{mean:.{digits}f}({se * 10**digits:.0f})"
+
+
+def share_cell(value: Any) -> str:
+    """Text of a squared correlation."""
+    return f"{value:.4f}" if isinstance(value, float) else cell(value, most_digits=4)
 
 
 def _print_sections(document: dict[str, Any], console: Console) -> None:
@@ -81,13 +88,15 @@ def _print_sections(document: dict[str, Any], console: Console) -> None:
         console.print(table([section, ""], numbers))
     spikes = document["spikes"]
     if spikes:
-        heads = ["spike", "singular value", *(f"He_{k}" for k in range(5))]
+        heads = ["spike", *(str(number) for number in range(1, len(spikes) + 1))]
+        shares = zip(*(spike["alignment"] for spike in spikes), strict=True)
         rows = [
-            (str(number), cell(spike["singular_value"]), *map(cell, spike["alignment"]))
-            for number, spike in enumerate(spikes, 1)
+            ("value", *(cell(spike["singular_value"]) for spike in spikes)),
+            *((f"He_{degree}", *map(share_cell, row)) for degree, row in enumerate(shares)),
         ]
         console.print(table(heads, rows))
-        console.print("He_k: squared correlation of the left singular vector with He_k(q)", style="dim")
+        legend = "value: singular value; He_k: squared correlation of the left singular vector with He_k(q)"
+        console.print(legend, style="dim", soft_wrap=True)
         console.print()
     else:
         console.print("no spike outside the bulk\n")

@@ -1,0 +1,90 @@
+"""Speed as ratios to the eigenvalues of one 1000 x 1000 symmetric matrix, measured in the same run.
+
+Each quantity is timed in turn with the reference, so that a machine whose speed drifts moves both. The
+table shows the median ratio, its quartiles, and the ratio aimed at.
+"""
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable
+
+import numpy as np
+
+import rmt_spikes as rs
+from rmt_spikes.theory.closed_form import ClosedForm
+from rmt_spikes.theory.prediction import singular_value_bulk
+from rmt_spikes.theory.uniform import Uniform
+from rmt_spikes.theory.uniform_vectors import hermite_feature, readout_feature
+
+SETTING = rs.Setting(
+    n=3000, d=1500, width=2000, activation="relu", target={"hermite": [0, 1, 0.5**0.5]},
+    noise_std=0.5, step_exponent=0.4, ridge=0.01,
+)  # fmt: skip
+POINTS = np.linspace(0.05, 1.45, 1000)
+STEPS = 3000.0 ** np.linspace(0.0, 0.5, 200)
+
+
+def seconds(function: Callable[[], object]) -> float:
+    """Wall time of one call."""
+    start = time.perf_counter()
+    function()
+    return time.perf_counter() - start
+
+
+def uniform_spike_table() -> object:
+    """Location and alignments of all spikes, edge and fluctuation scale apart."""
+    solution = Uniform(SETTING)
+    return [
+        (pole.point.eigenvalue, hermite_feature(solution, pole), readout_feature(solution, pole))
+        for pole in solution.upper.poles
+    ]
+
+
+def quantities() -> dict[str, tuple[Callable[[], object], float]]:
+    """What is timed, with the ratio aimed at."""
+    return {
+        "losses, uniform": (lambda: rs.predict_losses(SETTING), 0.4),
+        "all spikes with alignments, uniform": (uniform_spike_table, 1.0),
+        "density on 1000 points, uniform": (lambda: Uniform(SETTING).bulk.density(POINTS), 6.0),
+        "losses, closed form": (lambda: rs.predict_losses(SETTING, method="closed_form"), 0.03),
+        "density on 1000 points, closed form": (
+            lambda: singular_value_bulk(ClosedForm(SETTING).equivalent).density(POINTS),
+            0.2,
+        ),
+        "everything, uniform": (lambda: rs.predict(SETTING), 10.0),
+    }
+
+
+def ratios(function: Callable[[], object], reference: Callable[[], object], rounds: int) -> list[float]:
+    """Ratios of the two times, taken in turn after one warm-up."""
+    function()
+    return [seconds(function) / seconds(reference) for _ in range(rounds)]
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=15)
+    rounds = parser.parse_args().rounds
+    matrix = np.random.default_rng(0).standard_normal((1000, 1000))
+    matrix += matrix.T
+
+    def reference() -> object:
+        return np.linalg.eigvalsh(matrix)
+
+    reference()
+    own = 1e3 * statistics.median(seconds(reference) for _ in range(9))
+    print(f"reference: eigvalsh of 1000 x 1000, {own:.1f} ms")
+    print(f"{'quantity':<40}{'median':>9}{'quartiles':>19}{'aim':>8}")
+    for name, (function, aim) in quantities().items():
+        values = ratios(function, reference, rounds)
+        low, middle, high = statistics.quantiles(values, n=4)
+        print(f"{name:<40}{middle:>9.3f}{f'{low:.3f} to {high:.3f}':>19}{aim:>8g}")
+    single = [seconds(lambda: rs.predict_losses(SETTING)) for _ in range(rounds)]
+    sweep = seconds(lambda: rs.sweep_losses(SETTING, STEPS)) / statistics.median(single)
+    print(f"{'sweep of 200 steps, in single solutions':<40}{sweep:>9.1f}{'':>19}{25:>8g}")
+
+
+if __name__ == "__main__":
+    main()

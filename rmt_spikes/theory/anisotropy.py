@@ -1,0 +1,76 @@
+"""Rows of the trained layer whose covariance is not a multiple of the identity."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rmt_spikes.setting import Setting
+from rmt_spikes.theory.gauss_rules import gaussian_draws
+from rmt_spikes.theory.latent import Latent, residual_moments
+
+Array = NDArray[np.float64]
+
+LEVELS = 5
+
+
+def anisotropy(
+    setting: Setting, variables: Latent, alpha: Array, features: str = "corrected"
+) -> tuple[Array, Array]:
+    """Relative standard deviations of a trained row along the eigenvectors of its covariance.
+
+    Parameters
+    ----------
+    setting, variables
+        What is predicted.
+    alpha
+        Readout weights, shape ``(n_a,)``.
+    features
+        ``"isotropic"`` for one level. ``"spread"`` adds the spread of the incoherent part of the
+        gradient, cut to two levels, which the theory leaves out: it serves to size that.
+
+    Returns
+    -------
+    levels
+        ``s_alpha(h)``, shape ``(n_levels, n_a)``, of mean square one over the levels.
+    weights
+        Shape ``(n_levels,)``.
+
+    Notes
+    -----
+    docs/theory.md section 4.1: the eigenvalue ``h`` of the label-weighted sample covariance follows a
+    semicircle, here on five Chebyshev nodes. One level is enough when ``c_2 = 0``.
+    """
+    activation = setting.activation_expansion
+    c_2 = float(activation.coefficients[2])
+    curved = abs(c_2) > 1e-12 * math.sqrt(activation.second_moment)
+    spread = features == "spread"
+    if variables.inflation == 0.0 or features == "isotropic" or not (curved or spread):
+        return np.ones((1, alpha.size)), np.ones(1)
+    mean, energy = residual_moments(setting)
+    angle = np.pi * np.arange(1, LEVELS + 1) / (LEVELS + 1)
+    h = mean + 2.0 * math.sqrt(setting.phi * energy) * np.cos(angle)
+    weights = 2.0 / (LEVELS + 1) * np.sin(angle) ** 2
+    step = setting.theta * alpha
+    incoherent = setting.phi * energy * max(0.0, activation.derivative_variance - 4.0 * c_2**2) * step**2
+    coherent = (1.0 + 2.0 * c_2 * step * h[:, None]) ** 2
+    if not spread:
+        return np.sqrt(coherent + incoherent) / variables.scale(alpha), weights
+    width = min(1.0, label_spread(setting))
+    pair = [coherent + (1.0 + sign * width) * incoherent for sign in (-1.0, 1.0)]
+    return np.sqrt(np.concatenate(pair)) / variables.scale(alpha), np.concatenate([weights, weights]) / 2
+
+
+def label_spread(setting: Setting) -> float:
+    """Relative standard deviation of the spectrum of ``X^T diag(r^2) X / n``: ``sqrt(phi E r^4) / E r^2``.
+
+    The moments are those of ``n`` draws; the readout's offset and the initial output are left out.
+    """
+    nodes, weights = gaussian_draws(setting.n, 64)
+    values = setting.target_function(nodes)
+    noise = setting.noise_std**2
+    second = weights @ values**2 + noise
+    fourth = weights @ values**4 + 6.0 * noise * (weights @ values**2) + 3.0 * noise**2
+    return float(math.sqrt(setting.phi * fourth) / second) if second > 0.0 else 0.0

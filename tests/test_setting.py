@@ -1,0 +1,458 @@
+import json
+import math
+import pickle
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from rmt_spikes.activations import NAMES
+from rmt_spikes.documents import parse_override, read_toml
+from rmt_spikes.errors import CaseError, DomainError
+from rmt_spikes.parameters import PARAMETERS, FunctionSpecification, Parameter
+from rmt_spikes.setting import Setting
+
+TARGET = {"hermite": [0, 1, 0.5]}
+BASE: dict[str, Any] = {
+    "n": 300,
+    "d": 150,
+    "width": 200,
+    "activation": "relu",
+    "target": TARGET,
+    "noise_std": 0.5,
+    "ridge": 0.01,
+    "step_exponent": 0.4,
+}
+TOML = """
+n = 300
+d = 150
+width = 200
+activation = "relu"
+target = {hermite = [0, 1, 0.5]}
+noise_std = 0.5
+ridge = 0.01
+step_exponent = 0.4
+"""
+
+
+def make(**changes: Any) -> Setting:
+    return Setting(**{**BASE, **changes})
+
+
+def without(*names: str, **changes: Any) -> dict[str, Any]:
+    return {name: value for name, value in {**BASE, **changes}.items() if name not in names}
+
+
+def test_defaults_are_those_that_are_declared() -> None:
+    setting = make()
+    for name, parameter in PARAMETERS.items():
+        if name not in BASE and parameter.default is not None:
+            assert getattr(setting, name) == parameter.default
+    assert setting.n_ridge == setting.n
+    assert set(Setting.model_fields) == set(PARAMETERS)
+
+
+def test_ratios_and_the_step() -> None:
+    setting = make(n_ridge=600)
+    assert (setting.phi, setting.psi, setting.gamma) == (0.5, 0.75, 200 / 150)
+    assert setting.ridge_ratio == 200 / 600
+    assert setting.step == pytest.approx(math.exp(0.4 * math.log(300)), rel=1e-15)
+    assert setting.exponent == 0.4
+    assert setting.theta == pytest.approx(setting.step / math.sqrt(200), rel=1e-15)
+    # E (He_1 + He_2/2)^2 = 1 + 2/4, and the noise.
+    assert setting.label_energy == pytest.approx(1.5 + 0.25, rel=1e-14)
+
+
+@pytest.mark.parametrize(("step", "exponent"), [(0.0, -math.inf), (1.0, 0.0), (300.0**0.25, 0.25)])
+def test_the_exponent_of_a_step_size(step: float, exponent: float) -> None:
+    setting = Setting(**without("step_exponent", step_size=step, width=2000))
+    assert setting.step == step
+    assert setting.exponent == pytest.approx(exponent, abs=1e-15)
+
+
+def test_one_sample_has_no_exponent() -> None:
+    assert math.isnan(Setting(**without("step_exponent", step_size=2, n=1)).exponent)
+
+
+def test_the_activation_is_centred_unless_told_otherwise() -> None:
+    z = np.linspace(-2, 2, 5)
+    mean = 1 / math.sqrt(2 * math.pi)
+    assert make().activation_expansion.mean == 0.0
+    np.testing.assert_allclose(make().activation_function(z), np.maximum(z, 0) - mean, rtol=1e-15)
+    assert np.array_equal(make(center=False).activation_function(z), np.maximum(z, 0))
+    assert make(center=False).activation_expansion.mean == mean
+    assert make().target_function(np.array(2.0)) == 2 + 0.5 * 3
+    assert np.array_equal(make().target_expansion.coefficients[:4], [0, 1, 0.5, 0])
+
+
+@pytest.mark.parametrize("name", sorted(set(NAMES) - {"cos", "abs", "sign"}))
+def test_every_named_activation_with_a_linear_part_is_accepted(name: str) -> None:
+    setting = make(activation=name)
+    assert setting.activation_expansion.linear > 0.1
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_name_is_a_target(name: str) -> None:
+    assert make(target=name).target_expansion.second_moment > 0
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"n": np.int64(300), "ridge": np.float32(0.25), "center": np.True_},
+        {"ridge": 1, "noise_std": 0, "step_exponent": 0},
+        {"target": {"hermite": np.array([0.0, 1.0])}},
+        {"target": {"hermite": (0, 1)}},
+    ],
+)
+def test_values_are_brought_to_plain_types(changes: dict[str, Any]) -> None:
+    setting = make(**changes)
+    assert type(setting.n) is int
+    assert {type(setting.ridge), type(setting.noise_std), type(setting.step_exponent)} == {float}
+    assert type(setting.center) is bool
+    assert json.loads(json.dumps(setting.to_dict())) == setting.to_dict()
+
+
+@pytest.mark.parametrize("changes", [{}, {"target": {"expression": "sin(z) + z"}}, {"target": "tanh"}])
+def test_a_setting_is_a_value(changes: dict[str, Any]) -> None:
+    setting = make(**changes)
+    again = Setting(**setting.to_dict())
+    assert again == setting
+    assert hash(again) == hash(setting)
+    assert setting != make(ridge=0.02)
+    assert len({setting, again, make(ridge=0.02)}) == 2
+    copy = pickle.loads(pickle.dumps(setting))
+    assert copy == setting
+    assert copy.activation_function == setting.activation_function
+    assert "width=200" in repr(setting)
+    assert "step_size" not in repr(setting)
+
+
+def test_a_setting_cannot_be_changed() -> None:
+    setting = make()
+    with pytest.raises(ValidationError, match="frozen"):
+        setting.n = 3
+    with pytest.raises(TypeError):
+        setting.target["hermite"] = [1]  # type: ignore[index]
+    with pytest.raises(AttributeError):
+        setting.target["hermite"].append(1)  # type: ignore[index]
+
+
+def test_to_dict_has_the_keys_of_the_toml_and_one_step_key() -> None:
+    assert make().to_dict() == {
+        **{"n": 300, "d": 150, "width": 200, "n_ridge": 300, "activation": "relu", "target": TARGET},
+        **{"center": True, "noise_std": 0.5, "ridge": 0.01, "step_exponent": 0.4},
+        **{"readout": "gaussian", "output_scale": "mean_field"},
+    }
+    assert "step_exponent" not in make().replace(step_size=2).to_dict()
+
+
+def test_replacing_the_step_drops_the_other_key() -> None:
+    assert make().replace(step_size=2).step == 2.0
+    assert make().replace(step_size=2).replace(step_exponent=0.1).exponent == 0.1
+    assert make().replace(ridge=0.5).step_exponent == 0.4
+
+
+def test_a_second_batch_of_the_size_of_the_first_follows_it() -> None:
+    assert make().replace(n=700).n_ridge == 700
+    assert make(n_ridge=400).replace(n=700).n_ridge == 400
+    assert make().replace(n=700, n_ridge=300).n_ridge == 300
+
+
+def test_replacing_validates() -> None:
+    with pytest.raises(DomainError, match="ridge: must be"):
+        make().replace(ridge=0)
+
+
+def test_settings_can_be_parts_of_other_models() -> None:
+    assert Setting.model_validate(BASE) == make()
+    assert json.loads(make().model_dump_json(exclude_none=True)) == make().to_dict()
+
+
+BAD: dict[str, tuple[str, Any, str]] = {
+    "negative integer": ("n", -1, "a whole number from 1 to 1e9"),
+    "zero": ("d", 0, "a whole number from 1 to 1e9"),
+    "fraction": ("width", 1.5, "a whole number"),
+    "float for an integer": ("n_ridge", 300.0, "write 300"),
+    "huge integer": ("n", 10**9 + 1, "a whole number"),
+    "integer of 5000 digits": ("n", 10**5000, "a whole number"),
+    "text for an integer": ("n", "300", "a whole number"),
+    "list for an integer": ("n", [300], "a whole number"),
+    "none for an integer": ("n", None, "a whole number"),
+    "boolean for an integer": ("n", True, "a whole number"),
+    "negative number": ("noise_std", -0.5, "a number from 0 to 1e6"),
+    "zero ridge": ("ridge", 0, "a number from 1e-12 to 1e12"),
+    "nan": ("ridge", math.nan, "a number"),
+    "infinity": ("ridge", math.inf, "a number"),
+    "minus infinity": ("noise_std", -math.inf, "a number"),
+    "huge number": ("ridge", 1e13, "a number"),
+    "number of 400 digits": ("ridge", 10**400, "a number"),
+    "complex": ("ridge", 1j, "a number"),
+    "boolean for a number": ("ridge", True, "a number"),
+    "text for a number": ("ridge", "small", "a number"),
+    "nan exponent": ("step_exponent", math.nan, "a number from -2 to 1"),
+    "exponent out of range": ("step_exponent", 1.5, "a number from -2 to 1"),
+    "exponent that gives a giant step": ("step_exponent", 0.95, "at most 10 sqrt(width) = 141.421"),
+    "integer for a boolean": ("center", 1, "true or false"),
+    "text for a boolean": ("center", "yes", "true or false"),
+    "unknown choice": ("readout", "gausian", "did you mean 'gaussian'?"),
+    "number for a choice": ("readout", 3, "one of gaussian, rademacher, constant"),
+    "unknown output scale": ("output_scale", "meanfield", "did you mean 'mean_field'?"),
+    "unknown activation": ("activation", "rellu", "did you mean 'relu'?"),
+    "unknown target": ("target", "tahn", "did you mean 'tanh'?"),
+    "number for a function": ("activation", 3, "must be a name"),
+    "empty table": ("target", {}, "exactly one key"),
+    "two forms": ("target", {"hermite": [1], "expression": "z"}, "exactly one key"),
+    "empty list": ("activation", {"hermite": []}, "list of 1 to 21 numbers"),
+    "long list": ("activation", {"hermite": [1] * 10_000}, "list of 1 to 21 numbers"),
+    "text in a list": ("target", {"hermite": [0, "1"]}, "hermite[1]"),
+    "nested list": ("target", {"hermite": [[0, 1]]}, "hermite[0]"),
+    "pole": ("activation", {"expression": "1/z"}, "pole at z = 0"),
+    "logarithm": ("target", {"expression": "log(z)"}, "pole at z = 0"),
+    "overflow": ("activation", {"expression": "exp(z**2)"}, "must not overflow"),
+    "power tower": ("target", {"expression": "9**9**9**9"}, "plain numbers as exponents"),
+    "attribute": ("activation", {"expression": "z.__class__"}, "known functions only"),
+    "call": ("activation", {"expression": "__import__('os').system('true')"}, "known functions only"),
+    "lambda": ("target", {"expression": "lambda: z"}, "known functions only"),
+    "comprehension": ("target", {"expression": "[z for z in z]"}, "known functions only"),
+    "long expression": ("activation", {"expression": "z+" * 100_000}, "200000 characters"),
+    "deep expression": ("target", {"expression": "(" * 5000 + "z" + ")" * 5000}, "10001 characters"),
+    "not square-integrable": ("activation", {"expression": "z*exp(z**2/4)"}, "square-integrable"),
+    "target not square-integrable": ("target", {"expression": "exp(z**2/4)"}, "square-integrable"),
+    "no linear part": ("activation", {"hermite": [0, 0, 1]}, "c_1"),
+    "no linear part by symmetry": ("activation", "cos", "c_1"),
+    "constant": ("activation", {"expression": "2"}, "c_1"),
+    "jump": ("activation", "sign", "continuous"),
+    "jump in an expression": ("activation", {"expression": "z + heaviside(z)"}, "continuous"),
+    "slope not square-integrable": ("activation", {"expression": "z + sqrt(abs(z))"}, "derivative"),
+    "too fast to integrate": ("target", {"expression": "sin(1e6*z)"}, "smooth enough"),
+}
+
+
+@pytest.mark.parametrize("kind", BAD)
+def test_bad_values_are_refused(kind: str) -> None:
+    field, given, fragment = BAD[kind]
+    with pytest.raises(DomainError) as caught:
+        make(**{field: given})
+    message = str(caught.value)
+    assert caught.value.field == field
+    assert message.startswith(f"{field}: ")
+    assert fragment in message
+    assert len(message) < 300
+    assert message.isprintable()
+
+
+@pytest.mark.parametrize("name", ["n", "d", "width", "activation", "target", "ridge"])
+def test_missing_values_are_named(name: str) -> None:
+    with pytest.raises(DomainError, match=f"^{name}: must be .*, got nothing"):
+        Setting(**without(name))
+
+
+@pytest.mark.parametrize(
+    ("steps", "given"),
+    [({}, "neither"), ({"step_size": 1, "step_exponent": 0.1}, "both"), ({"step_size": None}, "neither")],
+)
+def test_exactly_one_step_key(steps: dict[str, Any], given: str) -> None:
+    with pytest.raises(DomainError, match=f"exactly one of the two, got {given}$") as caught:
+        Setting(**{**without("step_exponent"), **steps})
+    assert caught.value.field == "step_size"
+
+
+@pytest.mark.parametrize("step", [-1.0, 10.001 * math.sqrt(200), 1e7, math.nan, True, "1"])
+def test_bad_step_sizes_are_refused(step: Any) -> None:
+    with pytest.raises(DomainError) as caught:
+        Setting(**without("step_exponent", step_size=step))
+    assert caught.value.field == "step_size"
+
+
+@pytest.mark.parametrize(
+    ("key", "advice"),
+    [
+        ("widht", "did you mean 'width'?"),
+        ("noise", "did you mean 'noise_std'?"),
+        ("lambda", "keys: n d width"),
+        ("k" * 10_000, "keys: n d width"),
+        ("a\x1b[31m", "keys: n d width"),
+    ],
+)
+def test_unknown_keys_are_refused_with_a_suggestion(key: str, advice: str) -> None:
+    with pytest.raises(DomainError) as caught:
+        make(**{key: 1})
+    assert advice in str(caught.value)
+    assert str(caught.value).isprintable()
+    assert len(str(caught.value)) < 300
+
+
+def test_a_misspelt_key_is_named_before_the_one_that_is_then_missing() -> None:
+    with pytest.raises(DomainError, match="did you mean 'ridge'") as caught:
+        Setting(**without("ridge", rigde=0.1))
+    assert caught.value.field == "rigde"
+
+
+def test_a_target_must_not_vanish_without_noise() -> None:
+    zero = {"hermite": [0.0]}
+    assert make(target=zero).label_energy == 0.25
+    with pytest.raises(DomainError, match="target: must not be 0 everywhere"):
+        make(target=zero, noise_std=0)
+
+
+@pytest.mark.parametrize("parameter", PARAMETERS.values(), ids=PARAMETERS)
+def test_every_parameter_is_documented(parameter: Parameter) -> None:
+    assert parameter.meaning
+    assert parameter.domain
+
+
+@given(data=st.data(), name=st.sampled_from([name for name, p in PARAMETERS.items() if math.isfinite(p.low)]))
+def test_the_declared_domain_is_what_is_checked(data: st.DataObject, name: str) -> None:
+    parameter = PARAMETERS[name]
+    whole = parameter.kind == "integer"
+    low, high = parameter.low, parameter.high
+    inside = st.integers(int(low), int(high)) if whole else st.floats(low, high)
+    value = data.draw(inside)
+    assert parameter.check(name, value) == value
+    outside = st.integers() if whole else st.floats()
+    value = data.draw(outside.filter(lambda value: not low <= value <= high))
+    with pytest.raises(DomainError, match=name):
+        parameter.check(name, value)
+
+
+def write(folder: Path, text: str | bytes) -> Path:
+    path = folder / "setting.toml"
+    path.write_bytes(text.encode() if isinstance(text, str) else text)
+    return path
+
+
+def test_a_file_is_the_same_setting(tmp_path: Path) -> None:
+    assert Setting.from_toml(write(tmp_path, TOML)) == make()
+    assert Setting.from_toml(str(write(tmp_path, f"name = 'case'\n[setting]{TOML}[report]\nx = 1"))) == make()
+
+
+@pytest.mark.parametrize(
+    ("overrides", "changes"),
+    [
+        (["ridge=0.5", "width = 400"], {"ridge": 0.5, "width": 400}),
+        (["activation=tanh"], {"activation": "tanh"}),
+        (['activation="tanh"'], {"activation": "tanh"}),
+        (['target={expression = "z**2 + z"}'], {"target": {"expression": "z**2 + z"}}),
+        (["center=false"], {"center": False}),
+        (["n=600"], {"n": 600}),
+        (["ridge=0.5", "ridge=0.25"], {"ridge": 0.25}),
+    ],
+)
+def test_overrides(overrides: list[str], changes: dict[str, Any], tmp_path: Path) -> None:
+    assert Setting.from_toml(write(tmp_path, TOML), overrides) == make(**changes)
+
+
+def test_an_override_of_the_step_drops_the_other_key(tmp_path: Path) -> None:
+    assert Setting.from_toml(write(tmp_path, TOML), ["step_size=2"]).step == 2.0
+
+
+@pytest.mark.parametrize(
+    ("override", "key", "fragment"),
+    [
+        ("ridge", "", "key=value"),
+        ("=1", "", "key=value"),
+        ("ridge=", "", "key=value"),
+        ("ridge=1 2", "ridge", "one TOML value"),
+        ("ridge=1\nn=2", "ridge", "one TOML value"),
+        ("ridge=[[[", "ridge", "one TOML value"),
+        ("target={hermite=" + "[" * 5000, "target", "one TOML value"),
+        ("ridge=-1", "ridge", "a number from 1e-12"),
+        ("rigde=1", "rigde", "did you mean 'ridge'?"),
+        ("activation=rellu", "activation", "did you mean 'relu'?"),
+    ],
+)
+def test_bad_overrides_name_the_key_and_no_file(
+    override: str, key: str, fragment: str, tmp_path: Path
+) -> None:
+    with pytest.raises(CaseError) as caught:
+        Setting.from_toml(write(tmp_path, TOML), [override])
+    assert (caught.value.file, caught.value.key) == (None, key)
+    assert fragment in str(caught.value)
+    assert len(str(caught.value)) < 300
+
+
+BAD_FILES: dict[str, tuple[str | bytes, str, str]] = {
+    "empty": ("", "", "empty file"),
+    "comment": ("# nothing\n", "", "empty file"),
+    "binary": (bytes(range(256)), "", "binary data"),
+    "elf": (b"\x7fELF\x02\x01\x01\x00" * 100, "", "TOML file"),
+    "invalid utf-8": (b"n = 300 # \xff", "", "binary data"),
+    "not toml": ("n: 300\n", "", "TOML file"),
+    "json": ('{"n": 300}', "", "TOML file"),
+    "repeated key": ("n = 1\nn = 2\n", "", "TOML file"),
+    "too long": ("#" * (1 << 20) + "\nn = 1", "", "at most 1 MB"),
+    "too deep": ("n = " + "[" * 100_000, "", "TOML file"),
+    "integer of 5000 digits": ("n = " + "9" * 5000, "", "TOML file"),
+    "not a table": ("setting = 3\n", "setting", "table of parameters"),
+    "array of tables": ("[[setting]]\nn = 3\n", "setting", "table of parameters"),
+    "negative": (TOML.replace("0.01", "-0.01"), "ridge", "a number from 1e-12"),
+    "nan": (TOML.replace("0.01", "nan"), "ridge", "a number from 1e-12"),
+    "date": (TOML.replace("0.01", "2026-01-01"), "ridge", "a number from 1e-12"),
+    "unknown key": (TOML + "widht = 3\n", "widht", "did you mean 'width'?"),
+    "missing key": (TOML.replace("ridge = 0.01", ""), "ridge", "got nothing"),
+    "both steps": (TOML + "step_size = 1\n", "step_size", "got both"),
+    "neither step": (TOML.replace("step_exponent = 0.4", ""), "step_size", "got neither"),
+    "under a header": ("[setting]" + TOML.replace("300", "0"), "setting.n", "a whole number"),
+    "empty header": ("[setting]\n", "setting.n", "got nothing"),
+    "pole": (TOML.replace('"relu"', '{expression = "1/z"}'), "activation", "pole at z = 0"),
+}
+
+
+@pytest.mark.parametrize("kind", BAD_FILES)
+def test_bad_files_are_refused(kind: str, tmp_path: Path) -> None:
+    content, key, fragment = BAD_FILES[kind]
+    path = write(tmp_path, content)
+    with pytest.raises(CaseError) as caught:
+        Setting.from_toml(path)
+    message = str(caught.value)
+    assert (caught.value.file, caught.value.key) == (str(path), key)
+    assert fragment in message
+    assert len(message) < 300
+    assert message.isprintable()
+
+
+@pytest.mark.parametrize("place", [lambda folder: folder, lambda folder: folder / "absent.toml"])
+def test_what_is_not_a_file_is_refused(place: Callable[[Path], Path], tmp_path: Path) -> None:
+    with pytest.raises(CaseError, match="cannot be read") as caught:
+        read_toml(place(tmp_path))
+    assert caught.value.file == str(place(tmp_path))
+
+
+def test_a_path_with_a_null_byte_is_refused() -> None:
+    with pytest.raises(CaseError, match="cannot be read"):
+        read_toml("a\0b")
+
+
+def test_an_override_is_one_key_and_one_value() -> None:
+    assert parse_override("a = [1, 2]") == ("a", [1, 2])
+    assert parse_override("a=b") == ("a", "b")
+    assert parse_override('a="b=c"') == ("a", "b=c")
+
+
+def test_a_function_specification_is_an_immutable_mapping() -> None:
+    specification = FunctionSpecification({"hermite": [0, np.float64(1)]})
+    assert dict(specification) == {"hermite": (0, 1.0)}
+    assert len(specification) == 1
+    assert specification.to_dict() == {"hermite": [0, 1.0]}
+    assert repr(specification) == "{'hermite': [0, 1.0]}"
+    assert pickle.loads(pickle.dumps(specification)) == specification
+    assert hash(specification) == hash(FunctionSpecification({"hermite": (0, 1)}))
+
+
+def test_a_setting_needs_no_heavy_library() -> None:
+    code = (
+        "import sys, rmt_spikes.setting\n"
+        "print(sorted({'sympy', 'matplotlib', 'scipy.stats', 'mpmath', 'scipy.optimize'} & set(sys.modules)))"
+    )
+    result = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True
+    )
+    assert result.stdout.strip() == "[]"
