@@ -122,8 +122,8 @@ class ClosedForm:
 
     @cached_property
     def grid(self) -> LatentGrid:
-        """Latent functions on quadrature nodes."""
-        return latent_grid(self.setting, self.latent, given=self.given)
+        """Latent functions under the laws of ``width`` neurons and ``n_ridge`` samples."""
+        return latent_grid(self.setting, self.latent, finite=True, given=self.given)
 
     @cached_property
     def equivalent(self) -> BulkEquivalent:

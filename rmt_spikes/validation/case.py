@@ -17,6 +17,7 @@ from rmt_spikes.setting import Setting, read_toml
 from rmt_spikes.validation.compare import CLAIMS, TOLERANCES, Tolerance
 
 MAXIMUM_POINTS = 1000
+QUICK_CURVE_POINTS = 11
 BUILT_IN = ("headline",)
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
@@ -47,7 +48,7 @@ class ToleranceTable(_Table):
 
 
 class Quick(_Table):
-    """What `--quick` changes: fewer trials, and keys of every setting of the case."""
+    """What `--quick` changes: the number of trials, and keys of every setting of the case."""
 
     trials: Trials
     setting: dict[str, Any] = {}
@@ -244,7 +245,7 @@ class Case(_Table):
             return self
         changes = self.quick.setting
         figures = [
-            figure
+            figure.model_copy(update={"points": min(figure.points, QUICK_CURVE_POINTS)})
             if isinstance(figure, LossFigure)
             else figure.model_copy(update={"setting": _merged(figure.setting, changes)})
             for figure in self.figures
