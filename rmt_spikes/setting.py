@@ -86,7 +86,7 @@ class Setting(BaseModel):
     readout: Literal["gaussian", "rademacher", "constant"] = "gaussian"
     output_scale: Literal["mean_field", "standard"] = "mean_field"
 
-    def __init__(self, **values: Any) -> None:
+    def __init__(self, /, **values: Any) -> None:
         if values.get("n_ridge") is None and "n" in values:
             values["n_ridge"] = values["n"]
         for name in ("step_size", "step_exponent"):
@@ -158,7 +158,7 @@ class Setting(BaseModel):
                 raise CaseError(None, error.field, error.reason) from None
             raise CaseError(path, prefix + error.field, error.reason) from None
 
-    def replace(self, **changes: Any) -> Self:
+    def replace(self, /, **changes: Any) -> Self:
         """Return a setting with some values changed, checked again.
 
         Parameters
