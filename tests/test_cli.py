@@ -89,11 +89,23 @@ def test_tables_are_printed(setting: str) -> None:
 PREDICTION = {
     "method": "uniform",
     "features": "corrected",
-    "regime": {"step_exponent": 0.4},
+    "regime": {"step_exponent": 0.4, "degree": 4, "spike_count": 3},
     "latent": {"beta_norm2": 2.125, "beta_cosine": 0.68599},
     "losses": {"objective": 0.530412, "train": 0.45304, "test": 2.82163},
-    "spikes": [{"singular_value": 9.0239, "alignment": [0.0, 0.9943, 1e-33, None, 0.0]}],
-    "bulk": {"quantiles": {"0.5": 0.431902}},
+    "spikes": [
+        {
+            "singular_value": 9.0239,
+            "distance": 1575.6,
+            "critical_step_size": 1.97134,
+            "alignment": [0.0, 0.9943, 1e-33, None, 0.0],
+        }
+    ],
+    "bulk": {"edges": [[0.0782379, 1.4587889]], "atom_at_zero": 0.25, "quantiles": {"0.5": 0.431902}},
+    "limits": {
+        "corrected": {"objective": 0.5312, "test": 2.691},
+        "published": {"objective": 0.53, "test": 2.6},
+    },
+    "certificate": {"mass": 1.0, "residual": 4e-14, "neglected": 0.0027},
 }
 TABLE = """\
 Prediction: method uniform, corrected features, step exponent 0.4
@@ -111,21 +123,35 @@ train        0.453
 test         2.822
 
 
-spike        1
-──────────────
-value    9.024
-He_0    0.0000
-He_1    0.9943
-He_2    0.0000
-He_3         -
-He_4    0.0000
+spike                1
+──────────────────────
+value            9.024
+distance          1576
+critical_step    1.971
+He_0            0.0000
+He_1            0.9943
+He_2            0.0000
+He_3                 -
+He_4            0.0000
 
 value: singular value; He_k: squared correlation of the left singular vector with He_k(q)
+distance: from the edge, in Tracy-Widom units; critical_step: where the spike appears
 
 
 bulk quantile   singular value
 ──────────────────────────────
 0.5                     0.4319
+
+bulk from 0.0782379 to 1.45879
+share of zeros 0.25
+regime 4: 3 spikes as n grows, with the losses
+
+limit       corrected   published
+─────────────────────────────────
+objective      0.5312        0.53
+test            2.691         2.6
+
+certificate: mass 1.00000000, residual 4e-14, neglected about 0.3% of the objective
 """
 
 
@@ -135,13 +161,14 @@ def printed(document: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> lis
 
 
 def test_table_of_a_prediction(capsys: pytest.CaptureFixture[str]) -> None:
-    assert printed(PREDICTION, capsys) == [*TABLE.splitlines(), ""]
+    assert printed(PREDICTION, capsys) == TABLE.splitlines()
 
 
 def test_table_without_spikes(capsys: pytest.CaptureFixture[str]) -> None:
-    lines = printed({**PREDICTION, "spikes": [], "regime": {"step_exponent": None}}, capsys)
+    lines = printed({**PREDICTION, "spikes": [], "regime": {"step_exponent": None}, "limits": None}, capsys)
     assert lines[0] == "Prediction: method uniform, corrected features"
     assert "no spike outside the bulk" in lines
+    assert "no limit for growing n: the step exponent is not below 0.49" in lines
 
 
 @pytest.mark.parametrize(

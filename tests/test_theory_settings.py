@@ -40,7 +40,7 @@ def test_every_setting_was_simulated():
 
 @pytest.mark.parametrize("name", SETTINGS)
 def test_losses_spikes_and_vectors(name):
-    """Losses and clear spikes within 2.5 standard errors + 1 %, alignments within 2.5 standard errors + 0.02."""
+    """Losses, clear spikes within 2.5 standard errors + 1 %, alignments within 2.5 standard errors + 0.02."""
     setting, observed = load(name)
     prediction = rs.predict(setting)
     for quantity in ("objective", "train", "test"):

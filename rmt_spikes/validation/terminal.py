@@ -24,6 +24,26 @@ def print_prediction(document: dict[str, Any], console: Console) -> None:
         title += f", step exponent {exponent:.4g}"
     console.print(title, style="bold", markup=False)
     _print_sections(document, console)
+    _print_limits(document, console)
+    certificate = document["certificate"]
+    text = f"certificate: mass {certificate['mass']:.8f}, residual {certificate['residual']:.1g}"
+    if certificate["neglected"] is not None:
+        text += f", neglected about {certificate['neglected']:.1%} of the objective"
+    console.print(text, style="dim", markup=False, soft_wrap=True)
+
+
+def _print_limits(document: dict[str, Any], console: Console) -> None:
+    """Print the regime and its limits for growing ``n``."""
+    regime, limits = document["regime"], document["limits"]
+    if limits is None:
+        console.print("no limit for growing n: the step exponent is not below 0.49\n", markup=False)
+        return
+    names = list(limits)
+    rows = [(key, *(cell(limits[name][key]) for name in names)) for key in limits[names[0]]]
+    console.print(
+        f"regime {regime['degree']}: {regime['spike_count']} spikes as n grows, with the losses", markup=False
+    )
+    console.print(table(["limit", *names], rows))
 
 
 def print_observation(document: dict[str, Any], console: Console) -> None:
@@ -90,15 +110,25 @@ def _print_sections(document: dict[str, Any], console: Console) -> None:
     if spikes:
         heads = ["spike", *(str(number) for number in range(1, len(spikes) + 1))]
         shares = zip(*(spike["alignment"] for spike in spikes), strict=True)
+        extra = [key for key in ("distance", "critical_step_size") if key in spikes[0]]
         rows = [
             ("value", *(cell(spike["singular_value"]) for spike in spikes)),
+            *((key.replace("_size", ""), *(cell(spike[key]) for spike in spikes)) for key in extra),
             *((f"He_{degree}", *map(share_cell, row)) for degree, row in enumerate(shares)),
         ]
         console.print(table(heads, rows))
         legend = "value: singular value; He_k: squared correlation of the left singular vector with He_k(q)"
+        if extra:
+            legend += (
+                "\ndistance: from the edge, in Tracy-Widom units; critical_step: where the spike appears"
+            )
         console.print(legend, style="dim", soft_wrap=True)
         console.print()
     else:
         console.print("no spike outside the bulk\n")
     quantiles = document["bulk"]["quantiles"]
     console.print(table(["bulk quantile", "singular value"], [(p, cell(v)) for p, v in quantiles.items()]))
+    for low, high in document["bulk"].get("edges", []):
+        console.print(f"bulk from {low:.6g} to {high:.6g}", markup=False)
+    if document["bulk"].get("atom_at_zero"):
+        console.print(f"share of zeros {document['bulk']['atom_at_zero']:.4g}", markup=False)
