@@ -16,7 +16,7 @@ RELATIVE = 0.01
 CLEAR = 1.1  # a spike this far above the edge, as a ratio, is not mistaken for the edge
 
 MISSES = {
-    # The gradient's finite-rank part along the teacher adds up when all readout weights are alike.
+    # The gradient's finite-rank part along the teacher is left out, and adds up over equal readout weights.
     "relu-constant": 0.05,
     "relu-constant-uncentred": 0.06,
     # n / (d^2 / 2) = 5 %: a degree-two part of the target can be learnt from so few dimensions.

@@ -1,6 +1,7 @@
 """Predictions: no randomness, no knowledge of the simulation."""
 
 from rmt_spikes.theory.bulk import Bulk
+from rmt_spikes.theory.fluctuations import spike_standard_deviations
 from rmt_spikes.theory.latent import Latent
 from rmt_spikes.theory.limits import limit_losses, regime_degree
 from rmt_spikes.theory.prediction import critical_step_sizes, predict, predict_losses
@@ -21,5 +22,6 @@ __all__ = [
     "predict",
     "predict_losses",
     "regime_degree",
+    "spike_standard_deviations",
     "sweep_losses",
 ]

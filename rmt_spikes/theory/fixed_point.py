@@ -18,6 +18,7 @@ Array = NDArray[np.float64]
 Values = NDArray[Any]
 
 TOLERANCE = 1e-12
+STAGNATION = 1e-9
 MAXIMUM_STEPS = 60
 SHORTEST_SHARE = 1e-3
 
@@ -154,7 +155,7 @@ class FixedPoint:
         Raises
         ------
         ConvergenceError
-            If the residual is not below ``1e-12`` after 60 steps, or the iteration leaves its domain.
+            If the residual does not fall below ``1e-12``, or to its rounding error below ``1e-9``.
         """
         x = np.concatenate(start)
         n_q = self.q_weights.size
@@ -177,7 +178,7 @@ class FixedPoint:
                     x = best + share * step
                     continue
                 previous, residual, best = residual, trial, x
-                if residual < TOLERANCE or (residual < 100 * TOLERANCE and residual >= previous):
+                if residual < TOLERANCE or (residual < STAGNATION and residual >= 0.5 * previous):
                     return State(*state, residual)
                 try:
                     step = x * np.linalg.solve(self.jacobian(state, part), -defect)
