@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 STATUS = {"agrees": 0, "disagrees": 1, "inconclusive": 3}
 BAD_INPUT = 2
 INTERRUPTED = 130
+INTERNAL_ERROR = 70
 MESSAGE_CHARACTERS = 1500
 
 app = typer.Typer(
@@ -51,7 +53,7 @@ def predict(
     setting: SettingFile,
     overrides: Overrides = None,
     method: Annotated[str | None, typer.Option(help="uniform, closed_form or limit.")] = None,
-    features: Annotated[str, typer.Option(help="corrected or published.")] = "corrected",
+    features: Annotated[str, typer.Option(help="corrected, isotropic or published.")] = "corrected",
     as_json: AsJson = False,
 ) -> None:
     """Predict spectrum, spikes, features and losses of a setting."""
@@ -90,7 +92,10 @@ def simulate(
                 finished += 1
                 show("simulating", finished, trials)
 
-            observation = simulate_setting(what, trials=trials, seed=seed, jobs=jobs, on_trial=one_more)
+            top = min(5, what.width, what.n_ridge)
+            observation = simulate_setting(
+                what, trials=trials, seed=seed, jobs=jobs, top=top, on_trial=one_more
+            )
         if as_json:
             _print_json(observation.to_dict())
         else:
@@ -176,8 +181,16 @@ def derive(
 
 
 def main() -> None:
-    """Run the command line; the entry point `rmt-spikes`."""
-    app(prog_name="rmt-spikes")
+    """Run the command line; the entry point `rmt-spikes`.
+
+    An error of the program itself leaves its traceback and status 70; 1 says that theory and simulation
+    disagree.
+    """
+    try:
+        app(prog_name="rmt-spikes")
+    except Exception:
+        traceback.print_exc()
+        sys.exit(INTERNAL_ERROR)
 
 
 @contextmanager

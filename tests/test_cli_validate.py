@@ -74,6 +74,11 @@ def test_an_interrupt_says_what_is_kept(tmp_path: Path, monkeypatch: pytest.Monk
     assert f"Finished trials are kept in {tmp_path / 'out'}; the same command continues." in result.stderr
 
 
+def listening() -> None:
+    """Undo what a shell does to jobs in the background: it lets them ignore Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.mark.parametrize(
     ("jobs", "kill"), [("1", signal.SIGINT), ("2", signal.SIGINT), ("2", signal.SIGKILL)]
 )
@@ -97,6 +102,7 @@ def test_a_stopped_run_continues(tmp_path: Path, jobs: str, kill: signal.Signals
         stdout=subprocess.DEVNULL,
         text=True,
         start_new_session=True,
+        preexec_fn=listening,
     ) as process:
         assert process.stderr is not None
         for line in process.stderr:

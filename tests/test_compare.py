@@ -282,6 +282,15 @@ def test_an_atom_at_zero_is_compared() -> None:
     assert json.loads(json.dumps(comparison.to_dict(), allow_nan=False))["verdict"] == comparison.verdict
 
 
+def test_a_level_at_the_atom_is_not_compared() -> None:
+    """Half of the singular values are zero: the empirical median lies anywhere between zero and the rest."""
+    half = predict(SETTING.replace(n_ridge=SETTING.width // 2))
+    comparison = compare(half, draw(half, 4, 0.01, seed=7), claims=["bulk"])
+    assert not comparison.select("bulk.quantiles[0.5]")
+    assert comparison.select("bulk.quantiles[0.25]")
+    assert comparison.select("bulk.quantiles[0.75]")
+
+
 def test_a_spike_at_the_edge_is_not_clear(prediction: Prediction) -> None:
     edge = float(prediction.bulk.edges[-1, 1])
     assert is_clear(prediction.spikes[1].singular_value, edge, 1200)

@@ -1,6 +1,7 @@
 """Properties over the whole declared domain: right, or a `ConvergenceError`."""
 
 import math
+from collections import Counter
 
 import numpy as np
 from hypothesis import HealthCheck, Phase, assume, given, settings
@@ -12,10 +13,11 @@ from rmt_spikes.theory.prediction import predict_losses
 from rmt_spikes.theory.uniform import Uniform
 
 few = settings(
-    max_examples=10,
+    max_examples=12,
     phases=[Phase.explicit, Phase.generate],  # a slow failure is not worth shrinking
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
+FAILED: Counter[str] = Counter()
 ratios = st.floats(-1.0, 1.0).map(lambda x: 10.0**x)
 
 
@@ -50,6 +52,7 @@ def test_losses_are_in_their_order(setting, method):
     try:
         losses = predict_losses(setting, method=method)
     except rs.ConvergenceError:
+        FAILED["losses"] += 1
         return
     size = 1e-6 * setting.label_energy
     assert 0.0 <= losses.train <= losses.objective + size
@@ -66,6 +69,7 @@ def test_spectra_are_spectra(setting):
     try:
         prediction = rs.predict(setting)
     except rs.ConvergenceError:
+        FAILED["spectra"] += 1
         return
     bulk = prediction.bulk
     assert abs(bulk.mass - 1) < 1e-5
@@ -87,6 +91,17 @@ def test_resolvent_is_in_the_upper_half_plane(setting, share):
         cut = BranchCut(solution.equations)
         values, residual = cut.resolvent(z)
     except rs.ConvergenceError:
+        FAILED["resolvent"] += 1
         return
     assert values[0].imag >= 0
     assert residual < 1e-8
+
+
+def test_failures_are_few():
+    """The properties above are of something: losses are always found, spectra in three cases out of four.
+
+    Measured over 180 independent draws of the same kind: 6 % of the spectra are refused.
+    """
+    assert FAILED["losses"] == 0
+    assert FAILED["spectra"] <= 3
+    assert FAILED["resolvent"] <= 3

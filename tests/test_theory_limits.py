@@ -202,3 +202,16 @@ def test_polynomials_with_a_mean_of_the_labels():
         errors.append(abs(exact - series))
     # The series stops at theta^2, so the error falls by 2^3 = 8 when theta is halved (7 to 9 allows theta^4).
     assert 7 < errors[0] / errors[1] < 9
+
+
+def test_second_feature_tends_to_the_heat_evolved_monomial():
+    """The constant beside ``q^2`` in the second spike falls to ``chi`` as ``n`` grows, and not to zero."""
+    excess = []
+    for n in (10**4, 10**6, 10**8):
+        setting = example(n=n, d=3 * n // 10, width=n // 2, step_exponent=0.4)
+        prediction = rs.predict(setting, method="closed_form")
+        feature = prediction.spikes[1].feature
+        constant = feature[0] / feature[2] * math.sqrt(2) - 1
+        excess.append(constant / prediction.latent.chi - 1)
+    # The next spike is smaller by n^{-0.1} only, so the approach is slow: about 0.6 a factor of 100.
+    assert 0 < excess[2] < 0.8 * excess[1] < 0.64 * excess[0]

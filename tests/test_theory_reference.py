@@ -82,7 +82,7 @@ def test_uniform_at_every_step(name):
 
 
 def test_second_feature_is_not_a_monomial():
-    """Spike 2 carries ``q^2 + chi``; the bare ``q^2`` is rejected by the same simulations."""
+    """Spike 2 has the predicted constant and ``He_2``; the bare ``q^2`` is rejected by the same data."""
     case = CASES["relu-quadratic-alpha0.4"]
     setting = rs.Setting(**case["setting"])
     mean, margin = allowed(case, "alignment", 0.02, (1, slice(0, 3)))

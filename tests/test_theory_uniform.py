@@ -132,21 +132,30 @@ def test_uniform_tends_to_the_closed_form(activation):
 
 
 def test_one_readout_node_is_cui():
-    """With a constant readout the section 4 matrix ``P`` is a number: the two equations of Cui et al."""
-    setting = SETTINGS["mean-and-constant"]
-    solution = Uniform(setting)
-    equations, state = solution.equations, solution.state
-    assert equations.a_weights.size == 1
-    m_1, noise = equations.linear[0], equations.noise[0]
-    r, v = state.resolvent, state.omega[0]
-    one_level = equations.level_weights.size == 1
-    assert not one_level  # softplus has c_2: the rows are anisotropic
-    p = np.mean([0.0])
-    s2 = equations.levels[:, 0] ** 2
-    p = equations.level_weights @ (s2 / (1 + setting.gamma * v * s2 * (equations.q_weights @ (r * m_1**2))))
-    assert r * (setting.ridge + setting.ridge_ratio * v * (noise + m_1**2 * p)) == pytest.approx(
-        1.0, abs=1e-10
+    """One readout weight, rows alike in all directions: scalar equations, solved here by plain iteration.
+
+    With ``c_2 = 0`` the matrix ``P`` of section 4 is a number, and the equations are those of Cui et al.
+    (2024): a variance for each sample and one for the neurons.
+    """
+    setting = rs.Setting(
+        **SIZES, activation="tanh", target="tanh", step_size=36.0, readout="constant", n_ridge=2500
     )
+    solution = Uniform(setting)
+    grid, weights = solution.grid, solution.grid.q_weights
+    assert grid.law.nodes.tolist() == [1.0]
+    m_1, noise = grid.linear[0], grid.second[0] - grid.mean[0] ** 2 - grid.linear[0] ** 2
+    v = 1.0
+    for _ in range(5000):
+        p = 1.0
+        for _ in range(50):
+            r = 1 / (setting.ridge + setting.ridge_ratio * v * (noise + p * m_1**2))
+            p = 1 / (1 + setting.gamma * v * (weights @ (r * m_1**2)))
+        new = 1 / (1 + weights @ (r * (noise + p * m_1**2)))
+        if abs(new / v - 1) < 1e-14:
+            break
+        v = new
+    assert solution.state.omega[0] == pytest.approx(v, rel=1e-9)
+    assert solution.state.resolvent == pytest.approx(r, rel=1e-9)
 
 
 @pytest.mark.parametrize("step", [0.0, 1e-3, 1.0, 50.0, 150.0])

@@ -49,7 +49,7 @@ def anisotropy(
     spread = features == "spread"
     if variables.inflation == 0.0 or features == "isotropic" or not (curved or spread):
         return np.ones((1, alpha.size)), np.ones(1)
-    mean, energy = residual_moments(setting)
+    mean, energy = residual_moments(setting)[0], variables.residual_energy
     angle = np.pi * np.arange(1, LEVELS + 1) / (LEVELS + 1)
     h = mean + 2.0 * math.sqrt(setting.phi * energy) * np.cos(angle)
     weights = 2.0 / (LEVELS + 1) * np.sin(angle) ** 2

@@ -103,7 +103,7 @@ def gaussian_draws(draws: int, count: int) -> tuple[Array, Array]:
     Returns
     -------
     nodes, weights
-        Shape ``(min(count, draws),)``, symmetric.
+        Shape ``(min(count, draws),)``, symmetric; a single draw is a sign.
 
     Notes
     -----
@@ -112,6 +112,8 @@ def gaussian_draws(draws: int, count: int) -> tuple[Array, Array]:
     largest draw, about ``sqrt(2 log draws)``. The 64 outermost cells on each side are kept one by one,
     the rest is the normal density. A Gauss-Hermite rule would put nodes where no neuron of the network is.
     """
+    if draws == 1:
+        return _frozen(np.array([-1.0, 1.0]), np.array([0.5, 0.5]))
     tail = min(draws // 2, TAIL_CELLS)
     edges = -ndtri(np.arange(tail + 1) / draws)
     upper_moment = np.zeros(tail + 1)

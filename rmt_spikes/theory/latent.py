@@ -73,6 +73,8 @@ class Latent:
     drift
         ``2 c_2 E[r] theta``: growth of a row along itself, ``1 + drift alpha_j``; zero unless the labels
         have a mean.
+    residual_energy
+        ``E[r^2]`` of the residual that drives the step.
     initial_overlap
         Cosine of ``beta`` and ``W_0^T a``; zero at the mean-field output scale.
     """
@@ -83,6 +85,7 @@ class Latent:
     inflation: float
     chi: float
     drift: float
+    residual_energy: float
     initial_overlap: float = 0.0
 
     def scale(self, alpha: Array) -> Array:
@@ -179,6 +182,7 @@ def latent(setting: Setting, features: str = "corrected", given: Realisation | N
         inflation=chi * shift**2 if corrected else 0.0,
         chi=chi if corrected else 0.0,
         drift=2.0 * c_2 * mean * setting.theta if corrected else 0.0,
+        residual_energy=energy,
         initial_overlap=-c_1 / math.sqrt(norm2) if standard else 0.0,
     )
 

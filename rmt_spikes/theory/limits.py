@@ -167,13 +167,17 @@ def limit_losses(setting: Setting, features: str = "corrected", *, degree: int |
     Raises
     ------
     DomainError
-        From step exponent 1/2 on, where no number of spikes is enough, and beyond degree 50.
+        For a degree that is not from 0 to 50, which all are from step exponent 0.49 on.
 
     Notes
     -----
     docs/theory.md section 7. The Gram matrix of the features is solved in extended precision: monomials of
     degree ``l`` lose about ``l`` digits.
     """
+    if features not in ("corrected", "published"):
+        raise DomainError("features", "must be corrected or published", features)
+    if degree is not None and (type(degree) is not int or not 0 <= degree <= MAXIMUM_DEGREE):
+        raise DomainError("degree", f"must be an integer from 0 to {MAXIMUM_DEGREE}", degree)
     degree = regime_degree(setting.exponent) if degree is None else degree
     if degree is None or degree > MAXIMUM_DEGREE:
         raise DomainError(

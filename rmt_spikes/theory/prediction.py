@@ -84,7 +84,7 @@ def predict(
         closed = ClosedForm(setting, features, given)
         bulk = singular_value_bulk(closed.equivalent)
         spikes = closed_form_spikes(closed, bulk)
-        losses = limit_losses(setting, features) if method == "limit" else closed.losses()
+        losses = limit_losses(setting, _printed(features)) if method == "limit" else closed.losses()
         variables, certificate = closed.latent, _closed_form_certificate(closed, bulk)
     certificate.check()
     return Prediction(
@@ -134,7 +134,7 @@ def predict_losses(
     if method == "uniform":
         return Uniform(setting, features, given).losses()
     return (
-        limit_losses(setting, features)
+        limit_losses(setting, _printed(features))
         if method == "limit"
         else ClosedForm(setting, features, given).losses()
     )
@@ -218,14 +218,21 @@ def check_realisation(setting: Setting, given: Realisation, method: str) -> None
         values = np.asarray(getattr(given, name))
         if values.shape != (size,) or not np.all(np.isfinite(values)):
             raise DomainError(f"given.{name}", f"must be finite, of shape ({size},)", values.shape)
+    standard = setting.output_scale == "standard"
+    least = float(setting.activation_expansion.coefficients[1]) ** 2 if standard else 0.0
     for name, low, high in (
-        ("beta_norm2", 0.0, np.inf),
+        ("beta_norm2", least, np.inf),
         ("beta_cosine", -1.0, 1.0),
         ("label_energy", 0.0, np.inf),
     ):
         value = getattr(given, name)
-        if not (np.isfinite(value) and low <= value <= high):
-            raise DomainError(f"given.{name}", f"must be in [{low}, {high}]", value)
+        if not (np.isfinite(value) and low <= value <= high and (name != "beta_norm2" or value > low)):
+            raise DomainError(f"given.{name}", f"must be above {low:.4g} and at most {high:.4g}", value)
+
+
+def _printed(features: str) -> str:
+    """Features of the limit, where the direction in which rows grow does not matter."""
+    return "published" if features == "published" else "corrected"
 
 
 def _given_name(given: Realisation | None) -> str:

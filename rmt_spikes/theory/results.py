@@ -188,7 +188,7 @@ class Prediction:
         Tracy-Widom fluctuations of its edge, largest first.
     limits
         Losses as ``n`` grows in the regime of the step exponent, for ``"corrected"`` and ``"published"``
-        features; None from step exponent 1/2 on.
+        features; None from step exponent 0.49 on.
     certificate
         Evidence that the equations were solved.
     """

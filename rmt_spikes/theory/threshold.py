@@ -87,6 +87,6 @@ def nearby_crossing(excess: Callable[[float], float], guess: float, largest: flo
             return math.inf
         low, high, factor = high, min(high * factor, largest), factor**2
     factor = 1.02
-    while low > 1e-6 * largest and (low == high or excess(low) > 0.0):
-        low, factor = low / factor, factor**2
+    while low > 0.0 and (low == high or excess(low) > 0.0):
+        low, factor = (low / factor, factor**2) if low > 1e-6 * largest else (0.0, factor)
     return float(brentq(excess, low, high, xtol=1e-10 * high, rtol=1e-10))

@@ -220,12 +220,15 @@ class Uniform:
         return float(grid.q_weights @ error)
 
 
-def neglected(solution: Uniform) -> float:
+def neglected(solution: Uniform) -> float | None:
     """Estimated relative error of the objective from what docs/theory.md section 4.1 leaves out.
 
     Two parts: what section 4.1 changes, times ``theta``, for its next order; and what the spread of the
-    incoherent part of the gradient would change. An estimate of size, not a proved bound.
+    incoherent part of the gradient would change. An estimate of size, not a proved bound. None for features
+    other than ``"corrected"``, which leave out more.
     """
+    if solution.features != "corrected":
+        return None
     if solution.latent.inflation == 0.0:
         return 0.0
     objective = {}

@@ -106,8 +106,8 @@ def feature_drawing(
         caption=f"Left singular vectors u of the spikes against the latent variable q of the samples "
         f"({sizes(point.setting)}, step exponent {point.setting.exponent:.3g}). Small dots: samples of one "
         f"network. Large dots: means over bins of q and {len(trials)} networks, with 95 % intervals. Solid: "
-        f"corrected theory, in which spike 2 carries q² + χ with χ = {corrected.latent.chi:.3g}. Dashed: as "
-        "published, with q² in its place.",
+        f"corrected theory at this n; as n grows it tends to q² + χ, χ = {corrected.latent.chi:.3g}. Dashed: "
+        "as published, with q² in its place.",
         alt=" ".join(_describe(panel) for panel in shown),
         draw=draw,
     )

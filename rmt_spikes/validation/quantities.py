@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
 
 ALIGNED_DEGREES = 3
 CLEAR_WIDTHS = 4.0
+
+JUMP = 5.0
+ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
@@ -87,16 +91,32 @@ def quantities(prediction: Prediction, claim: str, recorded: int) -> list[Quanti
         ]
     if claim == "alignment":
         return _alignments(prediction, recorded, absolute)
+    return _quantiles(prediction)
+
+
+def _quantiles(prediction: Prediction) -> list[Quantity]:
+    """Quantiles of the singular values, but for levels where their law jumps from zero.
+
+    Within a few ``1/width`` of the jump an empirical quantile interpolates across it. Where zero is predicted
+    the tolerance is for rounding, in units of the edge.
+    """
+    bulk, width = prediction.bulk, prediction.setting.width
+    rounding = ROUNDING * float(bulk.edges[-1, 1])
     return [
-        relative(
+        Quantity(
             f"bulk.quantiles[{level}]",
+            "bulk",
             value,
-            lambda trial, level=level: float(
-                np.quantile(trial.singular_values, float(level), method="hazen")
-            ),  # type: ignore[misc]
+            max(abs(value), rounding),
+            partial(_empirical_quantile, float(level)),
         )
-        for level, value in prediction.bulk.to_dict()["quantiles"].items()
+        for level, value in bulk.to_dict()["quantiles"].items()
+        if bulk.atom_at_zero == 0.0 or abs(float(level) - bulk.atom_at_zero) > JUMP / width
     ]
+
+
+def _empirical_quantile(level: float, trial: Trial) -> float:
+    return float(np.quantile(trial.singular_values, level, method="hazen"))
 
 
 def _alignments(prediction: Prediction, recorded: int, absolute: Callable[..., Quantity]) -> list[Quantity]:
