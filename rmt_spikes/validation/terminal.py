@@ -108,9 +108,10 @@ def _print_sections(document: dict[str, Any], console: Console) -> None:
         console.print(table([section, ""], numbers))
     spikes = document["spikes"]
     if spikes:
-        heads = ["spike", *(str(number) for number in range(1, len(spikes) + 1))]
-        shares = zip(*(spike["alignment"] for spike in spikes), strict=True)
         extra = [key for key in ("distance", "critical_step_size") if key in spikes[0]]
+        # An observation lists its largest singular values, whether or not they have left the bulk.
+        heads = ["spike" if extra else "largest", *(str(number) for number in range(1, len(spikes) + 1))]
+        shares = zip(*(spike["alignment"] for spike in spikes), strict=True)
         rows = [
             ("value", *(cell(spike["singular_value"]) for spike in spikes)),
             *((key.replace("_size", ""), *(cell(spike[key]) for spike in spikes)) for key in extra),
