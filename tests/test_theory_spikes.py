@@ -129,13 +129,16 @@ def test_a_mean_of_the_activation_is_a_spike_without_a_step():
 
 
 def test_order_of_the_neurons_and_sign_of_the_latent_variables_do_not_matter():
-    """Permuted neurons, and the sign of ``(alpha, q, cosine)``, which leaves every feature and label."""
+    """Permuted neurons, and the sign of ``(alpha, q, cosine)``, which leaves every feature and label.
+
+    The sign matters to rows that are not isotropic, whose symmetry changes the sign of residuals too.
+    """
     latent = rs.simulate(SMALL, trials=1, seed=2, top=2).trials[0].latent
-    base = rs.predict(SMALL, given=latent)
     order = np.random.default_rng(0).permutation(latent.alpha.size)
     flipped = {"alpha": -latent.alpha, "q": -latent.q, "beta_cosine": -latent.beta_cosine}
-    for change in ({"alpha": latent.alpha[order]}, flipped):
-        moved = rs.predict(SMALL, given=dataclasses.replace(latent, **change))
+    for features, change in (("corrected", {"alpha": latent.alpha[order]}), ("isotropic", flipped)):
+        base = rs.predict(SMALL, given=latent, features=features)
+        moved = rs.predict(SMALL, given=dataclasses.replace(latent, **change), features=features)
         for name in ("objective", "train", "test"):
             assert getattr(moved.losses, name) == pytest.approx(getattr(base.losses, name), rel=1e-9)
         assert moved.spikes[0].singular_value == pytest.approx(base.spikes[0].singular_value, rel=1e-9)

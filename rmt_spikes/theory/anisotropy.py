@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rmt_spikes.setting import Setting
 from rmt_spikes.theory.gauss_rules import gaussian_draws
+from rmt_spikes.theory.gradient_moments import direction_measure
 from rmt_spikes.theory.latent import Latent, residual_moments
 
 Array = NDArray[np.float64]
@@ -53,14 +55,66 @@ def anisotropy(
     angle = np.pi * np.arange(1, LEVELS + 1) / (LEVELS + 1)
     h = mean + 2.0 * math.sqrt(setting.phi * energy) * np.cos(angle)
     weights = 2.0 / (LEVELS + 1) * np.sin(angle) ** 2
-    step = setting.theta * alpha
-    incoherent = setting.phi * energy * max(0.0, activation.derivative_variance - 4.0 * c_2**2) * step**2
-    coherent = (1.0 + 2.0 * c_2 * step * h[:, None]) ** 2
+    along, incoherent = _variances(setting, variables, alpha)
+    coherent = along(h)
     if not spread:
         return np.sqrt(coherent + incoherent) / variables.scale(alpha), weights
     width = min(1.0, label_spread(setting))
     pair = [coherent + (1.0 + sign * width) * incoherent for sign in (-1.0, 1.0)]
     return np.sqrt(np.concatenate(pair)) / variables.scale(alpha), np.concatenate([weights, weights]) / 2
+
+
+def direction_levels(setting: Setting, variables: Latent, alpha: Array, features: str) -> tuple[Array, Array]:
+    """Relative standard deviations of trained rows along the two directions that samples single out.
+
+    Parameters
+    ----------
+    setting, variables
+        What is predicted.
+    alpha
+        Readout weights, shape ``(n_a,)``.
+    features
+        As of `anisotropy`.
+
+    Returns
+    -------
+    levels
+        Shape ``(n_levels, n_a)``.
+    weights
+        Matrices between the learnt direction and the rest of the teacher's, shape ``(n_levels, 2, 2)``. They
+        add up to the identity.
+
+    Notes
+    -----
+    docs/theory.md section 4.1. At the standard output scale the directions are taken as any other.
+    """
+    if variables.inflation == 0.0 or features == "isotropic":
+        return np.ones((1, alpha.size)), np.eye(2)[None]
+    if setting.output_scale == "standard":
+        levels, weights = anisotropy(setting, variables, alpha, features)
+        return levels, weights[:, None, None] * np.eye(2)
+    measure = direction_measure(setting)
+    coherent, incoherent = _variances(setting, variables, alpha)
+    centre = coherent(np.array([residual_moments(setting)[0]]))
+    growth, vectors = np.linalg.eigh(measure.growth)
+    # What the incoherent part is larger or smaller along the directions than elsewhere, to first order.
+    squares = [coherent(measure.levels) + incoherent, centre + np.maximum(growth, 0.0)[:, None] * incoherent]
+    projectors = np.einsum("ik,jk->kij", vectors, vectors)
+    levels = np.sqrt(np.concatenate([*squares, centre + incoherent])) / variables.scale(alpha)
+    return levels, np.concatenate([measure.weights, projectors, -np.eye(2)[None]])
+
+
+def _variances(setting: Setting, variables: Latent, alpha: Array) -> tuple[Callable[[Array], Array], Array]:
+    """Squared length of a row from the coherent part at its eigenvalues, and from the incoherent part."""
+    activation = setting.activation_expansion
+    c_2 = float(activation.coefficients[2])
+    step = setting.theta * alpha
+    spread = max(0.0, activation.derivative_variance - 4.0 * c_2**2)
+
+    def coherent(h: Array) -> Array:
+        return np.asarray((1.0 + 2.0 * c_2 * step * h[:, None]) ** 2)
+
+    return coherent, setting.phi * variables.residual_energy * spread * step**2
 
 
 def label_spread(setting: Setting) -> float:

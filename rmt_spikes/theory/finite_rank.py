@@ -1,9 +1,9 @@
 """The part of the features that is of finite rank: its kernel, its poles and their residues.
 
-On the nodes the latent functions are ``u(q) = (m_0(alpha, q), m_1(alpha, q) q)``. With
-``S = E_q[R u u^T]`` and the stiffness ``J`` of the neurons (``1/(N p omega)`` and ``1/(gamma p omega)``
-on the diagonal), the resolvent of the finite-rank part is ``(J + S)^{-1}``: docs/theory.md section 4,
-where ``E = J^{-1}``.
+On the nodes the latent functions are ``m_0(alpha, q)``, and ``m_1(alpha, q)`` times the components ``q``
+and ``t`` of a sample along the learnt direction and the rest of the teacher's: three blocks. With ``S`` the
+second moments of these functions under ``R`` and the stiffness ``J`` of the neurons, the resolvent of the
+finite-rank part is ``(J + S)^{-1}``: docs/theory.md sections 4 and 4.1.
 """
 
 from __future__ import annotations
@@ -29,12 +29,15 @@ class FiniteRank:
     equations
         The equations of the bulk.
     functions
-        ``u(q)`` on the nodes, shape ``(2 n_a, n_q)``.
+        Functions of ``q`` on the nodes, shape ``(3 n_a, n_q)``.
     extras
-        Functions ``(alpha, q)`` that multiply further independent sample variables of variance one (the
-        norm of the sample; its component along the initial readout), shape ``(n_extras, n_a, n_q)``.
+        Functions that multiply further independent sample variables of variance one (``t``; the norm of the
+        sample; its component along the initial readout), shape ``(n_extras, 3 n_a, n_q)``.
     width
         ``N``.
+    levels, level_weights
+        Relative standard deviations of the rows along the two directions: shapes ``(n_levels, n_a)`` and
+        ``(n_levels, 2, 2)``. The weights add up to the identity; differences of levels have negative ones.
     coupling
         ``alpha alpha' / N`` when the rows are orthogonal to the readout and the readout's own direction
         is a latent function (standard output scale), shape ``(n_a, n_a)``; None otherwise.
@@ -44,43 +47,73 @@ class FiniteRank:
     functions: Array
     extras: Array
     width: int
+    levels: Array
+    level_weights: Array
     coupling: Array | None = None
 
     def stiffness(self, state: State) -> Array:
-        """``J``, shape ``(2 n_a, 2 n_a)``."""
+        """``J``, shape ``(3 n_a, 3 n_a)``."""
+        n_a = self.equations.a_weights.size
+        matrix = self._trivial(state)
+        matrix[n_a:, n_a:] = np.linalg.inv(self._response(state)) / self.equations.gamma
+        k = self.equations.second_moments(state.resolvent)
+        matrix[n_a:, n_a:] -= np.kron(np.eye(2), k)
+        return matrix
+
+    def stiffness_slope(self, state: State, tangent: Tangent) -> Array:
+        """Derivative of ``J`` along a tangent of the state."""
+        equations, n_a = self.equations, self.equations.a_weights.size
+        matrix = np.zeros((3 * n_a, 3 * n_a))
+        relative = -tangent[1] / (equations.a_weights * state.omega**2)
+        matrix[np.diag_indices(n_a)] = relative / self.width
+        if self.coupling is not None:
+            matrix[:n_a, :n_a] -= self.coupling * equations.y_slope(state, tangent)
+        k_dot = equations.second_moments(tangent[0])
+        z, q = equations.linear_response(state.resolvent, state.omega, self.levels)
+        scaled = self.levels[:, :, None] * q * self.levels[:, None, :]
+        change = np.swapaxes(z, 1, 2) @ ((equations.a_weights * tangent[1])[:, None] * z)
+        change = self.levels[:, :, None] * change * self.levels[:, None, :]
+        change -= equations.gamma * scaled @ k_dot @ scaled
+        inverse = np.linalg.inv(self._blocks(scaled))
+        matrix[n_a:, n_a:] = -inverse @ self._blocks(change) @ inverse / equations.gamma
+        matrix[n_a:, n_a:] -= np.kron(np.eye(2), k_dot)
+        return matrix
+
+    def _trivial(self, state: State) -> Array:
+        """Stiffness of isotropic rows."""
         d = self.equations.a_weights * state.omega
-        matrix = np.diag(np.concatenate([1.0 / (self.width * d), 1.0 / (self.equations.gamma * d)]))
+        linear = 1.0 / (self.equations.gamma * d)
+        matrix = np.diag(np.concatenate([1.0 / (self.width * d), linear, linear]))
         if self.coupling is not None:
             n_a = d.size
             part = self.equations.interaction(state.resolvent, state.omega)
             matrix[:n_a, :n_a] -= self.coupling * self.equations.over_levels(part.y_levels)
         return matrix
 
-    def stiffness_slope(self, state: State, tangent: Tangent) -> Array:
-        """Derivative of ``J`` along a tangent of the state."""
-        relative = -tangent[1] / (self.equations.a_weights * state.omega**2)
-        matrix = np.diag(np.concatenate([relative / self.width, relative / self.equations.gamma]))
-        if self.coupling is not None:
-            n_a = relative.size
-            matrix[:n_a, :n_a] -= self.coupling * self.equations.y_slope(state, tangent)
-        return matrix
+    def _response(self, state: State) -> Array:
+        """Response of the neurons along the two directions, shape ``(2 n_a, 2 n_a)``."""
+        _, q = self.equations.linear_response(state.resolvent, state.omega, self.levels)
+        return self._blocks(self.levels[:, :, None] * q * self.levels[:, None, :])
+
+    def _blocks(self, values: Array) -> Array:
+        n_a = self.equations.a_weights.size
+        blocks = np.einsum("hij,hab->iajb", self.level_weights, values)
+        return np.asarray(blocks.reshape(2 * n_a, 2 * n_a))
 
     def kernel(self, resolvent: Array) -> Array:
-        """``S``, linear in the resolvent, shape ``(2 n_a, 2 n_a)``."""
-        n_a = self.equations.a_weights.size
+        """``S``, linear in the resolvent, shape ``(3 n_a, 3 n_a)``."""
         weights = self.equations.q_weights * resolvent
         kernel = (self.functions * weights) @ self.functions.T
         for extra in self.extras:
-            kernel[:n_a, :n_a] += (extra * weights) @ extra.T
+            kernel += (extra * weights) @ extra.T
         return np.asarray(kernel)
 
     def source(self, resolvent: Array, labels: Array, extra_labels: Array) -> Array:
         """``E[R u y]`` of labels with mean `labels`, and `extra_labels` along the extra variables."""
         weights = self.equations.q_weights * resolvent
         source = self.functions @ (weights * labels)
-        n_a = self.equations.a_weights.size
         for extra, label in zip(self.extras, extra_labels, strict=True):
-            source[:n_a] += extra @ (weights * label)
+            source += extra @ (weights * label)
         return np.asarray(source)
 
     def response(self, state: State, source: Array) -> Array:
@@ -93,17 +126,20 @@ class FiniteRank:
         return float(vector @ matrix @ vector)
 
     def spectrum(self, state: State) -> tuple[Array, Array]:
-        """Eigenvalues (ascending) of ``1 + E^{1/2} S E^{1/2}`` at a real state, and vectors ``E^{1/2} xi``.
+        """Eigenvalues (ascending) of ``E^{1/2} (J + S) E^{1/2}`` at a real state, and vectors ``E^{1/2} xi``.
+
+        ``E`` is the inverse of the stiffness of isotropic rows.
 
         Raises
         ------
         ConvergenceError
-            If the stiffness is not positive, which it is above the bulk.
+            If that stiffness is not positive, which it is above the bulk.
         """
         try:
-            factor = np.linalg.cholesky(self.stiffness(state))
+            factor = np.linalg.cholesky(self._trivial(state))
         except np.linalg.LinAlgError as error:
             raise ConvergenceError("the stiffness of the neurons is not positive", residual=np.inf) from error
         inverse = np.linalg.inv(factor)
-        values, vectors = np.linalg.eigh(inverse @ self.kernel(state.resolvent) @ inverse.T)
-        return 1.0 + values, inverse.T @ vectors
+        matrix = inverse @ (self.stiffness(state) + self.kernel(state.resolvent)) @ inverse.T
+        values, vectors = np.linalg.eigh(matrix)
+        return values, inverse.T @ vectors

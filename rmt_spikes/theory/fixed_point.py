@@ -89,18 +89,42 @@ class FixedPoint:
 
     def interaction(self, resolvent: Values, omega: Values) -> Interaction:
         """Matrices of the linear part at a state."""
-        d = self.a_weights * omega
-        k = (self.linear * (self.q_weights * resolvent)) @ self.linear.T
-        k_levels = self.levels[:, :, None] * k * self.levels[:, None, :]
-        identity = np.eye(d.size)
-        try:
-            z = np.linalg.inv(identity + self.gamma * k_levels * d)
-        except np.linalg.LinAlgError as error:
-            raise ConvergenceError("the resolvent of the linear part is singular", residual=np.inf) from error
-        q = d[:, None] * z
+        z, q = self.linear_response(resolvent, omega, self.levels)
+        k_levels = self.levels[:, :, None] * self.second_moments(resolvent) * self.levels[:, None, :]
         y = z @ k_levels
         scaled = self.levels[:, :, None] * q * self.levels[:, None, :]
         return Interaction(self.over_levels(scaled), q, y, z)
+
+    def second_moments(self, resolvent: Values) -> Values:
+        """``K = E_q[R m_1 m_1^T]``, linear in the resolvent, shape ``(n_a, n_a)``."""
+        return np.asarray((self.linear * (self.q_weights * resolvent)) @ self.linear.T)
+
+    def linear_response(self, resolvent: Values, omega: Values, levels: Array) -> tuple[Values, Values]:
+        """``(1 + gamma K_h D)^{-1}`` and ``(D^{-1} + gamma K_h)^{-1}`` for rows of given standard deviations.
+
+        Parameters
+        ----------
+        resolvent, omega
+            A state.
+        levels
+            ``s_alpha(h)``, shape ``(n_levels, n_a)``.
+
+        Returns
+        -------
+        two ndarrays of shape ``(n_levels, n_a, n_a)``
+
+        Raises
+        ------
+        ConvergenceError
+            If a matrix is singular.
+        """
+        d = self.a_weights * omega
+        k_levels = levels[:, :, None] * self.second_moments(resolvent) * levels[:, None, :]
+        try:
+            z = np.linalg.inv(np.eye(d.size) + self.gamma * k_levels * d)
+        except np.linalg.LinAlgError as error:
+            raise ConvergenceError("the resolvent of the linear part is singular", residual=np.inf) from error
+        return z, d[:, None] * z
 
     def over_levels(self, values: Values) -> Values:
         """Mean over the levels of anisotropy, the first axis."""
@@ -204,7 +228,7 @@ class FixedPoint:
     def y_slope(self, state: State, tangent: tuple[Values, Values]) -> Values:
         """Derivative of ``(K^{-1} + gamma D)^{-1}``, averaged over the levels, along a tangent."""
         part = self.interaction(state.resolvent, state.omega)
-        k_dot = (self.linear * (self.q_weights * tangent[0])) @ self.linear.T
+        k_dot = self.second_moments(tangent[0])
         k_levels = self.levels[:, :, None] * k_dot * self.levels[:, None, :]
         d_dot = self.a_weights * tangent[1]
         change = part.z_levels @ k_levels @ np.swapaxes(part.z_levels, 1, 2)

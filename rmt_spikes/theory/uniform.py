@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rmt_spikes.setting import Setting
-from rmt_spikes.theory.anisotropy import anisotropy
+from rmt_spikes.theory.anisotropy import anisotropy, direction_levels
 from rmt_spikes.theory.branch_cut import BranchCut
 from rmt_spikes.theory.bulk import Bulk
 from rmt_spikes.theory.equivalent import BulkEquivalent
@@ -79,29 +79,33 @@ class Uniform:
         functions, extras = self._functions(self.grid)
         nodes, width = self.grid.law.nodes, self.setting.width
         coupling = np.outer(nodes, nodes) / width if self.setting.output_scale == "standard" else None
-        return FiniteRank(self.equations, functions, extras, width, coupling)
+        levels, weights = direction_levels(self.setting, self.latent, nodes, self.features)
+        return FiniteRank(self.equations, functions, extras, width, levels, weights, coupling)
 
     def _functions(self, grid: LatentGrid) -> tuple[Array, Array]:
         """Latent functions on a grid: those of ``q``, and those that multiply further sample variables."""
         setting, overlap = self.setting, self.latent.initial_overlap
-        extras = [math.sqrt(2.0 / setting.d) * grid.norm]
+        nothing = np.zeros_like(grid.mean)
         mean = grid.mean
+        extras = [(nothing, nothing, grid.linear), (math.sqrt(2.0 / setting.d) * grid.norm, nothing, nothing)]
         if setting.output_scale == "standard":
             own = grid.law.nodes[:, None] * grid.linear / math.sqrt(setting.width)
             mean = mean + overlap * own * grid.q
-            extras.append(math.sqrt(1.0 - overlap**2) * own)
-        return np.concatenate([mean, grid.linear * grid.q]), np.array(extras)
+            extras.append((math.sqrt(1.0 - overlap**2) * own, nothing, nothing))
+        functions = np.concatenate([mean, grid.linear * grid.q, nothing])
+        return functions, np.array([np.concatenate(extra) for extra in extras])
 
     @cached_property
     def extra_labels(self) -> Array:
         """Components of the labels along the extra sample variables, shape ``(n_extras, n_q)``."""
         labels = np.zeros((len(self.finite_rank.extras), self.grid.q.size))
+        labels[0] = self.grid.labels.linear
         if self.setting.output_scale == "standard":
             cosine, overlap = self.latent.beta_cosine, self.latent.initial_overlap
             sine = math.sqrt(max(1.0 - cosine**2, 1e-300))
             # Readout and teacher are orthogonal: what they share along beta they undo off it.
             correlation = -cosine * overlap / (sine * math.sqrt(1.0 - overlap**2))
-            labels[1] = max(-1.0, min(1.0, correlation)) * self.grid.labels.linear
+            labels[2] = max(-1.0, min(1.0, correlation)) * self.grid.labels.linear
         return labels
 
     @cached_property
@@ -118,7 +122,8 @@ class Uniform:
     def upper(self) -> UpperSpectrum:
         """Upper edge and poles."""
         weights = self.grid.law.weights
-        sizes = np.concatenate([self.setting.width * weights, self.setting.gamma * weights])
+        gamma = self.setting.gamma
+        sizes = np.concatenate([self.setting.width * weights, gamma * weights, gamma * weights])
         latent_size = sizes @ (self.finite_rank.functions**2 @ self.grid.q_weights)
         return upper_spectrum(self.equations, self.finite_rank, latent_size + self.untrained.edges[-1, 1])
 
@@ -158,36 +163,19 @@ class Uniform:
         """``T``, the quadratic form of the labels in the resolvent."""
         labels, weights = self.grid.labels, self.grid.q_weights
         energy = labels.mean**2 + labels.linear**2 + labels.rest
-        part = self.equations.interaction(state.resolvent, state.omega)
-        m = self.equations.linear @ (weights * state.resolvent * labels.linear)
         source = self.finite_rank.source(state.resolvent, labels.mean, self.extra_labels)
         explained = source @ self.finite_rank.response(state, source)
-        total = weights @ (state.resolvent * energy)
-        return float(total - self.setting.gamma * m @ part.q_matrix @ m - explained)
+        return float(weights @ (state.resolvent * energy) - explained)
 
     def functional_slope(self, state: State, direction: Array) -> float:
         """Derivative of ``T`` when the ridge profile moves along `direction`."""
-        equations, labels, weights = self.equations, self.grid.labels, self.grid.q_weights
-        tangent = equations.tangent(state, direction)
-        r_dot, omega_dot = tangent
+        labels, finite = self.grid.labels, self.finite_rank
+        tangent = self.equations.tangent(state, direction)
         energy = labels.mean**2 + labels.linear**2 + labels.rest
-        part = equations.interaction(state.resolvent, state.omega)
-        m = equations.linear @ (weights * state.resolvent * labels.linear)
-        m_dot = equations.linear @ (weights * r_dot * labels.linear)
-        k_dot = (equations.linear * (weights * r_dot)) @ equations.linear.T
-        scaled = equations.levels * m
-        z_m = np.einsum("hab,hb->ha", part.z_levels, scaled)
-        q_m = equations.levels * np.einsum("hab,hb->ha", part.q_levels, scaled)
-        quadratic = 2.0 * m_dot @ part.q_matrix @ m
-        quadratic += equations.level_weights @ (
-            z_m**2 @ (equations.a_weights * omega_dot)
-            - self.setting.gamma * np.einsum("ha,ab,hb->h", q_m, k_dot, q_m)
-        )
-        finite = self.finite_rank
         response = finite.response(state, finite.source(state.resolvent, labels.mean, self.extra_labels))
-        explained = 2.0 * finite.source(r_dot, labels.mean, self.extra_labels) @ response
+        explained = 2.0 * finite.source(tangent[0], labels.mean, self.extra_labels) @ response
         explained -= finite.slope(state, tangent, response)
-        return float(weights @ (r_dot * energy) - self.setting.gamma * quadratic - explained)
+        return float(self.grid.q_weights @ (tangent[0] * energy) - explained)
 
     def losses(self) -> Losses:
         """Losses at the ridge of the setting: value and two derivatives of ``T``."""
@@ -212,10 +200,8 @@ class Uniform:
         trained, state = self.grid.labels, self.state
         finite, labels = self.finite_rank, grid.labels
         response = finite.response(state, finite.source(state.resolvent, trained.mean, self.extra_labels))
-        part = self.equations.interaction(state.resolvent, state.omega)
-        m = self.equations.linear @ (self.grid.q_weights * state.resolvent * trained.linear)
-        latent_part = response @ self._functions(grid)[0]
-        linear_part = self.setting.gamma * grid.linear.T @ (part.q_matrix @ m)
+        functions, extras = self._functions(grid)
+        latent_part, linear_part = response @ functions, response @ extras[0]
         error = (labels.mean - latent_part) ** 2 + (labels.linear - linear_part) ** 2 + labels.rest
         return float(grid.q_weights @ error)
 

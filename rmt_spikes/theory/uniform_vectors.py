@@ -64,7 +64,7 @@ def left_profile(solution: Uniform, pole: Pole, q: Array) -> Array:
     )
     own = variables.initial_overlap / math.sqrt(setting.width) * law.nodes[:, None] * moments.linear * q
     functions = np.concatenate([moments.first + own, moments.linear * q])
-    return np.asarray(pole.vector @ functions / inverse / math.sqrt(pole.slope))
+    return np.asarray(pole.vector[: functions.shape[0]] @ functions / inverse / math.sqrt(pole.slope))
 
 
 def right_profile(solution: Uniform, pole: Pole, alpha: Array) -> Array:
@@ -83,7 +83,7 @@ def right_profile(solution: Uniform, pole: Pole, alpha: Array) -> Array:
     omega = 1.0 / (1.0 + noise @ weighted + equations.level_weights @ own)
     neurons = pole.vector[: equations.a_weights.size]
     functions = [moments.first, math.sqrt(2.0 / setting.d) * moments.norm]
-    modes = [pole.vector @ finite.functions, *(neurons @ extra for extra in finite.extras)]
+    modes = [pole.vector @ finite.functions, *(pole.vector @ extra for extra in finite.extras[1:])]
     total = np.zeros(alpha.size)
     if finite.coupling is not None:
         overlap = variables.initial_overlap
