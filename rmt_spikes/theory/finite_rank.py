@@ -55,9 +55,12 @@ class FiniteRank:
         """``J``, shape ``(3 n_a, 3 n_a)``."""
         n_a = self.equations.a_weights.size
         matrix = self._trivial(state)
-        matrix[n_a:, n_a:] = np.linalg.inv(self._response(state)) / self.equations.gamma
         k = self.equations.second_moments(state.resolvent)
-        matrix[n_a:, n_a:] -= np.kron(np.eye(2), k)
+        _, q = self.equations.linear_response(k, state.omega, self.levels)
+        response = self._blocks(self.levels[:, :, None] * q * self.levels[:, None, :])
+        matrix[n_a:, n_a:] = np.linalg.inv(response) / self.equations.gamma
+        for at in (slice(n_a, 2 * n_a), slice(2 * n_a, None)):
+            matrix[at, at] -= k
         return matrix
 
     def stiffness_slope(self, state: State, tangent: Tangent) -> Array:
@@ -69,7 +72,8 @@ class FiniteRank:
         if self.coupling is not None:
             matrix[:n_a, :n_a] -= self.coupling * equations.y_slope(state, tangent)
         k_dot = equations.second_moments(tangent[0])
-        z, q = equations.linear_response(state.resolvent, state.omega, self.levels)
+        k = equations.second_moments(state.resolvent)
+        z, q = equations.linear_response(k, state.omega, self.levels)
         scaled = self.levels[:, :, None] * q * self.levels[:, None, :]
         change = np.swapaxes(z, 1, 2) @ ((equations.a_weights * tangent[1])[:, None] * z)
         change = self.levels[:, :, None] * change * self.levels[:, None, :]
@@ -90,23 +94,17 @@ class FiniteRank:
             matrix[:n_a, :n_a] -= self.coupling * self.equations.over_levels(part.y_levels)
         return matrix
 
-    def _response(self, state: State) -> Array:
-        """Response of the neurons along the two directions, shape ``(2 n_a, 2 n_a)``."""
-        _, q = self.equations.linear_response(state.resolvent, state.omega, self.levels)
-        return self._blocks(self.levels[:, :, None] * q * self.levels[:, None, :])
-
     def _blocks(self, values: Array) -> Array:
+        """Sum over the levels, between the two directions: shape ``(2 n_a, 2 n_a)``."""
         n_a = self.equations.a_weights.size
         blocks = np.einsum("hij,hab->iajb", self.level_weights, values)
         return np.asarray(blocks.reshape(2 * n_a, 2 * n_a))
 
     def kernel(self, resolvent: Array) -> Array:
         """``S``, linear in the resolvent, shape ``(3 n_a, 3 n_a)``."""
-        weights = self.equations.q_weights * resolvent
-        kernel = (self.functions * weights) @ self.functions.T
-        for extra in self.extras:
-            kernel += (extra * weights) @ extra.T
-        return np.asarray(kernel)
+        functions = np.concatenate([self.functions, *self.extras], axis=1)
+        weights = np.tile(self.equations.q_weights * resolvent, 1 + len(self.extras))
+        return np.asarray((functions * weights) @ functions.T)
 
     def source(self, resolvent: Array, labels: Array, extra_labels: Array) -> Array:
         """``E[R u y]`` of labels with mean `labels`, and `extra_labels` along the extra variables."""
@@ -125,8 +123,8 @@ class FiniteRank:
         matrix = self.kernel(tangent[0]) + self.stiffness_slope(state, tangent)
         return float(vector @ matrix @ vector)
 
-    def spectrum(self, state: State) -> tuple[Array, Array]:
-        """Eigenvalues (ascending) of ``E^{1/2} (J + S) E^{1/2}`` at a real state, and vectors ``E^{1/2} xi``.
+    def margins(self, state: State) -> Array:
+        """Eigenvalues (ascending) of ``E^{1/2} (J + S) E^{1/2}`` at a real state.
 
         ``E`` is the inverse of the stiffness of isotropic rows.
 
@@ -135,11 +133,27 @@ class FiniteRank:
         ConvergenceError
             If that stiffness is not positive, which it is above the bulk.
         """
+        return np.asarray(np.linalg.eigvalsh(self._scaled(state)[0]))
+
+    def spectrum(self, state: State) -> tuple[Array, Array]:
+        """`margins`, and vectors ``E^{1/2} xi`` in columns."""
+        matrix, root = self._scaled(state)
+        values, vectors = np.linalg.eigh(matrix)
+        return values, root.T @ vectors
+
+    def _scaled(self, state: State) -> tuple[Array, Array]:
+        trivial = self._trivial(state)
+        diagonal = np.diagonal(trivial)
+        if np.any(diagonal <= 0.0):
+            raise ConvergenceError("the stiffness of the neurons is not positive", residual=np.inf)
+        root = np.diag(diagonal**-0.5)
+        total = self.stiffness(state) + self.kernel(state.resolvent)
+        if self.coupling is None:
+            scale = np.diagonal(root)
+            return scale[:, None] * total * scale, root
+        n_a = self.equations.a_weights.size
         try:
-            factor = np.linalg.cholesky(self._trivial(state))
+            root[:n_a, :n_a] = np.linalg.inv(np.linalg.cholesky(trivial[:n_a, :n_a]))
         except np.linalg.LinAlgError as error:
             raise ConvergenceError("the stiffness of the neurons is not positive", residual=np.inf) from error
-        inverse = np.linalg.inv(factor)
-        matrix = inverse @ (self.stiffness(state) + self.kernel(state.resolvent)) @ inverse.T
-        values, vectors = np.linalg.eigh(matrix)
-        return values, inverse.T @ vectors
+        return root @ total @ root.T, root

@@ -89,8 +89,9 @@ class FixedPoint:
 
     def interaction(self, resolvent: Values, omega: Values) -> Interaction:
         """Matrices of the linear part at a state."""
-        z, q = self.linear_response(resolvent, omega, self.levels)
-        k_levels = self.levels[:, :, None] * self.second_moments(resolvent) * self.levels[:, None, :]
+        k = self.second_moments(resolvent)
+        z, q = self.linear_response(k, omega, self.levels)
+        k_levels = self.levels[:, :, None] * k * self.levels[:, None, :]
         y = z @ k_levels
         scaled = self.levels[:, :, None] * q * self.levels[:, None, :]
         return Interaction(self.over_levels(scaled), q, y, z)
@@ -99,13 +100,15 @@ class FixedPoint:
         """``K = E_q[R m_1 m_1^T]``, linear in the resolvent, shape ``(n_a, n_a)``."""
         return np.asarray((self.linear * (self.q_weights * resolvent)) @ self.linear.T)
 
-    def linear_response(self, resolvent: Values, omega: Values, levels: Array) -> tuple[Values, Values]:
+    def linear_response(self, k: Values, omega: Values, levels: Array) -> tuple[Values, Values]:
         """``(1 + gamma K_h D)^{-1}`` and ``(D^{-1} + gamma K_h)^{-1}`` for rows of given standard deviations.
 
         Parameters
         ----------
-        resolvent, omega
-            A state.
+        k
+            `second_moments` of a state.
+        omega
+            That of the state.
         levels
             ``s_alpha(h)``, shape ``(n_levels, n_a)``.
 
@@ -119,7 +122,7 @@ class FixedPoint:
             If a matrix is singular.
         """
         d = self.a_weights * omega
-        k_levels = levels[:, :, None] * self.second_moments(resolvent) * levels[:, None, :]
+        k_levels = levels[:, :, None] * k * levels[:, None, :]
         try:
             z = np.linalg.inv(np.eye(d.size) + self.gamma * k_levels * d)
         except np.linalg.LinAlgError as error:

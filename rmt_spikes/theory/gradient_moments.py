@@ -15,7 +15,7 @@ from rmt_spikes.theory.latent import residual_moments
 Array = NDArray[np.float64]
 
 ORDER = 2
-BLOCKS = 4
+BLOCKS = 3
 NODES = 64
 NOISE_NODES = 8
 

@@ -74,13 +74,13 @@ def upper_spectrum(equations: FixedPoint, finite_rank: FiniteRank, top: float) -
     points = curve.follow(_far(curve, finite_rank, 4.0 * top))
     edge = curve.edge(points)
     points[-1] = edge
-    spectra = [finite_rank.spectrum(point.state)[0] for point in points]
+    spectra = [finite_rank.margins(point.state) for point in points]
     poles = []
     for k in range(int(np.sum(spectra[-1] < 0.0))):
         first = next(i for i, values in enumerate(spectra) if values[k] < 0.0)
 
         def eigenvalue(point: CurvePoint, k: int = k) -> float:
-            return float(finite_rank.spectrum(point.state)[0][k])
+            return float(finite_rank.margins(point.state)[k])
 
         point = curve.zero(points[first - 1], points[first], eigenvalue)
         vector = finite_rank.spectrum(point.state)[1][:, k]
@@ -99,7 +99,7 @@ def _far(curve: RealCurve, finite_rank: FiniteRank, z: float) -> CurvePoint:
         except ConvergenceError:
             z *= 4.0
             continue
-        if finite_rank.spectrum(point.state)[0][0] > 0.0:
+        if finite_rank.margins(point.state)[0] > 0.0:
             return point
         z *= 4.0
     raise ConvergenceError("no point above the spectrum was found", residual=math.inf, last=z)
