@@ -4,6 +4,7 @@ from rmt_spikes.theory.bulk import Bulk
 from rmt_spikes.theory.fluctuations import spike_standard_deviations
 from rmt_spikes.theory.latent import Latent
 from rmt_spikes.theory.limits import limit_losses, regime_degree
+from rmt_spikes.theory.loss_fluctuations import loss_standard_deviations
 from rmt_spikes.theory.prediction import critical_step_sizes, predict, predict_losses
 from rmt_spikes.theory.results import Certificate, Losses, Prediction, Regime, Spike
 from rmt_spikes.theory.sweep import LossSweep, sweep_losses
@@ -19,6 +20,7 @@ __all__ = [
     "Spike",
     "critical_step_sizes",
     "limit_losses",
+    "loss_standard_deviations",
     "predict",
     "predict_losses",
     "regime_degree",

@@ -64,15 +64,12 @@ def spike_standard_deviations(setting: Setting, *, features: str = "corrected") 
     their first six orthonormal polynomials. The randomness of the two matrices adds terms of order
     ``1/n`` to the variance of a spike far from the edge.
     """
-    if setting.output_scale != "mean_field":
-        raise DomainError(
-            "output_scale", "must be 'mean_field' for standard deviations", setting.output_scale
-        )
+    require_mean_field(setting)
     base = Uniform(setting, features)
     centre = _spikes(base)
     total = np.zeros(centre.size)
-    for moved, scale in _directions(base):
-        values = _spikes(moved)
+    for other, scale in directions(base):
+        values = _spikes(other)
         count = min(values.size, centre.size)
         total[:count] += ((values[:count] - centre[:count]) / STEP * scale) ** 2
     return np.sqrt(total)
@@ -82,15 +79,24 @@ def _spikes(solution: Uniform) -> Array:
     return np.sqrt([pole.point.eigenvalue for pole in solution.upper.poles])
 
 
-def _with(base: Uniform, variables: Latent, grid: LatentGrid | None = None) -> Uniform:
-    moved = Uniform(base.setting, base.features)
-    moved.__dict__["latent"] = variables
+def require_mean_field(setting: Setting) -> None:
+    """Refuse the standard output scale, whose first stage has further fluctuations."""
+    if setting.output_scale != "mean_field":
+        raise DomainError(
+            "output_scale", "must be 'mean_field' for standard deviations", setting.output_scale
+        )
+
+
+def moved(base: Uniform, variables: Latent, grid: LatentGrid | None = None) -> Uniform:
+    """The problem of `base` with other latent variables, and another grid if given."""
+    other = Uniform(base.setting, base.features)
+    other.__dict__["latent"] = variables
     if grid is not None:
-        moved.__dict__["grid"] = grid
-    return moved
+        other.__dict__["grid"] = grid
+    return other
 
 
-def _directions(base: Uniform) -> Iterator[tuple[Uniform, float]]:
+def directions(base: Uniform) -> Iterator[tuple[Uniform, float]]:
     """Problems moved by `STEP` along independent directions, with the standard deviation along each."""
     setting = base.setting
     projection, energy, covariance = _first_stage_moments(setting)
@@ -103,7 +109,7 @@ def _directions(base: Uniform) -> Iterator[tuple[Uniform, float]]:
             b, e = b + STEP * column[0], e + STEP * column[1]
         norm2 = b**2 + setting.phi * e * (1.0 + rest)
         stage = _FirstStage(norm2, b / math.sqrt(norm2), e, base.grid.law.nodes)
-        yield _with(base, latent(setting, base.features, stage)), 1.0
+        yield moved(base, latent(setting, base.features, stage)), 1.0
     grid = base.grid
     rule = grid.q, grid.q_weights
     for nodes, weights, count in (
@@ -112,14 +118,14 @@ def _directions(base: Uniform) -> Iterator[tuple[Uniform, float]]:
     ):
         table = gauss_rule(nodes, nodes.size, weights).polynomials(nodes)
         for polynomial in table[1 : DEGREES + 1]:
-            moved = weights * (1.0 + STEP * polynomial)
+            shifted = weights * (1.0 + STEP * polynomial)
             law, q_rule = grid.law, rule
             if nodes is grid.q:
-                q_rule = nodes, moved
+                q_rule = nodes, shifted
             else:
-                law = replace(grid.law, weights=moved)
+                law = replace(grid.law, weights=shifted)
             yield (
-                _with(base, base.latent, latent_grid(setting, base.latent, law=law, q_rule=q_rule)),
+                moved(base, base.latent, latent_grid(setting, base.latent, law=law, q_rule=q_rule)),
                 1.0 / math.sqrt(count),
             )
 
