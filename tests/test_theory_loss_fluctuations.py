@@ -14,8 +14,8 @@ from rmt_spikes.theory.uniform import Uniform
 
 FOLDER = Path(__file__).parents[1] / "validation" / "reference"
 CASES = json.loads((FOLDER / "simulations.json").read_text(encoding="utf-8"))["cases"]
-# 99.8 % interval of a standard deviation from 24 trials (chi squared, 23 degrees of freedom), and what the theory
-# leaves out: 20 %, and 35 % for a constant readout. Measured: 0.62 to 1.43, and to 1.84.
+# 99.8 % interval of a standard deviation from 24 trials (chi squared, 23 degrees of freedom), and what the
+# theory leaves out: 20 %, and 35 % for a constant readout. Measured: 0.62 to 1.43, and to 1.84.
 LOW, HIGH = 0.62, 1.45
 MISSING = {"constant": 1.35}
 
