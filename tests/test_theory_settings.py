@@ -49,6 +49,17 @@ def test_losses_spikes_and_vectors(name):
 
 
 @pytest.mark.parametrize("name", SETTINGS)
+def test_what_is_neglected_covers_the_difference(name):
+    """Losses within 2.5 standard errors, 0.5 %, and what the certificate says is left out."""
+    setting, observed = load(name)
+    prediction = rs.predict(setting)
+    neglected = prediction.certificate.neglected
+    for quantity, leaf in observed["losses"].items():
+        allowed = STANDARD_ERRORS * leaf["se"] + (0.005 + neglected) * leaf["mean"]
+        assert abs(getattr(prediction.losses, quantity) - leaf["mean"]) < allowed, quantity
+
+
+@pytest.mark.parametrize("name", SETTINGS)
 def test_learnt_direction(name):
     """``||beta||^2`` and the cosine within 3.5 standard errors, which 66 normal numbers rarely exceed."""
     setting, observed = load(name)

@@ -142,8 +142,9 @@ class Certificate:
     imaginary_part
         Smallest density found in the interior of the support; must be positive.
     neglected
-        Estimated relative error of the objective from the terms that docs/theory.md section 4.1 leaves
-        out; None where it is not estimated (closed form). Not a proved bound.
+        Relative size of what is left out of the losses: terms beyond docs/theory.md section 4.1, and the
+        part of degree two in few dimensions. Held against simulations, not proved. None where it is not
+        estimated (closed form).
     """
 
     mass: float
