@@ -43,7 +43,8 @@ def observed():
 def predicted():
     measure = direction_measure(SETTING)
     first, second = (np.einsum("h,hij->ij", measure.levels**k, measure.weights) for k in (1, 2))
-    return np.stack([first, second, measure.growth])
+    growth = np.einsum("h,hij->ij", measure.growth, measure.weights)
+    return np.stack([first, second, growth])
 
 
 def test_moments_are_those_of_matrices(observed):

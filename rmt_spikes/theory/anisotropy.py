@@ -95,13 +95,8 @@ def direction_levels(setting: Setting, variables: Latent, alpha: Array, features
         return levels, weights[:, None, None] * np.eye(2)
     measure = direction_measure(setting)
     coherent, incoherent = _variances(setting, variables, alpha)
-    centre = coherent(np.array([residual_moments(setting)[0]]))
-    growth, vectors = np.linalg.eigh(measure.growth)
-    # What the incoherent part is larger or smaller along the directions than elsewhere, to first order.
-    squares = [coherent(measure.levels) + incoherent, centre + np.maximum(growth, 0.0)[:, None] * incoherent]
-    projectors = np.einsum("ik,jk->kij", vectors, vectors)
-    levels = np.sqrt(np.concatenate([*squares, centre + incoherent])) / variables.scale(alpha)
-    return levels, np.concatenate([measure.weights, projectors, -np.eye(2)[None]])
+    squares = coherent(measure.levels) + measure.growth[:, None] * incoherent
+    return np.sqrt(squares) / variables.scale(alpha), measure.weights
 
 
 def _variances(setting: Setting, variables: Latent, alpha: Array) -> tuple[Callable[[Array], Array], Array]:

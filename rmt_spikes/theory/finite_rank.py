@@ -37,7 +37,7 @@ class FiniteRank:
         ``N``.
     levels, level_weights
         Relative standard deviations of the rows along the two directions: shapes ``(n_levels, n_a)`` and
-        ``(n_levels, 2, 2)``. The weights add up to the identity; differences of levels have negative ones.
+        ``(n_levels, 2, 2)``, positive; they add up to the identity.
     coupling
         ``alpha alpha' / N`` when the rows are orthogonal to the readout and the readout's own direction
         is a latent function (standard output scale), shape ``(n_a, n_a)``; None otherwise.

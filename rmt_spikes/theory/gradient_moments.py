@@ -29,10 +29,11 @@ class DirectionMeasure:
     levels
         Eigenvalues, shape ``(n_levels,)``.
     weights
-        Mass at each of them between the two directions, shape ``(n_levels, 2, 2)``; they add up to the
-        identity.
+        Mass at each of them between the two directions, of rank one, shape ``(n_levels, 2, 2)``. They are
+        positive and add up to the identity.
     growth
-        Quadratic form of ``X^T diag(r^2) X / n`` at the directions, in units of ``E r^2``, shape ``(2, 2)``.
+        ``X^T diag(r^2) X / n`` at the levels in units of ``E r^2``, shape ``(n_levels,)``: with the weights
+        it adds up to the quadratic form of that matrix at the directions.
     """
 
     levels: Array
@@ -55,7 +56,8 @@ def direction_measure(setting: Setting) -> DirectionMeasure:
     Notes
     -----
     docs/theory.md section 4.1. The first two matrix moments are exact; the block Jacobi matrix is continued
-    by that of the semicircle of the bulk.
+    by that of the semicircle of the bulk. Without a curvature ``c_2`` of the activation the levels do not
+    matter, and there are only the two of `growth`.
     """
     u, r, weights = _residuals(setting)
 
@@ -79,6 +81,9 @@ def direction_measure(setting: Setting) -> DirectionMeasure:
         ]
     )
     growth = basis @ square @ basis.T / energy
+    if abs(setting.activation_expansion.coefficients[2]) < 1e-12:
+        values, vectors = np.linalg.eigh(growth)
+        return DirectionMeasure(np.full(2, mean(r)), np.einsum("ik,jk->kij", vectors, vectors), values)
     jacobi = np.kron(np.eye(BLOCKS), mean(r) * np.eye(2))
     jacobi[:2, :2] = first
     values, vectors = np.linalg.eigh(second - first @ first)
@@ -88,7 +93,20 @@ def direction_measure(setting: Setting) -> DirectionMeasure:
         at, then = slice(2 * k, 2 * k + 2), slice(2 * k + 2, 2 * k + 4)
         jacobi[at, then], jacobi[then, at] = link, link
     levels, vectors = np.linalg.eigh(jacobi)
-    return DirectionMeasure(levels, np.einsum("ik,jk->kij", vectors[:2], vectors[:2]), growth)
+    masses = np.einsum("ik,jk->kij", vectors[:2], vectors[:2])
+    return DirectionMeasure(levels, masses, _spread(masses, growth))
+
+
+def _spread(masses: Array, form: Array) -> Array:
+    """Nonnegative values at the levels that add up to a quadratic form: one plus a form on each direction."""
+    sizes = np.trace(masses, axis1=1, axis2=2)
+    rows = np.stack([masses[:, 0, 0], masses[:, 1, 1], 2.0 * masses[:, 0, 1]], axis=1)
+    # Entries (0, 0), (1, 1), (0, 1) of the sum over levels of mass times tr(B mass) / tr(mass).
+    entries = np.stack([masses[:, 0, 0], masses[:, 1, 1], masses[:, 0, 1]], axis=1)
+    wanted = np.array([form[0, 0] - 1.0, form[1, 1] - 1.0, form[0, 1]])
+    matrix = entries.T @ (rows / sizes[:, None])
+    b = np.linalg.lstsq(matrix, wanted, rcond=1e-8)[0]
+    return np.asarray(np.maximum(1.0 + rows @ b / sizes, 0.0))
 
 
 def _residuals(setting: Setting) -> tuple[Array, Array, Array]:
