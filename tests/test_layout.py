@@ -97,7 +97,7 @@ def test_every_public_thing_has_a_docstring() -> None:
 
 
 def test_a_missing_docstring_is_seen(tmp_path: Path) -> None:
-    text = "class A: ...\ndef f():\n    'Documented.'\ndef g(): ...\ndef _h(): ...\n"
+    text = "class A: ...\ndef f():\n    'Documented.'\ndef g(): ...\ndef _h(): ...\n@overload\ndef i(): ...\n"
     found = rules.missing_docstrings(tree(tmp_path, {"a.py": text}))
     assert found == ["a.py: module", "a.py:1: A", "a.py:4: g"]
 

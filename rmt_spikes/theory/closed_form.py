@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -211,12 +212,17 @@ class ClosedForm:
         return np.asarray(law.polynomials(law.nodes, count) @ mode * pole.right_overlap)
 
 
-def losses_from(point: ResolventPoint, value: float, slope: float) -> Losses:
-    """Losses from ``kappa T`` and its derivative in ``kappa``: train and test are derivatives of ``T``."""
+def loss_numbers(point: ResolventPoint, value: Any, slope: Any) -> tuple[Any, Any, Any]:
+    """Objective, training and test loss from ``kappa T`` and its derivative in ``kappa``.
+
+    The last two are derivatives of ``T``. For numbers of any kind: floats, or balls of higher precision.
+    """
     kappa, ridge = point.kappa, point.ridge
     derivative = (slope - value / kappa) / kappa / point.ridge_slope
-    return Losses(
-        objective=float(ridge * value / kappa),
-        train=float(-(ridge**2) * derivative),
-        test=float(-(kappa**2) * derivative),
-    )
+    return ridge * value / kappa, -(ridge**2) * derivative, -(kappa**2) * derivative
+
+
+def losses_from(point: ResolventPoint, value: float, slope: float) -> Losses:
+    """Losses from ``kappa T`` and its derivative in ``kappa``, in double precision."""
+    objective, train, test = map(float, loss_numbers(point, value, slope))
+    return Losses(objective=objective, train=train, test=test)

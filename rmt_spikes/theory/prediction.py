@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,10 +25,36 @@ from rmt_spikes.theory.spikes import (
 )
 from rmt_spikes.theory.uniform import Uniform, neglected
 
+if TYPE_CHECKING:
+    from rmt_spikes.theory.precise.results import PrecisePrediction
+
 Array = NDArray[np.float64]
 
+LEAST_DIGITS, MOST_DIGITS = 16, 300
 METHODS = ("uniform", "closed_form", "limit")
 FEATURES = ("corrected", "isotropic", "published")
+
+
+@overload
+def predict(
+    setting: Setting,
+    *,
+    method: str | None = None,
+    features: str = "corrected",
+    given: Realisation | None = None,
+    digits: None = None,
+) -> Prediction: ...
+
+
+@overload
+def predict(
+    setting: Setting,
+    *,
+    method: str | None = None,
+    features: str = "corrected",
+    given: Realisation | None = None,
+    digits: int,
+) -> PrecisePrediction: ...
 
 
 def predict(
@@ -36,7 +63,8 @@ def predict(
     method: str | None = None,
     features: str = "corrected",
     given: Realisation | None = None,
-) -> Prediction:
+    digits: int | None = None,
+) -> Prediction | PrecisePrediction:
     """Predict the spectrum, the spikes and the losses of a setting.
 
     Parameters
@@ -44,10 +72,10 @@ def predict(
     setting
         What is predicted.
     method
-        ``"uniform"`` (default): one resolvent for every step size. ``"closed_form"``: bulk of the
-        untrained features, latent part kept to all orders, finite ``n``; good while the shift ``s`` is
-        small. ``"limit"``: the losses are those of ``n -> infinity`` in the regime of the step exponent;
-        bulk and spikes as in the closed form.
+        ``"uniform"`` (default): one resolvent for every step size. ``"closed_form"`` (default with
+        `digits`): bulk of the untrained features, latent part kept to all orders, finite ``n``; good while
+        the shift ``s`` is small. ``"limit"``: the losses are those of ``n -> infinity`` in the regime of the
+        step exponent; bulk and spikes as in the closed form.
     features
         ``"corrected"``: spike ``k`` carries the heat-evolved monomial. ``"published"``: the bare monomial,
         without the growth of the rows. ``"isotropic"``: corrected, but for rows that grow in all directions
@@ -55,16 +83,21 @@ def predict(
     given
         Realised latent variables, such as ``observation.latent``. They replace the limits: the norm and
         cosine of the learnt direction, the energy of the residual and the readout weights, and, where
-        present, the latent variables and labels of the second batch. Not for ``"limit"``.
+        present, the latent variables and labels of the second batch. Not for ``"limit"``, nor with `digits`.
+    digits
+        Number of significant digits, 16 to 300: the closed form in higher precision, as `mpmath` numbers
+        with enclosures (docs/precision.md). None for double precision.
 
     Returns
     -------
-    Prediction
+    Prediction, or PrecisePrediction when `digits` are asked for
+        The two have the same attributes.
 
     Raises
     ------
     DomainError
-        For an unknown method or features, or a setting the method does not cover.
+        For an unknown method or features, a setting the method does not cover, or digits of another method
+        than the closed form.
     ConvergenceError
         If the result fails its own certificate.
 
@@ -72,10 +105,12 @@ def predict(
     -----
     docs/theory.md sections 2 to 7.
     """
-    method = choice("method", METHODS[0] if method is None else method, METHODS)
+    method = choice("method", _default_method(digits) if method is None else method, METHODS)
     features = choice("features", features, FEATURES)
     if given is not None:
         check_realisation(setting, given, method)
+    if digits is not None:
+        return _precise_prediction(setting, method, features, given, digits)
     if method == "uniform":
         uniform = Uniform(setting, features, given)
         bulk, spikes, losses = uniform.bulk, uniform_spikes(uniform), uniform.losses()
@@ -100,6 +135,29 @@ def predict(
         limits=_limits(setting),
         certificate=certificate,
     )
+
+
+def _default_method(digits: int | None) -> str:
+    return "uniform" if digits is None else "closed_form"
+
+
+def _precise_prediction(
+    setting: Setting, method: str, features: str, given: Realisation | None, digits: int
+) -> PrecisePrediction:
+    if type(digits) is not int or not LEAST_DIGITS <= digits <= MOST_DIGITS:
+        raise DomainError("digits", f"must be an integer from {LEAST_DIGITS} to {MOST_DIGITS}", digits)
+    if method != "closed_form":
+        advice = f"the method {method!r} is solved in double precision"
+        raise DomainError("digits", "must be left out unless the method is 'closed_form'", digits, advice)
+    if given is not None:
+        raise DomainError(
+            "given", "must be None with digits: a realisation is known in double precision", "one"
+        )
+    # Ball arithmetic is loaded when it is asked for.
+    from rmt_spikes.theory.precise.prediction import predict_precisely
+
+    approximate = singular_value_bulk(BulkEquivalent.of(setting))
+    return predict_precisely(setting, _printed(features), digits, approximate)
 
 
 def predict_losses(
