@@ -138,7 +138,7 @@ def execution_violations(package: Path) -> list[str]:
 
 
 def missing_docstrings(package: Path) -> list[str]:
-    """Modules, public classes and public functions without a docstring, overloads apart; ruff sees to the methods."""
+    """Modules, public classes and functions without a docstring, overloads apart; ruff sees to methods."""
     found = []
     for path, tree in sources(package):
         if not ast.get_docstring(tree):

@@ -218,7 +218,8 @@ def limit_losses(setting: Setting, features: str = "corrected", *, degree: int |
     variables = latent(setting, features)
     linear = float(target[1]) ** 2
     value = linear * point.mu + setting.label_energy - linear
-    slope = linear * point.mu_slope
+    # -kappa^2 d/dkappa of value / kappa, with what the linear direction adds as a sum of positive terms.
+    loss = linear * point.mu * (point.mu + (1.0 - point.mu) * point.excess) + setting.label_energy - linear
     degrees = spike_degrees(setting, degree)
     if degrees:
         gain, gain_slope = map(
@@ -230,8 +231,8 @@ def limit_losses(setting: Setting, features: str = "corrected", *, degree: int |
                 point.mu,
             ),
         )
-        value, slope = value - gain, slope - gain_slope * point.mu_slope
-    return losses_from(point, value, slope)
+        value, loss = value - gain, loss - gain + point.kappa * gain_slope * point.mu_slope
+    return losses_from(point, value, loss)
 
 
 def improvement(

@@ -139,7 +139,7 @@ class BallClosedForm:
         square = (solution.transpose() * solution)[0, 0]
         value = v.label_energy - point.g * along - (1 - point.mu) * linear**2
         slope = -point.g_slope * square + point.mu_slope * linear**2
-        objective, train, test = loss_numbers(point, value, slope)
+        objective, train, test = loss_numbers(point, value, value - point.kappa * slope)
         return objective, train, test
 
     @cached_property

@@ -313,4 +313,4 @@ def _limit(variables: BallLatent, degree: int, digits: int) -> Losses:
         )
         gain, gain_slope = map(from_mpf, numbers)
         value, slope = value - gain, slope - gain_slope * point.mu_slope
-    return _losses(loss_numbers(point, value, slope))
+    return _losses(loss_numbers(point, value, value - point.kappa * slope))
