@@ -15,7 +15,7 @@ import rmt_spikes as rs
 from rmt_spikes.activations import NAMES, function_from
 from rmt_spikes.elementary import ELEMENTARY
 from rmt_spikes.theory.gauss_rules import gaussian_draws as double_draws
-from rmt_spikes.theory.precise.balls import enclosure, from_mpf, midpoint, working_digits
+from rmt_spikes.theory.precise.balls import enclosure, from_mpf, midpoint, power, square, working_digits
 from rmt_spikes.theory.precise.curve import CertifiedCurve, certified_roots
 from rmt_spikes.theory.precise.expansion import BallExpansion
 from rmt_spikes.theory.precise.functions import RULES, pair_at
@@ -278,6 +278,14 @@ def test_the_law_of_draws(draws):
         nodes, weights = double_draws(draws, 24)
         assert [float(x) for x in rule.nodes] == pytest.approx(nodes.tolist(), abs=1e-12)
         assert [float(w) for w in rule.weights] == pytest.approx(weights.tolist(), abs=1e-12)
+
+
+def test_powers_of_balls_around_zero():
+    small = arb(0, 1e-20)
+    assert square(small).contains(0)
+    assert power(small, 3).is_finite()
+    assert power(small, 0) == 1
+    assert power(arb(-2), 3) == -8
 
 
 def test_precision_is_restored():

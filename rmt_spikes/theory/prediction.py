@@ -308,6 +308,8 @@ def _limits(setting: Setting) -> dict[str, Losses] | None:
 
 def _closed_form_certificate(solution: ClosedForm, bulk: Bulk) -> Certificate:
     """Check the solution against the defining equations, written out anew."""
+    from rmt_spikes.theory.precise.certificate import edge_error
+
     equivalent = solution.equivalent
     middles = bulk.edges.mean(axis=1) ** 2
     kappa, g = equivalent.boundary_value(middles)
@@ -321,7 +323,12 @@ def _closed_form_certificate(solution: ClosedForm, bulk: Bulk) -> Certificate:
         abs(equivalent.kappa(point.g) - point.kappa) * point.g,
     ]
     density = equivalent.eigenvalue_density(middles)
-    return Certificate(mass=bulk.mass, residual=max(residuals), imaginary_part=float(density.min()))
+    return Certificate(
+        mass=bulk.mass,
+        residual=max(residuals),
+        imaginary_part=float(density.min()),
+        edge_error=edge_error(equivalent.linear, equivalent.tail, solution.setting, bulk.edges),
+    )
 
 
 def _uniform_certificate(solution: Uniform) -> Certificate:

@@ -20,6 +20,7 @@ Array = NDArray[np.float64]
 SCHEMA = "rmt-spikes/prediction/1"
 MASS_TOLERANCE = 1e-5
 RESIDUAL_TOLERANCE = 1e-8
+EDGE_TOLERANCE = 1e-6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,12 +146,16 @@ class Certificate:
         Relative size of what is left out of the losses: terms beyond docs/theory.md section 4.1, and the
         part of degree two in few dimensions. Held against simulations, not proved. None where it is not
         estimated (closed form).
+    edge_error
+        Proved bound on the relative error of the edges of the closed form's bulk, for its coefficients in
+        double precision: distance to the far end of certified enclosures. None for other bulks.
     """
 
     mass: float
     residual: float
     imaginary_part: float
     neglected: float | None = None
+    edge_error: float | None = None
 
     def check(self) -> None:
         """Raise when the certificate fails.
@@ -158,8 +163,11 @@ class Certificate:
         Raises
         ------
         ConvergenceError
-            If the mass is not 1 to ``1e-5``, the residual above ``1e-8`` or the density negative.
+            If the mass is not 1 to ``1e-5``, the residual above ``1e-8``, the density negative or an edge
+            wrong by more than ``1e-6``.
         """
+        if self.edge_error is not None and not self.edge_error <= EDGE_TOLERANCE:
+            raise ConvergenceError("an edge of the bulk is wrong", residual=self.edge_error, last=self)
         if not abs(self.mass - 1.0) <= MASS_TOLERANCE:
             raise ConvergenceError(
                 f"the bulk has mass {self.mass:.9g}, not 1", residual=abs(self.mass - 1.0), last=self

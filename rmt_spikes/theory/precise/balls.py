@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
-from typing import Any
+from typing import Any, TypeVar
 
 import mpmath
-from flint import arb, ctx, fmpq
+from flint import acb, arb, ctx, fmpq
+
+Ball = TypeVar("Ball", arb, acb)
 
 GUARD_DIGITS = 20
 BITS_PER_DIGIT = 3.3219281
@@ -46,6 +48,19 @@ def rational(number: float) -> fmpq:
 def ball(number: float) -> arb:
     """Ball around the rational that a number of a setting spells."""
     return arb(rational(number))
+
+
+def power(x: Ball, exponent: int) -> Ball:
+    """A power with an exponent 0, 1, 2, ...; ``**`` of a ball around zero is not finite in python-flint."""
+    result = x * 0 + 1
+    for _ in range(exponent):
+        result = result * x
+    return result
+
+
+def square(x: Ball) -> Ball:
+    """A real or complex ball times itself."""
+    return x * x
 
 
 def radius(x: arb) -> float:

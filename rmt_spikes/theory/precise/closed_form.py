@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from rmt_spikes.errors import ConvergenceError
 from rmt_spikes.theory.closed_form import loss_numbers
+from rmt_spikes.theory.precise.balls import square
 from rmt_spikes.theory.precise.latent import BallLatent
 from rmt_spikes.theory.precise.moments import LatticeMoments, Moments, closed_form
 from rmt_spikes.theory.precise.rules import BallRule, gaussian_draws, precision
@@ -76,7 +77,7 @@ class BallClosedForm:
     def labels(self) -> tuple[list[arb], arb]:
         """``f_0`` on the nodes, and ``E f_1``."""
         v = self.variables
-        sine = (1 - v.cosine**2).sqrt()
+        sine = (1 - square(v.cosine)).sqrt()
         means = [v.cosine * q for q in self.sample.nodes]
         moments = _moments(v, "target", [(m, sine) for m in means])
         linear = sum((w * m[1] for w, m in zip(self.sample.weights, moments, strict=True)), arb(0))
@@ -136,9 +137,9 @@ class BallClosedForm:
             matrix[i, i] = matrix[i, i] + 1
         solution = matrix.solve(projected)
         along = (projected.transpose() * solution)[0, 0]
-        square = (solution.transpose() * solution)[0, 0]
-        value = v.label_energy - point.g * along - (1 - point.mu) * linear**2
-        slope = -point.g_slope * square + point.mu_slope * linear**2
+        size2 = (solution.transpose() * solution)[0, 0]
+        value = v.label_energy - point.g * along - (1 - point.mu) * square(linear)
+        slope = -point.g_slope * size2 + point.mu_slope * square(linear)
         objective, train, test = loss_numbers(point, value, value - point.kappa * slope)
         return objective, train, test
 

@@ -8,6 +8,7 @@ gamma l t g^2``, ``b = 1 + (gamma l - r) g - r gamma l t g^2``, ``d = 1 + gamma 
 from __future__ import annotations
 
 import itertools
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -231,12 +232,14 @@ def certified_roots(polynomial: arb_poly) -> list[acb]:
     if polynomial.degree() < 1:
         return []
     own = acb_poly(polynomial)
-    try:
-        isolated = own.roots(maxprec=8 * ctx.prec)
-    except ValueError:
-        raise ConvergenceError(
-            "roots of the bulk's curve cannot be told apart", residual=2.0**-ctx.prec
-        ) from None
+    isolated = None
+    # Small balls, from which the steps below contract; where a root is huge they cannot be had.
+    for tolerance in (arb(2) ** -(ctx.prec // 3), None):
+        with suppress(ValueError):
+            isolated = own.roots(tol=tolerance, maxprec=8 * ctx.prec)
+            break
+    if isolated is None:
+        raise ConvergenceError("roots of the bulk's curve cannot be told apart", residual=2.0**-ctx.prec)
     slope = own.derivative()
     return [_contracted(own, slope, root) for root in isolated]
 

@@ -13,7 +13,7 @@ from flint import acb, arb, ctx
 
 from rmt_spikes.activations import HermiteSeries, ScalarFunction, function_from
 from rmt_spikes.errors import ConvergenceError, DomainError
-from rmt_spikes.theory.precise.balls import radius, rational
+from rmt_spikes.theory.precise.balls import radius, rational, square
 from rmt_spikes.theory.precise.functions import pair_at
 
 Specification = str | Mapping[str, Any]
@@ -111,13 +111,13 @@ class BallExpansion:
         """``E f(Z)^2``."""
         if isinstance(self.function, HermiteSeries):
             size = len(self.function.coefficients)
-            return sum((arb.fac_ui(k) * self.coefficient(k) ** 2 for k in range(size)), arb(0))
-        return self._integral(lambda z, value, slope: value * value) - self.offset**2
+            return sum((arb.fac_ui(k) * square(self.coefficient(k)) for k in range(size)), arb(0))
+        return self._integral(lambda z, value, slope: value * value) - square(self.offset)
 
     @cached_property
     def tail(self) -> arb:
         """``c_{>1}^2``, exactly zero when it cannot be told from it."""
-        tail = self.second_moment - self.coefficient(0) ** 2 - self.coefficient(1) ** 2
+        tail = self.second_moment - square(self.coefficient(0)) - square(self.coefficient(1))
         return arb(0) if tail.contains(0) else tail
 
     @cached_property
@@ -125,10 +125,10 @@ class BallExpansion:
         """``Var f'(Z)``, exactly zero when it cannot be told from it."""
         if isinstance(self.function, HermiteSeries):
             size = len(self.function.coefficients)
-            terms = (k * arb.fac_ui(k) * self.coefficient(k) ** 2 for k in range(2, size))
+            terms = (k * arb.fac_ui(k) * square(self.coefficient(k)) for k in range(2, size))
             return sum(terms, arb(0))
         second = self._integral(lambda z, value, slope: slope * slope)
-        variance = second - self.coefficient(1) ** 2
+        variance = second - square(self.coefficient(1))
         return arb(0) if variance.contains(0) else variance
 
     def _integral(self, integrand: Any) -> arb:

@@ -13,7 +13,7 @@ from flint import acb, fmpq
 
 from rmt_spikes.activations import ExpressionFunction, HermiteSeries, NamedFunction, ScalarFunction
 from rmt_spikes.expression_tree import Node
-from rmt_spikes.theory.precise.balls import rational
+from rmt_spikes.theory.precise.balls import power, rational
 
 Pair = tuple[acb, acb]
 Rule = Callable[[acb, bool], Pair]
@@ -170,6 +170,9 @@ def _power(base: acb, rise: acb, exponent: Node, value: acb, analytic: bool) -> 
     whole = exponent.constant
     if whole is not None and whole == int(whole):
         n = int(whole)
+        if n >= 1:
+            return power(base, n), _times(n * power(base, n - 1), rise)
+        # Negative, or zero: there the base is not zero.
         return acb(base**n), _times(acb(n * base ** (n - 1)), rise) if n else acb(0)
     # Written with logarithms of the base, a root has its cut where the base is negative.
     return base.pow(value, analytic=analytic), _times(value * base.pow(value - 1, analytic=analytic), rise)

@@ -11,7 +11,7 @@ from flint import arb, ctx, fmpq
 
 from rmt_spikes.errors import DomainError
 from rmt_spikes.setting import Setting
-from rmt_spikes.theory.precise.balls import ball, midpoint
+from rmt_spikes.theory.precise.balls import ball, midpoint, square
 from rmt_spikes.theory.precise.curve import CertifiedCurve
 from rmt_spikes.theory.precise.expansion import BallExpansion, expansion
 
@@ -103,13 +103,13 @@ class BallLatent:
         """Mean and second moment of the residual that drives the step."""
         mean = self.target.coefficient(0)
         offset = self.activation.coefficient(0) if self.setting.readout == "constant" else arb(0)
-        return mean - offset, self.label_energy - 2 * offset * mean + offset**2
+        return mean - offset, self.label_energy - 2 * offset * mean + square(offset)
 
     @cached_property
     def beta_norm2(self) -> arb:
         """``||beta||^2``."""
         phi = fmpq(self.setting.d, self.setting.n)
-        return self.target.coefficient(1) ** 2 + phi * self.residual[1]
+        return square(self.target.coefficient(1)) + phi * self.residual[1]
 
     @cached_property
     def cosine(self) -> arb:
@@ -145,7 +145,7 @@ class BallLatent:
 
     def scale(self, alpha: arb) -> arb:
         """Norm ``tau`` of a trained row, apart from the shift."""
-        return ((1 + self.drift * alpha) ** 2 + self.inflation * alpha**2).sqrt()
+        return (square(1 + self.drift * alpha) + self.inflation * alpha**2).sqrt()
 
     @cached_property
     def curve(self) -> CertifiedCurve:

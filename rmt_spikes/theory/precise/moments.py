@@ -12,7 +12,7 @@ from flint import acb, arb, arb_poly, fmpq
 from rmt_spikes.activations import ExpressionFunction, HermiteSeries, NamedFunction, ScalarFunction
 from rmt_spikes.errors import ConvergenceError
 from rmt_spikes.expression_tree import Node
-from rmt_spikes.theory.precise.balls import rational
+from rmt_spikes.theory.precise.balls import power, rational, square
 from rmt_spikes.theory.precise.expansion import normal_density, reach
 from rmt_spikes.theory.precise.functions import RULES, pair_at
 
@@ -50,7 +50,7 @@ def _corner(left: fmpq, right: fmpq, m: arb, t: arb) -> Moments:
 
 def _erf(m: arb, t: arb) -> Moments:
     width = (1 + 2 * t**2).sqrt()
-    slope = 2 * (-((m / width) ** 2)).exp() / (arb.pi().sqrt() * width)
+    slope = 2 * (-square(m / width)).exp() / (arb.pi().sqrt() * width)
     return from_derivatives((m / width).erf(), slope, -2 * m / width**2 * slope, t)
 
 
@@ -58,7 +58,7 @@ def _gelu(m: arb, t: arb) -> Moments:
     width = (1 + t**2).sqrt()
     density, below = normal_density(m / width), distribution(m / width)
     value = m * below + t**2 / width * density
-    curvature = density * (1 / width + 1 / width**3 - m**2 / width**5)
+    curvature = density * (1 / width + 1 / width**3 - m * m / width**5)
     return from_derivatives(value, below + m / width**3 * density, curvature, t)
 
 
@@ -81,8 +81,8 @@ def _series(function: HermiteSeries, m: arb, t: arb) -> Moments:
             return arb(0)
         terms = (
             fmpq(math.factorial(k), math.factorial(i) * math.factorial(k - 2 * i) * 2**i)
-            * (t**2 - 1) ** i
-            * m ** (k - 2 * i)
+            * power(t * t - 1, i)
+            * power(m, k - 2 * i)
             for i in range(k // 2 + 1)
         )
         return sum(terms, arb(0))

@@ -22,6 +22,7 @@ from rmt_spikes.theory.precise.balls import (
     from_mpf,
     midpoint,
     radius,
+    square,
     working_digits,
 )
 from rmt_spikes.theory.precise.closed_form import BallClosedForm
@@ -186,7 +187,11 @@ def _quantities(closed: BallClosedForm) -> list[arb]:
         # The sign of a mode is arbitrary.
         first = max(range(len(pole.feature)), key=lambda k: abs(float(pole.feature[k])))
         sign = 1 if pole.feature[first] > 0 else -1
-        values += [pole.eigenvalue, *(sign * c for c in pole.feature), *(c**2 for c in pole.right_feature)]
+        values += [
+            pole.eigenvalue,
+            *(sign * c for c in pole.feature),
+            *(square(c) for c in pole.right_feature),
+        ]
     return values
 
 
@@ -288,7 +293,7 @@ def _limit(variables: BallLatent, degree: int, digits: int) -> Losses:
     """Losses of a regime (docs/theory.md section 7)."""
     activation, target = variables.activation, variables.target
     point = variables.curve.at_ridge(variables.ridge)
-    linear = target.coefficient(1) ** 2
+    linear = square(target.coefficient(1))
     value: Any = linear * point.mu + variables.label_energy - linear
     slope: Any = linear * point.mu_slope
     degrees = spike_degrees(variables.setting, degree)

@@ -244,6 +244,12 @@ class PrecisePrediction:
                 "error": certificate.error,
                 "rounding": certificate.rounding,
                 "neglected": None,
+                "edge_error": max(
+                    float((high - low) / high)
+                    for pair in self.bulk.enclosures
+                    for low, high in pair
+                    if high > 0
+                ),
             },
         }
         plain: dict[str, Any] = _decimal(document, self.digits)
