@@ -54,19 +54,30 @@ def predict(
     overrides: Overrides = None,
     method: Annotated[str | None, typer.Option(help="uniform, closed_form or limit.")] = None,
     features: Annotated[str, typer.Option(help="corrected, isotropic or published.")] = "corrected",
+    digits: Annotated[
+        int | None, typer.Option(help="Significant digits, 16 to 300, of the closed form.  [default: double]")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Predict spectrum, spikes, features and losses of a setting."""
     with _reporting():
         from rmt_spikes.theory import predict as predict_setting
 
-        prediction = predict_setting(_read_setting(setting, overrides), method=method, features=features)
+        what = _read_setting(setting, overrides)
+        if digits is None:
+            document = predict_setting(what, method=method, features=features).to_dict()
+        else:
+            document = predict_setting(what, method=method, features=features, digits=digits).to_dict()
         if as_json:
-            _print_json(prediction.to_dict())
+            _print_json(document)
+        elif digits is not None:
+            from rmt_spikes.validation.terminal import print_precise
+
+            print_precise(document, _console())
         else:
             from rmt_spikes.validation.terminal import print_prediction
 
-            print_prediction(prediction.to_dict(), _console())
+            print_prediction(document, _console())
 
 
 @app.command()

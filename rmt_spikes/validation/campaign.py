@@ -175,7 +175,8 @@ def _predict_all(
 
 def _predict(setting: Setting, **options: Any) -> Prediction | str:
     try:
-        return predict(setting, **options)
+        prediction: Prediction = predict(setting, **options)
+        return prediction
     except ConvergenceError as error:
         return str(error)
     except DomainError as error:
