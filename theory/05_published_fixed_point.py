@@ -43,11 +43,10 @@ residuals = [sp.cancel(sp.together(equation.subs(curve))) for equation in (first
 assert residuals == [0, 0]
 
 # %% [markdown]
-# ## Only one solution is admissible
+# ## The solution with $m_1 > m_2 > 0$
 #
-# $m_1$ and $m_2$ must be positive, with $m_2 < m_1$ because $0 < \mu < 1$. Subtracting the equations leaves a relation that is linear in $m_2/m_1$
-# times polynomials of degree two, and the library's values solve both. A numerical check, with a solution of the two equations that does
-# not know of $\kappa$ at all, against the losses of the library (without spikes, section 7):
+# The effective ridge is positive and $0 < \mu < 1$. As a check, the two equations are solved for such a pair without any use of $\kappa$, and the
+# result is compared with the library's objective without spikes (section 7):
 #
 # $$\text{objective} = \frac{\lambda\psi}{\phi}\, \bigl[c_{*,1}^2\, m_2 + (\mathbb E y^2 - c_{*,1}^2)\, m_1\bigr].$$
 
