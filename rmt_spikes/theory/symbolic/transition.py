@@ -10,7 +10,7 @@ from rmt_spikes.theory.symbolic.quantities import quantity
 
 @quantity("spike-strength", "strength of spike 1, to leading order in the shift", "5", "a")
 def spike_strength() -> Any:
-    """``a_1 = c_1^2 (N s^2 + gamma)``: the learnt part, and that of the untrained rows along the direction."""
+    """``a_1 = c_1^2 (N s^2 + gamma)``: the learnt part, and that of the untrained rows."""
     return symbol("c_1") ** 2 * (symbol("width") * symbol("s") ** 2 + symbol("gamma"))
 
 
@@ -23,7 +23,9 @@ def spike_location() -> Any:
     return population * (1 - ratio + ratio * population / a)
 
 
-@quantity("critical-step", "step size at which spike 1 leaves the bulk, to leading order in the shift", "6", "eta_1")
+@quantity(
+    "critical-step", "step size at which spike 1 leaves the bulk, to leading order in the shift", "6", "eta_1"
+)
 def critical_step() -> Any:
     """Step at which ``a_1 = -1/g_edge``; without a step a spike exists where the root is imaginary."""
     import sympy
