@@ -90,10 +90,10 @@ def improvement(
 
     Examples
     --------
-    >>> from rmt_spikes.theory.symbolic import symbol
-    >>> extra = improvement(2) - improvement(1)
-    >>> second = (extra * symbol("kappa") / symbol("lambda_")).subs({symbol("c_star_2"): 1, symbol("rho"): 1})
-    >>> second.subs(symbol("chi"), 0), second.subs(symbol("chi"), 1)
+    >>> import sympy
+    >>> extra = sympy.simplify((improvement(2) - improvement(1)) * symbol("kappa") / symbol("lambda_"))
+    >>> factor = extra / (symbol("c_star_2") * symbol("rho")) ** 2
+    >>> factor.subs(symbol("chi"), 0), factor.subs(symbol("chi"), 1)
     (4/3, 2/3)
     """
     import sympy
