@@ -116,12 +116,19 @@ class FiniteRank:
 
     def response(self, state: State, source: Array) -> Array:
         """``(J + S)^{-1}`` applied to a source."""
-        return np.asarray(np.linalg.solve(self.stiffness(state) + self.kernel(state.resolvent), source))
+        return np.asarray(np.linalg.solve(self.total(state), source))
+
+    def total(self, state: State) -> Array:
+        """``J + S``, shape ``(3 n_a, 3 n_a)``."""
+        return self.stiffness(state) + self.kernel(state.resolvent)
+
+    def total_slope(self, state: State, tangent: Tangent) -> Array:
+        """Derivative of ``J + S`` along a tangent of the state."""
+        return self.kernel(tangent[0]) + self.stiffness_slope(state, tangent)
 
     def slope(self, state: State, tangent: Tangent, vector: Array) -> float:
         """Quadratic form of `vector` in the derivative of ``J + S`` along a tangent of the state."""
-        matrix = self.kernel(tangent[0]) + self.stiffness_slope(state, tangent)
-        return float(vector @ matrix @ vector)
+        return float(vector @ self.total_slope(state, tangent) @ vector)
 
     def margins(self, state: State) -> Array:
         """Eigenvalues (ascending) of ``E^{1/2} (J + S) E^{1/2}`` at a real state.
@@ -147,7 +154,7 @@ class FiniteRank:
         if np.any(diagonal <= 0.0):
             raise ConvergenceError("the stiffness of the neurons is not positive", residual=np.inf)
         root = np.diag(diagonal**-0.5)
-        total = self.stiffness(state) + self.kernel(state.resolvent)
+        total = self.total(state)
         if self.coupling is None:
             scale = np.diagonal(root)
             return scale[:, None] * total * scale, root
