@@ -1,15 +1,16 @@
 # %% [markdown]
 # # Singular vectors of a spike
 #
-# **Assumptions.** Those of the [resolvent functional](08_resolvent_functional.py). A spike is a simple zero $z$ of the eigenvalue $e$ of $I + S(-z)$, above
-# the bulk, with the null vector $\xi$, $\lVert\xi\rVert = 1$.
+# **Assumptions.** Those of the [resolvent functional](08_resolvent_functional.py). A spike is a simple zero
+# $z$ of the eigenvalue $e$ of $I + S(-z)$, above the bulk, with the null vector $\xi$, $\lVert\xi\rVert = 1$.
 #
 # **Result.** With $R$ and $\omega$ at $L = -z$ and $e' = de/dz$,
 #
 # $$\mathbb E[\sqrt{\tilde n}\, u_i \mid q_i = q] = \frac{R(q)\, U(q)^\top \xi}{\sqrt{e'}}, \qquad
 #   \mathbb E[\sqrt N v_j \mid \alpha_j = a] = -\xi_a \sqrt{\frac{\omega_a/p_a}{z\, e'}},$$
 #
-# and the squared correlation of the left vector with $f(q)$ is $(\mathbb E_q[R\, U f]^\top\xi)^2/(e'\, \mathbb E f^2)$.
+# and the squared correlation of the left vector with $f(q)$ is
+# $(\mathbb E_q[R\, U f]^\top\xi)^2/(e'\, \mathbb E f^2)$.
 
 # %%
 import numpy as np
@@ -18,14 +19,14 @@ from numpy.polynomial import hermite_e
 from scipy.optimize import brentq
 
 import rmt_spikes as rs
-from rmt_spikes.theory import symbolic
 
 # %% [markdown]
 # ## Left vector: a residue
 #
-# Near $z$ the resolvent of $F F^\top/\tilde n$ is $-u u^\top/(x - z)$ plus what is regular. Averaged given the latent variables it is, by Woodbury's formula,
-# $R - R\, U^\top (I + S)^{-1} U R/\tilde n$, and $(I + S)^{-1}$ has the pole $\xi\xi^\top/(e'\,(x - z))$. Comparing the two gives the first result. For a matrix
-# that is *exactly* diagonal plus rank one, with $R_i = 1/(b_i - x)$ and $\xi = 1$:
+# Near $z$ the resolvent of $F F^\top/\tilde n$ is $-u u^\top/(x - z)$ plus what is regular. Averaged given
+# the latent variables it is, by Woodbury's formula, $R - R\, U^\top (I + S)^{-1} U R/\tilde n$, and
+# $(I + S)^{-1}$ has the pole $\xi\xi^\top/(e'\,(x - z))$. Comparing the two gives the first result. For a
+# matrix that is *exactly* diagonal plus rank one, with $R_i = 1/(b_i - x)$ and $\xi = 1$:
 
 # %%
 b_1, b_2, u_1, u_2, place = sp.symbols("b_1 b_2 u_1 u_2 z", positive=True)
@@ -41,9 +42,11 @@ assert sp.simplify((vector.T * vector)[0].subs(b_1, level)) == 1
 # %% [markdown]
 # ## Right vector
 #
-# $v = F^\top u/\sqrt{\tilde n z}$. The mean features give neuron $j$ the field $\frac1{\sqrt{\tilde n}}\sum_i m_0(a, q_i)\, u_i = \mathbb E_q[m_0\, R\, U^\top\xi]/\sqrt{e'}$,
-# and its response to a field, its own noise left out, is $\omega_a$. Because $(I + S)\,\xi = 0$, the first block says
-# $\sqrt{N\omega_a p_a}\; \mathbb E_q[m_0\, R\, U^\top\xi] = -\xi_a$. So $v_j = \omega_a\, \mathbb E_q[m_0\, R\, U^\top\xi]/\sqrt{z e'}$ is the second result:
+# $v = F^\top u/\sqrt{\tilde n z}$. The mean features give neuron $j$ the field
+# $\frac1{\sqrt{\tilde n}}\sum_i m_0(a, q_i)\, u_i = \mathbb E_q[m_0\, R\, U^\top\xi]/\sqrt{e'}$, and its
+# response to a field, its own noise left out, is $\omega_a$. Because $(I + S)\,\xi = 0$, the first block says
+# $\sqrt{N\omega_a p_a}\; \mathbb E_q[m_0\, R\, U^\top\xi] = -\xi_a$. So
+# $v_j = \omega_a\, \mathbb E_q[m_0\, R\, U^\top\xi]/\sqrt{z e'}$ is the second result:
 
 # %%
 omega_a, p_a, xi_a, N, z, e_slope = sp.symbols("omega_a p_a xi_a N z e'", positive=True)
@@ -55,19 +58,25 @@ right
 # %% [markdown]
 # ## Where the bulk is untrained
 #
-# For one direction of strength $a$ (section 5) $e = 1 + a g$, $R = 1/\kappa$, and $\mathbb E_q[R U q]^\top\xi = \sqrt{a\,\omega}/\kappa$ with $\omega = \kappa g = -\kappa/a$. The squared
+# For one direction of strength $a$ (section 5) $e = 1 + a g$, $R = 1/\kappa$, and
+# $\mathbb E_q[R U q]^\top\xi = \sqrt{a\,\omega}/\kappa$ with $\omega = \kappa g = -\kappa/a$. The squared
 # correlation becomes $-1/(\kappa D)$ with $D = a\, dg/dz$, as found [there](07_two_level_transition.py).
 
 # %%
-a, kappa, slope = sp.Symbol("a", positive=True), sp.Symbol("kappa", negative=True), sp.Symbol("D", positive=True)
+a, kappa, slope = (
+    sp.Symbol("a", positive=True),
+    sp.Symbol("kappa", negative=True),
+    sp.Symbol("D", positive=True),
+)
 alignment = (sp.sqrt(a * (-kappa / a)) / kappa) ** 2 / slope
 assert sp.simplify(alignment + 1 / (kappa * slope)) == 0
 
 # %% [markdown]
 # ## The library's alignments
 #
-# Random signs as readout and a step of order one, so that the spikes stand next to the bulk and have a share of their vectors only. Everything is
-# computed anew: damped iteration for $R$ and $\omega$ at $L = -x$, the zeros of the eigenvalues of $I + S$, and $e'$ by central differences.
+# Random signs as readout and a step of order one, so that the spikes stand next to the bulk and have a share
+# of their vectors only. Everything is computed anew: damped iteration for $R$ and $\omega$ at $L = -x$, the
+# zeros of the eigenvalues of $I + S$, and $e'$ by central differences.
 
 # %%
 SIZE = 10**8
