@@ -23,7 +23,7 @@ FRESH = 4000
 
 
 def losses(train: tuple, test: tuple, ridge: float) -> tuple[float, float]:
-    """Minimum of the ridge objective, and mean squared error on the test sample: pairs of features, labels."""
+    """Minimum of the ridge objective and mean squared test error, from pairs of features and labels."""
     features, labels = train
     gram = features.T @ features / labels.size
     gram[np.diag_indices_from(gram)] += ridge

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,11 +84,14 @@ def upper_spectrum(equations: FixedPoint, finite_rank: FiniteRank, top: float) -
     def margins(i: int) -> Array:
         return finite_rank.margins(points[i].state)
 
+    def below(k: int, i: int) -> float:
+        return float(margins(i)[k] < 0.0)
+
     last = len(points) - 1
     poles = []
     for k in range(int(np.sum(margins(last) < 0.0))):
         # Each margin falls on the way down: where it changes sign is found by bisection.
-        i = bisect_left(range(1, last), True, key=lambda i, k=k: bool(margins(i)[k] < 0.0)) + 1
+        i = 1 + bisect_left(range(1, last), 1.0, key=partial(below, k))
         try:
             pole = _pole_between(curve, finite_rank, (points[i - 1], points[i]), k)
         except ConvergenceError:
@@ -120,10 +123,10 @@ def _pole_between(
         if abs(step) < CLOSE:
             break
         try:
-            vector = np.linalg.solve(total, slope @ vector)
+            vector = np.asarray(np.linalg.solve(total, slope @ vector))
         except np.linalg.LinAlgError:
             break
-        vector /= np.linalg.norm(vector)
+        vector = np.asarray(vector / np.linalg.norm(vector))
         moved = curve.advance(point, step)
         if not low <= moved.eigenvalue <= high:
             raise ConvergenceError("a pole was not found", residual=abs(step), last=point)

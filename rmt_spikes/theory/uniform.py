@@ -145,6 +145,11 @@ class Uniform:
         return upper_spectrum(self.equations, self.finite_rank, latent_size + self.untrained.edges[-1, 1])
 
     @cached_property
+    def cut(self) -> BranchCut:
+        """Resolvent inside the bulk."""
+        return BranchCut(self.equations)
+
+    @cached_property
     def bulk(self) -> Bulk:
         """Law of the singular values."""
         high = self.upper.edge.eigenvalue
@@ -155,12 +160,11 @@ class Uniform:
             columns = self.untrained.rank < 1.0 - 1e-12
             signs = (-1.0 if rows else 1.0, 1.0 if columns else -1.0)
             low = lower_edge(self.equations, self.at_ridge(ridge), ridge, signs).eigenvalue
-        cut = BranchCut(self.equations)
         untrained = self.untrained.edges.ravel()
-        edges = np.sqrt(cut.support(low, high, 0.5 * (untrained[1:-1:2] + untrained[2::2])))
+        edges = np.sqrt(self.cut.support(low, high, 0.5 * (untrained[1:-1:2] + untrained[2::2])))
 
         def density(x: Array) -> Array:
-            values, _ = cut.resolvent(x**2)
+            values, _ = self.cut.resolvent(x**2)
             return np.asarray(2.0 * x * values.imag / (np.pi * self.setting.ridge_ratio))
 
         return Bulk(
