@@ -135,10 +135,12 @@ def test_a_private_import_is_seen(tmp_path: Path, line: str) -> None:
 
 def test_the_api_page_lists_what_there_is() -> None:
     documented = rules.documented_names((ROOT / "docs" / "api.md").read_text(encoding="utf-8"))
-    assert set(documented) == {"rmt_spikes", "rmt_spikes.theory"}
+    assert set(documented) == {"rmt_spikes", "rmt_spikes.theory", "rmt_spikes.theory.symbolic"}
     assert rules.differences(documented["rmt_spikes"], rules.declared_names(PACKAGE / "__init__.py")) == []
     declared = rules.declared_names(PACKAGE / "theory" / "__init__.py")
     assert rules.differences(documented["rmt_spikes.theory"], declared) == []
+    declared = rules.declared_names(PACKAGE / "theory" / "symbolic" / "__init__.py")
+    assert rules.differences(documented["rmt_spikes.theory.symbolic"], declared) == []
 
 
 def test_a_wrong_api_page_is_seen() -> None:
