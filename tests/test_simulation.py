@@ -11,10 +11,10 @@ import pytest
 from rmt_spikes.errors import DomainError
 from rmt_spikes.setting import Setting
 from rmt_spikes.simulation import Observation, RealisedLatent, Trial, memory, simulate
+from rmt_spikes.simulation.alignment import row_signs
 from rmt_spikes.simulation.generalization import expected_loss
 from rmt_spikes.simulation.observation import _common_signs
 from rmt_spikes.simulation.sampling import draw_weights, open_streams
-from rmt_spikes.simulation.trial import row_signs
 
 BASE = {
     "n": 14,

@@ -8,10 +8,9 @@ all of them.
 from collections.abc import Callable
 
 import numpy as np
-from scipy.linalg import blas
 
 from rmt_spikes.setting import Setting
-from rmt_spikes.simulation.sampling import Array
+from rmt_spikes.simulation.sampling import Array, blocks
 
 PROBES = 8
 """Probes of a block."""
@@ -25,6 +24,9 @@ STEPS = 100
 RESOLUTION = 3.0
 """Standard deviation of the smoothing, in units of the bulk's width over `STEPS`."""
 
+PROBE_KEY = 1000
+"""Tells the stream of the probes from those of the trial."""
+
 
 def gram_density(gram: Array, setting: Setting, stream: tuple[int, int]) -> Array:
     """Estimate the density of the singular values from the lower triangle of a Gram matrix.
@@ -32,7 +34,8 @@ def gram_density(gram: Array, setting: Setting, stream: tuple[int, int]) -> Arra
     Parameters
     ----------
     gram : ndarray of shape (size, size)
-        ``F^T F / n_ridge`` or ``F F^T / n_ridge``, whichever is smaller, in column order.
+        ``F^T F / n_ridge`` or ``F F^T / n_ridge``, whichever is smaller. The upper triangle is filled in: a
+        product with a full matrix is faster.
     setting : Setting
         Gives the sizes.
     stream : tuple of int
@@ -43,13 +46,15 @@ def gram_density(gram: Array, setting: Setting, stream: tuple[int, int]) -> Arra
     ndarray of shape (points, 3)
         See `estimate_density`.
     """
-    seed = np.random.SeedSequence(entropy=stream[0], spawn_key=(stream[1], len(gram)))
-    return estimate_density(
-        lambda block: blas.dsymm(1.0, gram, block, lower=1),
-        len(gram),
-        setting.width,
-        np.random.default_rng(seed),
-    )
+    for rows in blocks(len(gram), 256):
+        gram[: rows.start, rows] = gram[rows, : rows.start].T
+        gram[rows, rows] += np.tril(gram[rows, rows], -1).T
+    return estimate_density(lambda block: gram @ block, len(gram), setting.width, probe_stream(*stream))
+
+
+def probe_stream(seed: int, index: int) -> np.random.Generator:
+    """Open the stream of the probes of a trial, apart from the streams of `open_streams`."""
+    return np.random.default_rng(np.random.SeedSequence(entropy=seed, spawn_key=(index, PROBE_KEY)))
 
 
 def estimate_density(

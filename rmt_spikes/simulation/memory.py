@@ -112,6 +112,7 @@ def check_memory(
     kept_vectors: int,
     memory: float | None = None,
     precision: Precision = "double",
+    local: bool = True,
 ) -> Plan:
     """Choose how a simulation uses memory; refuse one whose arrays cannot fit.
 
@@ -131,6 +132,8 @@ def check_memory(
         Bytes that may be used; by default half of what is available.
     precision : {"double", "single"}
         Floating type of the products.
+    local : bool
+        Whether the memory of this machine counts: False for workers elsewhere.
 
     Returns
     -------
@@ -142,7 +145,7 @@ def check_memory(
     DomainError
         Naming the largest dimension, `jobs` or `trials`, whichever has to be reduced.
     """
-    available = available_bytes()
+    available = available_bytes() if local else None
     if memory is None:
         if available is None:
             return IN_MEMORY

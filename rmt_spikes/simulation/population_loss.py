@@ -6,7 +6,7 @@ rows: a closed form for functions that are linear on both sides of 0, Mehler's s
 left by ``|corr|^(K+1) tail_i tail_j``.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -57,31 +57,56 @@ def population_loss(setting: Setting, weights: Array, coefficients: Array) -> Ex
     norms = np.sqrt(np.einsum("jk,jk->j", weights, weights))
     # Norms grow with the readout weight, and so do correlations: tiles of similar norms need terms alike.
     order = np.argsort(norms, kind="stable")
+    a = coefficients[order]
+
+    def energy(rows: RowExpansion, enough: float) -> Expectation:
+        total = Expectation(0.0, 0.0)
+        for left, right in tiles(norms.size):
+            same = left == right
+            sides = (rows.part(left), rows.part(right), weights[order[left]], weights[order[right]])
+            tile = tile_form(*sides, a[left], a[right], same=same, enough=enough)
+            total = Expectation(total.value + tile.value, total.error + tile.error)
+        return total
+
+    return loss_from_energy(setting, norms[order], weights[order, 0], a, energy)
+
+
+def loss_from_energy(
+    setting: Setting,
+    norms: Array,
+    first: Array,
+    coefficients: Array,
+    energy: Callable[[RowExpansion, float], Expectation],
+) -> Expectation | None:
+    """Compute the loss from whatever evaluates ``E (a^T sigma(W x))^2``.
+
+    Parameters
+    ----------
+    setting : Setting
+        Gives the activation, the target and `noise_std`.
+    norms, first : ndarray of shape (width,)
+        Norms of the rows, and their components along the teacher direction, the first axis.
+    coefficients : ndarray of shape (width,)
+        Fitted second layer.
+    energy : callable
+        Maps the expansions of the rows, and the error that each tile may leave, to the expectation.
+
+    Returns
+    -------
+    Expectation or None
+        As for `population_loss`.
+    """
+    labels = _label_energy(setting)
     for terms in ORDERS:
         try:
-            rows = expand_rows(setting.activation_function, norms[order], terms)
-            cross = _cross(setting, rows, weights[order, 0], coefficients[order], terms)
+            rows = expand_rows(setting.activation_function, norms, terms)
+            cross = _cross(setting, rows, first, coefficients, terms)
         except ConvergenceError:
             return None
-        if cross.error > LARGEST_ERROR / 4 * _label_energy(setting):
+        if cross.error > LARGEST_ERROR / 4 * labels:
             continue
-        enough = _ENOUGH * _label_energy(setting)
-        network = Expectation(0.0, 0.0)
-        for left, right in tiles(norms.size):
-            tile = tile_form(
-                rows.part(left),
-                rows.part(right),
-                weights[order[left]],
-                weights[order[right]],
-                coefficients[order[left]],
-                coefficients[order[right]],
-                same=left == right,
-                enough=enough * TILE**2 / norms.size**2,
-            )
-            network = Expectation(network.value + tile.value, network.error + tile.error)
-            if network.error > LARGEST_ERROR * _label_energy(setting):
-                break
-        value = _label_energy(setting) - 2 * cross.value + network.value + setting.noise_std**2
+        network = energy(rows, _ENOUGH * labels * min(1.0, TILE / norms.size) ** 2)
+        value = labels - 2 * cross.value + network.value + setting.noise_std**2
         error = 2 * cross.error + network.error
         if error <= LARGEST_ERROR * value:
             return Expectation(value, error)

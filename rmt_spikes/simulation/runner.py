@@ -34,6 +34,8 @@ def simulate(
     spectrum: Spectrum = "full",
     precision: Precision = "double",
     memory: float | None = None,
+    scheduler: Any = None,
+    spread: bool = False,
     on_trial: Callable[[Trial], object] | None = None,
 ) -> Observation:
     """Simulate the network of a setting exactly (docs/theory.md section 1).
@@ -72,7 +74,13 @@ def simulate(
         halves their time and moves singular values by about 1e-7, losses by less than 1e-6 of themselves.
     memory : float, optional
         Bytes that the arrays of all jobs together may take, the interpreter apart; half of the available
-        memory by default. Features that do not fit are computed twice, block by block.
+        memory by default. Features that do not fit are computed twice, block by block. With `scheduler`, of
+        each worker.
+    scheduler : str or distributed.Client, optional
+        A dask cluster that does the work, each thread of a worker one trial at a time (docs/large.md).
+    spread : bool
+        Whether all workers of the cluster together do one trial after the other, for matrices that fit none
+        of them; needs a `scheduler`, ``spectrum="top"`` or ``"density"``, and double precision.
     on_trial : callable, optional
         Called in this process with each trial as it finishes, in any order when ``jobs > 1``.
 
@@ -110,26 +118,29 @@ def simulate(
         raise DomainError("spectrum", f"must be one of {', '.join(get_args(Spectrum))}", spectrum)
     if precision not in get_args(Precision):
         raise DomainError("precision", f"must be one of {', '.join(get_args(Precision))}", precision)
-    plan = check_memory(
-        setting,
-        trials=trials,
-        jobs=jobs,
-        test_samples=test_samples,
-        kept_vectors=top if keep_vectors else 0,
-        memory=None if memory is None else _bytes(memory),
-        precision=precision,
-    )
-
+    limit = None if memory is None else _bytes(memory)
     options: dict[str, Any] = {
         "top": top,
         "test_samples": test_samples,
         "keep_vectors": keep_vectors,
         "spectrum": spectrum,
         "precision": precision,
-        "plan": plan,
     }
+    if scheduler is not None or spread is not False:
+        running = _run_on_cluster(setting, seed, trials, jobs, options, limit, scheduler, spread)
+    else:
+        plan = check_memory(
+            setting,
+            trials=trials,
+            jobs=jobs,
+            test_samples=test_samples,
+            kept_vectors=top if keep_vectors else 0,
+            memory=limit,
+            precision=precision,
+        )
+        running = _run(setting, seed, trials, jobs, options | {"plan": plan})
     done: list[Trial] = []
-    with closing(_run(setting, seed, trials, jobs, options)) as arriving:
+    with closing(running) as arriving:
         for trial in arriving:
             done.append(trial)
             if on_trial is not None:
@@ -160,6 +171,51 @@ def _run(
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             results.close()
+
+
+def _run_on_cluster(
+    setting: Setting,
+    seed: int,
+    trials: int,
+    jobs: int,
+    options: dict[str, Any],
+    memory: float | None,
+    scheduler: Any,
+    spread: bool,
+) -> Generator[Trial, None, None]:
+    """Yield the trials as a cluster finishes them."""
+    from rmt_spikes.simulation.cluster import open_client, run_spread_trials, run_trials
+
+    if not isinstance(spread, bool):
+        raise DomainError("spread", "must be True or False", spread)
+    if jobs != 1:
+        raise DomainError("jobs", "must be 1 with a scheduler, whose workers are the processes", jobs)
+    if spread:
+        _check_spread(setting, options, memory, scheduler)
+    with open_client(scheduler) as client:
+        if spread:
+            chosen = {name: options[name] for name in ("top", "spectrum")}
+            yield from run_spread_trials(client, setting, seed, trials, chosen)
+        else:
+            yield from run_trials(client, setting, seed, trials, options, memory)
+
+
+def _check_spread(setting: Setting, options: dict[str, Any], memory: float | None, scheduler: Any) -> None:
+    """Refuse what a trial over all workers cannot do."""
+    if scheduler is None:
+        raise DomainError("spread", "needs a scheduler", True)
+    if options["spectrum"] == "full":
+        raise DomainError("spectrum", 'must be "top" or "density" with spread', "full")
+    if options["spectrum"] == "density" and setting.n_ridge < setting.width:
+        raise DomainError("spectrum", 'must be "top" with spread and n_ridge < width', "density")
+    if not options["top"] < setting.width - 1:
+        raise DomainError("top", "must be below width - 1 with spread", options["top"])
+    required = {"precision": "double", "test_samples": None, "keep_vectors": False}
+    for field, value in required.items():
+        if options[field] != value:
+            raise DomainError(field, f"must be {value!r} with spread", options[field])
+    if memory is not None:
+        raise DomainError("memory", "must not be given with spread: the limits of the workers count", memory)
 
 
 def _limited_trial(threads: int, setting: Setting, seed: int, index: int, options: dict[str, Any]) -> Trial:

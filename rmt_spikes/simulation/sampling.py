@@ -74,8 +74,8 @@ def open_streams(seed: int, index: int) -> Streams:
     return Streams(**dict(zip(names, generators, strict=True)))
 
 
-def draw_weights(setting: Setting, stream: np.random.Generator) -> Array:
-    """Draw the first layer at initialisation (docs/theory.md section 1).
+def draw_weights(setting: Setting, stream: np.random.Generator, rows: int | None = None) -> Array:
+    """Draw the first layer at initialisation (docs/theory.md section 1), or its next rows.
 
     Parameters
     ----------
@@ -83,13 +83,15 @@ def draw_weights(setting: Setting, stream: np.random.Generator) -> Array:
         Gives `width` and `d`.
     stream : numpy.random.Generator
         Source of randomness.
+    rows : int, optional
+        Number of rows, `width` by default.
 
     Returns
     -------
-    ndarray of shape (width, d)
+    ndarray of shape (rows, d)
         Rows uniform on the unit sphere.
     """
-    weights = stream.standard_normal((setting.width, setting.d))
+    weights = stream.standard_normal((setting.width if rows is None else rows, setting.d))
     weights /= np.sqrt(np.einsum("jk,jk->j", weights, weights))[:, None]
     return weights
 

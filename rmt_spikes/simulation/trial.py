@@ -1,6 +1,6 @@
 """One trial: a network, its gradient step, and everything that is read off its features."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -8,9 +8,10 @@ import numpy as np
 from rmt_spikes.errors import DomainError
 from rmt_spikes.hermite import normalized_hermite
 from rmt_spikes.setting import Setting
+from rmt_spikes.simulation.alignment import POLYNOMIALS, readout_alignment, row_signs, squared_correlations
 from rmt_spikes.simulation.decomposition import Spectrum, decompose
 from rmt_spikes.simulation.density import gram_density
-from rmt_spikes.simulation.generalization import generalization_loss
+from rmt_spikes.simulation.generalization import LossEstimate, generalization_loss
 from rmt_spikes.simulation.memory import IN_MEMORY, Plan
 from rmt_spikes.simulation.network import first_step, output_factor
 from rmt_spikes.simulation.products import Precision
@@ -23,12 +24,6 @@ from rmt_spikes.simulation.sampling import (
     open_streams,
 )
 from rmt_spikes.simulation.second_batch import SecondBatch
-
-POLYNOMIALS = 5
-"""Number of polynomials (degrees 0 to 4) that singular vectors are compared with."""
-
-SIGN_THRESHOLD = 0.05
-"""A coefficient below this does not decide the sign of a singular vector: it may be noise."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -217,21 +212,15 @@ def run_trial(
     loss = generalization_loss(setting, weights, coefficients, step.beta, test_samples, streams.test_inputs)
 
     polynomials = normalized_hermite(POLYNOMIALS - 1, q)
-    feature = (polynomials @ result.left).T / np.sqrt(setting.n_ridge)
-    signs = row_signs(feature)
-    return Trial(
-        index=index,
-        objective=result.train + setting.ridge * float(coefficients @ coefficients),
+    trial = compose_trial(
+        setting,
+        index,
+        loss=loss,
         train=result.train,
-        test=loss.value,
-        test_error=loss.error,
-        test_samples=loss.samples,
-        beta_norm2=norm**2,
-        beta_cosine=float(step.beta[0]) / norm,
+        coefficients=coefficients,
         singular_values=result.singular_values,
-        alignment=squared_correlations(result.left, polynomials),
-        feature=feature * signs[:, None],
-        right_alignment=squared_correlations(result.right, readout_polynomials(setting.readout, alpha)),
+        overlaps=(polynomials @ result.left).T,
+        right=result.right,
         latent=RealisedLatent(
             beta_norm2=norm**2,
             beta_cosine=float(step.beta[0]) / norm,
@@ -240,11 +229,68 @@ def run_trial(
             q=q,
             labels=labels,
         ),
-        left_vectors=result.left * signs if keep_vectors else None,
-        right_vectors=result.right * signs if keep_vectors else None,
         method=result.method,
         residual=result.residual,
         density=densities[0] if densities else None,
+    )
+    if not keep_vectors:
+        return trial
+    signs = row_signs((polynomials @ result.left).T / np.sqrt(setting.n_ridge))
+    return replace(trial, left_vectors=result.left * signs, right_vectors=result.right * signs)
+
+
+def compose_trial(
+    setting: Setting,
+    index: int,
+    *,
+    loss: LossEstimate,
+    train: float,
+    coefficients: Array,
+    singular_values: Array,
+    overlaps: Array,
+    right: Array,
+    latent: RealisedLatent,
+    method: str,
+    residual: float,
+    density: Array | None,
+) -> Trial:
+    """Put a trial together from what was computed, without singular vectors.
+
+    Parameters
+    ----------
+    setting, index, loss, train, singular_values, latent, method, residual, density
+        As in `Trial`.
+    coefficients : ndarray of shape (width,)
+        Ridge solution.
+    overlaps : ndarray of shape (top, 5)
+        Inner products of the left singular vectors with ``h_k(q)``.
+    right : ndarray of shape (width, top)
+        Right singular vectors.
+
+    Returns
+    -------
+    Trial
+        The result.
+    """
+    polynomials = normalized_hermite(POLYNOMIALS - 1, latent.q)
+    feature = overlaps / np.sqrt(setting.n_ridge)
+    return Trial(
+        index=index,
+        objective=train + setting.ridge * float(coefficients @ coefficients),
+        train=train,
+        test=loss.value,
+        test_error=loss.error,
+        test_samples=loss.samples,
+        beta_norm2=latent.beta_norm2,
+        beta_cosine=latent.beta_cosine,
+        singular_values=singular_values,
+        alignment=squared_correlations(overlaps, polynomials),
+        feature=feature * row_signs(feature)[:, None],
+        right_alignment=readout_alignment(setting.readout, latent.alpha, right),
+        latent=latent,
+        method=method,
+        residual=residual,
+        density=density,
     )
 
 
@@ -269,63 +315,3 @@ def _train(
     gradient *= setting.step
     weights += gradient
     return _Step(step.beta, step.residual_energy)
-
-
-def row_signs(rows: Array) -> Array:
-    """Return the signs that make the leading entry of each row positive.
-
-    Parameters
-    ----------
-    rows : ndarray of shape (top, 5)
-        Coefficients, of arbitrary sign.
-
-    Returns
-    -------
-    ndarray of shape (top,)
-        The sign of the first entry above 0.05 in absolute value, or of the largest when there is none.
-    """
-    size = np.abs(rows)
-    large = size > SIGN_THRESHOLD
-    leading = np.where(large.any(axis=1), large.argmax(axis=1), size.argmax(axis=1))
-    entries = np.take_along_axis(rows, leading[:, None], axis=1)[:, 0]
-    return np.where(entries < 0.0, -1.0, 1.0)
-
-
-def readout_polynomials(readout: str, alpha: Array) -> Array:
-    """Evaluate the orthonormal polynomials of the readout law.
-
-    Parameters
-    ----------
-    readout : {"gaussian", "rademacher", "constant"}
-        The law of the readout weights.
-    alpha : ndarray of shape (width,)
-        Realised weights.
-
-    Returns
-    -------
-    ndarray of shape (5, width)
-        Degrees 0 to 4. A law on one or two points has only one or two polynomials: the others are zero.
-    """
-    table = normalized_hermite(POLYNOMIALS - 1, alpha)
-    degrees = {"gaussian": POLYNOMIALS, "rademacher": 2, "constant": 1}[readout]
-    table[degrees:] = 0.0
-    return table
-
-
-def squared_correlations(vectors: Array, functions: Array) -> Array:
-    """Square the correlations of unit vectors with functions of a latent variable.
-
-    Parameters
-    ----------
-    vectors : ndarray of shape (size, top)
-        Columns of norm 1.
-    functions : ndarray of shape (5, size)
-        Values of the functions, which are not centred.
-
-    Returns
-    -------
-    ndarray of shape (top, 5)
-        ``<v, f>^2 / ||f||^2``, and 0 where `f` is zero.
-    """
-    energy = np.einsum("ki,ki->k", functions, functions)
-    return (functions @ vectors).T ** 2 / np.where(energy > 0.0, energy, 1.0)
