@@ -119,7 +119,7 @@ def _repair(preactivations: Array, kinks: tuple[float, ...], inputs: Array, weig
             beyond = np.where(exact > kink, np.float32(np.inf), np.float32(-np.inf))
             # The nearest number in single precision may be the kink itself, or on its other side.
             near = exact.astype(np.float32)
-            wrong = (near > kink) != (exact > kink)
+            wrong = np.sign(near - np.float64(kink)) != np.sign(exact - kink)
             near[wrong] = np.nextafter(np.float32(kink), beyond[wrong])
             rows[samples, neurons] = near
 
