@@ -39,11 +39,12 @@ def cost(setting: rs.Setting, workers: int, per_worker: int, block_rows: int) ->
     # Of the off-diagonal part only the lower triangle, of the diagonal tiles both.
     half = (1 + 1 / tiles) / 2
     operations = (4 * n + 2 * m) * d * width + 2 * half * (m + d) * width**2 + 2 * PRODUCTS * width**2
-    # Blocks of samples go to every worker but their own. Tiles of the Gram matrix, and of the test loss, lack a
-    # side that lives elsewhere, which a worker fetches once: half of them, by the parity that decides where a
-    # tile goes; all of them when each worker has tiles of both parities.
+    # Blocks of samples go to every worker but their own. Tiles of the Gram matrix, and of the test loss, lack
+    # a side that lives elsewhere, which a worker fetches once: half of all, by the parity that decides where
+    # a tile goes, or all when a worker has tiles of both parities.
     rows = 8 * width * (workers - 1) * (1.0 if tiles > workers and workers % 2 else 0.5)
-    moved = 8 * (n + m) * d * (workers - 1) + rows * m + rows * d
+    # Each product with the Gram matrix brings home one vector from every worker.
+    moved = 8 * (n + m) * d * (workers - 1) + rows * m + rows * d + 8 * PRODUCTS * width * workers
     tasks = blocks[0] * (3 * tiles + 4) + blocks[1] * (gram_tiles + 2 * tiles + 3) + gram_tiles
     return Cost(operations, moved, worker_bytes(setting, workers, per_worker, block_rows), tasks)
 
@@ -98,11 +99,9 @@ def main() -> None:
         per_worker = len(tiling.neurons) // arguments.workers
         predicted = cost(setting, arguments.workers, per_worker, tiling.block_rows)
         rows.append((seconds, predicted))
-        moves, peaks = (
-            f"{predicted.moved / 1e6:>12.1f}{moved / 1e6:>10.1f}",
-            f"{predicted.memory / 1e6:>12.1f}",
-        )
-        print(f"{n:>6}{seconds:>9.1f}{predicted.operations / 1e9:>8.1f}{moves}{peaks}{peak / 1e6:>10.1f}")
+        print(f"{n:>6}{seconds:>9.1f}{predicted.operations / 1e9:>8.1f}", end="")
+        print(f"{predicted.moved / 1e6:>12.1f}{moved / 1e6:>10.1f}", end="")
+        print(f"{predicted.memory / 1e6:>12.1f}{peak / 1e6:>10.1f}")
     design = np.array([[each.operations, 1.0] for _, each in rows])
     rate, overhead = np.linalg.lstsq(design, np.array([seconds for seconds, _ in rows]), rcond=None)[0]
     print(f"fitted: {1 / rate / 1e9:.1f} GFlop/s on all workers, {overhead:.1f} s for products and tasks")

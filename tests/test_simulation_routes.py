@@ -130,7 +130,7 @@ def test_trials_have_a_density_when_it_is_asked_for():
     )
     (some,) = simulate(setting, trials=1, spectrum="density").trials
     (full,) = simulate(setting, trials=1).trials
-    assert some.singular_values.shape == (5,)
+    assert np.isfinite(some.singular_values).sum() == 5
     assert full.density is None
     points, density, error = some.density.T
     score = (density - exact_density(full.singular_values, points, 200)) / error

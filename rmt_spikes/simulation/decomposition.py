@@ -33,8 +33,8 @@ class Decomposition:
 
     Attributes
     ----------
-    singular_values : ndarray of shape (width,) or (top,)
-        Descending; all of them, with zeros that fill up when ``n_ridge < width``, or the top ones.
+    singular_values : ndarray of shape (width,)
+        Descending; zeros fill up when ``n_ridge < width``. NaN beyond the top ones unless all were computed.
     left, right : ndarray of shape (n_ridge, top) and (width, top)
         Singular vectors of the largest ones, as columns of norm 1.
     coefficients : ndarray of shape (width,)
@@ -155,8 +155,8 @@ def _complete(
             scaled = vectors[block.rows] / (np.sqrt(source.samples) * values[:top])
             both += block.features.T @ np.column_stack([scaled, small[block.rows]])
         right, coefficients = both[:, :top], both[:, top]
-    if not iterated:
-        values = np.concatenate([values, np.zeros(source.width - size)])
+    rest = np.nan if iterated else 0.0
+    values = np.concatenate([values, np.full(source.width - values.size, rest)])
     return _checked(source, values, right, coefficients, ridge, "lanczos" if iterated else "gram")
 
 

@@ -67,7 +67,7 @@ class Observation:
             sign of its feature is chosen once for all trials.
         """
         trials = self.trials
-        complete = all(t.singular_values.size == self.setting.width for t in trials)
+        complete = not any(np.isnan(t.singular_values).any() for t in trials)
         quantiles = np.stack([np.quantile(t.singular_values, QUANTILES) for t in trials])
         levels = (f"{p:g}" for p in QUANTILES)
         values = np.stack([t.singular_values[: len(t.feature)] for t in trials])

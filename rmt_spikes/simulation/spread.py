@@ -200,7 +200,7 @@ class _SpreadTrial:
             loss=self._test_loss(weights, coefficients),
             train=float(train),
             coefficients=coefficients,
-            singular_values=singular,
+            singular_values=np.append(singular, np.full(self._setting.width - top, np.nan)),
             overlaps=(right.T @ sums[:, 1:]) / (singular[:, None] * samples**0.5),
             right=right,
             latent=RealisedLatent(

@@ -94,9 +94,9 @@ class Trial:
         Standard error of `test` due to the finite number of test samples, or the bound on its error.
     beta_norm2, beta_cosine : float
         Squared norm of `beta` and its signed cosine with the teacher direction.
-    singular_values : ndarray of shape (width,) or (top,)
-        Of ``F / sqrt(n_ridge)``, descending; zeros fill up when ``n_ridge < width``. Only the top ones unless
-        the full spectrum was asked for.
+    singular_values : ndarray of shape (width,)
+        Of ``F / sqrt(n_ridge)``, descending; zeros fill up when ``n_ridge < width``. NaN beyond the top ones
+        unless the full spectrum was asked for.
     alignment : ndarray of shape (top, 5)
         Squared correlation of left singular vector `j` with ``He_k(q)``, `q` as realised.
     feature : ndarray of shape (top, 5)
@@ -144,12 +144,18 @@ class Trial:
     density: Array | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the reported numbers, ready for JSON (neither vectors nor per-sample latents)."""
+        """Return the reported numbers, ready for JSON (neither vectors nor per-sample latents).
+
+        Of the singular values, only those that are known.
+        """
         scalars = ("index", "objective", "train", "test", "test_error", "beta_norm2", "beta_cosine")
-        arrays = ("singular_values", "alignment", "feature", "right_alignment")
-        return {name: getattr(self, name) for name in scalars} | {
-            name: getattr(self, name).tolist() for name in arrays
-        }
+        arrays = ("alignment", "feature", "right_alignment")
+        known = self.singular_values[~np.isnan(self.singular_values)]
+        return (
+            {name: getattr(self, name) for name in scalars}
+            | {"singular_values": known.tolist()}
+            | {name: getattr(self, name).tolist() for name in arrays}
+        )
 
 
 def run_trial(
