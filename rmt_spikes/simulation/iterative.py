@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import numpy as np
+from scipy.sparse.linalg import ArpackError, LinearOperator, cg, eigsh
 
 from rmt_spikes.errors import ConvergenceError
 from rmt_spikes.simulation.dense import GramSolution
@@ -45,9 +46,6 @@ def solve_iterative(
     ConvergenceError
         When either iteration needs more than 20,000 products.
     """
-    # Costs a third of a second to import, and most trials do not need it.
-    from scipy.sparse.linalg import ArpackError, LinearOperator, cg, eigsh
-
     size = len(target)
     operator = LinearOperator((size, size), matvec=lambda vector: multiply(vector.ravel()), dtype=np.float64)
     # The same start each time: a trial is a function of its seed.

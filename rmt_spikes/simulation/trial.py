@@ -15,6 +15,7 @@ from rmt_spikes.simulation.generalization import LossEstimate, generalization_lo
 from rmt_spikes.simulation.memory import IN_MEMORY, Plan
 from rmt_spikes.simulation.network import first_step, output_factor
 from rmt_spikes.simulation.products import Precision
+from rmt_spikes.simulation.rank_one import rank_one_error
 from rmt_spikes.simulation.sampling import (
     Array,
     Streams,
@@ -111,6 +112,8 @@ class Trial:
         Left singular vectors, with the signs of `feature`; only with ``keep_vectors=True``.
     right_vectors : ndarray of shape (width, top) or None
         Matching right singular vectors.
+    rank_one_error : float or None
+        ``||G - c_1 a beta^T|| / ||c_1 a beta^T||`` in operator norm; only with ``gradient_error=True``.
     test_samples : int or None
         Number of fresh samples behind `test`; 0 when it was computed, and `test_error` is then the bound on
         its error.
@@ -138,6 +141,7 @@ class Trial:
     latent: RealisedLatent
     left_vectors: Array | None = None
     right_vectors: Array | None = None
+    rank_one_error: float | None = None
     test_samples: int | None = None
     method: str | None = None
     residual: float | None = None
@@ -166,6 +170,7 @@ def run_trial(
     top: int,
     test_samples: int | None,
     keep_vectors: bool,
+    gradient_error: bool = False,
     precision: Precision = "double",
     spectrum: Spectrum = "full",
     plan: Plan = IN_MEMORY,
@@ -184,6 +189,8 @@ def run_trial(
         Number of fresh samples behind `Trial.test`; None computes it.
     keep_vectors : bool
         Whether the trial keeps its singular vectors.
+    gradient_error : bool
+        Whether the distance of the gradient from rank one is measured.
     precision : {"double", "single"}
         Floating type of the products with the inputs.
     spectrum : {"full", "top", "density"}
@@ -199,7 +206,7 @@ def run_trial(
     streams = open_streams(seed, index)
     alpha = draw_readout(setting, streams.readout)
     weights = draw_weights(setting, streams.weights)
-    step = _train(setting, weights, alpha, streams, precision, plan.block_rows)
+    step = _train(setting, weights, alpha, streams, precision, plan.block_rows, gradient_error)
     norm = float(np.linalg.norm(step.beta))
     if norm == 0.0:
         raise DomainError("target", "must leave a first gradient that is not zero", setting.target)
@@ -238,6 +245,7 @@ def run_trial(
         method=result.method,
         residual=result.residual,
         density=densities[0] if densities else None,
+        rank_one_error=step.rank_one_error,
     )
     if not keep_vectors:
         return trial
@@ -259,12 +267,13 @@ def compose_trial(
     method: str,
     residual: float,
     density: Array | None,
+    rank_one_error: float | None = None,
 ) -> Trial:
     """Put a trial together from what was computed, without singular vectors.
 
     Parameters
     ----------
-    setting, index, loss, train, singular_values, latent, method, residual, density
+    setting, index, loss, train, singular_values, latent, method, residual, density, rank_one_error
         As in `Trial`.
     coefficients : ndarray of shape (width,)
         Ridge solution.
@@ -297,27 +306,38 @@ def compose_trial(
         method=method,
         residual=residual,
         density=density,
+        rank_one_error=rank_one_error,
     )
 
 
 class _Step(NamedTuple):
     beta: Array
     residual_energy: float
+    rank_one_error: float | None
 
 
 def _train(
-    setting: Setting, weights: Array, alpha: Array, streams: Streams, precision: Precision, block_rows: int
+    setting: Setting,
+    weights: Array,
+    alpha: Array,
+    streams: Streams,
+    precision: Precision,
+    block_rows: int,
+    gradient_error: bool,
 ) -> _Step:
     """Take the gradient step; the weights are changed in place, and the gradient is gone on return."""
+    readout = alpha / np.sqrt(setting.width)
     step = first_step(
         setting.activation_function,
         weights,
-        alpha / np.sqrt(setting.width),
+        readout,
         output_factor(setting),
         draw_batch(setting, setting.n, streams.first_inputs, streams.first_noise, block_rows),
         precision,
     )
     gradient = step.gradient
+    slope = float(setting.activation_expansion.coefficients[1])
+    error = rank_one_error(gradient, slope, readout, step.beta) if gradient_error else None
     gradient *= setting.step
     weights += gradient
-    return _Step(step.beta, step.residual_energy)
+    return _Step(step.beta, step.residual_energy, error)
