@@ -47,6 +47,11 @@ docs: $(VENV)/.installed-docs ## Build the documentation into docs/_build/html.
 
 bench: $(VENV)/.installed-test ## Measure the speed of predictions and simulations.
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python benchmarks/ratios.py
+	$(BIN)/python benchmarks/simulation_ratios.py
+	$(BIN)/python benchmarks/simulation_scaling.py
+	$(BIN)/python benchmarks/simulation_scaling.py --tall
+	$(BIN)/python benchmarks/spread_cost.py
+	$(BIN)/python benchmarks/peers.py
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest benchmarks --benchmark-enable --benchmark-only
 
 clean: ## Remove what the other targets made, the installation included.
