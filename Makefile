@@ -45,8 +45,13 @@ docs: $(VENV)/.installed-docs ## Build the documentation into docs/_build/html.
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
 	@echo "Documentation: $(abspath docs/_build/html/index.html)"
 
-bench: $(VENV)/.installed-test ## Measure the speed of predictions and simulations.
+bench: $(VENV)/.installed-bench ## Measure the speed of predictions and simulations.
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python benchmarks/ratios.py
+	$(BIN)/python benchmarks/simulation_ratios.py
+	$(BIN)/python benchmarks/simulation_scaling.py
+	$(BIN)/python benchmarks/simulation_scaling.py --tall
+	$(BIN)/python benchmarks/spread_cost.py
+	$(BIN)/python benchmarks/peers.py
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest benchmarks --benchmark-enable --benchmark-only
 
 clean: ## Remove what the other targets made, the installation included.
@@ -72,6 +77,11 @@ $(VENV)/.installed-base: pyproject.toml | $(BIN)/python
 $(VENV)/.installed-test: $(VENV)/.installed-base
 	@echo "Installing the test and lint tools into $(VENV)"
 	@$(PIP) install --editable '.[test]'
+	@touch $@
+
+$(VENV)/.installed-bench: $(VENV)/.installed-test
+	@echo "Installing the peers that are compared with into $(VENV)"
+	@$(PIP) install --editable '.[test,bench]'
 	@touch $@
 
 $(VENV)/.installed-docs: $(VENV)/.installed-base
