@@ -12,9 +12,9 @@ from small_case import case
 
 from rmt_spikes.errors import CaseError, DomainError
 from rmt_spikes.simulation import Trial, simulate
-from rmt_spikes.validation import Report, campaign, validate
-from rmt_spikes.validation.campaign import Progress
+from rmt_spikes.validation import Report, campaign, schedule, validate
 from rmt_spikes.validation.page import label, measured, number, show
+from rmt_spikes.validation.progress import Progress
 
 
 @pytest.fixture(scope="module")
@@ -44,13 +44,13 @@ def test_a_finished_run_is_not_simulated_again(
     def refuse(*_: object, **__: object) -> Trial:
         raise AssertionError("simulated again")
 
-    monkeypatch.setattr(campaign, "run_trial", refuse)
+    monkeypatch.setattr(schedule, "run_trial", refuse)
     validate(case(), out=copy)
     assert (copy / "report.json").read_bytes() == document
     assert (copy / "report.html").read_bytes() == page
     assert {path.name: path.read_bytes() for path in (copy / "figures").iterdir()} == before
     with pytest.raises(AssertionError, match="simulated again"):
-        validate(case(seed=4), out=copy)
+        validate(case(trials=5), out=copy)
 
 
 def test_an_interrupted_run_ends_like_an_uninterrupted_one(tmp_path: Path) -> None:
@@ -58,7 +58,7 @@ def test_an_interrupted_run_ends_like_an_uninterrupted_one(tmp_path: Path) -> No
 
     def stop(progress: Progress) -> None:
         seen.append(progress)
-        if progress == ("simulating", 5, 8):
+        if (progress.stage, progress.done, progress.total) == ("simulating", 5, 8):
             raise KeyboardInterrupt
 
     plain = case(figures=[])
@@ -66,7 +66,8 @@ def test_an_interrupted_run_ends_like_an_uninterrupted_one(tmp_path: Path) -> No
     with pytest.raises(KeyboardInterrupt):
         validate(plain, out=tmp_path / "stopped", on_progress=stop)
     assert [p.done for p in seen if p.stage == "simulating"] == list(range(6))
-    assert seen[0] == ("predicting", 0, 3)
+    assert seen[0] == Progress("predicting", 0, 3, case="tiny")
+    assert seen[-1].verdicts == {straight.cases[0].points[0].verdict: 1}
     assert not (tmp_path / "stopped" / "report.json").exists()
     seen.clear()
     resumed = validate(plain, out=tmp_path / "stopped", jobs=2, on_progress=seen.append)

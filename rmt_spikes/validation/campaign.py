@@ -2,38 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, NamedTuple
-
-from threadpoolctl import threadpool_limits
+from typing import Any
 
 from rmt_spikes.errors import CaseError, ConvergenceError, DomainError
 from rmt_spikes.setting import Setting
 from rmt_spikes.simulation import Trial
-from rmt_spikes.simulation.memory import check_memory, trial_bytes
-from rmt_spikes.simulation.trial import run_trial
 from rmt_spikes.theory import Prediction, predict
 from rmt_spikes.validation.case import Case, LossFigure, NegativeControl, Point
 from rmt_spikes.validation.compare import Comparison, Row, judge, matches, measure
-from rmt_spikes.validation.executor import work_through
+from rmt_spikes.validation.progress import OnProgress, Progress
+from rmt_spikes.validation.schedule import Batch, provide
 from rmt_spikes.validation.statistics import CONFIDENCE, Verdict, overall
-from rmt_spikes.validation.store import Store, fingerprint
-
-TOP = 5
-FEWEST_TEST_SAMPLES = 8000
-
-
-class Progress(NamedTuple):
-    """Where a campaign is: what it does, and how many of how many (predictions, trials, figures) are done."""
-
-    stage: str
-    done: int
-    total: int
-
-
-OnProgress = Callable[[Progress], None]
+from rmt_spikes.validation.store import Store
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,26 +67,6 @@ class CaseResult:
         return verdict
 
 
-class _Task(NamedTuple):
-    setting: Setting
-    seed: int
-    trial: int
-    keep_vectors: bool
-
-    @property
-    def options(self) -> dict[str, Any]:
-        # The defaults of `simulate`, so that any trial of a report is a trial of that command.
-        return {
-            "top": min(TOP, self.setting.width, self.setting.n_ridge),
-            "test_samples": max(FEWEST_TEST_SAMPLES, 2 * self.setting.n_ridge),
-            "keep_vectors": self.keep_vectors,
-        }
-
-    @property
-    def key(self) -> str:
-        return fingerprint(self.setting, **self.options)
-
-
 def run(
     case: Case,
     store: Store,
@@ -139,15 +102,33 @@ def run(
     """
     points = case.points()
     predictions, wrong = _predict_all(case, points, on_progress)
-    plan = {("point", i, 0): _tasks(point, case.trials, False) for i, point in enumerate(points)}
+    batches: dict[Hashable, Batch] = {}
+    for i, point in enumerate(points):
+        batches["point", i] = Batch(point, case.trials)
     for i, figure in enumerate(case.figures):
         if not isinstance(figure, LossFigure):
             # All figures keep the vectors, so that those of one setting share their trials.
             for j, point in enumerate(case.figure_points(figure)):
-                plan["figure", i, j] = _tasks(point, figure.trials, True)
-    _simulate([task for tasks in plan.values() for task in tasks], store, jobs, scheduler, on_progress)
-    trials = {place: _fetch(tasks, store) for place, tasks in plan.items()}
-    results = _compare(case, points, predictions, [trials["point", i, 0] for i in range(len(points))])
+                batches["figure", i, j] = Batch(point, figure.trials, keep_vectors=True)
+
+    places: dict[Hashable, int] = {("point", i): i for i in range(len(points))}
+
+    def judge_point(key: Hashable, trials: Sequence[Trial]) -> Verdict | None:
+        if key not in places:
+            return None
+        (result,) = _compare(case, [points[places[key]]], [predictions[places[key]]], [trials])
+        return result.verdict
+
+    trials = provide(
+        batches,
+        store,
+        jobs=jobs,
+        scheduler=scheduler,
+        judge=judge_point if on_progress is not None else None,
+        on_progress=on_progress,
+        case=case.name,
+    )
+    results = _compare(case, points, predictions, [trials[place] for place in places])
     return CaseResult(
         case=case,
         points=tuple(results),
@@ -155,7 +136,12 @@ def run(
             _try_wrong(case, results, control, prediction)
             for control, prediction in zip(case.negative_controls, wrong, strict=True)
         ),
-        figure_trials={(i, j): found for (kind, i, j), found in trials.items() if kind == "figure"},
+        figure_trials={
+            (i, j): trials["figure", i, j]
+            for i, figure in enumerate(case.figures)
+            if not isinstance(figure, LossFigure)
+            for j in range(len(case.figure_points(figure)))
+        },
     )
 
 
@@ -168,7 +154,7 @@ def _predict_all(
     made = []
     for done, predict_one in enumerate(work):
         if on_progress is not None:
-            on_progress(Progress("predicting", done, len(work)))
+            on_progress(Progress("predicting", done, len(work), case=case.name))
         made.append(predict_one())
     return made[: len(points)], made[len(points) :]
 
@@ -189,48 +175,11 @@ def _predict_wrong(point: Point, control: NegativeControl) -> Prediction | str:
     return _predict(point.setting.replace(**control.setting), **options)
 
 
-def _tasks(point: Point, count: int, keep_vectors: bool) -> list[_Task]:
-    return [_Task(point.setting, point.seed, number, keep_vectors) for number in range(count)]
-
-
-def _simulate(
-    tasks: Sequence[_Task], store: Store, jobs: int, scheduler: str | None, on_progress: OnProgress | None
-) -> None:
-    unique = dict.fromkeys((task.key, task.seed, task.trial) for task in tasks)
-    stored = {(key, seed): store.finished(key, seed) for key, seed, _ in unique}
-    missing = {(t.key, t.seed, t.trial): t for t in tasks if t.trial not in stored[t.key, t.seed]}
-    done, total = len(unique) - len(missing), len(unique)
-    if on_progress is not None:
-        on_progress(Progress("simulating", done, total))
-    # The largest first, so that no process is left with a long one at the end.
-    todo = sorted(missing.values(), key=lambda task: -trial_bytes(task.setting, task.options["test_samples"]))
-    if scheduler is None:
-        for setting, options in {task.key: (task.setting, task.options) for task in todo}.values():
-            samples = options["test_samples"]
-            check_memory(setting, trials=1, jobs=jobs, test_samples=samples, kept_vectors=TOP)
-    for task, trial in work_through(_one, todo, jobs, scheduler):
-        store.put(task.key, task.seed, task.setting, trial)
-        done += 1
-        if on_progress is not None:
-            on_progress(Progress("simulating", done, total))
-
-
-def _one(task: _Task) -> tuple[_Task, Trial]:
-    # One BLAS thread whatever the executor: sums are taken in the same order, results are the same bits.
-    with threadpool_limits(limits=1):
-        trial = run_trial(task.setting, task.seed, task.trial, **task.options)
-    return task, trial
-
-
-def _fetch(tasks: Sequence[_Task], store: Store) -> tuple[Trial, ...]:
-    return tuple(store.get(tasks[0].key, tasks[0].seed, [task.trial for task in tasks]))
-
-
 def _compare(
     case: Case,
     points: Sequence[Point],
     predictions: Sequence[Prediction | str],
-    trials: Sequence[tuple[Trial, ...]],
+    trials: Sequence[Sequence[Trial]],
 ) -> list[PointResult]:
     tolerances = case.tolerance_map()
     measured = [
@@ -246,7 +195,7 @@ def _compare(
                 point=point,
                 prediction=None if isinstance(prediction, str) else prediction,
                 error=str(prediction) if failed else None,
-                trials=found,
+                trials=tuple(found),
                 comparison=_comparison(case, [next(judged) for _ in rows]),
             )
         )

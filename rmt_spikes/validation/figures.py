@@ -15,9 +15,10 @@ from rmt_spikes.errors import ConvergenceError, RmtSpikesError
 from rmt_spikes.setting import Setting
 from rmt_spikes.simulation import Trial
 from rmt_spikes.theory import Prediction, predict
-from rmt_spikes.validation.campaign import CaseResult, OnProgress, PointResult, Progress
+from rmt_spikes.validation.campaign import CaseResult, PointResult
 from rmt_spikes.validation.case import CaseFigure, LossFigure, Point, SpectrumFigure
 from rmt_spikes.validation.feature_figure import feature_drawing
+from rmt_spikes.validation.progress import OnProgress, Progress
 from rmt_spikes.validation.statistics import t_interval
 from rmt_spikes.validation.style import Drawing, Theme, legend_above, panels, sizes
 
@@ -52,7 +53,7 @@ def drawings(result: CaseResult, jobs: int = 1, on_progress: OnProgress | None =
     made: list[Drawing | None] = []
     for i, figure in enumerate(result.case.figures):
         if on_progress is not None:
-            on_progress(Progress("drawing", i, len(result.case.figures)))
+            on_progress(Progress("drawing", i, len(result.case.figures), case=result.case.name))
         # A figure whose theory fails is left out: the points of the case say why, the rest is still a report.
         with suppress(ConvergenceError):
             made.append(_drawing(result, i, figure, jobs))

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from rmt_spikes.errors import CaseError
-from rmt_spikes.validation.campaign import CaseResult, ControlResult, OnProgress, PointResult, run
+from rmt_spikes.validation.campaign import CaseResult, ControlResult, PointResult, run
 from rmt_spikes.validation.case import Case
 from rmt_spikes.validation.document import to_json, write
 from rmt_spikes.validation.page import render_html
+from rmt_spikes.validation.progress import OnProgress
 from rmt_spikes.validation.statistics import CONFIDENCE, Verdict, overall
 from rmt_spikes.validation.store import Store
 from rmt_spikes.validation.style import PAPER, Drawing
@@ -88,11 +89,12 @@ def validate(
         (folder / "figures").mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise CaseError(str(folder), "", f"cannot be used as a folder: {error.strerror or error}") from None
-    with Store(folder / STORE_NAME) as store:
+    with Store(folder / STORE_NAME, {each.name: _identity(each, quick) for each in cases}) as store:
         results = [
             run(each, store, jobs=jobs, scheduler=scheduler, on_progress=on_progress) for each in cases
         ]
-    return write_report(results, folder, jobs=jobs, quick=quick, on_progress=on_progress)
+        # The store is held until the end: two runs must not write the same report either.
+        return write_report(results, folder, jobs=jobs, quick=quick, on_progress=on_progress)
 
 
 def write_report(
@@ -166,6 +168,11 @@ def provenance(results: Sequence[CaseResult], quick: bool) -> dict[str, Any]:
         "machine": f"{platform.system()} {platform.machine()}",
         "command": " ".join(["rmt-spikes validate", *files, "--out DIR", *(["--quick"] if quick else [])]),
     }
+
+
+def _identity(case: Case, quick: bool) -> dict[str, Any]:
+    """What makes a case another one when it changes; the rest may, and stored trials are used again."""
+    return {"seed": case.seed, "quick": quick, "setting": case.setting}
 
 
 def _load(case: Case | str | Path | Sequence[Case | str | Path] | None) -> list[Case]:
