@@ -12,9 +12,9 @@ from small_case import case
 
 from rmt_spikes.errors import CaseError, DomainError
 from rmt_spikes.simulation import Trial, simulate
-from rmt_spikes.validation import Report, campaign, validate
-from rmt_spikes.validation.campaign import Progress
+from rmt_spikes.validation import Report, campaign, schedule, validate
 from rmt_spikes.validation.page import label, measured, number, show
+from rmt_spikes.validation.progress import Progress
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +44,7 @@ def test_a_finished_run_is_not_simulated_again(
     def refuse(*_: object, **__: object) -> Trial:
         raise AssertionError("simulated again")
 
-    monkeypatch.setattr(campaign, "run_trial", refuse)
+    monkeypatch.setattr(schedule, "run_trial", refuse)
     validate(case(), out=copy)
     assert (copy / "report.json").read_bytes() == document
     assert (copy / "report.html").read_bytes() == page
@@ -95,7 +95,7 @@ def test_a_control_that_is_right_spoils_the_case(tmp_path: Path) -> None:
         "at": {"step_exponent": 0.1},
         "features": "corrected",
     }
-    loose = {claim: {"allowance": 1.0, "margin": 1.0} for claim in ("losses",)}
+    loose = {"losses": {"coefficient": 1.0, "exponent": 0.0, "margin": 1.0, "reason": "a test"}}
     options: dict[str, Any] = {"figures": [], "claims": ["losses"], "tolerances": loose}
     honest = validate(case(**options, negative_controls=[]), out=tmp_path)
     assert honest.verdict == "agrees"
