@@ -10,6 +10,14 @@ from rmt_spikes.errors import CaseError
 from rmt_spikes.validation import Case
 
 ROOT = Path(__file__).parents[1]
+STEADY = {**SETTING, "step_exponent": 0.3}
+SCALED: dict[str, Any] = {
+    "setting": STEADY,
+    "sweep": {},
+    "figures": [],
+    "negative_controls": [],
+    "quick": None,
+}
 
 
 def test_the_packaged_case_is_the_one_of_the_folder() -> None:
@@ -42,6 +50,27 @@ def test_points_are_all_combinations() -> None:
     assert [p.seed for p in points] == [3, 4, 5, 6, 7, 8]
     assert points[4].setting.ridge == 0.2
     assert points[4].setting.step == 2.0
+
+
+def test_a_range_is_a_list_of_values() -> None:
+    log = {"start": 0.01, "stop": 1.0, "points": 3, "spacing": "log"}
+    swept = case(**{**SCALED, "sweep": {"ridge": log}})
+    assert [p.setting.ridge for p in swept.points()] == [0.01, 0.1, 1.0]
+    swept = case(sweep={"step_exponent": {"start": 0.1, "stop": 0.4, "points": 4}})
+    assert [p.setting.step_exponent for p in swept.points()] == [0.1, 0.2, 0.3, 0.4]
+
+
+def test_sizes_stay_in_proportion() -> None:
+    scaled = case(**SCALED, scaling={"n": [60, 120, 240], "trials": [9, 6, 3]})
+    points = scaled.points()
+    assert [(p.setting.n, p.setting.d, p.setting.width, p.setting.n_ridge) for p in points] == [
+        (60, 30, 40, 60),
+        (120, 60, 80, 120),
+        (240, 120, 160, 240),
+    ]
+    assert [p.trials for p in points] == [9, 6, 3]
+    assert [dict(p.values) for p in points] == [{"n": 60}, {"n": 120}, {"n": 240}]
+    assert len({p.seed for p in points}) == 3
 
 
 def test_a_swept_step_replaces_the_one_of_the_setting() -> None:
@@ -79,8 +108,32 @@ def test_quick_is_smaller() -> None:
         ({"sweep": {"ridge": [1.0]}}, "setting.step_size"),
         ({"sweep": {"step_exponent": [0.1, "a"]}}, "setting.step_exponent"),
         ({"sweep": {"step_exponent": [0.1] * 1001}}, "sweep"),
-        ({"tolerances": {"losses": {"allowance": 0.2, "margin": 0.1}}}, "tolerances.losses"),
-        ({"tolerances": {"losses": {"allowance": 0.2}}}, "tolerances.losses.margin"),
+        ({"sweep": {"step_exponent": {"start": 0.0, "stop": 0.4}}}, "sweep.step_exponent.points"),
+        (
+            {"sweep": {"step_exponent": {"start": 0.0, "stop": 0.4, "points": 2, "spacing": "log"}}},
+            "sweep.step_exponent.start",
+        ),
+        ({"sweep": {"step_exponent": "0.1"}}, "sweep.step_exponent"),
+        ({"tolerances": {"losses": {"margin": 0.0}}}, "tolerances.losses.margin"),
+        ({"tolerances": {"losses": {"allowance": 0.2}}}, "tolerances.losses.allowance"),
+        ({"tolerances": {"losses": {"coefficient": 20.0}}}, "tolerances.losses.reason"),
+        ({"tolerances": {"shape": {"margin": 0.1}}}, "tolerances.shape.[key]"),
+        ({"precision": {"share": 0.2}}, "precision.most_trials"),
+        ({"precision": {"share": 1.5, "most_trials": 10}}, "precision.share"),
+        ({"given": "everything"}, "given"),
+        ({"method": "limit", "given": "first_stage"}, "given"),
+        ({"scaling": {"n": [100, 200, 400]}}, "scaling"),
+        ({**SCALED, "scaling": {"n": [100, 200]}}, "scaling.n"),
+        ({**SCALED, "scaling": {"n": [100, 400, 200]}}, "scaling.n"),
+        ({**SCALED, "scaling": {"n": [100, 200, 400], "trials": [3, 3]}}, "scaling.trials"),
+        ({**SCALED, "quick": {"trials": 2, "sweep": {"ridge": [1.0]}}}, "quick.sweep.ridge"),
+        ({"quick": {"trials": 2, "n": [50, 100, 200]}}, "quick.n"),
+        ({"quick": {"trials": 2, "sweep": {"step_exponent": [0.1]}}}, "negative_controls.0.at"),
+        ({"findings": [{"quantities": ["*"], "reason": "why"}]}, "findings.0.reference"),
+        (
+            {"findings": [{"quantities": ["*"], "reason": "x", "reference": "y", "at": {"n": 3}}]},
+            "findings.0.at",
+        ),
         (
             {"negative_controls": [{**CASE["negative_controls"][0], "at": {"step_exponent": 0.3}}]},
             "negative_controls.0.at",
@@ -90,6 +143,15 @@ def test_quick_is_smaller() -> None:
             {"negative_controls": [{**CASE["negative_controls"][0], "features": "x"}]},
             "negative_controls.0.features",
         ),
+        (
+            {"negative_controls": [{**CASE["negative_controls"][0], "theory": "no_inflation"}]},
+            "negative_controls.0.theory",
+        ),
+        (
+            {"negative_controls": [{"name": "x", "meaning": "y", "theory": "flat_earth"}]},
+            "negative_controls.0.theory",
+        ),
+        ({"negative_controls": [{"name": "x", "meaning": "y"}]}, "negative_controls.0.theory"),
         ({"figures": [{"kind": "pie"}]}, "figures.0"),
         ({"figures": [{"kind": "losses", "against": "ridge"}]}, "figures.0.against"),
         ({"figures": [{"kind": "features", "setting": {"d": 0}}]}, "setting.d"),

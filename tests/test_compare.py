@@ -14,9 +14,11 @@ from rmt_spikes.setting import Setting
 from rmt_spikes.simulation import Observation, RealisedLatent, Trial
 from rmt_spikes.theory import Losses, Prediction, predict
 from rmt_spikes.validation import Tolerance, compare
-from rmt_spikes.validation.compare import CLAIMS, TOLERANCES, judge, matches, measure
+from rmt_spikes.validation.compare import Evidence, judge, measure
+from rmt_spikes.validation.comparison import matches
 from rmt_spikes.validation.quantities import is_clear
 from rmt_spikes.validation.statistics import excess_p_value, holm, overall, t_interval
+from rmt_spikes.validation.tolerance import DEFAULT_CLAIMS, TOLERANCES
 
 SETTING = Setting(
     n=1800,
@@ -174,7 +176,7 @@ def test_wrong_agreement_is_rare() -> None:
 def test_a_right_prediction_agrees(prediction: Prediction) -> None:
     comparison = compare(prediction, draw(prediction, 24, 0.03, seed=1))
     assert comparison.verdict == "agrees"
-    assert {row.claim for row in comparison.rows} == set(CLAIMS)
+    assert {row.claim for row in comparison.rows} == set(DEFAULT_CLAIMS)
     quantities = [row.quantity for row in comparison.rows]
     assert len(quantities) == len(set(quantities)) == 2 + 3 + 2 + 6 + 7
 
@@ -188,7 +190,8 @@ def test_rows_have_the_numbers(prediction: Prediction) -> None:
     assert row.observed == pytest.approx(values.mean(), rel=1e-14)
     assert row.se == pytest.approx(se, rel=1e-12)
     assert row.z == pytest.approx((values.mean() - row.predicted) / se, rel=1e-10)
-    assert (row.allowance, row.margin) == pytest.approx((0.015 * row.predicted, 0.05 * row.predicted))
+    assert (row.allowance, row.margin) == pytest.approx((10.0 / 1800 * row.predicted, 0.03 * row.predicted))
+    assert (row.scale, row.coefficient, row.exponent) == (row.predicted, 10.0, 1.0)
     # 95 % point of t with 5 degrees of freedom, from tables: 2.015.
     assert row.interval is not None
     assert row.interval[1] - row.interval[0] == pytest.approx(2 * 2.015048 * se, rel=1e-6)
@@ -203,7 +206,8 @@ def test_false_disagreement_is_rare(prediction: Prediction) -> None:
 
 
 def judge_verdict(prediction: Prediction, observation: Observation) -> str:
-    rows = measure(prediction, observation.trials, CLAIMS, dict.fromkeys(CLAIMS, Tolerance(0.0, 1.0)))
+    tolerances = dict.fromkeys(DEFAULT_CLAIMS, Tolerance(0.0, 1.0, 1.0))
+    rows = measure(prediction, Evidence(trials=observation.trials), DEFAULT_CLAIMS, tolerances)
     return overall([row.verdict for row in judge(rows, 0.01)])
 
 
@@ -300,9 +304,13 @@ def test_a_spike_at_the_edge_is_not_clear(prediction: Prediction) -> None:
     near = replace(
         prediction, spikes=(prediction.spikes[0], replace(prediction.spikes[1], singular_value=1.01 * edge))
     )
-    comparison = compare(near, draw(prediction, 3, 0.02, seed=8))
+    observation = draw(prediction, 3, 0.02, seed=8)
+    comparison = compare(near, observation, claims=["spikes", "alignment", "edge"])
     assert not comparison.select("spikes[1].alignment*")
-    assert comparison.select("spikes[1].singular_value")
+    (row,) = comparison.select("spikes[1].singular_value")
+    assert (row.claim, row.exponent) == ("edge", 2.0 / 3.0)
+    (row,) = compare(prediction, observation).select("spikes[1].singular_value")
+    assert (row.claim, row.exponent) == ("spikes", 1.0)
 
 
 def test_more_spikes_than_vectors_are_left_out(prediction: Prediction) -> None:
@@ -316,19 +324,28 @@ def test_more_spikes_than_vectors_are_left_out(prediction: Prediction) -> None:
 def test_document(prediction: Prediction) -> None:
     document = compare(prediction, draw(prediction, 4, 0.02, seed=10)).to_dict()
     assert json.loads(json.dumps(document, allow_nan=False)) == document
-    assert document["schema"] == "rmt-spikes/comparison/1"
+    assert document["schema"] == "rmt-spikes/comparison/2"
     assert set(document["rows"][0]) == {
         "quantity",
         "claim",
+        "given",
         "predicted",
         "observed",
+        "trials",
+        "missing",
         "se",
         "z",
+        "gain",
+        "scale",
+        "coefficient",
+        "exponent",
         "allowance",
         "margin",
         "interval",
         "p_value",
         "verdict",
+        "trials_needed",
+        "finding",
     }
 
 
@@ -353,15 +370,31 @@ def test_bad_arguments_are_refused(prediction: Prediction, options: dict[str, ob
     assert caught.value.field == field
 
 
-@pytest.mark.parametrize("pair", [(0.1, 0.05), (-0.1, 0.05), (0.1, math.inf), (math.nan, 0.1)])
-def test_bad_tolerances_are_refused(pair: tuple[float, float]) -> None:
-    with pytest.raises(DomainError, match="tolerance"):
-        Tolerance(*pair)
+@pytest.mark.parametrize(
+    ("numbers", "field"),
+    [
+        ((-0.1, 1.0, 0.05), "coefficient"),
+        ((math.nan, 1.0, 0.05), "coefficient"),
+        ((0.1, -1.0, 0.05), "exponent"),
+        ((0.1, 1.0, 0.0), "margin"),
+        ((0.1, 1.0, math.inf), "margin"),
+    ],
+)
+def test_bad_tolerances_are_refused(numbers: tuple[float, float, float], field: str) -> None:
+    with pytest.raises(DomainError) as caught:
+        Tolerance(*numbers)
+    assert caught.value.field == field
+
+
+def test_a_margin_is_never_below_the_allowance() -> None:
+    tolerance = Tolerance(10.0, 1.0, 0.03)
+    assert (tolerance.allowance(100), tolerance.margin_at(100)) == (0.1, 0.1)
+    assert (tolerance.allowance(1000), tolerance.margin_at(1000)) == (0.01, 0.03)
 
 
 def test_tolerances_are_replaced(prediction: Prediction) -> None:
     comparison = compare(
-        prediction, draw(prediction, 8, 0.02, seed=1), tolerances={"losses": Tolerance(0.0, 0.001)}
+        prediction, draw(prediction, 8, 0.02, seed=1), tolerances={"losses": Tolerance(0.0, 1.0, 0.001)}
     )
     assert {row.verdict for row in comparison.select("losses.*")} == {"inconclusive"}
     assert comparison.select("spikes[0].singular_value")[0].margin == pytest.approx(

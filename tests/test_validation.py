@@ -96,7 +96,7 @@ def test_a_control_that_is_right_spoils_the_case(tmp_path: Path) -> None:
         "at": {"step_exponent": 0.1},
         "features": "corrected",
     }
-    loose = {claim: {"allowance": 1.0, "margin": 1.0} for claim in ("losses",)}
+    loose = {"losses": {"coefficient": 1.0, "exponent": 0.0, "margin": 1.0, "reason": "a test"}}
     options: dict[str, Any] = {"figures": [], "claims": ["losses"], "tolerances": loose}
     honest = validate(case(**options, negative_controls=[]), out=tmp_path)
     assert honest.verdict == "agrees"

@@ -11,6 +11,7 @@ from rmt_spikes.setting import Setting
 from rmt_spikes.simulation.decomposition import decompose
 from rmt_spikes.simulation.generalization import expected_loss
 from rmt_spikes.simulation.network import features, first_step, output_factor
+from rmt_spikes.simulation.rank_one import rank_one_error
 from rmt_spikes.simulation.sampling import Array, draw_batch, draw_readout, draw_weights, open_streams
 
 POLYNOMIALS = 5
@@ -104,6 +105,8 @@ class Trial:
         Left singular vectors, with the signs of `feature`; only with ``keep_vectors=True``.
     right_vectors : ndarray of shape (width, top) or None
         Matching right singular vectors.
+    rank_one_error : float or None
+        ``||G - c_1 a beta^T|| / ||c_1 a beta^T||`` in operator norm; only with ``gradient_error=True``.
     """
 
     index: int
@@ -120,6 +123,7 @@ class Trial:
     latent: RealisedLatent
     left_vectors: Array | None = None
     right_vectors: Array | None = None
+    rank_one_error: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the reported numbers, ready for JSON (neither vectors nor per-sample latents)."""
@@ -131,7 +135,14 @@ class Trial:
 
 
 def run_trial(
-    setting: Setting, seed: int, index: int, *, top: int, test_samples: int, keep_vectors: bool
+    setting: Setting,
+    seed: int,
+    index: int,
+    *,
+    top: int,
+    test_samples: int,
+    keep_vectors: bool,
+    gradient_error: bool = False,
 ) -> Trial:
     """Simulate one network.
 
@@ -147,6 +158,8 @@ def run_trial(
         Number of fresh samples behind `Trial.test`.
     keep_vectors : bool
         Whether the trial keeps its singular vectors.
+    gradient_error : bool
+        Whether the distance of the gradient from rank one is measured.
 
     Returns
     -------
@@ -161,6 +174,8 @@ def run_trial(
     readout = alpha / np.sqrt(setting.width)
     step = first_step(activation, weights, readout, output_factor(setting), first)
     gradient = step.gradient
+    slope = float(setting.activation_expansion.coefficients[1])
+    error = rank_one_error(gradient, slope, readout, step.beta) if gradient_error else None
     gradient *= setting.step
     weights += gradient
     beta, residual_energy = step.beta, step.residual_energy
@@ -212,6 +227,7 @@ def run_trial(
         ),
         left_vectors=result.left * signs if keep_vectors else None,
         right_vectors=result.right * signs if keep_vectors else None,
+        rank_one_error=error,
     )
 
 

@@ -15,10 +15,11 @@ from rmt_spikes.errors import ConvergenceError, RmtSpikesError
 from rmt_spikes.setting import Setting
 from rmt_spikes.simulation import Trial
 from rmt_spikes.theory import Prediction, predict
-from rmt_spikes.validation.campaign import CaseResult, PointResult
-from rmt_spikes.validation.case import CaseFigure, LossFigure, Point, SpectrumFigure
+from rmt_spikes.validation.case import Point
+from rmt_spikes.validation.case_tables import CaseFigure, LossFigure, SpectrumFigure
 from rmt_spikes.validation.feature_figure import feature_drawing
 from rmt_spikes.validation.progress import OnProgress, Progress
+from rmt_spikes.validation.results import CaseResult, PointResult
 from rmt_spikes.validation.statistics import t_interval
 from rmt_spikes.validation.style import Drawing, Theme, legend_above, panels, sizes
 

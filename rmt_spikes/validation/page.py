@@ -7,17 +7,24 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rmt_spikes.validation.campaign import CaseResult
+from rmt_spikes.validation.results import CaseResult
 from rmt_spikes.validation.statistics import CONFIDENCE
 from rmt_spikes.validation.style import DARK, LIGHT, Drawing
 
 NEGLIGIBLE = 1e-12
 CLAIM_MEANINGS = {
+    "gradient": "relative distance of the gradient from the rank-one matrix",
     "latent": "norm of the learnt direction, its cosine with the teacher",
     "losses": "ridge objective, training and test loss",
-    "spikes": "singular values outside the bulk",
+    "improvement": "what the step takes from each loss, in pairs on the same random numbers",
+    "count": "number of singular values clear of the bulk",
+    "spikes": "singular values clear of the bulk",
+    "edge": "spikes next to the edge of the bulk, and the edge",
     "alignment": "which polynomials of q the left vectors of the spikes carry",
+    "right_alignment": "which polynomials of the readout weights the right vectors carry",
+    "feature": "the same as signed coefficients",
     "bulk": "quantiles of all singular values",
+    "bulk_law": "distances between the empirical and the predicted law of the singular values",
 }
 
 

@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from rmt_spikes.errors import CaseError
-from rmt_spikes.validation.campaign import CaseResult, ControlResult, PointResult, run
+from rmt_spikes.validation.campaign import run
 from rmt_spikes.validation.case import Case
 from rmt_spikes.validation.document import to_json, write
 from rmt_spikes.validation.page import render_html
 from rmt_spikes.validation.progress import OnProgress
-from rmt_spikes.validation.statistics import CONFIDENCE, Verdict, overall
+from rmt_spikes.validation.results import CaseResult
+from rmt_spikes.validation.statistics import Verdict, overall
 from rmt_spikes.validation.store import Store
 from rmt_spikes.validation.style import PAPER, Drawing
 
@@ -186,46 +187,7 @@ def _load(case: Case | str | Path | Sequence[Case | str | Path] | None) -> list[
 
 
 def _case_document(result: CaseResult, drawn: Sequence[Drawing]) -> dict[str, Any]:
-    case = result.case
-    return {
-        "name": case.name,
-        "title": case.title,
-        "description": case.description.strip(),
-        "verdict": result.verdict,
-        "family_rate": case.family_rate,
-        "confidence": CONFIDENCE,
-        "tolerances": {
-            claim: {"allowance": tolerance.allowance, "margin": tolerance.margin}
-            for claim, tolerance in case.tolerance_map().items()
-            if claim in case.claims
-        },
-        "points": [_point_document(point) for point in result.points],
-        "negative_controls": [_control_document(control) for control in result.controls],
-        "figures": [f"figures/{drawing.name}.svg" for drawing in drawn],
-    }
-
-
-def _point_document(result: PointResult) -> dict[str, Any]:
-    return {
-        "values": dict(result.point.values),
-        "seed": result.point.seed,
-        "trials": len(result.trials),
-        "verdict": result.verdict,
-        "error": result.error,
-        "prediction": None if result.prediction is None else result.prediction.to_dict(),
-        "rows": [row.to_dict() for row in result.comparison.rows],
-    }
-
-
-def _control_document(result: ControlResult) -> dict[str, Any]:
-    control = result.control
-    return {
-        "name": control.name,
-        "meaning": control.meaning,
-        "at": dict(control.at),
-        "rejected": result.rejected,
-        "rows": [row.to_dict() for row in result.comparison.rows],
-    }
+    return {**result.to_dict(), "figures": [f"figures/{drawing.name}.svg" for drawing in drawn]}
 
 
 def _versions() -> dict[str, str]:

@@ -31,7 +31,8 @@ class Task:
     setting: Setting
     seed: int
     trial: int
-    keep_vectors: bool
+    keep_vectors: bool = False
+    gradient_error: bool = False
 
     @property
     def options(self) -> dict[str, Any]:
@@ -40,6 +41,7 @@ class Task:
             "top": min(TOP, self.setting.width, self.setting.n_ridge),
             "test_samples": max(FEWEST_TEST_SAMPLES, 2 * self.setting.n_ridge),
             "keep_vectors": self.keep_vectors,
+            "gradient_error": self.gradient_error,
         }
 
     @property
@@ -60,16 +62,20 @@ class Batch:
         Number of trials; they are numbered from 0.
     keep_vectors
         Whether they keep their singular vectors.
+    gradient_error
+        Whether the distance of the gradient from rank one is measured.
     """
 
     point: Point
     count: int
     keep_vectors: bool = False
+    gradient_error: bool = False
 
     def tasks(self) -> list[Task]:
         """The trials."""
         setting, seed = self.point.setting, self.point.seed
-        return [Task(setting, seed, number, self.keep_vectors) for number in range(self.count)]
+        extras = (self.keep_vectors, self.gradient_error)
+        return [Task(setting, seed, number, *extras) for number in range(self.count)]
 
 
 def provide(

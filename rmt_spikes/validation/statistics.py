@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import stdtr, stdtrit
+from scipy.special import betaincinv, ndtr, stdtr, stdtrit
 
 Array = NDArray[np.float64]
 Verdict = Literal["agrees", "disagrees", "inconclusive"]
 
 CONFIDENCE = 0.90
 FAMILY_RATE = 0.01
+MOST_TRIALS = 1_000_000
 
 
 def t_interval(difference: ArrayLike, se: ArrayLike, trials: int, confidence: float = CONFIDENCE) -> Array:
@@ -93,3 +95,145 @@ def overall(verdicts: Sequence[Verdict]) -> Verdict:
     if "disagrees" in verdicts:
         return "disagrees"
     return "inconclusive" if "inconclusive" in verdicts or not verdicts else "agrees"
+
+
+def trials_to_tell(
+    difference: float,
+    scatter: float,
+    allowance: float,
+    margin: float,
+    rate: float,
+    confidence: float = CONFIDENCE,
+) -> int | None:
+    """Number of trials that would have ended a row in agreement or disagreement.
+
+    Parameters
+    ----------
+    difference
+        Observed minus predicted.
+    scatter
+        Standard deviation between trials.
+    allowance, margin
+        Of the row.
+    rate
+        Level at which the row is called wrong: the family rate over the number of rows, Holm's first step.
+    confidence
+        Two-sided confidence of the equivalence interval.
+
+    Returns
+    -------
+    int or None
+        The least number of trials, were difference and scatter to stay what they are; None above a million.
+
+    Notes
+    -----
+    Both verdicts are monotone in the number of trials when the difference is held fixed, so the least number
+    is found by bisection.
+    """
+
+    def told(trials: int) -> bool:
+        se = scatter / np.sqrt(trials)
+        low, high = t_interval(difference, se, trials, confidence)
+        inside = -margin <= low and high <= margin
+        return bool(inside or excess_p_value(difference, se, allowance, trials) <= rate)
+
+    if not told(MOST_TRIALS):
+        return None
+    low, high = 1, MOST_TRIALS
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if told(middle) else (middle, high)
+    return high
+
+
+def power(error: float, se: float, allowance: float, trials: int, rate: float) -> float:
+    """Probability that a row with a given true error is called wrong.
+
+    Parameters
+    ----------
+    error
+        True difference, above the allowance.
+    se
+        True standard error of the mean of the trials.
+    allowance
+        Of the row.
+    trials
+        Number of trials behind the standard error.
+    rate
+        Level of the test.
+
+    Returns
+    -------
+    float
+        Of the normal approximation with Student's critical value, tails on the other side neglected.
+    """
+    critical = float(stdtrit(trials - 1, 1.0 - rate))
+    return float(ndtr((abs(error) - allowance) / se - critical))
+
+
+def binomial_interval(count: int, trials: int, confidence: float = 0.95) -> tuple[float, float]:
+    """Exact (Clopper-Pearson) interval of a probability.
+
+    Parameters
+    ----------
+    count, trials
+        Number of events, and of independent trials.
+    confidence
+        Two-sided; each side has half of what is missing.
+
+    Returns
+    -------
+    tuple of float
+    """
+    tail = 0.5 * (1.0 - confidence)
+    low = 0.0 if count == 0 else float(betaincinv(count, trials - count + 1, tail))
+    high = 1.0 if count == trials else float(betaincinv(count + 1, trials - count, 1.0 - tail))
+    return low, high
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """A weighted straight line ``intercept + slope x`` and its covariance.
+
+    Attributes
+    ----------
+    intercept, slope
+        Coefficients.
+    intercept_se, slope_se
+        Their standard errors, from the standard errors of the data.
+    misfit
+        Sum of squared residuals in units of the standard errors, of ``points - 2`` degrees of freedom.
+    """
+
+    intercept: float
+    slope: float
+    intercept_se: float
+    slope_se: float
+    misfit: float
+
+
+def fit_line(x: ArrayLike, y: ArrayLike, se: ArrayLike) -> Line:
+    """Fit a straight line by weighted least squares.
+
+    Parameters
+    ----------
+    x, y, se
+        Abscissas (at least two different ones), data and their standard errors, shape ``(points,)``.
+
+    Returns
+    -------
+    Line
+    """
+    x, y, se = (np.asarray(v, dtype=float) for v in (x, y, se))
+    design = np.stack([np.ones_like(x), x], axis=1) / se[:, None]
+    covariance = np.linalg.inv(design.T @ design)
+    coefficients = covariance @ (design.T @ (y / se))
+    residuals = y / se - design @ coefficients
+    errors = np.sqrt(np.diag(covariance))
+    return Line(
+        intercept=float(coefficients[0]),
+        slope=float(coefficients[1]),
+        intercept_se=float(errors[0]),
+        slope_se=float(errors[1]),
+        misfit=float(residuals @ residuals),
+    )
