@@ -121,6 +121,9 @@ def validate(
         str | None, typer.Option(metavar="ADDRESS", help="Simulate on the dask cluster of this scheduler.")
     ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Smaller and fewer: seconds, not minutes.")] = False,
+    repetition: Annotated[
+        int, typer.Option(min=0, max=1000, help="Number of the repetition: each has other random numbers.")
+    ] = 0,
     as_json: AsJson = False,
 ) -> None:
     """Simulate the settings of a case, compare with the theory, and write a report."""
@@ -132,6 +135,7 @@ def validate(
     with _reporting(kept):
         from rmt_spikes.validation import validate as validate_cases
         from rmt_spikes.validation.progress import Progress, shown_progress
+        from rmt_spikes.validation.provenance import processors
 
         with shown_progress() as show:
 
@@ -144,9 +148,10 @@ def validate(
             report = validate_cases(
                 cases or None,
                 out=out,
-                jobs=_processors() if jobs is None else jobs,
+                jobs=processors() if jobs is None else jobs,
                 scheduler=scheduler,
                 quick=quick,
+                repetition=repetition,
                 on_progress=follow,
             )
         if as_json:
@@ -241,13 +246,6 @@ def _read_setting(path: Path, overrides: list[str] | None) -> Setting:
     from rmt_spikes.setting import Setting
 
     return Setting.from_toml(path, overrides or ())
-
-
-def _processors() -> int:
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:
-        return os.cpu_count() or 1
 
 
 def _print_json(document: Any) -> None:

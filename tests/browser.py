@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import matplotlib.image
 import numpy as np
@@ -54,8 +54,8 @@ class Browser:
         Ends of the pipes.
     """
 
-    def __init__(self, send: int, receive: int) -> None:
-        self._send, self._receive = send, os.fdopen(receive, "rb")
+    def __init__(self, send: int, receive: BinaryIO) -> None:
+        self._send, self._receive = send, receive
         self._pending = b""
         self._count = 0
         self._session: str | None = None
@@ -67,7 +67,7 @@ class Browser:
 
     def _read(self) -> dict[str, Any]:
         while b"\0" not in self._pending:
-            piece = self._receive.read1(1 << 16)
+            piece = os.read(self._receive.fileno(), 1 << 16)
             assert piece, "the browser has gone"
             self._pending += piece
         message, _, self._pending = self._pending.partition(b"\0")
@@ -97,13 +97,17 @@ class Browser:
             deviceScaleFactor=1,
             mobile=width < 600,
         )
-        features = [{"name": "prefers-color-scheme", "value": theme}]
-        self._call("Emulation.setEmulatedMedia", media="", features=features)
+        self.prefer(theme)
         self.requests = []
         self._call("Page.navigate", url=page.absolute().as_uri())
         while self._read().get("method") != "Page.loadEventFired":
             pass
         self.run("Promise.all([...document.images].map(each => each.decode()))")
+
+    def prefer(self, theme: str, media: str = "screen") -> None:
+        """Take the part of a reader who prefers light or dark, of the screen or of paper."""
+        features = [{"name": "prefers-color-scheme", "value": theme}]
+        self._call("Emulation.setEmulatedMedia", media=media, features=features)
 
     def run(self, expression: str) -> Any:
         """Value of a JavaScript expression, awaited."""
@@ -113,9 +117,12 @@ class Browser:
 
     def press(self, key: str) -> None:
         """Press and release a key."""
-        codes = {"Tab": 9, "Enter": 13, "ArrowRight": 39}
-        for kind in ("rawKeyDown", "keyUp"):
-            self._call("Input.dispatchKeyEvent", type=kind, key=key, windowsVirtualKeyCode=codes[key])
+        codes = {"Tab": 9, "Enter": 13}
+        text = {"text": "\r"} if key == "Enter" else {}
+        self._call(
+            "Input.dispatchKeyEvent", type="keyDown", key=key, windowsVirtualKeyCode=codes[key], **text
+        )
+        self._call("Input.dispatchKeyEvent", type="keyUp", key=key, windowsVirtualKeyCode=codes[key])
 
     def screenshot(self, path: Path | None = None, *, whole: bool = False) -> np.ndarray:
         """Picture of the window, or of the whole page, as an array of bytes (height, width, channel)."""
@@ -161,7 +168,8 @@ def browser() -> Iterator[Browser]:
         os.close(read_in)
         os.close(write_out)
         try:
-            yield Browser(write_in, read_out)
+            with os.fdopen(read_out, "rb") as receive:
+                yield Browser(write_in, receive)
         finally:
             os.close(write_in)
             process.kill()
