@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -36,6 +36,8 @@ from rmt_spikes.validation.tolerance import DEFAULT_CLAIMS, TOLERANCES, Toleranc
 
 MAXIMUM_POINTS = 1000
 QUICK_CURVE_POINTS = 11
+
+_Placed = TypeVar("_Placed", NegativeControl, Finding)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -236,6 +238,10 @@ class Case(BaseModel):
         if self.scaling is not None:
             sizes = self.quick.n or self.scaling.n
             update["scaling"] = self.scaling.model_copy(update={"n": sizes, "trials": None})
+            # A control or finding at the i-th size stays there, or at the largest where there are fewer.
+            places = {n: sizes[min(i, len(sizes) - 1)] for i, n in enumerate(self.scaling.n)}
+            update["negative_controls"] = [_moved(each, places) for each in self.negative_controls]
+            update["findings"] = [_moved(each, places) for each in self.findings]
         return self.model_copy(update=update)
 
 
@@ -273,6 +279,11 @@ def _resized(setting: Setting, n: int) -> Setting:
         name: max(1, round(getattr(setting, name) * n / setting.n)) for name in ("d", "width", "n_ridge")
     }
     return setting.replace(n=n, **sizes)
+
+
+def _moved(table: _Placed, places: Mapping[int, int]) -> _Placed:
+    at = {key: places.get(value, value) if key == "n" else value for key, value in table.at.items()}
+    return table.model_copy(update={"at": at})
 
 
 def _merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
