@@ -55,6 +55,7 @@ docs: $(VENV)/.installed-docs ## Build the documentation into docs/_build/html.
 
 bench: $(VENV)/.installed-test ## Measure the speed of predictions and simulations.
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python benchmarks/ratios.py
+	$(BIN)/python benchmarks/campaign.py
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest benchmarks --benchmark-enable --benchmark-only
 
 clean: ## Remove what the other targets made, the installation included.

@@ -190,8 +190,9 @@ def test_text_of_files_stays_text(hostile_report: tuple[Path, Report]) -> None:
     folder, _ = hostile_report
     for name in ("report.html", "cases/tiny.html"):
         page = Page(folder / name)
-        assert " ".join(HOSTILE.split()) in " ".join(page.text.split())
-        assert "49" not in re.findall(r"onerror.{0,40}", page.text)[0]
+        shown = HOSTILE.replace("\u202e", "\ufffd").replace("\x07", "\ufffd")
+        assert shown in page.text
+        assert not re.search(r"[\u202e\x07]", page.source)
     for name in ("report.md", "cases/tiny.md"):
         text = (folder / name).read_text(encoding="utf-8")
         assert "<script" not in re.sub(r"\\.", "", text)
@@ -206,7 +207,7 @@ def test_text_of_files_stays_text(hostile_report: tuple[Path, Report]) -> None:
 def test_markdown_shows_figures_that_are_there(
     small_report: tuple[Path, Report], hostile_report: tuple[Path, Report]
 ) -> None:
-    for folder, count in ((small_report[0], 3), (hostile_report[0], 1)):
+    for folder, count in ((small_report[0], 3), (hostile_report[0], 3)):
         found = 0
         for path in folder.rglob("*.md"):
             for target in re.findall(r"(?<!\\)\]\(([^)]+)\)", path.read_text(encoding="utf-8")):

@@ -10,6 +10,7 @@ from typing import Any
 
 NEGLIGIBLE = 1e-12
 MISSING = "\N{EN DASH}"
+REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 MINUS = "\N{MINUS SIGN}"
 MARKDOWN_SIGNS = re.compile(r"([\\`*_{}\[\]()<>#+!|~$&:])")
 
@@ -64,6 +65,13 @@ def label(values: Mapping[str, Any]) -> str:
 def markdown(text: Any) -> str:
     """Text on one line in which no sign means anything to Markdown, HTML or a formula."""
     return MARKDOWN_SIGNS.sub(r"\\\1", " ".join(str(text).split()))
+
+
+def printable(value: Any) -> Any:
+    """Value with a sign of replacement for what is no text: controls, and marks that turn the direction."""
+    if type(value) is not str or value.isprintable():
+        return value
+    return "".join(c if c.isprintable() or c.isspace() else REPLACEMENT for c in value)
 
 
 FILTERS = {

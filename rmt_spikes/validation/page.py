@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from rmt_spikes.validation.notation import FILTERS
+from rmt_spikes.validation.notation import FILTERS, printable
 from rmt_spikes.validation.provenance import Run
 from rmt_spikes.validation.style import DARK, LIGHT, Drawing
 
@@ -96,6 +96,7 @@ def _environment(autoescape: bool) -> Environment:
         loader=PackageLoader("rmt_spikes.validation"),
         autoescape=autoescape,
         undefined=StrictUndefined,
+        finalize=printable,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
