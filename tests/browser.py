@@ -104,8 +104,8 @@ class Browser:
             pass
         self.run("Promise.all([...document.images].map(each => each.decode()))")
 
-    def prefer(self, theme: str, media: str = "screen") -> None:
-        """Take the part of a reader who prefers light or dark, of the screen or of paper."""
+    def prefer(self, theme: str, media: str = "") -> None:
+        """Take the part of a reader who prefers light or dark; `media` is "print" for one with paper."""
         features = [{"name": "prefers-color-scheme", "value": theme}]
         self._call("Emulation.setEmulatedMedia", media=media, features=features)
 

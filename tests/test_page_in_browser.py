@@ -40,11 +40,17 @@ CONTRAST = """
   return worst;
 })()
 """
-FIGURES = """
-[...document.images].map(e => {
+SHOWN = "[...document.images].filter(e => e.getClientRects().length)"
+FIGURES = f"""
+{SHOWN}.map(e => {{
   const r = e.getBoundingClientRect();
   return [r.left + scrollX, r.top + scrollY, r.width, r.height, e.naturalWidth];
-})
+}})
+"""
+# Tables that are wider than the page.
+CUT = """
+[...document.querySelectorAll("table")].filter(e => e.getBoundingClientRect().right > innerWidth + 1)
+  .map(e => e.caption.innerText)
 """
 SKIP = "document.querySelector('.skip').getBoundingClientRect()"
 OVERFLOW = "document.documentElement.scrollWidth - innerWidth"
@@ -74,13 +80,24 @@ def faults(chromium: Browser, page: Path, width: int, theme: str) -> list[str]:
     background = picture[-1, -1].mean()
     if (background < 60) != (theme == "dark"):
         found.append(f"background of {background:.0f} in a {theme} page")
-    for left, top, wide, high, natural in chromium.run(FIGURES):
-        inside = picture[int(top) : int(top + high), int(left) : int(left + wide)]
-        # Axes, curves and text: a figure that was not drawn has the one colour of the page.
-        if natural == 0 or wide < 0.7 * min(width, 800) or high < 100 or len(np.unique(inside)) < 20:
-            found.append(f"figure of {wide} x {high} pixels with {len(np.unique(inside))} shades")
+    found += bad_figures(chromium, picture, 0.7 * min(width, 800))
     elsewhere = [url for url in chromium.requests if not url.startswith(("data:", page.absolute().as_uri()))]
     found += [f"asks for {url}" for url in elsewhere]
+    return found
+
+
+def bad_figures(chromium: Browser, picture: np.ndarray, least: float) -> list[str]:
+    """Figures that are missing, too small, or without contrast to the page that they are on."""
+    found = []
+    shown = chromium.run(FIGURES)
+    if len(shown) != chromium.run("document.querySelectorAll('figure').length"):
+        found.append("figure missing")
+    for left, top, wide, high, natural in shown:
+        inside = picture[int(top) : int(top + high), int(left) : int(left + wide)]
+        # Axes and text differ from the page by as much as ink can; curves and bars alone do not.
+        ink = float(np.ptp(inside.mean(axis=2))) if inside.size else 0.0
+        if natural == 0 or wide < least or high < 90 or ink < 180:
+            found.append(f"figure of {wide:.0f} x {high:.0f} pixels with contrasts up to {ink:.0f}")
     return found
 
 
@@ -98,13 +115,13 @@ def test_a_figure_has_its_own_file_for_each_reader(
     for width in WIDTHS:
         for theme in THEMES:
             chromium.open(small_report[1].html, width, theme=theme)
-            shown.add(tuple(chromium.run("[...document.images].map(e => e.currentSrc)")))
+            shown.add(tuple(chromium.run(f"{SHOWN}.map(e => e.src)")))
     assert len(shown) == 4
 
 
 BAD = """<!doctype html><html lang="en"><meta name="viewport" content="width=device-width"><title>t</title>
 <style>body { background: #fff; color: #999; } div { width: 2000px; }</style>
-<div>pale</div>
+<div>pale</div><figure></figure>
 <img alt="" src="data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' width='9' height='9'/%3E">
 """
 
@@ -173,14 +190,19 @@ def test_pages_can_be_heard(chromium: Browser, pages: list[Path]) -> None:
         assert not any(name in {"✓", "✗", "?"} for _, name in told)
 
 
-def test_pages_can_be_printed(chromium: Browser, small_report: tuple[Path, Report]) -> None:
-    chromium.open(small_report[1].html, theme="dark")
-    printed = chromium.pdf()
-    assert printed.startswith(b"%PDF-")
-    assert len(re.findall(rb"/Type\s*/Page\b", printed)) >= 2
-    # What was folded is on paper, in the colours of paper.
-    assert chromium.run("[...document.querySelectorAll('details')].every(e => e.open)")
-    chromium.prefer("dark", media="print")
-    assert chromium.run("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
-    assert chromium.screenshot().mean() > 200
-    assert chromium.run(CONTRAST)[0] >= LEAST_CONTRAST
+def test_pages_can_be_printed(chromium: Browser, pages: list[Path]) -> None:
+    for page in pages:
+        # A4 at 96 pixels an inch, less the margins that the browser takes.
+        chromium.open(page, 718, theme="dark")
+        printed = chromium.pdf()
+        assert printed.startswith(b"%PDF-")
+        assert len(re.findall(rb"/Type\s*/Page\b", printed)) >= 1
+        # What was folded is on paper, whole, and in the colours of paper.
+        assert chromium.run("[...document.querySelectorAll('details')].every(e => e.open)")
+        chromium.prefer("dark", media="print")
+        assert chromium.run("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+        picture = chromium.screenshot(whole=True)
+        assert picture.mean() > 200
+        assert bad_figures(chromium, picture, 400) == []
+        assert chromium.run(CONTRAST)[0] >= LEAST_CONTRAST
+        assert chromium.run(CUT) == []

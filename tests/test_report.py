@@ -156,8 +156,6 @@ def test_pages_say_what_is_what(every_page: list[Page]) -> None:
         assert tags.count("caption") == tags.count("table") == tags.count("thead")
         levels = [int(tag[1]) for tag in tags if re.fullmatch("h[1-6]", tag)]
         assert all(after <= before + 1 for before, after in pairwise(levels))
-        media = [a["media"] or "" for tag, a in page.tags if tag == "source"]
-        assert all(each.startswith("screen") for each in media)
 
 
 def test_the_page_says_what_came_out(small_report: tuple[Path, Report]) -> None:
