@@ -62,9 +62,10 @@ def draw(prediction: Prediction, trials: int, scatter: float, seed: int) -> Obse
 
 @lru_cache(maxsize=8)
 def _bulk(prediction: Prediction) -> np.ndarray:
-    """Singular values of the bulk at its quantiles, as many as are no spikes."""
-    count = prediction.setting.width - len(prediction.spikes)
-    return prediction.bulk.quantile((np.arange(count)[::-1] + 0.5) / count)
+    """Singular values at the quantiles of the bulk, the uppermost left to the spikes, the next at the edge."""
+    width, spikes = prediction.setting.width, len(prediction.spikes)
+    values = prediction.bulk.quantile((np.arange(width)[::-1] + 0.5) / width)[spikes:]
+    return np.concatenate([prediction.bulk.edges[-1, 1:], values[1:]])
 
 
 def row(
