@@ -62,7 +62,7 @@ def draw(prediction: Prediction, trials: int, scatter: float, seed: int) -> Obse
 
 @lru_cache(maxsize=8)
 def _bulk(prediction: Prediction) -> np.ndarray:
-    """Singular values at the quantiles of the bulk, the uppermost left to the spikes, the next at the edge."""
+    """Singular values at quantiles of the bulk, the uppermost left to the spikes, the next at the edge."""
     width, spikes = prediction.setting.width, len(prediction.spikes)
     values = prediction.bulk.quantile((np.arange(width)[::-1] + 0.5) / width)[spikes:]
     return np.concatenate([prediction.bulk.edges[-1, 1:], values[1:]])
