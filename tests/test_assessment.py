@@ -105,7 +105,7 @@ def test_trials_are_added_to_a_target(predictions: list[Prediction]) -> None:
         return trials_wanted(asked, expectation, evidence)
 
     assert wanted(plain, 0.1, 20) == 20
-    # A tenth of the margin is 0.003 of the loss: a scatter of 0.01 needs eleven trials, one of 0.1 a thousand.
+    # A tenth of the margin is 0.003: a scatter of 0.01 needs eleven trials, one of 0.1 a thousand.
     assert wanted(aimed, 0.01, 40) == 40
     assert wanted(aimed, 0.1, 20) == 40
     assert wanted(aimed, 0.1, 80) == 100
