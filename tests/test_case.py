@@ -1,9 +1,12 @@
 """Case files: what they declare, and what is refused."""
 
+import re
+import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
+from layout_rules import toml_blocks
 from small_case import CASE, SETTING, case
 
 from rmt_spikes.elementary import ELEMENTARY
@@ -12,7 +15,7 @@ from rmt_spikes.setting import Setting
 from rmt_spikes.validation import Case
 from rmt_spikes.validation.case import built_in_names
 from rmt_spikes.validation.controls import WRONG_THEORIES
-from rmt_spikes.validation.tolerance import CLAIMS
+from rmt_spikes.validation.tolerance import CLAIMS, TOLERANCES
 
 ROOT = Path(__file__).parents[1]
 ACTIVATIONS = Case.built_in("activations").sweep["activation"]
@@ -237,3 +240,27 @@ def test_a_file_that_is_no_case_is_refused(tmp_path: Path, text: str) -> None:
 def test_an_unknown_built_in_case_is_refused() -> None:
     with pytest.raises(CaseError, match="built-in cases are headline"):
         Case.built_in("../secrets")
+
+
+PAGE = (ROOT / "docs" / "validation.md").read_text(encoding="utf-8")
+
+
+def test_the_cases_of_the_documentation_are_cases() -> None:
+    blocks = [tomllib.loads(text) for text in toml_blocks(PAGE)]
+    first, second = (Case(**block) for block in blocks)
+    assert [p.values["step_exponent"] for p in first.points()] == [0.3, 0.4]
+    assert [p.setting.d for p in second.points()] == [150, 300, 600]
+    # Every key of a case is shown.
+    shown = {key for block in blocks for key in block}
+    assert shown | {"features", "figures"} == set(Case.model_fields)
+
+
+def test_the_documented_tolerances_are_those_of_the_package() -> None:
+    rows = re.findall(r"^\| `(\w+)` \|.*\| ([\d.]+) \| ([\d.]+)( %)? \|$", PAGE, flags=re.MULTILINE)
+    documented = {
+        claim: (float(coefficient), float(margin) / (100.0 if percent else 1.0))
+        for claim, coefficient, margin, percent in rows
+    }
+    assert documented == {claim: (t.coefficient, t.margin) for claim, t in TOLERANCES.items()}
+    mistakes = re.findall(r"^\| `(\w+)` \|[^|]*\|$", PAGE, flags=re.MULTILINE)
+    assert set(mistakes) == set(WRONG_THEORIES)
