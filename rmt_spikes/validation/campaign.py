@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import replace
+from functools import partial
 
 from rmt_spikes.errors import CaseError, ConvergenceError, DomainError
 from rmt_spikes.setting import Setting
 from rmt_spikes.simulation import Trial
 from rmt_spikes.theory import Prediction, predict
-from rmt_spikes.validation.assessment import Expectation, assess, trials_wanted
+from rmt_spikes.validation.assessment import Expectation, assess, open_rows, trials_wanted
 from rmt_spikes.validation.case import Case, Point
 from rmt_spikes.validation.case_tables import LossFigure, NegativeControl
-from rmt_spikes.validation.compare import Evidence
+from rmt_spikes.validation.compare import Evidence, judge
 from rmt_spikes.validation.conditional import Condition, condition_on, predict_given
 from rmt_spikes.validation.controls import WRONG_THEORIES, predict_wrongly
 from rmt_spikes.validation.executor import work_through
 from rmt_spikes.validation.progress import OnProgress, Progress
 from rmt_spikes.validation.results import CaseResult
 from rmt_spikes.validation.schedule import Batch, provide
+from rmt_spikes.validation.statistics import Verdict, overall
 from rmt_spikes.validation.store import Store
 
 Predictor = Callable[[Setting], Prediction]
@@ -62,7 +64,15 @@ def run(
     conditions = _Conditions(case, jobs, scheduler, on_progress)
     while True:
         batches = _batches(case, points)
-        trials = provide(batches, store, jobs=jobs, scheduler=scheduler, on_progress=on_progress)
+        trials = provide(
+            batches,
+            store,
+            jobs=jobs,
+            scheduler=scheduler,
+            judge=None if on_progress is None else partial(_judge_so_far, case, expectations),
+            on_progress=on_progress,
+            case=case.name,
+        )
         evidence = [
             Evidence(trials=trials["point", i], untrained=trials.get(("untrained", i), ()))
             for i in range(len(points))
@@ -81,6 +91,19 @@ def run(
         controls.append((expectation, shown))
     figures = {(key[1], key[2]): found for key, found in trials.items() if key[0] == "figure"}  # type: ignore[index]
     return assess(case, points, expectations, evidence, controls, figures)
+
+
+def _judge_so_far(
+    case: Case, expectations: Sequence[Expectation], key: Hashable, trials: Sequence[Trial]
+) -> Verdict | None:
+    """Verdict on one point alone and unconditioned, for whoever watches; the report judges all together."""
+    match key:
+        case ("point", int(place)):
+            # An improvement needs the trials without a step as well.
+            alone = case.model_copy(update={"claims": [c for c in case.claims if c != "improvement"]})
+            rows = open_rows(alone, expectations[place], Evidence(trials=trials))
+            return overall([row.verdict for row in judge(rows, case.family_rate)]) if rows else None
+    return None
 
 
 def _batches(case: Case, points: Sequence[Point]) -> dict[Hashable, Batch]:
@@ -112,7 +135,7 @@ def _expect_all(
     made = []
     for done, (point, trained, untrained) in enumerate(work):
         if on_progress is not None:
-            on_progress(Progress("predicting", done, len(work)))
+            on_progress(Progress("predicting", done, len(work), case=case.name))
         made.append(_expect(case, point, trained, untrained))
     return made[: len(points)], made[len(points) :]
 
@@ -186,7 +209,7 @@ class _Conditions:
             # A failed one leaves its trial out of the rows, which say so.
             self._known[keys[place]] = {} if isinstance(values, str) else values
             if self._tell is not None:
-                self._tell(Progress("conditioning", done, len(todo)))
+                self._tell(Progress("conditioning", done, len(todo), case=case.name))
         return [
             replace(
                 shown,
