@@ -1,15 +1,24 @@
 """Case files: what they declare, and what is refused."""
 
+import re
+import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
+from layout_rules import toml_blocks
 from small_case import CASE, SETTING, case
 
-from rmt_spikes.errors import CaseError
+from rmt_spikes.elementary import ELEMENTARY
+from rmt_spikes.errors import CaseError, DomainError
+from rmt_spikes.setting import Setting
 from rmt_spikes.validation import Case
+from rmt_spikes.validation.case import built_in_names
+from rmt_spikes.validation.controls import WRONG_THEORIES
+from rmt_spikes.validation.tolerance import CLAIMS, TOLERANCES
 
 ROOT = Path(__file__).parents[1]
+ACTIVATIONS = Case.built_in("activations").sweep["activation"]
 STEADY = {**SETTING, "step_exponent": 0.3}
 SCALED: dict[str, Any] = {
     "setting": STEADY,
@@ -20,13 +29,65 @@ SCALED: dict[str, Any] = {
 }
 
 
-def test_the_packaged_case_is_the_one_of_the_folder() -> None:
-    names = {path.name for path in (ROOT / "validation" / "cases").glob("*.toml")}
-    packaged = ROOT / "rmt_spikes" / "validation" / "cases"
-    assert "headline.toml" in names
-    for path in packaged.glob("*.toml"):
-        assert path.read_bytes() == (ROOT / "validation" / "cases" / path.name).read_bytes()
-    assert Case.built_in() == Case.load(ROOT / "validation" / "cases" / "headline.toml")
+FOLDER = ROOT / "validation" / "cases"
+PACKAGED = ROOT / "rmt_spikes" / "validation" / "cases"
+NAMES = sorted(path.stem for path in FOLDER.glob("*.toml"))
+
+
+def test_the_packaged_cases_are_those_of_the_folder() -> None:
+    assert sorted(path.name for path in PACKAGED.iterdir()) == [f"{name}.toml" for name in NAMES]
+    for name in NAMES:
+        assert (PACKAGED / f"{name}.toml").read_bytes() == (FOLDER / f"{name}.toml").read_bytes()
+    assert set(built_in_names()) == set(NAMES)
+    assert built_in_names()[0] == "headline"
+    assert Case.built_in() == Case.load(FOLDER / "headline.toml")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_declared_case_can_fail(name: str) -> None:
+    declared = Case.load(FOLDER / f"{name}.toml")
+    assert declared.name == name
+    assert declared.negative_controls
+    assert declared.description
+    assert declared.quick is not None
+    quick = declared.quickened()
+    assert sum(p.setting.n**3 * p.trials for p in quick.points()) < sum(
+        p.setting.n**3 * p.trials for p in declared.points()
+    )
+
+
+def test_the_declared_cases_cover_what_they_must() -> None:
+    cases = [Case.load(FOLDER / f"{name}.toml") for name in NAMES]
+    assert {claim for each in cases for claim in each.claims} == set(CLAIMS)
+    controls = [control for each in cases for control in each.negative_controls]
+    assert {control.theory for control in controls} - {None} == set(WRONG_THEORIES)
+    settings = [point.setting for each in cases for point in each.points()]
+    assert {s.activation for s in settings if isinstance(s.activation, str)} == set(ACTIVATIONS)
+    assert {s.readout for s in settings} >= {"gaussian", "constant"}
+    assert {s.output_scale for s in settings} == {"mean_field", "standard"}
+    assert {s.center for s in settings} == {True, False}
+    assert any(s.n_ridge != s.n for s in settings)
+    assert any(s.width > s.n_ridge for s in settings)
+    assert any(s.target_expansion.mean != 0.0 for s in settings)
+    assert any(s.step == 0.0 for s in settings)
+    assert sum(each.scaling is not None for each in cases) >= 3
+    assert {each.given for each in cases} == {"none", "first_stage", "both_batches"}
+    # The second feature and the two-spike loss, published against corrected.
+    for name in ("second-feature", "two-spike-loss", "improvement-two-spikes"):
+        found = Case.load(FOLDER / f"{name}.toml").negative_controls
+        assert any(c.features == "published" or c.theory == "no_inflation" for c in found)
+
+
+def test_every_activation_that_can_be_trained_is_there() -> None:
+    """The list of the case is that of all names for which a setting is accepted."""
+    accepted = []
+    for name in ELEMENTARY:
+        try:
+            Setting(**{**SETTING, "activation": name, "step_size": 1.0})
+        except DomainError:
+            continue
+        accepted.append(name)
+    assert set(accepted) == set(ACTIVATIONS)
 
 
 def test_the_headline_case_is_as_declared() -> None:
@@ -179,3 +240,27 @@ def test_a_file_that_is_no_case_is_refused(tmp_path: Path, text: str) -> None:
 def test_an_unknown_built_in_case_is_refused() -> None:
     with pytest.raises(CaseError, match="built-in cases are headline"):
         Case.built_in("../secrets")
+
+
+PAGE = (ROOT / "docs" / "validation.md").read_text(encoding="utf-8")
+
+
+def test_the_cases_of_the_documentation_are_cases() -> None:
+    blocks = [tomllib.loads(text) for text in toml_blocks(PAGE)]
+    first, second = (Case(**block) for block in blocks)
+    assert [p.values["step_exponent"] for p in first.points()] == [0.3, 0.4]
+    assert [p.setting.d for p in second.points()] == [150, 300, 600]
+    # Every key of a case is shown.
+    shown = {key for block in blocks for key in block}
+    assert shown | {"features", "figures"} == set(Case.model_fields)
+
+
+def test_the_documented_tolerances_are_those_of_the_package() -> None:
+    rows = re.findall(r"^\| `(\w+)` \|.*\| ([\d.]+) \| ([\d.]+)( %)? \|$", PAGE, flags=re.MULTILINE)
+    documented = {
+        claim: (float(coefficient), float(margin) / (100.0 if percent else 1.0))
+        for claim, coefficient, margin, percent in rows
+    }
+    assert documented == {claim: (t.coefficient, t.margin) for claim, t in TOLERANCES.items()}
+    mistakes = re.findall(r"^\| `(\w+)` \|[^|]*\|$", PAGE, flags=re.MULTILINE)
+    assert set(mistakes) == set(WRONG_THEORIES)

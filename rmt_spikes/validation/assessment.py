@@ -10,7 +10,7 @@ from rmt_spikes.simulation import Trial
 from rmt_spikes.theory import Prediction
 from rmt_spikes.validation.case import Case, Point, is_at
 from rmt_spikes.validation.case_tables import NegativeControl
-from rmt_spikes.validation.compare import Evidence, judge, measure
+from rmt_spikes.validation.compare import Array, Evidence, judge, measure, pairs, wanted
 from rmt_spikes.validation.comparison import Comparison, Row, matches
 from rmt_spikes.validation.results import CaseResult, ControlResult, FindingResult, PointResult
 from rmt_spikes.validation.scaling import ScalingResult, fit_limit, fit_rate
@@ -113,6 +113,7 @@ def assess(
                 error=expectation.error or _missing(rows),
                 trials=tuple(shown.trials),
                 comparison=_comparison(case, [_documented(case, point, next(judged)) for _ in rows], shown),
+                differences=_differences(case, expectation, shown),
             )
         )
     return CaseResult(
@@ -125,6 +126,14 @@ def assess(
         scaling=_scale(case, results),
         figure_trials=figure_trials,
     )
+
+
+def _differences(case: Case, expectation: Expectation, evidence: Evidence) -> dict[str, Array]:
+    if expectation.prediction is None:
+        return {}
+    found = wanted(expectation.prediction, evidence, case.claims, expectation.untrained)
+    values = {quantity.path: pairs(quantity, evidence) for quantity in found}
+    return {path: observed - predicted for path, (observed, predicted, _) in values.items()}
 
 
 def _try(case: Case, control: NegativeControl, expectation: Expectation, evidence: Evidence) -> ControlResult:

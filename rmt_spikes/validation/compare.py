@@ -146,13 +146,22 @@ def measure(
     -------
     list of Row
     """
-    recorded = len(evidence.trials[0].alignment)
-    wanted = [q for claim in claims for q in quantities(prediction, claim, recorded, untrained)]
     n = prediction.setting.n
-    return [_row(quantity, evidence, tolerances[quantity.claim], n, confidence) for quantity in wanted]
+    return [
+        _row(quantity, evidence, tolerances[quantity.claim], n, confidence)
+        for quantity in wanted(prediction, evidence, claims, untrained)
+    ]
 
 
-def differences(quantity: Quantity, evidence: Evidence) -> tuple[Array, Array, str]:
+def wanted(
+    prediction: Prediction, evidence: Evidence, claims: Iterable[str], untrained: Prediction | None = None
+) -> list[Quantity]:
+    """Quantities of all claims that the trials can show."""
+    recorded = len(evidence.trials[0].alignment)
+    return [each for claim in claims for each in quantities(prediction, claim, recorded, untrained)]
+
+
+def pairs(quantity: Quantity, evidence: Evidence) -> tuple[Array, Array, str]:
     """Observed values, predictions and what they took as given, over the trials that have both.
 
     Parameters
@@ -178,7 +187,7 @@ def differences(quantity: Quantity, evidence: Evidence) -> tuple[Array, Array, s
 
 
 def _row(quantity: Quantity, evidence: Evidence, tolerance: Tolerance, n: int, confidence: float) -> Row:
-    observed, predicted, given = differences(quantity, evidence)
+    observed, predicted, given = pairs(quantity, evidence)
     count = observed.size
     row = Row(
         quantity=quantity.path,

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from rmt_spikes.simulation import Trial
 from rmt_spikes.theory import Prediction
 from rmt_spikes.validation.case import Case, Point
@@ -12,6 +15,8 @@ from rmt_spikes.validation.case_tables import Finding, NegativeControl
 from rmt_spikes.validation.comparison import Comparison
 from rmt_spikes.validation.scaling import ScalingResult
 from rmt_spikes.validation.statistics import Verdict, overall
+
+Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +35,8 @@ class PointResult:
         The simulated networks.
     comparison
         Rows and verdict.
+    differences
+        Observed minus predicted, trial by trial, for each quantity of the rows.
     """
 
     point: Point
@@ -37,6 +44,7 @@ class PointResult:
     error: str | None
     trials: tuple[Trial, ...] = field(repr=False)
     comparison: Comparison
+    differences: dict[str, Array] = field(repr=False, default_factory=dict)
 
     @property
     def verdict(self) -> Verdict:

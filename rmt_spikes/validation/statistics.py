@@ -18,7 +18,9 @@ FAMILY_RATE = 0.01
 MOST_TRIALS = 1_000_000
 
 
-def t_interval(difference: ArrayLike, se: ArrayLike, trials: int, confidence: float = CONFIDENCE) -> Array:
+def t_interval(
+    difference: ArrayLike, se: ArrayLike, trials: ArrayLike, confidence: float = CONFIDENCE
+) -> Array:
     """Student interval of a mean difference.
 
     Parameters
@@ -26,7 +28,7 @@ def t_interval(difference: ArrayLike, se: ArrayLike, trials: int, confidence: fl
     difference, se
         Observed minus predicted and its standard error, same shape.
     trials
-        Number of independent trials behind the standard error, at least 2.
+        Number of independent trials behind the standard error, at least 2; one for all, or as many.
     confidence
         Two-sided confidence.
 
@@ -35,11 +37,11 @@ def t_interval(difference: ArrayLike, se: ArrayLike, trials: int, confidence: fl
     ndarray of shape ``(*shape, 2)``
     """
     difference, se = np.asarray(difference, dtype=float), np.asarray(se, dtype=float)
-    half = stdtrit(trials - 1, 0.5 * (1.0 + confidence)) * se
+    half = stdtrit(np.asarray(trials) - 1, 0.5 * (1.0 + confidence)) * se
     return np.stack([difference - half, difference + half], axis=-1)
 
 
-def excess_p_value(difference: ArrayLike, se: ArrayLike, allowance: ArrayLike, trials: int) -> Array:
+def excess_p_value(difference: ArrayLike, se: ArrayLike, allowance: ArrayLike, trials: ArrayLike) -> Array:
     """P-value of "the true difference is at most the allowance", two-sided.
 
     Parameters
@@ -59,7 +61,8 @@ def excess_p_value(difference: ArrayLike, se: ArrayLike, allowance: ArrayLike, t
     allowance = np.asarray(allowance, dtype=float)
     with np.errstate(divide="ignore", invalid="ignore"):
         near, far = (size - allowance) / se, (size + allowance) / se
-    p = np.asarray(stdtr(trials - 1, -near) + stdtr(trials - 1, -far))
+    freedom = np.asarray(trials) - 1
+    p = np.asarray(stdtr(freedom, -near) + stdtr(freedom, -far))
     # A quantity that does not vary between trials (an atom of the spectrum) is inside the allowance or not.
     return np.where(se > 0.0, np.minimum(p, 1.0), np.where(size > allowance, 0.0, 1.0))
 
