@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input --quiet --qui
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help report test lint format docs bench clean
+.PHONY: help report validate test lint format docs bench clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,6 +28,14 @@ report: $(VENV)/.installed-base ## Simulate the headline case, compare it with t
 	test -f '$(OUT)/report.html' || { echo "No report was written (exit status $$status)." >&2; exit 1; }; \
 	echo "Report: $(abspath $(OUT))/report.html: $$verdict"; \
 	test $$status -ne 1
+
+# All cases in full, REPETITION 0, 1 and 2 with other random numbers: hours, resumed where they stopped.
+validate: $(VENV)/.installed-base ## Run all cases in full and write the reports that are committed in validation/reports.
+	@for repetition in 0 1 2; do \
+	  status=0; $(BIN)/rmt-spikes validate validation/cases/*.toml --repetition $$repetition \
+	    --out validation/reports/repetition-$$repetition || status=$$?; \
+	  test $$status -eq 0 || test $$status -eq 1 || test $$status -eq 3 || exit $$status; \
+	done
 
 test: $(VENV)/.installed-test ## Run all tests, the benchmarks once each among them.
 	$(BIN)/python -m pytest
@@ -52,6 +60,7 @@ bench: $(VENV)/.installed-bench ## Measure the speed of predictions and simulati
 	$(BIN)/python benchmarks/simulation_scaling.py --tall
 	$(BIN)/python benchmarks/spread_cost.py
 	$(BIN)/python benchmarks/peers.py
+	$(BIN)/python benchmarks/campaign.py
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest benchmarks --benchmark-enable --benchmark-only
 
 clean: ## Remove what the other targets made, the installation included.

@@ -28,13 +28,14 @@ if TYPE_CHECKING:
         predict_losses,
         sweep_losses,
     )
-    from rmt_spikes.validation import Comparison, Report, validate
+    from rmt_spikes.validation import CaseCalibration, Comparison, Report, calibrate, validate
     from rmt_spikes.validation.compare import compare
 
 __version__ = "0.1.0"
 
 __all__ = [
     "Bulk",
+    "CaseCalibration",
     "CaseError",
     "Certificate",
     "Comparison",
@@ -52,6 +53,7 @@ __all__ = [
     "Spike",
     "Trial",
     "__version__",
+    "calibrate",
     "compare",
     "critical_step_sizes",
     "predict",
@@ -80,7 +82,7 @@ _HOMES = {
         "predict_losses",
         "sweep_losses",
     ),
-    "validation": ("Comparison", "Report", "compare", "validate"),
+    "validation": ("CaseCalibration", "Comparison", "Report", "calibrate", "compare", "validate"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
