@@ -117,6 +117,18 @@ def test_trials_are_added_to_a_target(predictions: list[Prediction]) -> None:
     assert wanted(aimed, 0.016, 20) == -(-20 * largest**2 // 1)
 
 
+def test_trials_are_not_added_for_rows_that_cannot_use_them(predictions: list[Prediction]) -> None:
+    """With ten conditional predictions the eleventh trial does not sharpen a conditional row."""
+    options = {"precision": {"share": 0.1, "most_trials": 100}, "given": "both_batches"}
+    observation = draw(predictions[0], 20, 0.1, seed=3)
+    names = [f"losses.{name}" for name in ("objective", "train", "test")]
+    conditional = [dict.fromkeys(names, 1.0) for _ in range(10)]
+    evidence = Evidence(trials=observation.trials, given="both_batches", conditional=conditional)
+    expectation = Expectation(prediction=predictions[0])
+    assert trials_wanted(case(**OPTIONS, **options), expectation, evidence) == 40
+    assert trials_wanted(case(**OPTIONS, **options, given_trials=10), expectation, evidence) == 20
+
+
 def _rows(asked: Case, expectation: Expectation, trials: Any) -> Any:
     from rmt_spikes.validation.assessment import open_rows
 
