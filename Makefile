@@ -10,10 +10,10 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input --quiet --qui
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help report validate test lint format docs bench clean
+.PHONY: help report validate calibration test lint format docs bench clean
 
 help: ## List the targets.
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # The exit status of `validate` is 0 agrees, 1 disagrees, 2 bad input, 3 inconclusive. An inconclusive report is
 # still a report, and more trials are the answer: it does not fail the target. A disagreement does.
@@ -36,6 +36,9 @@ validate: $(VENV)/.installed-base ## Run all cases in full and write the reports
 	    --out validation/reports/repetition-$$repetition || status=$$?; \
 	  test $$status -eq 0 || test $$status -eq 1 || test $$status -eq 3 || exit $$status; \
 	done
+
+calibration: $(VENV)/.installed-base ## How often the verdicts of the cases would be wrong, on the trials of repetition 0.
+	$(BIN)/python validation/calibration.py --campaign validation/reports/repetition-0
 
 test: $(VENV)/.installed-test ## Run all tests, the benchmarks once each among them.
 	$(BIN)/python -m pytest

@@ -97,7 +97,7 @@ def test_a_point_without_prediction_is_not_told(predictions: list[Prediction]) -
 
 def test_trials_are_added_to_a_target(predictions: list[Prediction]) -> None:
     plain = case(**OPTIONS)
-    aimed = case(**OPTIONS, precision={"share": 0.1, "most_trials": 100})
+    aimed = case(**OPTIONS, precision={"share": 0.06, "most_trials": 100})
     expectation = Expectation(prediction=predictions[0])
 
     def wanted(asked: Case, scatter: float, trials: int) -> int:
@@ -105,16 +105,28 @@ def test_trials_are_added_to_a_target(predictions: list[Prediction]) -> None:
         return trials_wanted(asked, expectation, evidence)
 
     assert wanted(plain, 0.1, 20) == 20
-    # A tenth of the margin is 0.003: a scatter of 0.01 needs eleven trials, one of 0.1 a thousand.
+    # Six hundredths of the margin are 0.003: a scatter of 0.01 needs eleven trials, one of 0.1 a thousand.
     assert wanted(aimed, 0.01, 40) == 40
     assert wanted(aimed, 0.1, 20) == 40
     assert wanted(aimed, 0.1, 80) == 100
     (largest,) = {
-        max(row.se / (0.1 * row.margin) for row in rows)
+        max(row.se / (0.06 * row.margin) for row in rows)
         for rows in [_rows(aimed, expectation, draw(predictions[0], 20, 0.016, seed=3).trials)]
     }
     assert 1.0 < largest**2 < 2.0
     assert wanted(aimed, 0.016, 20) == -(-20 * largest**2 // 1)
+
+
+def test_trials_are_not_added_for_rows_that_cannot_use_them(predictions: list[Prediction]) -> None:
+    """With ten conditional predictions the eleventh trial does not sharpen a conditional row."""
+    options = {"precision": {"share": 0.06, "most_trials": 100}, "given": "both_batches"}
+    observation = draw(predictions[0], 20, 0.1, seed=3)
+    names = [f"losses.{name}" for name in ("objective", "train", "test")]
+    conditional = [dict.fromkeys(names, 1.0) for _ in range(10)]
+    evidence = Evidence(trials=observation.trials, given="both_batches", conditional=conditional)
+    expectation = Expectation(prediction=predictions[0])
+    assert trials_wanted(case(**OPTIONS, **options), expectation, evidence) == 40
+    assert trials_wanted(case(**OPTIONS, **options, given_trials=10), expectation, evidence) == 20
 
 
 def _rows(asked: Case, expectation: Expectation, trials: Any) -> Any:

@@ -1,6 +1,10 @@
 """The calibration of verdicts against closed forms, and what it shows of a broken comparison."""
 
+import json
 import math
+import runpy
+import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,6 +24,21 @@ PLAIN: dict[str, Any] = {
     "negative_controls": [],
     "quick": None,
 }
+SCRIPT = Path(__file__).parents[1] / "validation" / "calibration.py"
+TINY = """
+name = "tiny"
+title = "Tiny"
+trials = 5
+claims = ["losses"]
+[setting]
+n = 60
+d = 30
+width = 40
+activation = "relu"
+target = "tanh"
+ridge = 0.1
+step_exponent = 0.3
+"""
 ROWS = 6
 TRIALS = 200
 
@@ -94,3 +113,22 @@ def test_nothing_to_calibrate_is_refused(normal: CaseResult) -> None:
         calibrate(normal, repetitions=0)
     with pytest.raises(DomainError, match="must have a row"):
         calibrate(result(case(**PLAIN), [{}]))
+
+
+def test_the_report_of_the_calibration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The script on a tiny case: what it writes is what `calibrate` says."""
+    path = tmp_path / "tiny.toml"
+    path.write_text(TINY, encoding="utf-8")
+    out = tmp_path / "calibration"
+    arguments = [str(path), "--campaign", str(tmp_path / "run"), "--out", str(out), "--repetitions", "40"]
+    monkeypatch.setattr(sys, "argv", ["calibration.py", *arguments, "--jobs", "1"])
+    runpy.run_path(str(SCRIPT), run_name="__main__")
+    document = json.loads((out / "calibration.json").read_text(encoding="utf-8"))
+    (only,) = document["cases"]
+    assert (only["name"], only["repetitions"], len(only["rows"])) == ("tiny", 40, 3)
+    assert only["exact_interval"][0] <= only["exact"] / 40 <= only["exact_interval"][1]
+    text = (out / "calibration.md").read_text(encoding="utf-8")
+    assert f"| tiny | 3 | 1 % | {2.5 * only['exact']:.2f} % (" in text
+    assert "| tiny | losses | 3 |" in text
+    figure = (out / "calibration.svg").read_text(encoding="utf-8")
+    assert "power against an error of 3 %" in figure

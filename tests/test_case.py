@@ -183,6 +183,7 @@ def test_quick_is_smaller() -> None:
         ({"precision": {"share": 1.5, "most_trials": 10}}, "precision.share"),
         ({"given": "everything"}, "given"),
         ({"method": "limit", "given": "first_stage"}, "given"),
+        ({"given_trials": 5}, "given_trials"),
         ({"scaling": {"n": [100, 200, 400]}}, "scaling"),
         ({**SCALED, "scaling": {"n": [100, 200]}}, "scaling.n"),
         ({**SCALED, "scaling": {"n": [100, 400, 200]}}, "scaling.n"),

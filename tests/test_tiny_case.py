@@ -22,7 +22,8 @@ EVERYTHING: dict[str, Any] = {
     "trials": 6,
     "precision": {"share": 0.2, "most_trials": 9},
     "claims": ["gradient", "latent", "losses", "improvement", "count", "spikes", "edge", "bulk_law"],
-    "given": "first_stage",
+    "given": "both_batches",
+    "given_trials": 5,
     "setting": {**SETTING, "n": 200, "d": 100, "width": 140},
     "sweep": {"step_exponent": [0.42]},
     "negative_controls": [
@@ -60,8 +61,9 @@ def test_rows_are_what_they_say(result: CaseResult) -> None:
     assert gained.given == "none"
 
     (loss,) = point.comparison.select("losses.test")
-    given = [predict(setting, given=t.latent.first_stage()).losses.test for t in trials]
-    assert (loss.given, loss.trials, loss.missing) == ("first_stage", len(trials), 0)
+    trials = trials[:5]
+    given = [predict(setting, given=t.latent).losses.test for t in trials]
+    assert (loss.given, loss.trials, loss.missing) == ("both_batches", 5, 0)
     assert loss.predicted == pytest.approx(np.mean(given), rel=1e-9)
     difference = np.array([t.test for t in trials]) - given
     assert loss.se == pytest.approx(np.std(difference, ddof=1) / len(trials) ** 0.5, rel=1e-6)
@@ -80,7 +82,7 @@ def test_trials_are_added_up_to_the_cap(result: CaseResult) -> None:
 
 def test_wrong_theories_see_the_same_trials(result: CaseResult) -> None:
     inflation, fewer, still = result.controls
-    assert {row.given for row in inflation.comparison.rows if row.claim == "losses"} == {"first_stage"}
+    assert {row.given for row in inflation.comparison.rows if row.claim == "losses"} == {"both_batches"}
     assert {row.given for row in fewer.comparison.rows} == {"none"}
     assert fewer.rejected
     # Without a step nothing is gained, and the limits of what is gained are relative to the loss without.
@@ -94,7 +96,7 @@ def test_wrong_theories_see_the_same_trials(result: CaseResult) -> None:
 def test_the_result_is_a_document(result: CaseResult) -> None:
     document = result.to_dict()
     assert json.loads(json.dumps(document, allow_nan=False)) == document
-    assert document["given"] == "first_stage"
+    assert document["given"] == "both_batches"
     assert {control["name"]: control["rejected"] for control in document["negative_controls"]}["one-fewer"]
 
 

@@ -49,7 +49,7 @@ def table(calibrations: list[rs.CaseCalibration]) -> str:
         "## Power",
         "",
         "Probability that an error of 3 % of the scale of a row (one spike for a count) is called wrong at",
-        "the trials of the case. *Not testable*: the allowance is above 3 %. *Agrees* is the probability that an",
+        "the trials of the case. *Not testable*: the allowance is above 3 %. *Agrees* is how often an",
         "exact theory is said to agree.",
         "",
         "| case | claim | rows | power >= 95 % | not testable | least power | median power | median agrees |",

@@ -68,11 +68,11 @@ def trials_wanted(case: Case, expectation: Expectation, evidence: Evidence) -> i
     count = len(evidence.trials)
     if case.precision is None:
         return count
-    shares = [
-        row.se / (case.precision.share * row.margin)
-        for row in open_rows(case, expectation, evidence)
-        if row.se
-    ]
+    rows = open_rows(case, expectation, evidence)
+    if case.given_trials is not None and count >= case.given_trials:
+        # More trials would not have conditional predictions.
+        rows = [row for row in rows if row.given == "none"]
+    shares = [row.se / (case.precision.share * row.margin) for row in rows if row.se]
     needed = math.ceil(count * min(max(shares, default=0.0) ** 2, GROWTH))
     return max(count, min(needed, case.precision.most_trials))
 

@@ -199,7 +199,7 @@ class _Conditions:
             return list(evidence)
         keys, todo = {}, []
         for i, (point, shown) in enumerate(zip(points, evidence, strict=True)):
-            for j, trial in enumerate(shown.trials):
+            for j, trial in enumerate(shown.trials[: case.given_trials]):
                 keys[i, j] = (point.setting, point.seed, j, features)
                 if keys[i, j] not in self._known:
                     todo.append(self._condition(trial, (i, j), point.setting, features))
@@ -214,7 +214,7 @@ class _Conditions:
             replace(
                 shown,
                 given=case.given,
-                conditional=tuple(self._known[keys[i, j]] for j in range(len(shown.trials))),
+                conditional=tuple(self._known[key] for (place, _), key in keys.items() if place == i),
             )
             for i, shown in enumerate(evidence)
         ]

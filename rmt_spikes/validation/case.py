@@ -79,7 +79,10 @@ class Case(BaseModel):
         Of the prediction, as for `predict`.
     given
         What predictions of losses, spikes and vectors take as given, trial by trial: ``none``,
-        ``first_stage`` or ``both_batches``. One prediction a trial: sharper, and slower.
+        ``first_stage`` or ``both_batches`` (`conditional.SHARPENED`). One prediction a trial: sharper.
+    given_trials
+        Number of trials that get one, the first of each point; all by default. The rows that use them have
+        no others.
     family_rate
         Bound on the probability that a correct theory disagrees anywhere in the case.
     setting, sweep
@@ -104,6 +107,7 @@ class Case(BaseModel):
     method: Literal["uniform", "closed_form", "limit"] = "uniform"
     features: Literal["corrected", "published", "isotropic"] = "corrected"
     given: Literal["none", "first_stage", "both_batches"] = "none"
+    given_trials: Trials | None = None
     family_rate: Rate = 0.01
     setting: dict[str, Any]
     sweep: Sweep = {}
@@ -125,6 +129,8 @@ class Case(BaseModel):
     def _everything_fits(self) -> Self:
         if self.scaling is not None and self.sweep:
             raise CaseError(None, "scaling", "must not come with [sweep]: a case has one or the other")
+        if self.given_trials is not None and self.given == "none":
+            raise CaseError(None, "given_trials", "needs given = 'first_stage' or 'both_batches'")
         if self.method == "limit" and self.given != "none":
             raise CaseError(None, "given", "must be none for method = 'limit'")
         self.tolerance_map()

@@ -49,8 +49,8 @@ class Evidence:
     given
         ``none``, ``first_stage`` or ``both_batches``.
     conditional
-        One dictionary a trial, from the path of a quantity to its prediction given that trial. Rows whose
-        path is in any of them are compared trial by trial.
+        For the first trials, or all, a dictionary from the path of a quantity to its prediction given the
+        trial. Rows whose path is in any of them are compared trial by trial, on these trials only.
     """
 
     trials: Sequence[Trial]
@@ -178,12 +178,12 @@ def pairs(quantity: Quantity, evidence: Evidence) -> tuple[Array, Array, str]:
     observed = np.array(
         [quantity.value(trial, plain) for trial, plain in zip(evidence.trials, untrained, strict=True)]
     )
-    path = quantity.path
+    path, asked = quantity.path, len(evidence.conditional)
     if not any(path in each for each in evidence.conditional):
         return observed, np.full(observed.shape, quantity.predicted), "none"
     has = np.array([path in each for each in evidence.conditional])
     predicted = np.array([each[path] for each in evidence.conditional if path in each])
-    return observed[has], predicted, evidence.given
+    return observed[:asked][has], predicted, evidence.given
 
 
 def _row(quantity: Quantity, evidence: Evidence, tolerance: Tolerance, n: int, confidence: float) -> Row:
@@ -196,7 +196,7 @@ def _row(quantity: Quantity, evidence: Evidence, tolerance: Tolerance, n: int, c
         predicted=quantity.predicted if given == "none" else float(predicted.mean()),
         observed=float(observed.mean()),
         trials=count,
-        missing=len(evidence.trials) - count,
+        missing=0 if given == "none" else len(evidence.conditional) - count,
         se=None,
         z=None,
         scale=quantity.scale,
