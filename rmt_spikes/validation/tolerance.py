@@ -55,7 +55,7 @@ TOLERANCES: Mapping[str, Tolerance] = {
     "gradient": Tolerance(6.0, 0.5, 0.25),
     "latent": Tolerance(3.0, 1.0, 0.03),
     "losses": Tolerance(10.0, 1.0, 0.05),
-    "improvement": Tolerance(4.0, 1.0, 0.01),
+    "improvement": Tolerance(10.0, 1.0, 0.03),
     "count": Tolerance(0.25, 0.0, 0.5),
     "spikes": Tolerance(10.0, 1.0, 0.05),
     "edge": Tolerance(1.5, 2.0 / 3.0, 0.05),
@@ -63,7 +63,7 @@ TOLERANCES: Mapping[str, Tolerance] = {
     "right_alignment": Tolerance(12.0, 1.0, 0.03),
     "feature": Tolerance(12.0, 1.0, 0.03),
     "bulk": Tolerance(8.0, 1.0, 0.03),
-    "bulk_law": Tolerance(5.0, 1.0, 0.02),
+    "bulk_law": Tolerance(8.0, 1.0, 0.02),
 }
 CLAIMS = tuple(TOLERANCES)
 
