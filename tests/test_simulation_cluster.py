@@ -47,10 +47,10 @@ def agree(one, other, count, rtol):
 
 def test_a_campaign_on_a_cluster_is_the_same_as_here(client):
     seen = []
-    there = simulate(SMALL, trials=4, seed=3, scheduler=client, on_trial=seen.append)
-    here = simulate(SMALL, trials=4, seed=3)
-    assert [trial.index for trial in there.trials] == [0, 1, 2, 3]
-    assert len(seen) == 4
+    there = simulate(SMALL, trials=3, seed=3, scheduler=client, on_trial=seen.append)
+    here = simulate(SMALL, trials=3, seed=3)
+    assert [trial.index for trial in there.trials] == [0, 1, 2]
+    assert len(seen) == 3
     for one, other in zip(there.trials, here.trials, strict=True):
         # Another number of threads: sums in another order.
         agree(one, other, 90, 1e-10)
@@ -61,7 +61,6 @@ def test_a_campaign_on_a_cluster_is_the_same_as_here(client):
 @pytest.mark.parametrize(
     "changes",
     [
-        {},
         {"activation": "erf", "readout": "rademacher", "output_scale": "standard", "n_ridge": 2500},
         {"n_ridge": 40, "readout": "constant"},
     ],
