@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rmt_spikes.errors import ConvergenceError, RmtSpikesError
+from rmt_spikes.errors import ConvergenceError, DomainError, RmtSpikesError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -147,8 +147,24 @@ def validate(
 @app.command()
 def derive(
     quantity: Annotated[
-        str | None, typer.Argument(metavar="QUANTITY", help="Without it: lists what is known.")
+        str | None, typer.Argument(metavar="QUANTITY", help="Name of a formula; `derive --list` has all.")
     ] = None,
+    spikes: Annotated[str | None, typer.Option(metavar="L", help="Number of spikes, or l.")] = None,
+    degree: Annotated[str | None, typer.Option(metavar="K", help="Degree of a polynomial or a spike.")] = None,
+    features: Annotated[str | None, typer.Option(help="corrected or published.")] = None,
+    loss: Annotated[str | None, typer.Option(help="objective or test.")] = None,
+    intercept: Annotated[
+        bool | None, typer.Option("--intercept", help="For an activation with a mean.", show_default=False)
+    ] = None,
+    missing: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DEGREES", help="Hermite coefficients that are zero: even (odd activations), odd, or 3,5."
+        ),
+    ] = None,
+    activation: Annotated[str | None, typer.Option(help="Activation of a Hermite expansion.")] = None,
+    number: Annotated[str | None, typer.Option(metavar="I", help="Number of an equation.")] = None,
+    everything: Annotated[bool, typer.Option("--list", help="List the quantities and their options.")] = False,
     latex: Annotated[bool, typer.Option("--latex", help="Print LaTeX and nothing else.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -156,28 +172,32 @@ def derive(
     with _reporting():
         from rmt_spikes.theory import symbolic
 
-        if quantity is None:
-            names = symbolic.quantities()
+        whole = {"spikes": spikes, "degree": degree, "number": number}
+        given = {k: int(v) if v.isdecimal() and v.isascii() else v for k, v in whole.items() if v is not None}
+        words = {
+            "features": features,
+            "loss": loss,
+            "intercept": intercept,
+            "missing": missing,
+            "activation": activation,
+        }
+        given |= {k: v for k, v in words.items() if v is not None}
+        if quantity is None or everything:
+            if quantity is not None or given:
+                raise DomainError("--list", "stands alone", quantity or ", ".join(given))
             if as_json:
-                _print_json({"schema": "rmt-spikes/quantities/1", "quantities": list(names)})
+                names = list(symbolic.quantities())
+                _print_json({"schema": "rmt-spikes/quantities/1", "quantities": names})
             else:
-                sys.stdout.write("\n".join(names) + "\n")
+                sys.stdout.write(symbolic.listing())
             return
-        formula = symbolic.derive(quantity)
+        formula = symbolic.derive(quantity, **given)
         if as_json:
             _print_json(formula.to_dict())
         elif latex:
             sys.stdout.write(formula.latex() + "\n")
         else:
-            lines = [
-                f"{formula.title} (docs/theory.md section {formula.section})",
-                "",
-                f"  {formula.text()}",
-                "",
-            ]
-            width = max((len(name) for name in formula.symbols), default=0)
-            lines += [f"  {name:<{width}}  {meaning}" for name, meaning in formula.symbols.items()]
-            sys.stdout.write("\n".join(lines) + "\n")
+            sys.stdout.write(formula.description())
 
 
 def main() -> None:

@@ -1,5 +1,6 @@
 """Predictions: no randomness, no knowledge of the simulation."""
 
+from rmt_spikes.theory import symbolic
 from rmt_spikes.theory.bulk import Bulk
 from rmt_spikes.theory.fluctuations import spike_standard_deviations
 from rmt_spikes.theory.latent import Latent
@@ -26,4 +27,5 @@ __all__ = [
     "regime_degree",
     "spike_standard_deviations",
     "sweep_losses",
+    "symbolic",
 ]
