@@ -150,7 +150,9 @@ def derive(
         str | None, typer.Argument(metavar="QUANTITY", help="Name of a formula; `derive --list` has all.")
     ] = None,
     spikes: Annotated[str | None, typer.Option(metavar="L", help="Number of spikes, or l.")] = None,
-    degree: Annotated[str | None, typer.Option(metavar="K", help="Degree of a polynomial or a spike.")] = None,
+    degree: Annotated[
+        str | None, typer.Option(metavar="K", help="Degree of a polynomial or a spike.")
+    ] = None,
     features: Annotated[str | None, typer.Option(help="corrected or published.")] = None,
     loss: Annotated[str | None, typer.Option(help="objective or test.")] = None,
     intercept: Annotated[
@@ -164,7 +166,9 @@ def derive(
     ] = None,
     activation: Annotated[str | None, typer.Option(help="Activation of a Hermite expansion.")] = None,
     number: Annotated[str | None, typer.Option(metavar="I", help="Number of an equation.")] = None,
-    everything: Annotated[bool, typer.Option("--list", help="List the quantities and their options.")] = False,
+    everything: Annotated[
+        bool, typer.Option("--list", help="List the quantities and their options.")
+    ] = False,
     latex: Annotated[bool, typer.Option("--latex", help="Print LaTeX and nothing else.")] = False,
     as_json: AsJson = False,
 ) -> None:

@@ -102,7 +102,11 @@ def copy(tmp_path: Path) -> Path:
         ("`Losses.test`", "`Losses.test`, `Losses.best`", "Losses.best is listed, but missing"),
         ("`regime_degree`", "`regime_degree`, `predict`", "predict is listed twice"),
         ("[05](05_published_fixed_point.py)", "[05](05_published.py)", "05_published.py does not exist"),
-        ("[05](05_published_fixed_point.py)", "[05](06_improvement.py)", "05_published_fixed_point.py is not"),
+        (
+            "[05](05_published_fixed_point.py)",
+            "[05](06_improvement.py)",
+            "05_published_fixed_point.py is not",
+        ),
         ("[05](05_published_fixed_point.py)", "none", "published equations: no file under derivation"),
         ("[sweep](../tests/test_theory_sweep.py)", "yes", "no file under cases"),
     ],

@@ -110,7 +110,12 @@ sp.factor(polynomial.LC())
 # many as or more than the edges.
 
 # %%
-values = {c_1: sp.Rational(1, 2), tail: sp.Rational(1, 10), gamma: sp.Rational(4, 3), ratio: sp.Rational(2, 3)}
+values = {
+    c_1: sp.Rational(1, 2),
+    tail: sp.Rational(1, 10),
+    gamma: sp.Rational(4, 3),
+    ratio: sp.Rational(2, 3),
+}
 numeric = sp.Poly(quartic.subs(values), g, z)
 ring = flint.fmpq_mpoly_ctx.get(("g", "z"), "lex")
 exact = ring.from_dict({powers: flint.fmpq(int(c.p), int(c.q)) for powers, c in numeric.terms()})

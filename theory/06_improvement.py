@@ -124,12 +124,16 @@ for spikes in range(1, 4):
 # %%
 draw = random.Random(7)
 for spikes in range(5, 9):
-    point = {name: sp.Rational(draw.randint(1, 9), draw.randint(10, 19)) for name in (mu, chi, kappa, lambda_)}
+    point = {
+        name: sp.Rational(draw.randint(1, 9), draw.randint(10, 19)) for name in (mu, chi, kappa, lambda_)
+    }
     # The square of a fraction, so that its root is one as well.
     point[rho] = sp.Rational(draw.randint(1, 9), draw.randint(10, 19)) ** 2
     point |= {c: sp.Rational(draw.randint(-9, 9), draw.randint(10, 19)) for c in teacher.values()}
     features = [symbolic.feature(k).subs(point) for k in range(1, spikes + 1)]
-    label = sum(point[teacher[j]] * sp.sqrt(point[rho]) ** j * sp.hermite_prob(j, q) for j in range(1, spikes + 1))
+    label = sum(
+        point[teacher[j]] * sp.sqrt(point[rho]) ** j * sp.hermite_prob(j, q) for j in range(1, spikes + 1)
+    )
 
     def inner(f, h, weight=point[mu]):
         return gaussian_mean(f * h) - (1 - weight) * gaussian_mean(f * q) * gaussian_mean(h * q)

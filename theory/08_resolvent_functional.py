@@ -102,7 +102,9 @@ weights = sp.symbols("w_1 w_2", positive=True)
 m_linear = sp.Matrix(2, 2, sp.symbols("m_11 m_12 m_21 m_22", real=True))
 m_noise = sp.Matrix(2, 2, sp.symbols("s_11 s_12 s_21 s_22", real=True))
 omega, p = (w_1, w_2), (p_1, p_2)
-second_moments = sum((weights[i] * R[i] * m_linear[:, i] * m_linear[:, i].T for i in range(2)), sp.zeros(2, 2))
+second_moments = sum(
+    (weights[i] * R[i] * m_linear[:, i] * m_linear[:, i].T for i in range(2)), sp.zeros(2, 2)
+)
 inverse_P = sp.eye(2) + gamma * D * second_moments
 psi = sum(weights[i] * (profile[i] * R[i] - sp.log(R[i])) for i in range(2))
 psi += r * sum(p[a] * (omega[a] - sp.log(omega[a])) for a in range(2))
@@ -265,7 +267,9 @@ singular_value = prediction.spikes[0].singular_value
 
 
 def margin(factor):
-    R, omega, h, _ = solve(-factor * singular_value**2 + 0 * q, (-np.ones_like(q) / singular_value**2, np.ones(2)))
+    R, omega, h, _ = solve(
+        -factor * singular_value**2 + 0 * q, (-np.ones_like(q) / singular_value**2, np.ones(2))
+    )
     return np.linalg.eigvalsh(np.eye(4) + kernel(R, omega, h)[1])[0]
 
 

@@ -60,7 +60,10 @@ symbolic.ridge()
 projection = sp.Symbol("f", positive=True)
 column = sp.sqrt(strength * omega)
 one_mode = R * projection**2 - (R * column * projection) ** 2 / (1 + R * column**2)
-assert sp.simplify(one_mode.subs({R: 1 / kappa, omega: kappa * g}) - projection**2 / kappa / (1 + strength * g)) == 0
+assert (
+    sp.simplify(one_mode.subs({R: 1 / kappa, omega: kappa * g}) - projection**2 / kappa / (1 + strength * g))
+    == 0
+)
 
 # %% [markdown]
 # and the linear part, $\frac Nd g^\top P g$ with $g = R\, h\, \mathbb E f_1$, leaves the share $\mu$:
@@ -90,7 +93,11 @@ linear.simplify()
 hat_1, hat_2, prime = sp.symbols("Vhat_1 Vhat_2 lambda'", positive=True)
 V_2 = sp.Symbol("V_2", positive=True)
 V_1 = V_2 / (1 + gamma * hat_1 * V_2)
-theirs = {symbolic.symbol("v_linear"): hat_1 / prime, symbolic.symbol("v_noise"): hat_2 / prime, omega: prime * V_2}
+theirs = {
+    symbolic.symbol("v_linear"): hat_1 / prime,
+    symbolic.symbol("v_noise"): hat_2 / prime,
+    omega: prime * V_2,
+}
 ours = symbolic.neuron_equation().subs(theirs) - 1 / (prime * V_2)
 # 1/V_2 = lambda' + hat V_2 + hat V_1 / (1 + gamma hat V_1 V_2) is the equation of the trace g.
 trace = symbolic.effective_ridge().subs({g: V_2, tail: 0}).subs(c_1, sp.sqrt(hat_1)) - (prime + hat_2)
@@ -163,7 +170,14 @@ for _ in range(600):
     stiffness = prime_value + hats[0] * x + hats[1]
     spread = (norms[0] * x + norms[1] + size * (along**2 + across**2 * x)) / stiffness**2
     old = np.array([mean_1, mean_2, overlap_1, overlap_2, norm_1, norm_2])
-    new = [x_weights @ (x / stiffness), x_weights @ (1 / stiffness), 0, 0, x_weights @ (x * spread), x_weights @ spread]
+    new = [
+        x_weights @ (x / stiffness),
+        x_weights @ (1 / stiffness),
+        0,
+        0,
+        x_weights @ (x * spread),
+        x_weights @ spread,
+    ]
     new[2], new[3] = size * along * new[1], size * across * new[0]
     mean_1, mean_2, overlap_1, overlap_2, norm_1, norm_2 = 0.5 * old + 0.5 * np.array(new)
 test = weights @ error

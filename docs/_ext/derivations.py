@@ -5,6 +5,7 @@ Sphinx reads only what is below its own folder, so the scripts are copied there 
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from sphinx.application import Sphinx
     from sphinx.config import Config
 
+SOURCE_LINK = re.compile(r"\[([^\]]*)\]\(\.\./((?:rmt_spikes|tests|validation)/[^)]+)\)")
 TOCTREE = """
 ```{toctree}
 :caption: Derivations
@@ -25,8 +27,12 @@ TOCTREE = """
 
 
 def page(text: str) -> str:
-    """Text of a file of `theory/` whose links start from `docs/derivations/` instead."""
-    return text.replace("](../docs/", "](../").replace("](../README.md", "](../../README.md")
+    """Text of a file of `theory/`, with links that start from `docs/derivations/`.
+
+    What is outside of the documentation, such as a test, comes with the page as a download.
+    """
+    text = text.replace("](../docs/", "](../")
+    return SOURCE_LINK.sub(lambda link: f"{{download}}`{link[1].replace('`', '')} <../../{link[2]}>`", text)
 
 
 def copy_scripts(source: Path, target: Path) -> list[str]:
@@ -60,7 +66,15 @@ def _copy(app: Sphinx, config: Config) -> None:
     copy_scripts(docs.parent / "theory", docs / "derivations")
 
 
+def _follow(app: Sphinx, name: str, source: list[str]) -> None:
+    """Let links of the other pages to a script lead to its page."""
+    if not name.startswith("derivations/"):
+        source[0] = source[0].replace("](../theory/README.md", "](derivations/index.md")
+        source[0] = source[0].replace("](../theory/", "](derivations/")
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register the extension."""
     app.connect("config-inited", _copy)
+    app.connect("source-read", _follow)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

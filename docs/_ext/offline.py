@@ -76,7 +76,9 @@ def _check(app: Sphinx, exception: Exception | None) -> None:
         for url in remote_loads(path.read_text(encoding="utf-8"), path.suffix)
     ]
     if violations:
-        raise ExtensionError("pages must be readable offline, these load from the network: " + "; ".join(violations))
+        raise ExtensionError(
+            "pages must be readable offline, these load from the network: " + "; ".join(violations)
+        )
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

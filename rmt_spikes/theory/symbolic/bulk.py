@@ -59,7 +59,9 @@ def effective_ridge_slope() -> Any:
     return 1 / (1 - ratio * (1 - kappa * g) + ratio * kappa * (g + kappa * symbol("g_slope")))
 
 
-@quantity("bulk", "polynomial in g that vanishes at an eigenvalue z; edges are roots of its discriminant", "5", "0")
+@quantity(
+    "bulk", "polynomial in g that vanishes at an eigenvalue z; edges are roots of its discriminant", "5", "0"
+)
 def bulk_polynomial() -> Any:
     """Quartic in ``g``, linear in ``z``, of the law of ``F F^T / n_ridge``."""
     import sympy

@@ -112,7 +112,9 @@ def _gaussian_mean(function: Any, t: Any) -> Any:
         exponent = sympy.expand(sympy.Add(*(f.args[0] for f in factors if isinstance(f, sympy.exp))))
         rest = sympy.Mul(*(f for f in factors if not isinstance(f, sympy.exp)))
         if not (rest.is_polynomial(z) and exponent.is_polynomial(z) and sympy.degree(exponent, z) <= 2):
-            raise DomainError("function", "must be polynomials times exponentials of quadratics in z", str(term))
+            raise DomainError(
+                "function", "must be polynomials times exponentials of quadratics in z", str(term)
+            )
         scale = -2 * exponent.coeff(z, 2)
         if (2 * scale + 1).is_positive is not True:
             raise DomainError("function", "must be square-integrable under the Gaussian", str(term))

@@ -39,7 +39,12 @@ def untrained_loss(loss: str = "objective") -> Any:
     return symbol("kappa_slope") * (square * (symbol("mu") - symbol("kappa") * symbol("mu_slope")) + energy)
 
 
-@quantity("improvement", "fall of the loss ({loss}) with {spikes} spikes, {features} features", "7", "Delta_{spikes}")
+@quantity(
+    "improvement",
+    "fall of the loss ({loss}) with {spikes} spikes, {features} features",
+    "7",
+    "Delta_{spikes}",
+)
 def improvement(
     spikes: int | str,
     *,
@@ -191,7 +196,9 @@ def _overlap(i: Any, spread: Any) -> Any:
     """Label times the term ``He_2i`` of the direction that no even feature has."""
     import sympy
 
-    return sympy.factorial(2 * i) / sympy.factorial(i) * (-spread / 2) ** i * teacher(2 * i) * symbol("rho") ** i
+    return (
+        sympy.factorial(2 * i) / sympy.factorial(i) * (-spread / 2) ** i * teacher(2 * i) * symbol("rho") ** i
+    )
 
 
 def _norm(i: Any, spread: Any) -> Any:

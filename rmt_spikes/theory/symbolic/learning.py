@@ -31,7 +31,10 @@ def shift() -> Any:
 
 
 @quantity(
-    "inflation", "growth of the squared norm of a row, from the part of its gradient not along beta", "2", "nu"
+    "inflation",
+    "growth of the squared norm of a row, from the part of its gradient not along beta",
+    "2",
+    "nu",
 )
 def inflation() -> Any:
     """``nu``, per unit of ``alpha_j^2``."""
@@ -51,7 +54,9 @@ def row_norm2() -> Any:
     return (1 + symbol("drift") * alpha) ** 2 + symbol("nu") * alpha**2
 
 
-@quantity("feature", "polynomial of q that spike {degree} carries, E (q + sqrt(chi) Z)^{degree}", "2", "p_{degree}")
+@quantity(
+    "feature", "polynomial of q that spike {degree} carries, E (q + sqrt(chi) Z)^{degree}", "2", "p_{degree}"
+)
 def feature(degree: int) -> Any:
     """Heat-evolved monomial.
 
@@ -90,7 +95,9 @@ def feature_generating() -> Any:
     return sympy.exp(t * symbol("q") + symbol("chi") * t**2 / 2)
 
 
-@quantity("growth", "exponent of n with which spike {degree} grows relative to the bulk", "6", "growth_{degree}")
+@quantity(
+    "growth", "exponent of n with which spike {degree} grows relative to the bulk", "6", "growth_{degree}"
+)
 def growth(degree: int) -> Any:
     """Growth of a spike: ``n^growth`` relative to the bulk, positive when it leaves it in the end.
 

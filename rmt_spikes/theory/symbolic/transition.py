@@ -23,7 +23,9 @@ def spike_location() -> Any:
     return population * (1 - ratio + ratio * population / a)
 
 
-@quantity("critical-step", "step size at which spike 1 leaves the bulk, to leading order in the shift", "6", "eta_1")
+@quantity(
+    "critical-step", "step size at which spike 1 leaves the bulk, to leading order in the shift", "6", "eta_1"
+)
 def critical_step() -> Any:
     """Step at which ``a_1 = -1/g_edge``; without a step a spike exists where the root is imaginary."""
     import sympy
