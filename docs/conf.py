@@ -60,7 +60,8 @@ html_css_files = ["pages.css"]
 html_show_sourcelink = False
 html_copy_source = False
 
-# For what runs on the pages. One thread a process: the matrices are small, and results do not depend on the machine.
+# For what runs on the pages. One thread a process: the matrices are small, and numbers do not depend on the
+# number of processors.
 for _library in ("OPENBLAS", "OMP", "MKL"):
     os.environ.setdefault(f"{_library}_NUM_THREADS", "1")
 os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])

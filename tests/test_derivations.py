@@ -1,4 +1,4 @@
-"""Every derivation runs and ends in an assertion; the traceability table lists what there is, and only that."""
+"""Every derivation runs and ends in an assertion; the traceability table lists what there is, no more."""
 
 import os
 import shutil

@@ -1,6 +1,6 @@
 """Rules of the derivations: what a script must look like, and what the traceability table must say.
 
-Functions from files to the list of their violations, so that they can be shown to fail on files made for that.
+Functions from files to the list of their violations: they can be shown to fail on files made for that.
 """
 
 import ast

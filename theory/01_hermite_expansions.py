@@ -1,15 +1,15 @@
 # %% [markdown]
 # # Hermite expansions of the activations
 #
-# **Assumptions.** $Z$ is standard normal and $\mathbb E f(Z)^2 < \infty$. The probabilists' Hermite polynomials are those of
-# the generating function
+# **Assumptions.** $Z$ is standard normal and $\mathbb E f(Z)^2 < \infty$. The probabilists' Hermite
+# polynomials are those of the generating function
 #
 # $$e^{tz - t^2/2} = \sum_{k \ge 0} \mathrm{He}_k(z)\, \frac{t^k}{k!},$$
 #
 # and $f = \sum_k c_k \mathrm{He}_k$ with $c_k = \mathbb E[f(Z)\, \mathrm{He}_k(Z)] / k!$.
 #
-# **Result.** The coefficients are the Taylor coefficients of the smoothed function, since $e^{tz - t^2/2}$ is the density of
-# $N(t, 1)$ relative to that of $N(0, 1)$:
+# **Result.** The coefficients are the Taylor coefficients of the smoothed function, since $e^{tz - t^2/2}$ is
+# the density of $N(t, 1)$ relative to that of $N(0, 1)$:
 #
 # $$F(t) := \mathbb E f(Z + t) = \mathbb E\bigl[f(Z)\, e^{tZ - t^2/2}\bigr] = \sum_k c_k\, t^k .$$
 #
@@ -50,17 +50,19 @@ relu
 assert same(relu, symbolic.smoothed("relu"))
 
 # %% [markdown]
-# $F''$ is the Gaussian density at $t$: the second derivative of ReLU is a point mass at zero. Its Taylor coefficients are
-# those of $e^{-t^2/2}$, and two integrations give the coefficients of ReLU. Written with the Gamma function, one expression
-# covers all degrees; its poles are the odd degrees from 3 on, where the coefficients vanish.
+# $F''$ is the Gaussian density at $t$: the second derivative of ReLU is a point mass at zero. Its Taylor
+# coefficients are those of $e^{-t^2/2}$, and two integrations give the coefficients of ReLU. Written with the
+# Gamma function, one expression covers all degrees; its poles are the odd degrees from 3 on, where the
+# coefficients vanish.
 
 # %%
 assert sp.simplify(sp.diff(relu, t, 2) - sp.exp(-(t**2) / 2) / sp.sqrt(2 * sp.pi)) == 0
 symbolic.hermite("relu")
 
 # %% [markdown]
-# $|z| = \mathrm{relu}(z) + \mathrm{relu}(-z)$, and the leaky ReLU is $\tfrac{99}{100}\, \mathrm{relu}(z) + \tfrac1{100}\, z$. The exponential
-# part of ELU is another Gaussian integral.
+# $|z| = \mathrm{relu}(z) + \mathrm{relu}(-z)$, and the leaky ReLU is
+# $\tfrac{99}{100}\, \mathrm{relu}(z) + \tfrac1{100}\, z$. The exponential part of ELU is another Gaussian
+# integral.
 
 # %%
 elu = mean(z, low=0) + mean(sp.exp(z) - 1, high=0)
@@ -69,7 +71,8 @@ assert same(elu, symbolic.smoothed("elu"))
 # %% [markdown]
 # ## erf, sign and GELU
 #
-# For these it is easier to integrate the derivative, $F'(t) = \mathbb E f'(Z + t)$, and fix the constant at $t = 0$.
+# For these it is easier to integrate the derivative, $F'(t) = \mathbb E f'(Z + t)$, and fix the constant at
+# $t = 0$.
 
 # %%
 erf_slope = mean(2 / sp.sqrt(sp.pi) * sp.exp(-(z**2)))
@@ -77,8 +80,9 @@ assert sp.simplify(erf_slope - sp.diff(symbolic.smoothed("erf"), t)) == 0
 erf_slope
 
 # %% [markdown]
-# The sign is the limit of $\mathrm{erf}(z/\epsilon)$; directly, $F(t) = P(Z + t > 0) - P(Z + t < 0)$. The second derivative of
-# GELU, $z\,\Phi(z)$, is $(2 - z^2)$ times the Gaussian density: a polynomial times a Gaussian.
+# The sign is the limit of $\mathrm{erf}(z/\epsilon)$; directly, $F(t) = P(Z + t > 0) - P(Z + t < 0)$. The
+# second derivative of GELU, $z\,\Phi(z)$, is $(2 - z^2)$ times the Gaussian density: a polynomial times a
+# Gaussian.
 
 # %%
 sign = mean(sp.Integer(1), low=0) - mean(sp.Integer(1), high=0)
@@ -104,12 +108,13 @@ symbolic.hermite("sin")
 # %% [markdown]
 # ## Polynomials, and polynomials times Gaussians
 #
-# Completing the square in $P(z)\, e^{-az^2/2 + bz}$ against the density of $N(t, 1)$ leaves a Gaussian of variance
-# $v = 1/(1 + a)$ and mean $v\,(t + b)$:
+# Completing the square in $P(z)\, e^{-az^2/2 + bz}$ against the density of $N(t, 1)$ leaves a Gaussian of
+# variance $v = 1/(1 + a)$ and mean $v\,(t + b)$:
 #
 # $$F(t) = \sqrt v\; e^{\frac12 v (t + b)^2 - \frac12 t^2}\; \mathbb E\, P\bigl(v (t + b) + \sqrt v\, Z\bigr),$$
 #
-# a polynomial times an exponential of a quadratic. For $a = b = 0$ it is a polynomial, and the expansion ends.
+# a polynomial times an exponential of a quadratic. For $a = b = 0$ it is a polynomial, and the expansion
+# ends.
 
 # %%
 bump = (z**3 - 2 * z + 1) * sp.exp(-(z**2) / 2 + z / 3)
@@ -130,8 +135,9 @@ assert symbolic.hermite_coefficients(sp.expand(polynomial), 6) == (1, 2, 3, 4, 5
 # %% [markdown]
 # ## The library has the same coefficients
 #
-# The formula in $k$ is the Taylor coefficient of $F$ for each activation. The coefficients that predictions use, in double
-# precision, are these numbers; where the library integrates numerically, its stated error bound covers the difference.
+# The formula in $k$ is the Taylor coefficient of $F$ for each activation. The coefficients that predictions
+# use, in double precision, are these numbers; where the library integrates numerically, its stated error
+# bound covers the difference.
 
 # %%
 ORDER = 7

@@ -1,16 +1,17 @@
 # %% [markdown]
 # # The latent variables of the step
 #
-# **Assumptions.** $x \sim N(0, I_d)$, labels $y = \sigma_*(u) + \varepsilon$ with $u = \langle\beta_*, x\rangle$ and independent noise; a
-# row $w$ of $W_0$ of norm one, asymptotically orthogonal to $\beta_*$; $d/n \to \phi$. The residual of the step is the label
-# (mean-field output scale).
+# **Assumptions.** $x \sim N(0, I_d)$, labels $y = \sigma_*(u) + \varepsilon$ with
+# $u = \langle\beta_*, x\rangle$ and independent noise; a row $w$ of $W_0$ of norm one, asymptotically
+# orthogonal to $\beta_*$; $d/n \to \phi$. The residual of the step is the label (mean-field output scale).
 #
 # **Result.** With $\beta = \frac1n X^\top y$ and $\theta = \eta/\sqrt N$,
 #
 # $$\lVert\beta\rVert^2 \to B = c_{*,1}^2 + \phi\,\mathbb E y^2, \qquad \cos^2(\beta, \beta_*) \to \rho = c_{*,1}^2/B,$$
 #
-# and a trained row has a part $c_1 \theta \alpha_j \beta$ along $\beta$, grows along itself by $2 c_2\, \mathbb E[y]\, \theta\alpha_j$, and carries a
-# part that is incoherent between neurons, of squared norm $\nu \alpha_j^2$ with $\nu = \theta^2 \phi\, \mathbb E y^2\, \mathrm{Var}\,\sigma'$.
+# and a trained row has a part $c_1 \theta \alpha_j \beta$ along $\beta$, grows along itself by
+# $2 c_2\, \mathbb E[y]\, \theta\alpha_j$, and carries a part that is incoherent between neurons, of squared
+# norm $\nu \alpha_j^2$ with $\nu = \theta^2 \phi\, \mathbb E y^2\, \mathrm{Var}\,\sigma'$.
 
 # %%
 import sympy as sp
@@ -32,8 +33,8 @@ def gaussian_mean(expression, *variables):
 
 
 # %% [markdown]
-# The teacher and the activation are general polynomials of degree four, with symbolic Hermite coefficients. (For other functions
-# the identities are those of the expansions, term by term.)
+# The teacher and the activation are general polynomials of degree four, with symbolic Hermite coefficients.
+# (For other functions the identities are those of the expansions, term by term.)
 
 # %%
 teacher = sp.symbols("c_*0:5", real=True)
@@ -46,9 +47,10 @@ energy
 # %% [markdown]
 # ## Norm and direction of $\beta$
 #
-# $\beta$ is a mean of $n$ independent vectors $y x$. Along $\beta_*$ such a vector has the mean $\mathbb E[y u]$; orthogonally to it the mean is
-# zero. So $\mathbb E \lVert\beta\rVert^2 = (1 - \frac1n)\, \mathbb E[y u]^2 + \frac1n \mathbb E[y^2 \lVert x\rVert^2]$, with
-# $\lVert x\rVert^2 = u^2 + \text{(a chi-square of } d - 1 \text{ degrees, independent of } y)$.
+# $\beta$ is a mean of $n$ independent vectors $y x$. Along $\beta_*$ such a vector has the mean
+# $\mathbb E[y u]$; orthogonally to it the mean is zero. So
+# $\mathbb E \lVert\beta\rVert^2 = (1 - \frac1n)\, \mathbb E[y u]^2 + \frac1n \mathbb E[y^2 \lVert x\rVert^2]$,
+# with $\lVert x\rVert^2 = u^2 + \text{(a chi-square of } d - 1 \text{ degrees, independent of } y)$.
 
 # %%
 projection = gaussian_mean(label * u, u, e)
@@ -61,8 +63,8 @@ assert sp.expand(norm2 - symbolic.beta_norm2().subs(names)) == 0
 symbolic.beta_norm2()
 
 # %% [markdown]
-# The variance of each coordinate of $\beta$ is of order $1/n$, so that norm and projection concentrate, and the cosine is the ratio
-# of the two.
+# The variance of each coordinate of $\beta$ is of order $1/n$, so that norm and projection concentrate, and
+# the cosine is the ratio of the two.
 
 # %%
 assert sp.simplify(projection**2 / norm2 - symbolic.beta_cosine2().subs(names)) == 0
@@ -71,9 +73,11 @@ symbolic.beta_cosine2()
 # %% [markdown]
 # ## The gradient of one row
 #
-# Row $j$ of $\eta G$ is $\theta \alpha_j$ times $\frac1n \sum_i y_i\, \sigma'(v_i)\, x_i$ with $v = \langle w, x\rangle$. Split $\sigma'$ into its mean $c_1$ and
-# the rest. The mean gives $c_1 \beta$, hence the shift $s = c_1 \theta \sqrt B$ per unit of $\alpha_j q$ with $q = \langle\beta/\lVert\beta\rVert, x\rangle$.
-# The rest has the following means along $\beta_*$ and along $w$ itself ($u$ and $v$ are independent):
+# Row $j$ of $\eta G$ is $\theta \alpha_j$ times $\frac1n \sum_i y_i\, \sigma'(v_i)\, x_i$ with
+# $v = \langle w, x\rangle$. Split $\sigma'$ into its mean $c_1$ and the rest. The mean gives $c_1 \beta$,
+# hence the shift $s = c_1 \theta \sqrt B$ per unit of $\alpha_j q$ with
+# $q = \langle\beta/\lVert\beta\rVert, x\rangle$. The rest has the following means along $\beta_*$ and along
+# $w$ itself ($u$ and $v$ are independent):
 
 # %%
 slope = sp.diff(sigma, v)
@@ -85,8 +89,9 @@ assert along_teacher == 0
 along_itself
 
 # %% [markdown]
-# That is the *drift*, $2 c_2\, \mathbb E[y]$ per unit of $\theta\alpha_j$. Around its mean the rest is a sum of $n$ independent vectors of mean
-# square norm $d\; \mathbb E[y^2]\, \mathbb E[(\sigma' - c_1)^2]$ to leading order, divided by $n$:
+# That is the *drift*, $2 c_2\, \mathbb E[y]$ per unit of $\theta\alpha_j$. Around its mean the rest is a sum
+# of $n$ independent vectors of mean square norm $d\; \mathbb E[y^2]\, \mathbb E[(\sigma' - c_1)^2]$ to
+# leading order, divided by $n$:
 
 # %%
 variance = gaussian_mean(rest**2, v)
@@ -106,8 +111,9 @@ assert sp.expand(variance - sum(k * sp.factorial(k) * activation[k] ** 2 for k i
 
 # %% [markdown]
 # Two neurons with orthogonal rows have incoherent parts whose inner product has the mean
-# $\theta^2 \alpha_j\alpha_k\, \phi\, \mathbb E[y^2]\, \mathbb E[\sigma'(v) - c_1]^2 = 0$: the incoherent part makes no direction of its own, which is why it is absent
-# from the operator norm of $G$. But each row is longer by it. The squared norm of a row, apart from $\beta$, is
+# $\theta^2 \alpha_j\alpha_k\, \phi\, \mathbb E[y^2]\, \mathbb E[\sigma'(v) - c_1]^2 = 0$: the incoherent part
+# makes no direction of its own, which is why it is absent from the operator norm of $G$. But each row is
+# longer by it. The squared norm of a row, apart from $\beta$, is
 
 # %%
 symbolic.row_norm2()

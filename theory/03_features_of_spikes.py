@@ -1,16 +1,17 @@
 # %% [markdown]
 # # The polynomial that a spike carries
 #
-# **Assumptions.** After the step, neuron $j$ has on sample $i$ the pre-activation $\tau_j z_{ij} + s\,\alpha_j q_i$ with $z_{ij}$ standard
-# normal, and $\tau_j^2 = 1 + \nu\alpha_j^2$ (labels without a mean; [latent variables](02_latent_variables.py)).
+# **Assumptions.** After the step, neuron $j$ has on sample $i$ the pre-activation
+# $\tau_j z_{ij} + s\,\alpha_j q_i$ with $z_{ij}$ standard normal, and $\tau_j^2 = 1 + \nu\alpha_j^2$ (labels
+# without a mean; [latent variables](02_latent_variables.py)).
 #
 # **Result.** With $\chi = \nu/s^2$,
 #
 # $$\mathbb E_z\, \sigma(\tau z + s\alpha q) = \sum_k c_k\, (s\alpha)^k\, p_k(q), \qquad p_k(q) = \mathbb E\,(q + \sqrt\chi\, Z)^k, \qquad
 # \sum_k p_k(q)\, \frac{t^k}{k!} = e^{tq + \chi t^2/2}:$$
 #
-# spike $k$ carries the heat-evolved monomial $p_k$. The published theory has $q^k$. Since $\chi$ contains neither the step size nor $n$, the
-# difference has the same order as the monomial at every $n$.
+# spike $k$ carries the heat-evolved monomial $p_k$. The published theory has $q^k$. Since $\chi$ contains
+# neither the step size nor $n$, the difference has the same order as the monomial at every $n$.
 
 # %%
 import sympy as sp
@@ -33,8 +34,8 @@ def gaussian_mean(expression, x):
 # %% [markdown]
 # ## Why a Hermite polynomial becomes a monomial
 #
-# $\mathbb E\, e^{t(z + m) - t^2/2} = e^{tm}$, so that $\mathbb E\,\mathrm{He}_k(z + m) = m^k$: a shift without growth of the rows gives the
-# monomials of the published theory.
+# $\mathbb E\, e^{t(z + m) - t^2/2} = e^{tm}$, so that $\mathbb E\,\mathrm{He}_k(z + m) = m^k$: a shift
+# without growth of the rows gives the monomials of the published theory.
 
 # %%
 m = sp.Symbol("m", real=True)
@@ -43,8 +44,8 @@ assert all(gaussian_mean(sp.hermite_prob(k, z + m), z) == m**k for k in DEGREES)
 # %% [markdown]
 # ## Growth of the rows evolves it by the heat equation
 #
-# $\tau z$ has the law of $z + \sqrt{\nu}\,\alpha Z'$, and $\sqrt\nu = s\sqrt\chi$ (take $s > 0$). Averaging over $z$ first gives
-# $(s\alpha q + s\alpha\sqrt\chi\, Z')^k$, and over $Z'$ then $(s\alpha)^k p_k(q)$.
+# $\tau z$ has the law of $z + \sqrt{\nu}\,\alpha Z'$, and $\sqrt\nu = s\sqrt\chi$ (take $s > 0$). Averaging
+# over $z$ first gives $(s\alpha q + s\alpha\sqrt\chi\, Z')^k$, and over $Z'$ then $(s\alpha)^k p_k(q)$.
 
 # %%
 polynomials = {}
@@ -58,8 +59,9 @@ polynomials[4]
 # %% [markdown]
 # ## Generating function
 #
-# $\sum_k p_k t^k/k! = \mathbb E\, e^{t(q + \sqrt\chi Z)} = e^{tq + \chi t^2/2}$. As a function of time $\chi/2$ it solves the heat equation
-# $\partial_{\chi} p = \tfrac12 \partial_q^2 p$, with the monomials at time zero.
+# $\sum_k p_k t^k/k! = \mathbb E\, e^{t(q + \sqrt\chi Z)} = e^{tq + \chi t^2/2}$. As a function of time
+# $\chi/2$ it solves the heat equation $\partial_{\chi} p = \tfrac12 \partial_q^2 p$, with the monomials at
+# time zero.
 
 # %%
 generating = symbolic.feature_generating()
@@ -71,8 +73,8 @@ for k, p in polynomials.items():
 generating
 
 # %% [markdown]
-# Replacing $q$ by $\mathrm{He}$: $e^{tq} = e^{t^2/2} \sum_j \mathrm{He}_j(q)\, t^j/j!$ turns the generating function into
-# $e^{(1 + \chi) t^2/2} \sum_j \mathrm{He}_j t^j/j!$, hence
+# Replacing $q$ by $\mathrm{He}$: $e^{tq} = e^{t^2/2} \sum_j \mathrm{He}_j(q)\, t^j/j!$ turns the generating
+# function into $e^{(1 + \chi) t^2/2} \sum_j \mathrm{He}_j t^j/j!$, hence
 #
 # $$p_k = \sum_m \frac{k!}{(k - 2m)!\, m!} \Bigl(\frac{1 + \chi}2\Bigr)^m \mathrm{He}_{k - 2m}.$$
 
@@ -90,8 +92,9 @@ for k, p in polynomials.items():
 # %% [markdown]
 # ## The published expansion, and the size of the correction
 #
-# MLHD have $F = F_0 + \sum_k c_1^k c_k \eta^k (\tilde X\beta)^{\circ k} (a^{\circ k})^\top + \Delta$. Entry by entry,
-# $\langle\tilde x, \beta\rangle = \sqrt B\, q$ and $a_j = \alpha_j/\sqrt N$, so the term of degree $k$ is $c_k (s\alpha_j q_i)^k$ with $s = c_1\theta\sqrt B$:
+# MLHD have $F = F_0 + \sum_k c_1^k c_k \eta^k (\tilde X\beta)^{\circ k} (a^{\circ k})^\top + \Delta$. Entry
+# by entry, $\langle\tilde x, \beta\rangle = \sqrt B\, q$ and $a_j = \alpha_j/\sqrt N$, so the term of degree
+# $k$ is $c_k (s\alpha_j q_i)^k$ with $s = c_1\theta\sqrt B$:
 
 # %%
 eta, N, B, c_1 = sp.symbols("eta N B c_1", positive=True)
@@ -101,8 +104,9 @@ shift = symbolic.shift().subs({symbolic.symbol("B"): B, symbolic.symbol("c_1"): 
 assert sp.simplify(published_factor - shift * alpha * q) == 0
 
 # %% [markdown]
-# The operator norm of such a rank-one matrix, divided by $\sqrt{\tilde n}$, is $\sqrt N\, |c_k|\, s^k\, (\mathbb E q^{2k}\, \mathbb E\alpha^{2k})^{1/2}$. At
-# $\eta = n^{\text{exponent}}$ and $N \propto n$ it grows like $n$ to the power
+# The operator norm of such a rank-one matrix, divided by $\sqrt{\tilde n}$, is
+# $\sqrt N\, |c_k|\, s^k\, (\mathbb E q^{2k}\, \mathbb E\alpha^{2k})^{1/2}$. At $\eta = n^{\text{exponent}}$
+# and $N \propto n$ it grows like $n$ to the power
 
 # %%
 n, exponent = sp.Symbol("n", positive=True), symbolic.symbol("exponent")
@@ -112,9 +116,9 @@ for k in DEGREES[1:]:
 symbolic.growth(3)
 
 # %% [markdown]
-# so $l$ of them grow when $\text{exponent} > (l - 1)/(2l)$. Now the correction. The term of degree $k$ is $c_k (s\alpha)^k p_k(q)$ instead of
-# $c_k (s\alpha)^k q^k$; relative to the published term, the difference has the squared norm $\mathbb E (p_k - q^k)^2/\mathbb E q^{2k}$, which is a
-# polynomial in $\chi$ alone:
+# so $l$ of them grow when $\text{exponent} > (l - 1)/(2l)$. Now the correction. The term of degree $k$ is
+# $c_k (s\alpha)^k p_k(q)$ instead of $c_k (s\alpha)^k q^k$; relative to the published term, the difference
+# has the squared norm $\mathbb E (p_k - q^k)^2/\mathbb E q^{2k}$, which is a polynomial in $\chi$ alone:
 
 # %%
 relative = {
@@ -126,8 +130,9 @@ assert all(expression.free_symbols == {chi} for expression in relative.values())
 relative[2]
 
 # %% [markdown]
-# and $\chi$ has lost the step size: numerator and denominator of $\nu/s^2$ are both proportional to $\theta^2$. What is left are ratios of sizes and
-# moments of the functions, so the correction neither grows nor fades with $n$.
+# and $\chi$ has lost the step size: numerator and denominator of $\nu/s^2$ are both proportional to
+# $\theta^2$. What is left are ratios of sizes and moments of the functions, so the correction neither grows
+# nor fades with $n$.
 
 # %%
 assert theta not in symbolic.chi().free_symbols
@@ -144,9 +149,11 @@ share
 # %% [markdown]
 # ## The library's feature of spike 2
 #
-# With a readout of random signs and $\sigma = \mathrm{He}_1 + c_2 \mathrm{He}_2$ the mean feature is $c_1 s\alpha q + c_2 s^2 p_2(q)$: two terms with
-# orthogonal factors on both sides. The second spike's correlations with $\mathrm{He}_0$ and $\mathrm{He}_2$, which the library finds by
-# decomposing the latent part numerically, must then be in the ratio $(1 + \chi)^2 : 2$ at any size; the published theory has $1 : 2$.
+# With a readout of random signs and $\sigma = \mathrm{He}_1 + c_2 \mathrm{He}_2$ the mean feature is
+# $c_1 s\alpha q + c_2 s^2 p_2(q)$: two terms with orthogonal factors on both sides. The second spike's
+# correlations with $\mathrm{He}_0$ and $\mathrm{He}_2$, which the library finds by decomposing the latent
+# part numerically, must then be in the ratio $(1 + \chi)^2 : 2$ at any size; the published theory has
+# $1 : 2$.
 
 # %%
 setting = rs.Setting(

@@ -1,15 +1,17 @@
 # %% [markdown]
 # # The quartic of the bulk and its edges
 #
-# **Assumptions.** Untrained features are equivalent to $c_1 Z + c_{>1}\, \Xi$ with $Z = \tilde X W_0^\top$ and independent noise $\Xi$
-# (Gaussian equivalence); rows of $W_0$ are independent, isotropic, of norm one; $\gamma = N/d$ and $r = N/\tilde n$ are fixed.
+# **Assumptions.** Untrained features are equivalent to $c_1 Z + c_{>1}\, \Xi$ with $Z = \tilde X W_0^\top$
+# and independent noise $\Xi$ (Gaussian equivalence); rows of $W_0$ are independent, isotropic, of norm one;
+# $\gamma = N/d$ and $r = N/\tilde n$ are fixed.
 #
-# **Result.** With $g(\kappa) = \frac1N \mathrm{tr}\,(c_1^2 W_0 W_0^\top + c_{>1}^2 + \kappa)^{-1}$ and the effective ridge $\kappa$,
+# **Result.** With $g(\kappa) = \frac1N \mathrm{tr}\,(c_1^2 W_0 W_0^\top + c_{>1}^2 + \kappa)^{-1}$ and the
+# effective ridge $\kappa$,
 #
 # $$\frac1g = \kappa + c_{>1}^2 + \frac{c_1^2}{1 + \gamma c_1^2 g}, \qquad \lambda = \kappa\, [1 - r\,(1 - \kappa g)] .$$
 #
-# Eliminating $\kappa$ makes $g$ the root of a quartic whose coefficients are linear in the eigenvalue $z = -\lambda$; the edges of the
-# spectrum are roots of its discriminant.
+# Eliminating $\kappa$ makes $g$ the root of a quartic whose coefficients are linear in the eigenvalue
+# $z = -\lambda$; the edges of the spectrum are roots of its discriminant.
 
 # %%
 import flint
@@ -25,9 +27,10 @@ c_1, tail = symbolic.symbol("c_1"), symbolic.symbol("c_tail2")
 # %% [markdown]
 # ## Population: leave one neuron out
 #
-# Let $K = (c_1^2 W_0 W_0^\top + m)^{-1}$ with $m = c_{>1}^2 + \kappa$. For an invertible matrix in blocks, the first diagonal entry of the
-# inverse is the inverse of the Schur complement. For the first neuron the complement is $m + c_1^2 w^\top [1 - c_1^2 W^\top K^{(1)} W] w$, with
-# $W$ and $K^{(1)}$ those of the other rows, and $I - c_1^2 W^\top K^{(1)} W = m\,(c_1^2 W^\top W + m)^{-1}$:
+# Let $K = (c_1^2 W_0 W_0^\top + m)^{-1}$ with $m = c_{>1}^2 + \kappa$. For an invertible matrix in blocks,
+# the first diagonal entry of the inverse is the inverse of the Schur complement. For the first neuron the
+# complement is $m + c_1^2 w^\top [1 - c_1^2 W^\top K^{(1)} W] w$, with $W$ and $K^{(1)}$ those of the other
+# rows, and $I - c_1^2 W^\top K^{(1)} W = m\,(c_1^2 W^\top W + m)^{-1}$:
 
 # %%
 m, a, b, e, f = sp.symbols("m a b e f", real=True)
@@ -38,8 +41,9 @@ assert sp.simplify(push) == sp.zeros(2, 2)
 
 # %% [markdown]
 # $w$ is independent of the other rows and isotropic, so the quadratic form concentrates on
-# $\frac md \mathrm{tr}\,(c_1^2 W^\top W + m)^{-1} = 1 - \gamma\,(1 - m g)$: the two Gram matrices share their nonzero eigenvalues, and one has $d - N$ more
-# zeros. This is $\mu$, the share of a linear signal that the regression leaves unexplained, and $1/g = m + c_1^2 \mu$:
+# $\frac md \mathrm{tr}\,(c_1^2 W^\top W + m)^{-1} = 1 - \gamma\,(1 - m g)$: the two Gram matrices share their
+# nonzero eigenvalues, and one has $d - N$ more zeros. This is $\mu$, the share of a linear signal that the
+# regression leaves unexplained, and $1/g = m + c_1^2 \mu$:
 
 # %%
 share = 1 - gamma * (1 - (tail + kappa) * g)
@@ -48,7 +52,8 @@ equation = sp.numer(sp.together(1 / g - (tail + kappa) - c_1**2 * share))
 equation
 
 # %% [markdown]
-# A quadratic in $g$: the library's root, and its inverse $\kappa(g)$, solve it. The inverse also gives $\mu = 1/(1 + \gamma c_1^2 g)$.
+# A quadratic in $g$: the library's root, and its inverse $\kappa(g)$, solve it. The inverse also gives
+# $\mu = 1/(1 + \gamma c_1^2 g)$.
 
 # %%
 root = symbolic.marchenko_pastur()
@@ -59,12 +64,15 @@ assert sp.simplify(share.subs(kappa, inverse) - 1 / (1 + gamma * c_1**2 * g)) ==
 inverse
 
 # %% [markdown]
-# It is the root that is positive for $\kappa > 0$: the product of the two roots of the quadratic is $-1/(\gamma c_1^2 m) < 0$.
+# It is the root that is positive for $\kappa > 0$: the product of the two roots of the quadratic is
+# $-1/(\gamma c_1^2 m) < 0$.
 #
 # ## Sample: leave one sample out
 #
-# Given the neurons, rows of the features are independent with covariance $\Sigma = c_1^2 W_0 W_0^\top + c_{>1}^2$. The same argument for the
-# resolvent $(F F^\top/\tilde n + \lambda)^{-1}$, whose diagonal is $R = 1/\kappa$, gives $1/R = \lambda + \frac1{\tilde n} \mathrm{tr}\,\Sigma\,(1 + R\,\Sigma)^{-1}$, and
+# Given the neurons, rows of the features are independent with covariance
+# $\Sigma = c_1^2 W_0 W_0^\top + c_{>1}^2$. The same argument for the resolvent
+# $(F F^\top/\tilde n + \lambda)^{-1}$, whose diagonal is $R = 1/\kappa$, gives
+# $1/R = \lambda + \frac1{\tilde n} \mathrm{tr}\,\Sigma\,(1 + R\,\Sigma)^{-1}$, and
 # $\frac1N\mathrm{tr}\,\Sigma\,(\kappa + \Sigma)^{-1} = 1 - \kappa g$:
 
 # %%
@@ -88,7 +96,8 @@ assert sp.simplify(symbolic.effective_ridge_slope() * along - 1) == 0
 # %% [markdown]
 # ## Elimination
 #
-# Inserting $\kappa(g)$ into $z = -\lambda$ and clearing the denominator $g\,(1 + \gamma c_1^2 g)^2$ leaves a polynomial in $g$.
+# Inserting $\kappa(g)$ into $z = -\lambda$ and clearing the denominator $g\,(1 + \gamma c_1^2 g)^2$ leaves a
+# polynomial in $g$.
 
 # %%
 location = -ridge.subs(kappa, inverse)
@@ -105,9 +114,9 @@ sp.factor(polynomial.LC())
 #
 # ## Edges
 #
-# Inside the bulk two roots are a complex pair; at an edge they meet, so an edge is a root of the discriminant in $z$. At rational
-# parameters python-flint computes the discriminant exactly. Its roots also contain points where other branches meet, so they are as
-# many as or more than the edges.
+# Inside the bulk two roots are a complex pair; at an edge they meet, so an edge is a root of the discriminant
+# in $z$. At rational parameters python-flint computes the discriminant exactly. Its roots also contain points
+# where other branches meet, so they are as many as or more than the edges.
 
 # %%
 values = {
@@ -133,7 +142,8 @@ sorted(candidates)
 # %% [markdown]
 # ## The library's edges and density
 #
-# $\sigma = \frac12 \mathrm{He}_1 + \sqrt{1/20}\, \mathrm{He}_2$ has $c_1 = \frac12$ and $c_{>1}^2 = \frac1{10}$.
+# $\sigma = \frac12 \mathrm{He}_1 + \sqrt{1/20}\, \mathrm{He}_2$ has $c_1 = \frac12$ and
+# $c_{>1}^2 = \frac1{10}$.
 
 # %%
 setting = rs.Setting(
@@ -152,7 +162,8 @@ distances = [min(abs(edge / candidate - 1) for candidate in candidates) for edge
 assert max(distances) < 1e-12
 
 # %% [markdown]
-# The density of the singular values $x = \sqrt z$ is $2x\, \mathrm{Im}\,(1/\kappa)/(\pi r)$ on the branch with $\mathrm{Im}\, g > 0$ and $\mathrm{Im}\,\kappa^{-1} > 0$.
+# The density of the singular values $x = \sqrt z$ is $2x\, \mathrm{Im}\,(1/\kappa)/(\pi r)$ on the branch
+# with $\mathrm{Im}\, g > 0$ and $\mathrm{Im}\,\kappa^{-1} > 0$.
 
 # %%
 low, high = bulk.edges[0]

@@ -1,15 +1,16 @@
 # %% [markdown]
 # # The published equations for $m_1$ and $m_2$
 #
-# **Assumptions.** As for the [bulk](04_bulk_quartic.py), with as many samples in the second batch as in the first: $N/\tilde n = \phi/\psi$
-# with $\phi = d/n$ and $\psi = d/N = 1/\gamma$.
+# **Assumptions.** As for the [bulk](04_bulk_quartic.py), with as many samples in the second batch as in the
+# first: $N/\tilde n = \phi/\psi$ with $\phi = d/n$ and $\psi = d/N = 1/\gamma$.
 #
 # **Result.** MLHD describe the resolvent by two numbers that solve
 #
 # $$\phi\,(m_1 - m_2)(c_{>1}^2 m_1 + c_1^2 m_2) + c_1^2 m_1 m_2 \Bigl(\frac{\lambda\psi m_1}\phi - 1\Bigr) = 0, \qquad
 # \frac\phi\psi\,\bigl(c_1^2 m_1 m_2 + \phi\,(m_2 - m_1)\bigr) + c_1^2 m_1 m_2 \Bigl(\frac{\lambda\psi m_1}\phi - 1\Bigr) = 0 .$$
 #
-# They are $m_1 = (\phi/\psi)/\kappa$ and $m_2 = \mu\, m_1$: both equations follow from the two lines of section 5, which have one unknown.
+# They are $m_1 = (\phi/\psi)/\kappa$ and $m_2 = \mu\, m_1$: both equations follow from the two lines of
+# section 5, which have one unknown.
 
 # %%
 import mpmath as mp
@@ -27,8 +28,9 @@ first
 second
 
 # %% [markdown]
-# Everything is a rational function of $g$: $\kappa(g)$ from the Marchenko-Pastur equation, $\lambda$ from the leave-one-out equation of
-# a sample, $\mu = 1/(1 + \gamma c_1^2 g)$. Inserted, both left-hand sides vanish identically.
+# Everything is a rational function of $g$: $\kappa(g)$ from the Marchenko-Pastur equation, $\lambda$ from the
+# leave-one-out equation of a sample, $\mu = 1/(1 + \gamma c_1^2 g)$. Inserted, both left-hand sides vanish
+# identically.
 
 # %%
 same_batches = {ratio: phi / psi, gamma: 1 / psi}
@@ -45,8 +47,9 @@ assert residuals == [0, 0]
 # %% [markdown]
 # ## The solution with $m_1 > m_2 > 0$
 #
-# The effective ridge is positive and $0 < \mu < 1$. As a check, the two equations are solved for such a pair without any use of $\kappa$, and the
-# result is compared with the library's objective without spikes (section 7):
+# The effective ridge is positive and $0 < \mu < 1$. As a check, the two equations are solved for such a pair
+# without any use of $\kappa$, and the result is compared with the library's objective without spikes (section
+# 7):
 #
 # $$\text{objective} = \frac{\lambda\psi}{\phi}\, \bigl[c_{*,1}^2\, m_2 + (\mathbb E y^2 - c_{*,1}^2)\, m_1\bigr].$$
 

@@ -1,12 +1,13 @@
 # %% [markdown]
 # # The fall of the losses with $l$ spikes
 #
-# **Assumptions.** $n \to \infty$ within the regime of $l$ spikes: along the features $p_k$ of the spikes ($k \le l$, $c_k \ne 0$) the ridge
-# penalty vanishes, and everything else is as for untrained features. Labels without a mean, a Gaussian readout (its powers are
-# linearly independent).
+# **Assumptions.** $n \to \infty$ within the regime of $l$ spikes: along the features $p_k$ of the spikes
+# ($k \le l$, $c_k \ne 0$) the ridge penalty vanishes, and everything else is as for untrained features.
+# Labels without a mean, a Gaussian readout (its powers are linearly independent).
 #
-# **Result.** With weights $w_1 = \mu$, $w_j = 1$ otherwise, the inner product $\langle f, h\rangle = \sum_j w_j\, j!\, f_j h_j$ of Hermite series in
-# $q$, and the label's series $c_{*,j} \cos^j$,
+# **Result.** With weights $w_1 = \mu$, $w_j = 1$ otherwise, the inner product
+# $\langle f, h\rangle = \sum_j w_j\, j!\, f_j h_j$ of Hermite series in $q$, and the label's series
+# $c_{*,j} \cos^j$,
 #
 # $$\Delta_l = \frac\lambda\kappa\, b^\top \Gamma^{-1} b, \qquad \Gamma_{kk'} = \langle p_k, p_{k'}\rangle, \quad b_k = \langle p_k, \text{label}\rangle,$$
 #
@@ -32,20 +33,23 @@ scale = lambda_ / kappa
 # %% [markdown]
 # ## Regression on free features
 #
-# The objective is $\lambda T$ with $T = y^\top (\text{resolvent})\, y/\tilde n$. Untrained features reduce $y$ to
-# $\kappa T = \mathbb E y^2 - (1 - \mu)\, c_{*,1}^2$: of a linear signal the share $\mu$ is left, of all else everything. A direction without
-# penalty is projected out in this metric (the limit $a \to \infty$ of $1/(1 + a g)$ in section 5), so that with features $p_1, \dots, p_l$
-# the reduction is the squared length of the projection of the label on their span. The metric is diagonal in Hermite polynomials.
+# The objective is $\lambda T$ with $T = y^\top (\text{resolvent})\, y/\tilde n$. Untrained features reduce
+# $y$ to $\kappa T = \mathbb E y^2 - (1 - \mu)\, c_{*,1}^2$: of a linear signal the share $\mu$ is left, of
+# all else everything. A direction without penalty is projected out in this metric (the limit $a \to \infty$
+# of $1/(1 + a g)$ in section 5), so that with features $p_1, \dots, p_l$ the reduction is the squared length
+# of the projection of the label on their span. The metric is diagonal in Hermite polynomials.
 #
 # ## The span, without gaps among the degrees
 #
-# $p_k$ is monic of degree $k$ with the parity of $k$. So the odd ones span $\mathrm{He}_1, \mathrm{He}_3, \dots$: everything odd up to
-# degree $l$ is explained, for any $\chi$. The even ones, $p_2, \dots, p_{2m}$, are one short of spanning $\mathrm{He}_0, \dots, \mathrm{He}_{2m}$. The direction
-# $v = \sum_i v_i \mathrm{He}_{2i}$ that they leave out is found from the generating function:
+# $p_k$ is monic of degree $k$ with the parity of $k$. So the odd ones span
+# $\mathrm{He}_1, \mathrm{He}_3, \dots$: everything odd up to degree $l$ is explained, for any $\chi$. The
+# even ones, $p_2, \dots, p_{2m}$, are one short of spanning $\mathrm{He}_0, \dots, \mathrm{He}_{2m}$. The
+# direction $v = \sum_i v_i \mathrm{He}_{2i}$ that they leave out is found from the generating function:
 #
 # $$\sum_k \langle p_k, v\rangle \frac{t^k}{k!} = \mathbb E\bigl[v(q)\, e^{tq + \chi t^2/2}\bigr] = e^{(1 + \chi) t^2/2} \sum_i v_i t^{2i},$$
 #
-# which must have no powers $t^2, \dots, t^{2m}$: the sum is $e^{-(1 + \chi) t^2/2}$ cut after $t^{2m}$, that is $v_i = (-x)^i/i!$.
+# which must have no powers $t^2, \dots, t^{2m}$: the sum is $e^{-(1 + \chi) t^2/2}$ cut after $t^{2m}$, that
+# is $v_i = (-x)^i/i!$.
 
 # %%
 x = (1 + chi) / 2
@@ -64,7 +68,8 @@ for m in range(1, 4):
     assert sp.expand(gaussian_mean(v**2) - norm) == 0
 
 # %% [markdown]
-# The projection is then the whole even part minus its component along $v$, which is the stated formula. For a symbolic number of spikes:
+# The projection is then the whole even part minus its component along $v$, which is the stated formula. For a
+# symbolic number of spikes:
 
 # %%
 general = symbolic.improvement("l")
@@ -87,7 +92,8 @@ published = {spikes: symbolic.improvement(spikes, features="published") for spik
 sp.Matrix([sp.expand(published[spikes] / scale) for spikes in range(1, 7)])
 
 # %% [markdown]
-# The general formula gives these, and so does the definition $b^\top\Gamma^{-1}b$ with inner products computed anew from polynomials in $q$.
+# The general formula gives these, and so does the definition $b^\top\Gamma^{-1}b$ with inner products
+# computed anew from polynomials in $q$.
 
 # %%
 array = sp.IndexedBase(symbolic.symbol("c_star"))
@@ -169,8 +175,8 @@ second
 # %% [markdown]
 # ## Intercept and missing degrees
 #
-# An activation with a mean ($c_0 \ne 0$) makes the constant a feature. Then the even span has no gap, nothing depends on $\chi$, and $4/3$ becomes
-# $2$: the published and the corrected theory agree.
+# An activation with a mean ($c_0 \ne 0$) makes the constant a feature. Then the even span has no gap, nothing
+# depends on $\chi$, and $4/3$ becomes $2$: the published and the corrected theory agree.
 
 # %%
 with_constant = {k: symbolic.improvement(2, intercept=True, features=k) for k in ("corrected", "published")}
@@ -179,7 +185,8 @@ for expression in with_constant.values():
 symbolic.improvement("l", intercept=True)
 
 # %% [markdown]
-# An odd activation has no even features, and gains nothing from the even part of the label. A centred ReLU has no odd ones beyond the first.
+# An odd activation has no even features, and gains nothing from the even part of the label. A centred ReLU
+# has no odd ones beyond the first.
 
 # %%
 odd = symbolic.improvement(6, missing="even")
@@ -198,13 +205,15 @@ assert sp.simplify(gap - scale * by_definition([1, 3, 4], chi)) == 0
 gap
 
 # %% [markdown]
-# As $l \to \infty$ the denominator $\sum_i \binom{2i}{i} x^{2i}$ diverges, because $x \ge \frac12$ and the terms are at least of the size $1/\sqrt{\pi i}$. The
-# missing direction then costs less and less: all of $\mathbb E[y \mid q]$ is learnt in the end, with either theory.
+# As $l \to \infty$ the denominator $\sum_i \binom{2i}{i} x^{2i}$ diverges, because $x \ge \frac12$ and the
+# terms are at least of the size $1/\sqrt{\pi i}$. The missing direction then costs less and less: all of
+# $\mathbb E[y \mid q]$ is learnt in the end, with either theory.
 #
 # ## The companion for the test loss
 #
-# The test loss is $-\kappa^2\, \frac{d}{d\lambda} (\text{objective}/\lambda)$ (generalised cross-validation, [resolvent](08_resolvent_functional.py)). Only $\mu$ and
-# $\kappa$ depend on $\lambda$, and $\mu$ only enters with the linear part.
+# The test loss is $-\kappa^2\, \frac{d}{d\lambda} (\text{objective}/\lambda)$ (generalised cross-validation,
+# [resolvent](08_resolvent_functional.py)). Only $\mu$ and $\kappa$ depend on $\lambda$, and $\mu$ only enters
+# with the linear part.
 
 # %%
 k_of = sp.Function("kappa")(lambda_)
@@ -223,7 +232,8 @@ symbolic.improvement(2, loss="test")
 # %% [markdown]
 # ## The library's limits
 #
-# `limit_losses` solves the linear system in extended precision; the formulas take $\kappa$ from its own equation.
+# `limit_losses` solves the linear system in extended precision; the formulas take $\kappa$ from its own
+# equation.
 
 # %%
 differences = []

@@ -1,12 +1,15 @@
 # %% [markdown]
 # # The resolvent functional by leaving one out
 #
-# **Assumptions.** The conditional Gaussian equivalent: given readout weights $\alpha_j$ and latent variables $q_i$, a feature is
-# $F_{ij} = m_0 + m_1 \sum_k w_{jk} x_{ik} + m_*\, \xi_{ij}$ with the functions $m(\alpha_j, q_i)$, independent noise $\xi$, inputs $x_{ik}$ in the $d$
-# directions other than $\hat\beta$, and weights $w_{jk}$ of variance $1/d$. Quadratic forms of independent vectors concentrate on
-# their means: this is where the calculation is not a proof. Readout weights take finitely many values $a$ with probabilities $p_a$.
+# **Assumptions.** The conditional Gaussian equivalent: given readout weights $\alpha_j$ and latent variables
+# $q_i$, a feature is $F_{ij} = m_0 + m_1 \sum_k w_{jk} x_{ik} + m_*\, \xi_{ij}$ with the functions
+# $m(\alpha_j, q_i)$, independent noise $\xi$, inputs $x_{ik}$ in the $d$ directions other than $\hat\beta$,
+# and weights $w_{jk}$ of variance $1/d$. Quadratic forms of independent vectors concentrate on their means:
+# this is where the calculation is not a proof. Readout weights take finitely many values $a$ with
+# probabilities $p_a$.
 #
-# **Result.** With $h_a(q) = \sqrt{\omega_a p_a}\, m_1(a, q)$, the diagonal of $(F F^\top/\tilde n + \mathrm{diag}\,L)^{-1}$ and its counterpart for neurons solve
+# **Result.** With $h_a(q) = \sqrt{\omega_a p_a}\, m_1(a, q)$, the diagonal of
+# $(F F^\top/\tilde n + \mathrm{diag}\,L)^{-1}$ and its counterpart for neurons solve
 #
 # $$\begin{aligned}
 # \frac1{R(q)} &= L(q) + \frac N{\tilde n} \Bigl[\sum_a p_a \omega_a m_*^2 + h^\top P h\Bigr], \qquad
@@ -29,7 +32,8 @@ from rmt_spikes.theory import symbolic
 # %% [markdown]
 # ## Leave a sample out
 #
-# Let $G = (F F^\top/\tilde n + \mathrm{diag}\, L)^{-1}$. By the Schur complement, its diagonal entry of sample 1 is
+# Let $G = (F F^\top/\tilde n + \mathrm{diag}\, L)^{-1}$. By the Schur complement, its diagonal entry of
+# sample 1 is
 #
 # $$\frac1{G_{11}} = L_1 + \frac1{\tilde n} f_1^\top\, \Omega^{(1)} f_1, \qquad \Omega^{(1)} = \Bigl(I + \frac1{\tilde n} F_-^\top \mathrm{diag}(L_-)^{-1} F_-\Bigr)^{-1},$$
 #
@@ -46,15 +50,18 @@ schur = L_1 + (own.T * omega_matrix * own)[0] / n
 assert sp.simplify(1 / G[0, 0] - schur) == 0
 
 # %% [markdown]
-# $f_1$ is independent of $\Omega^{(1)}$. Its noise part contributes $\frac1{\tilde n}\sum_j m_*^2\, \Omega_{jj} \to \frac N{\tilde n} \sum_a p_a m_*^2 \omega_a$. Its linear part
-# is a sum over directions $k$ of $x_{1k}$ times the vector $(m_1(\alpha_j, q_1)\, w_{jk})_j$.
+# $f_1$ is independent of $\Omega^{(1)}$. Its noise part contributes
+# $\frac1{\tilde n}\sum_j m_*^2\, \Omega_{jj} \to \frac N{\tilde n} \sum_a p_a m_*^2 \omega_a$. Its linear
+# part is a sum over directions $k$ of $x_{1k}$ times the vector $(m_1(\alpha_j, q_1)\, w_{jk})_j$.
 #
 # ## Leave an input direction out
 #
-# Direction $k$ enters the features of all samples as $\sum_a (m_1(a, q_i)\, x_{ik})_i\, (w_{jk})_{j \in a}^\top$: a matrix with one rank for each value
-# of the readout weight. Without it, $\Omega^{(k)}$ has the quadratic forms $w_k^\top \Omega^{(k)} w_k = \frac Nd p_a\omega_a$ within the neurons of weight $a$, and the
-# resolvent of the samples has the diagonal $R$. So with $D = \mathrm{diag}(p_a \omega_a)$ and $K = \mathbb E_q[R\, m_1 m_1^\top]$ Woodbury's formula gives, in
-# the coordinates of the groups,
+# Direction $k$ enters the features of all samples as
+# $\sum_a (m_1(a, q_i)\, x_{ik})_i\, (w_{jk})_{j \in a}^\top$: a matrix with one rank for each value of the
+# readout weight. Without it, $\Omega^{(k)}$ has the quadratic forms
+# $w_k^\top \Omega^{(k)} w_k = \frac Nd p_a\omega_a$ within the neurons of weight $a$, and the resolvent of
+# the samples has the diagonal $R$. So with $D = \mathrm{diag}(p_a \omega_a)$ and
+# $K = \mathbb E_q[R\, m_1 m_1^\top]$ Woodbury's formula gives, in the coordinates of the groups,
 #
 # $$w_k^\top \Omega\, w_k = \tfrac Nd \bigl(D^{-1} + \tfrac Nd K\bigr)^{-1} = \tfrac Nd\, D^{1/2} P\, D^{1/2} .$$
 
@@ -69,13 +76,17 @@ P = (sp.eye(2) + gamma * root * K * root).inv()
 assert sp.simplify((D.inv() + gamma * K).inv() - root * P * root) == sp.zeros(2, 2)
 
 # %% [markdown]
-# Each of the $d$ directions contributes $x_{1k}^2 \to 1$ times $\frac1{\tilde n} \frac Nd\, m_1^\top D^{1/2} P D^{1/2} m_1$ to sample 1, together $\frac N{\tilde n} h^\top P h$: the first equation.
+# Each of the $d$ directions contributes $x_{1k}^2 \to 1$ times
+# $\frac1{\tilde n} \frac Nd\, m_1^\top D^{1/2} P D^{1/2} m_1$ to sample 1, together
+# $\frac N{\tilde n} h^\top P h$: the first equation.
 #
 # ## Leave a neuron out
 #
-# In the same way $\Omega_{jj}^{-1} = 1 + \frac1{\tilde n} f_j^\top G^{(j)} f_j$ for a column $f_j$ of $F$. Its noise gives $\mathbb E_q[R\, m_*^2]$, and each direction $w_{jk}^2 \to \frac1d$
-# times the quadratic form of $(m_1(a, q_i)\, x_{ik})_i$ in the resolvent *with* that direction of the other neurons: $K - \frac Nd K D^{1/2} P D^{1/2} K$, which
-# is $(K^{-1} + \frac Nd D)^{-1}$. Its diagonal is what the second equation says.
+# In the same way $\Omega_{jj}^{-1} = 1 + \frac1{\tilde n} f_j^\top G^{(j)} f_j$ for a column $f_j$ of $F$.
+# Its noise gives $\mathbb E_q[R\, m_*^2]$, and each direction $w_{jk}^2 \to \frac1d$ times the quadratic form
+# of $(m_1(a, q_i)\, x_{ik})_i$ in the resolvent *with* that direction of the other neurons:
+# $K - \frac Nd K D^{1/2} P D^{1/2} K$, which is $(K^{-1} + \frac Nd D)^{-1}$. Its diagonal is what the second
+# equation says.
 
 # %%
 with_direction = K - gamma * K * root * P * root * K
@@ -91,8 +102,9 @@ for a in range(2):
 # $$\Psi = \mathbb E_q\,[L R - \log R] + \frac N{\tilde n}\Bigl\{\sum_a p_a\,(\omega_a - \log\omega_a) + \sum_a p_a\omega_a\, \mathbb E_q[R\, m_*^2]
 #   + \frac dN \log\det P^{-1}\Bigr\},$$
 #
-# written with $D^{1/2} P D^{1/2} = (D^{-1} + \frac Nd K)^{-1}$. And $\partial \Psi/\partial L$ at fixed $R$ is the mean diagonal of the resolvent, as it must be for a log-determinant. For two values of $q$ and
-# two of $\alpha$:
+# written with $D^{1/2} P D^{1/2} = (D^{-1} + \frac Nd K)^{-1}$. And $\partial \Psi/\partial L$ at fixed $R$
+# is the mean diagonal of the resolvent, as it must be for a log-determinant. For two values of $q$ and two of
+# $\alpha$:
 
 # %%
 r = symbolic.symbol("ratio")
@@ -136,12 +148,14 @@ symbolic.sample_equation()
 # %% [markdown]
 # ## The labels
 #
-# A label is $y = f_0(q) + f_1(q)\, t + \text{rest}$ with $t$ the input along one further direction. The rest sees the diagonal $R$ alone. The direction of
-# $t$ is one of the directions left out above; by Woodbury's formula its part of the quadratic form is
-# $\mathbb E[R f_1^2] - \frac Nd\, g^\top P g$ with $g = \mathbb E_q[R\, h f_1]$. The means $m_0$ and the component along $\hat\beta$ (whose input is $q$) are of finite rank too:
-# their groups have the quadratic forms $N p_a\omega_a$ (a vector of ones on the neurons of weight $a$) and $\frac Nd p_a \omega_a$, hence the stack
-# $U = [\sqrt{N\omega_a p_a}\, m_0,\ \sqrt{N/d}\; h_a q]$, $S = \mathbb E_q[R\,U U^\top]$ and the term $- u^\top (I + S)^{-1} u$. The formula behind both, for a rank-two stack
-# on two samples:
+# A label is $y = f_0(q) + f_1(q)\, t + \text{rest}$ with $t$ the input along one further direction. The rest
+# sees the diagonal $R$ alone. The direction of $t$ is one of the directions left out above; by Woodbury's
+# formula its part of the quadratic form is $\mathbb E[R f_1^2] - \frac Nd\, g^\top P g$ with
+# $g = \mathbb E_q[R\, h f_1]$. The means $m_0$ and the component along $\hat\beta$ (whose input is $q$) are
+# of finite rank too: their groups have the quadratic forms $N p_a\omega_a$ (a vector of ones on the neurons
+# of weight $a$) and $\frac Nd p_a \omega_a$, hence the stack
+# $U = [\sqrt{N\omega_a p_a}\, m_0,\ \sqrt{N/d}\; h_a q]$, $S = \mathbb E_q[R\,U U^\top]$ and the term
+# $- u^\top (I + S)^{-1} u$. The formula behind both, for a rank-two stack on two samples:
 
 # %%
 A_1, A_2 = sp.symbols("A_1 A_2", positive=True)
@@ -152,13 +166,15 @@ woodbury = y.T * base * y - y.T * base * U * (sp.eye(2) + U.T * base * U).inv() 
 assert sp.simplify((y.T * (base.inv() + U * U.T).inv() * y - woodbury)[0]) == 0
 
 # %% [markdown]
-# A spike is a zero of $\det(I + S)$ on the real axis above the bulk: there $G$ has a pole that the bulk has not.
+# A spike is a zero of $\det(I + S)$ on the real axis above the bulk: there $G$ has a pole that the bulk has
+# not.
 #
 # ## Losses
 #
-# For ridge regression with features $F$, the objective is $\lambda T$, the training loss $-\lambda^2\, \partial T/\partial\lambda$, and the squared errors on
-# samples left out of the regression one at a time are $(G y)_i^2/G_{ii}^2$. In the limit $G_{ii} = R(q_i)$, and their mean is the derivative of $-T$ when $L$
-# moves along $R^{-2}$. Two samples and one neuron, exactly:
+# For ridge regression with features $F$, the objective is $\lambda T$, the training loss
+# $-\lambda^2\, \partial T/\partial\lambda$, and the squared errors on samples left out of the regression one
+# at a time are $(G y)_i^2/G_{ii}^2$. In the limit $G_{ii} = R(q_i)$, and their mean is the derivative of $-T$
+# when $L$ moves along $R^{-2}$. Two samples and one neuron, exactly:
 
 # %%
 f_1, f_2, lam = sp.symbols("f_1 f_2 lambda", positive=True)
@@ -180,9 +196,11 @@ assert sp.simplify(-slope - sum(e**2 for e in left_out) / 2) == 0
 # %% [markdown]
 # ## The library's numbers
 #
-# A literal solution of these equations for random signs as readout, by plain iteration and Gauss-Hermite quadrature of $q$, with derivatives of $T$ by
-# central differences. Rows are isotropic (`features="isotropic"`: without section 4.1), and the norm mode $m_r$ of section 3 is one more independent input
-# with one rank. The sizes are huge so that the law of $\tilde n$ draws, which the library takes for $q$, is Gaussian.
+# A literal solution of these equations for random signs as readout, by plain iteration and Gauss-Hermite
+# quadrature of $q$, with derivatives of $T$ by central differences. Rows are isotropic
+# (`features="isotropic"`: without section 4.1), and the norm mode $m_r$ of section 3 is one more independent
+# input with one rank. The sizes are huge so that the law of $\tilde n$ draws, which the library takes for
+# $q$, is Gaussian.
 
 # %%
 SIZE = 10**8
@@ -258,8 +276,8 @@ losses = {"objective": 0.05 * T, "train": -(0.05**2) * ridge_slope, "test": test
 deviations = {name: abs(losses[name] / getattr(library, name) - 1) for name in losses}
 
 # %% [markdown]
-# The first spike, where the smallest eigenvalue of $I + S$ vanishes at $L = -z$ (the iteration converges there from the values far above the
-# bulk):
+# The first spike, where the smallest eigenvalue of $I + S$ vanishes at $L = -z$ (the iteration converges
+# there from the values far above the bulk):
 
 # %%
 prediction = rs.predict(setting, features="isotropic")

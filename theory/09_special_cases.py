@@ -3,8 +3,9 @@
 #
 # **Assumptions.** The equations of the [resolvent functional](08_resolvent_functional.py).
 #
-# **Results.** When $s \to 0$ they become the closed form of section 5, whose bulk is that of untrained features. When all readout weights
-# are equal they are the self-consistent equations of Cui et al. (2024, arXiv:2402.04980) for spiked random features.
+# **Results.** When $s \to 0$ they become the closed form of section 5, whose bulk is that of untrained
+# features. When all readout weights are equal they are the self-consistent equations of Cui et al. (2024,
+# arXiv:2402.04980) for spiked random features.
 
 # %%
 import numpy as np
@@ -14,14 +15,17 @@ from numpy.polynomial import hermite_e
 import rmt_spikes as rs
 from rmt_spikes.theory import symbolic
 
-names = ("g", "kappa", "gamma", "ratio", "omega", "R", "L", "c_1", "c_tail2", "lambda_", "mu", "a")
-g, kappa, gamma, ratio, omega, R, L, c_1, tail, lambda_, mu, strength = map(symbolic.symbol, names)
+names = ("g", "kappa", "gamma", "ratio", "omega", "L", "c_1", "c_tail2", "lambda_", "a")
+g, kappa, gamma, ratio, omega, L, c_1, tail, lambda_, strength = map(symbolic.symbol, names)
+R = sp.Symbol("R", positive=True)
 
 # %% [markdown]
 # ## No shift in the bulk
 #
-# For $s \to 0$ (and $\nu = \chi s^2 \to 0$) the functions $m_1 = c_1$ and $m_*^2 = c_{>1}^2$ depend neither on $\alpha$ nor on $q$. Then a solution with
-# constant $R$ and equal $\omega_a$ exists: $h_a = c_1 \sqrt{\omega p_a}$ is a multiple of the unit vector $(\sqrt{p_a})_a$. For two values of the readout weight:
+# For $s \to 0$ (and $\nu = \chi s^2 \to 0$) the functions $m_1 = c_1$ and $m_*^2 = c_{>1}^2$ depend neither
+# on $\alpha$ nor on $q$. Then a solution with constant $R$ and equal $\omega_a$ exists:
+# $h_a = c_1 \sqrt{\omega p_a}$ is a multiple of the unit vector $(\sqrt{p_a})_a$. For two values of the
+# readout weight:
 
 # %%
 p_1 = sp.Symbol("p", positive=True)
@@ -35,8 +39,9 @@ assert sp.simplify(shares[0] - shares[1]) == 0
 shares[0]
 
 # %% [markdown]
-# Both equations have one unknown value each, and are the library's equations for one readout weight with $\hat V_1 = R c_1^2$, $\hat V_2 = R c_{>1}^2$. With
-# $R = 1/\kappa$ and $\omega = \kappa g$, that of a neuron is the Marchenko-Pastur equation, and that of a sample the equation of the ridge:
+# Both equations have one unknown value each, and are the library's equations for one readout weight with
+# $\hat V_1 = R c_1^2$, $\hat V_2 = R c_{>1}^2$. With $R = 1/\kappa$ and $\omega = \kappa g$, that of a neuron
+# is the Marchenko-Pastur equation, and that of a sample the equation of the ridge:
 
 # %%
 small = {
@@ -53,8 +58,10 @@ assert sp.simplify((ridge - symbolic.ridge()).subs(kappa, symbolic.effective_rid
 symbolic.ridge()
 
 # %% [markdown]
-# In $T$ the constant $R$ leaves every expectation. $S$ has the same nonzero eigenvalues as $R\,\omega\, A = g A$ with the operator $A$ of section 5 on functions
-# of $q$, so that $\mathbb E[R f_0^2] - u^\top(I + S)^{-1}u = \frac1\kappa \langle f_0, (1 + g A)^{-1} f_0\rangle$: along an eigenfunction of strength $a$
+# In $T$ the constant $R$ leaves every expectation. $S$ has the same nonzero eigenvalues as
+# $R\,\omega\, A = g A$ with the operator $A$ of section 5 on functions of $q$, so that
+# $\mathbb E[R f_0^2] - u^\top(I + S)^{-1}u = \frac1\kappa \langle f_0, (1 + g A)^{-1} f_0\rangle$: along an
+# eigenfunction of strength $a$
 
 # %%
 projection = sp.Symbol("f", positive=True)
@@ -76,18 +83,21 @@ assert sp.simplify(linear - projection**2 / kappa / (1 + gamma * c_1**2 * g)) ==
 linear.simplify()
 
 # %% [markdown]
-# The test loss of section 4 becomes $-\kappa^2\, dT/d\lambda$, since $L$ moves by $\epsilon R^{-2} = \epsilon\kappa^2$ everywhere.
+# The test loss of section 4 becomes $-\kappa^2\, dT/d\lambda$, since $L$ moves by
+# $\epsilon R^{-2} = \epsilon\kappa^2$ everywhere.
 #
 # ## One readout weight: Cui et al.
 #
-# Their spiked random features have a single spike and features that depend on $\kappa = q$ through $\mu_0, \mu_1, \mu_2$: our $m_0, m_1, m_*$. As we read
-# them, with $\alpha = \tilde n/N$, $V(q) = \mu_1^2 V_1 + \mu_2^2 V_2$ and the spectrum $x$ of $W_0 W_0^\top$,
+# Their spiked random features have a single spike and features that depend on $\kappa = q$ through
+# $\mu_0, \mu_1, \mu_2$: our $m_0, m_1, m_*$. As we read them, with $\alpha = \tilde n/N$,
+# $V(q) = \mu_1^2 V_1 + \mu_2^2 V_2$ and the spectrum $x$ of $W_0 W_0^\top$,
 #
 # $$\hat V_i = \alpha\, \mathbb E_q \frac{\mu_i^2}{1 + V(q)}, \qquad V_1 = \mathbb E_x \frac{x}{\lambda' + \hat V_1 x + \hat V_2}, \qquad
 #   V_2 = \mathbb E_x \frac1{\lambda' + \hat V_1 x + \hat V_2} .$$
 #
-# The dictionary is $\lambda' = \alpha\lambda$, $R = 1/(\lambda\,(1 + V))$, $\omega = \lambda' V_2$. The Marchenko-Pastur law of $x$ turns their expectations into ours:
-# $V_2 = g$ and $V_1 = g/(1 + \gamma \hat V_1 g)$ at $c_1^2 = \hat V_1$ and $c_{>1}^2 + \kappa = \lambda' + \hat V_2$.
+# The dictionary is $\lambda' = \alpha\lambda$, $R = 1/(\lambda\,(1 + V))$, $\omega = \lambda' V_2$. The
+# Marchenko-Pastur law of $x$ turns their expectations into ours: $V_2 = g$ and
+# $V_1 = g/(1 + \gamma \hat V_1 g)$ at $c_1^2 = \hat V_1$ and $c_{>1}^2 + \kappa = \lambda' + \hat V_2$.
 
 # %%
 hat_1, hat_2, prime = sp.symbols("Vhat_1 Vhat_2 lambda'", positive=True)
@@ -110,8 +120,9 @@ assert sp.simplify(sample - lambda_ * (1 + m**2 * V_1 + m_star**2 * V_2)) == 0
 sample
 
 # %% [markdown]
-# Their remaining unknowns describe the estimator: $m$ its mean, $\vartheta$ and $\psi$ its overlaps with the spike and with the rest of the teacher,
-# $q_1, q_2$ its norms. A literal solution, with expectations over $x$ by a trapezoidal rule that converges geometrically,
+# Their remaining unknowns describe the estimator: $m$ its mean, $\vartheta$ and $\psi$ its overlaps with the
+# spike and with the rest of the teacher, $q_1, q_2$ its norms. A literal solution, with expectations over $x$
+# by a trapezoidal rule that converges geometrically,
 #
 # $$\begin{aligned}
 # e(q) &= \mathbb E[y^2|q] + c^2 - 2 c f_0 - 2 \mu_1 \psi f_1 + \mu_1^2 q_1 + \mu_2^2 q_2, \quad c = \mu_0 m + \mu_1 q\,\vartheta, \\
@@ -119,8 +130,10 @@ sample
 #   \hat\psi = \alpha\,\mathbb E \frac{\mu_1 f_1}{1 + V}, \quad \mathbb E \frac{\mu_0 (f_0 - c)}{1 + V} = 0,
 # \end{aligned}$$
 #
-# $\vartheta = \gamma\hat\vartheta V_2$, $\psi = \gamma\hat\psi V_1$ ($\gamma = N/d$), $q_1 = \mathbb E_x\, x\, Q$, $q_2 = \mathbb E_x\, Q$ with
-# $Q = (\hat q_1 x + \hat q_2 + \gamma\hat\vartheta^2 + \gamma\hat\psi^2 x)/(\lambda' + \hat V_1 x + \hat V_2)^2$, gives the test loss $\mathbb E_q\, e$. Against the library:
+# $\vartheta = \gamma\hat\vartheta V_2$, $\psi = \gamma\hat\psi V_1$ ($\gamma = N/d$),
+# $q_1 = \mathbb E_x\, x\, Q$, $q_2 = \mathbb E_x\, Q$ with
+# $Q = (\hat q_1 x + \hat q_2 + \gamma\hat\vartheta^2 + \gamma\hat\psi^2 x)/(\lambda' + \hat V_1 x + \hat V_2)^2$,
+# gives the test loss $\mathbb E_q\, e$. Against the library:
 
 # %%
 SIZE = 10**8

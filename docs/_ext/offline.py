@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 # Attributes by which a browser loads something by itself. A link that a reader follows (`a href`) is not one.
 LOADING = {"src", "srcset", "data", "poster", "background"}
+# Relations of a `link` to another page, which is not loaded.
+POINTERS = {"canonical", "index", "next", "prev", "search"}
 REMOTE = re.compile(r"(?:[a-z][a-z0-9+.-]*:)?//", re.IGNORECASE)
 CSS_URL = re.compile(r"url\(\s*[\"']?([^\"')]+)|@import\s+[\"']([^\"']+)", re.IGNORECASE)
 
@@ -27,15 +29,12 @@ class _Loads(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self._style = tag == "style"
         values = {name: value or "" for name, value in attrs}
+        loaded = tag == "link" and not POINTERS & set(values.get("rel", "").split())
         for name, value in values.items():
             if name == "srcset":
                 self.found += [candidate.split()[0] for candidate in value.split(",") if candidate.strip()]
-            elif name in LOADING or (name.endswith("href") and tag in {"link", "image", "use"}):
-                # Pointers to another page, which are not loaded.
-                if tag != "link" or not {"canonical", "next", "prev", "search", "index"} & set(
-                    values.get("rel", "").split()
-                ):
-                    self.found.append(value)
+            elif name in LOADING or (name.endswith("href") and (tag in {"image", "use"} or loaded)):
+                self.found.append(value)
         self.found += css_urls(values.get("style", ""))
 
     def handle_endtag(self, tag: str) -> None:
@@ -53,7 +52,7 @@ def css_urls(css: str) -> list[str]:
 
 
 def remote_loads(text: str, kind: str) -> list[str]:
-    """Addresses on the network that are loaded by a page (`kind` ``".html"``) or a style sheet (``".css"``)."""
+    """Addresses on the network that a page (`kind` ``".html"``) or a style sheet (``".css"``) loads."""
     if kind == ".css":
         found = css_urls(text)
     else:

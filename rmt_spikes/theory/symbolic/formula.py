@@ -43,7 +43,6 @@ SYMBOLS: Mapping[str, tuple[str, str]] = {
     "t": ("t", "argument of a generating function"),
     "k": ("k", "degree"),
     "l": ("l", "number of spikes"),
-    "R": ("R", "diagonal of the resolvent, as a function of q"),
     "omega": (r"\omega", "its counterpart for a neuron, as a function of alpha"),
     "L": ("L", "ridge profile"),
     "v_linear": (r"\hat V_1", "E_q[R m_1^2]"),
@@ -106,7 +105,7 @@ class Formula:
     def to_dict(self) -> dict[str, Any]:
         """Everything as text, JSON-ready (schema ``rmt-spikes/formula/1``).
 
-        ``srepr`` has both sides in the form that ``sympy.srepr`` writes, from which sympy rebuilds them exactly.
+        ``srepr`` has both sides as ``sympy.srepr`` writes them: sympy rebuilds them exactly.
         """
         import sympy
 

@@ -85,23 +85,25 @@ def improvement(
     docs/theory.md section 7, for a Gaussian readout (with another one, powers of the readout weight are
     dependent: take at most two spikes for a Rademacher one, one for a constant one) and labels without a
     mean. Without gaps among the degrees the result is explicit: odd features span all odd Hermite polynomials
-    up to ``l``, even ones all but one direction, whose coefficients ``(-(1 + chi)/2)^i / i!`` of ``He_2i`` are
-    those of ``exp(-(1 + chi) t^2 / 2)``. With gaps a linear system is solved.
+    up to ``l``, even ones all but one direction, whose coefficients ``(-(1 + chi)/2)^i / i!`` of ``He_2i``
+    are those of ``exp(-(1 + chi) t^2 / 2)``. With gaps a linear system is solved.
 
     Examples
     --------
-    >>> from rmt_spikes.theory.symbolic import symbol
-    >>> extra = improvement(2) - improvement(1)
-    >>> second = (extra * symbol("kappa") / symbol("lambda_")).subs({symbol("c_star_2"): 1, symbol("rho"): 1})
-    >>> second.subs(symbol("chi"), 0), second.subs(symbol("chi"), 1)
+    >>> import sympy
+    >>> extra = sympy.simplify((improvement(2) - improvement(1)) * symbol("kappa") / symbol("lambda_"))
+    >>> factor = extra / (symbol("c_star_2") * symbol("rho")) ** 2
+    >>> factor.subs(symbol("chi"), 0), factor.subs(symbol("chi"), 1)
     (4/3, 2/3)
     """
+    import sympy
+
     choice("features", features, FEATURES)
     choice("loss", loss, LOSSES)
     if type(intercept) is not bool:
         raise DomainError("intercept", "must be True or False", intercept)
     gaps = _gaps(missing)
-    spread = 1 + (symbol("chi") if features == "corrected" else 0)
+    spread = 1 + (symbol("chi") if features == "corrected" else sympy.Integer(0))
     if spikes == "l":
         if not isinstance(gaps, str):
             raise DomainError("missing", "must be 'even' or 'odd' for a formula in l", sorted(gaps))
@@ -166,10 +168,10 @@ def _even_part(degrees: list[int], spread: Any, intercept: bool) -> Any:
 def _odd_sum(gaps: str | frozenset[int]) -> Any:
     import sympy
 
-    i, l = sympy.Symbol("i", integer=True), symbol("l")  # noqa: E741
+    i, top = sympy.Symbol("i", integer=True), sympy.floor((symbol("l") - 1) / 2)
     if gaps == "odd":
         return sympy.Integer(0)
-    return sympy.Sum(_energy(2 * i + 1), (i, 1, sympy.floor((l - 1) / 2)))
+    return sympy.Sum(_energy(2 * i + 1), (i, 1, top))
 
 
 def _even_sum(gaps: str | frozenset[int], spread: Any, intercept: bool) -> Any:

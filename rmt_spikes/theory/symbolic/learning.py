@@ -1,4 +1,4 @@
-"""What the gradient step learns: the latent variables and the features they make (docs/theory.md section 2)."""
+"""What the gradient step learns: the latent variables and the features they make (docs/theory.md, 2)."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from rmt_spikes.theory.symbolic.quantities import quantity
 
 @quantity("spike-strength", "strength of spike 1, to leading order in the shift", "5", "a")
 def spike_strength() -> Any:
-    """``a_1 = c_1^2 (N s^2 + gamma)``: the learnt part, and that of the untrained rows along the direction."""
+    """``a_1 = c_1^2 (N s^2 + gamma)``: the learnt part, and that of the untrained rows."""
     return symbol("c_1") ** 2 * (symbol("width") * symbol("s") ** 2 + symbol("gamma"))
 
 
