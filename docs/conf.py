@@ -36,7 +36,7 @@ myst_enable_extensions = ["amsmath", "dollarmath"]
 myst_heading_anchors = 3
 mathjax_path = "mathjax/tex-svg-full.js"
 # The menu would offer what is not in the vendored file.
-mathjax3_config = {"options": {"enableMenu": False}}
+mathjax3_config = {"options": {"enableMenu": False}, "svg": {"scale": 0.92}}
 
 # Every cell runs at every build; an error in a cell is an error of the build.
 nb_custom_formats = {".py": ["jupytext.reads", {"fmt": "py:percent"}]}
@@ -57,6 +57,7 @@ html_theme = "furo"
 html_title = "rmt_spikes"
 html_static_path = ["_static"]
 html_css_files = ["pages.css"]
+html_js_files = ["pages.js"]
 html_show_sourcelink = False
 html_copy_source = False
 
