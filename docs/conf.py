@@ -1,5 +1,6 @@
 """Configuration of Sphinx."""
 
+import logging
 import os
 import sys
 from pathlib import Path
@@ -60,6 +61,15 @@ html_css_files = ["pages.css"]
 html_js_files = ["pages.js"]
 html_show_sourcelink = False
 html_copy_source = False
+
+# Kernels that know nothing of a profile of whoever builds, and speak up for errors only.
+_profile = HERE / "_build" / "ipython" / "profile_default"
+_profile.mkdir(parents=True, exist_ok=True)
+(_profile / "ipython_kernel_config.py").write_text(
+    "get_config().IPKernelApp.log_level = 40\n", encoding="utf-8"
+)
+os.environ["IPYTHONDIR"] = str(_profile.parent)
+logging.getLogger("traitlets").setLevel(logging.WARNING)
 
 # For what runs on the pages. One thread a process: the matrices are small, and numbers do not depend on the
 # number of processors.
