@@ -52,7 +52,6 @@ autodoc_typehints_description_target = "documented"
 autodoc_typehints_format = "short"
 autodoc_default_options = {"members": True}
 napoleon_google_docstring = False
-napoleon_use_rtype = False
 
 html_theme = "furo"
 html_title = "rmt_spikes"
@@ -62,11 +61,16 @@ html_js_files = ["pages.js"]
 html_show_sourcelink = False
 html_copy_source = False
 
-# Kernels that know nothing of a profile of whoever builds, and speak up for errors only.
+# Kernels that know nothing of a profile of whoever builds, speak up for errors only, and typeset symbols as the
+# theory page does.
 _profile = HERE / "_build" / "ipython" / "profile_default"
 _profile.mkdir(parents=True, exist_ok=True)
 (_profile / "ipython_kernel_config.py").write_text(
-    "get_config().IPKernelApp.log_level = 40\n", encoding="utf-8"
+    f"""c = get_config()
+c.IPKernelApp.log_level = 40
+c.InteractiveShellApp.exec_files = [{str(HERE / "_kernel" / "symbols.py")!r}]
+""",
+    encoding="utf-8",
 )
 os.environ["IPYTHONDIR"] = str(_profile.parent)
 logging.getLogger("traitlets").setLevel(logging.WARNING)

@@ -24,7 +24,6 @@
 import numpy as np
 import sympy as sp
 from numpy.polynomial import hermite_e
-from scipy.optimize import brentq
 
 import rmt_spikes as rs
 from rmt_spikes.theory import symbolic
@@ -274,25 +273,6 @@ along = step * R**-2 / np.max(R**-2)
 test = -(functional(0.05 + along)[0] - functional(0.05 - along)[0]) / (2 * step) * np.max(R**-2)
 losses = {"objective": 0.05 * T, "train": -(0.05**2) * ridge_slope, "test": test}
 deviations = {name: abs(losses[name] / getattr(library, name) - 1) for name in losses}
-
-# %% [markdown]
-# The first spike, where the smallest eigenvalue of $I + S$ vanishes at $L = -z$ (the iteration converges
-# there from the values far above the bulk):
-
-# %%
-prediction = rs.predict(setting, features="isotropic")
-singular_value = prediction.spikes[0].singular_value
-
-
-def margin(factor):
-    R, omega, h, _ = solve(
-        -factor * singular_value**2 + 0 * q, (-np.ones_like(q) / singular_value**2, np.ones(2))
-    )
-    return np.linalg.eigvalsh(np.eye(4) + kernel(R, omega, h)[1])[0]
-
-
-place = brentq(margin, 0.9, 1.1, xtol=1e-13)
-deviations["spike"] = abs(place - 1)
 
 # Central differences err by the square of a relative step of 2e-4, and the fourth moment of q by about 1e-6.
 assert max(deviations.values()) < 1e-6

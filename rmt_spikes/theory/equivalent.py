@@ -159,7 +159,7 @@ class BulkEquivalent:
         values = self.location(self.critical_points)
         values = np.unique(values[values > 0.0])
         if self.reaches_zero:
-            values = np.concatenate([[0.0], values])
+            values = np.concatenate([[0.0], values[values > 1e-12 * values.max()]])
         middles = 0.5 * (values[1:] + values[:-1])
         inside = self.eigenvalue_density(middles) > 0.0
         intervals: list[list[float]] = []

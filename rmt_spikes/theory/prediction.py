@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from rmt_spikes.errors import DomainError
 from rmt_spikes.setting import Setting
-from rmt_spikes.theory.branch_cut import BranchCut
 from rmt_spikes.theory.bulk import Bulk
 from rmt_spikes.theory.closed_form import ClosedForm
 from rmt_spikes.theory.equivalent import BulkEquivalent
@@ -27,6 +26,7 @@ from rmt_spikes.theory.uniform import Uniform, neglected
 Array = NDArray[np.float64]
 
 METHODS = ("uniform", "closed_form", "limit")
+EDGE_WIDTH = 1e-6
 FEATURES = ("corrected", "isotropic", "published")
 
 
@@ -251,7 +251,11 @@ def _limits(setting: Setting) -> dict[str, Losses] | None:
 def _closed_form_certificate(solution: ClosedForm, bulk: Bulk) -> Certificate:
     """Check the solution against the defining equations, written out anew."""
     equivalent = solution.equivalent
-    middles = bulk.edges.mean(axis=1) ** 2
+    squares = bulk.edges**2
+    lower, higher = squares[squares[:, 0] > 0.0, 0], squares[:, 1]
+    middles = squares.mean(axis=1)
+    inside = [lower * (1.0 + EDGE_WIDTH), middles, higher * (1.0 - EDGE_WIDTH)]
+    outside = [lower * (1.0 - EDGE_WIDTH), higher * (1.0 + EDGE_WIDTH)]
     kappa, g = equivalent.boundary_value(middles)
     population = 1.0 / g - equivalent.tail - kappa
     population -= equivalent.linear / (1.0 + equivalent.gamma * equivalent.linear * g)
@@ -262,19 +266,28 @@ def _closed_form_certificate(solution: ClosedForm, bulk: Bulk) -> Certificate:
         float(np.max(np.abs(sample) / middles)),
         abs(equivalent.kappa(point.g) - point.kappa) * point.g,
     ]
-    density = equivalent.eigenvalue_density(middles)
-    return Certificate(mass=bulk.mass, residual=max(residuals), imaginary_part=float(density.min()))
+    density = equivalent.eigenvalue_density(np.concatenate(inside))
+    beyond = equivalent.eigenvalue_density(np.concatenate(outside))
+    return Certificate(
+        mass=bulk.mass,
+        residual=max(residuals),
+        imaginary_part=float(density.min() - beyond.max(initial=0.0)),
+        edge_width=EDGE_WIDTH,
+    )
 
 
 def _uniform_certificate(solution: Uniform) -> Certificate:
     bulk, upper = solution.bulk, solution.upper
-    middles = bulk.edges.mean(axis=1) ** 2
-    values, residual = BranchCut(solution.equations).resolvent(middles)
+    squares = bulk.edges**2
+    lower, higher = squares[squares[:, 0] > 0.0, 0], squares[:, 1]
+    inside = [lower * (1.0 + EDGE_WIDTH), squares.mean(axis=1), higher * (1.0 - EDGE_WIDTH)]
+    values, residual = solution.cut.resolvent(np.sort(np.concatenate(inside)))
     residuals = [residual, solution.state.residual, upper.edge.state.residual]
     residuals += [pole.point.state.residual for pole in upper.poles]
     return Certificate(
         mass=bulk.mass,
         residual=max(residuals),
         imaginary_part=float(values.imag.min() / np.pi),
+        edge_width=EDGE_WIDTH,
         neglected=neglected(solution),
     )

@@ -140,7 +140,11 @@ class Certificate:
     residual
         Largest relative residual of the defining equations.
     imaginary_part
-        Smallest density found in the interior of the support; must be positive.
+        Smallest density of eigenvalues found in the support, in the middle of its intervals and next to
+        their edges; must be positive.
+    edge_width
+        Edges lie within this relative distance (of the eigenvalue): there is density on one side, and the
+        real resolvent was followed up to the other.
     neglected
         Relative size of what is left out of the losses: terms beyond docs/theory.md section 4.1, and the
         part of degree two in few dimensions. Held against simulations, not proved. None where it is not
@@ -150,6 +154,7 @@ class Certificate:
     mass: float
     residual: float
     imaginary_part: float
+    edge_width: float
     neglected: float | None = None
 
     def check(self) -> None:
