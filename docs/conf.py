@@ -61,7 +61,7 @@ html_js_files = ["pages.js"]
 html_show_sourcelink = False
 html_copy_source = False
 
-# Kernels that know nothing of a profile of whoever builds, speak up for errors only, and typeset symbols as the
+# Kernels without the profile of whoever builds: they speak up for errors only, and typeset symbols as the
 # theory page does.
 _profile = HERE / "_build" / "ipython" / "profile_default"
 _profile.mkdir(parents=True, exist_ok=True)

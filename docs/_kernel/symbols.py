@@ -1,4 +1,4 @@
-"""Run at the start of each kernel of the documentation: sympy's output with the symbols of the theory page."""
+"""Run at the start of each kernel of the pages: sympy output with the symbols of the theory page."""
 
 from rmt_spikes.theory.symbolic import formula
 
