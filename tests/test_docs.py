@@ -209,3 +209,25 @@ def test_a_folder_without_scripts_has_an_index_alone(tmp_path: Path) -> None:
     (tmp_path / "theory" / "README.md").write_text("# theory/\n\nNothing.\n", encoding="utf-8")
     assert derivations.copy_scripts(tmp_path / "theory", tmp_path / "pages") == ["index.md"]
     assert "toctree" not in (tmp_path / "pages" / "index.md").read_text(encoding="utf-8")
+
+
+def test_output_of_derivations_has_the_symbols_of_the_theory() -> None:
+    """What each kernel runs at its start, with stand-ins for the formatters that it registers with."""
+    code = r"""
+from pathlib import Path
+from types import SimpleNamespace
+found = {}
+register = lambda module, name, call: found.setdefault((module, name), call)
+display = SimpleNamespace(formatters={"text/latex": SimpleNamespace(for_type_by_name=register)})
+namespace = {"get_ipython": lambda: SimpleNamespace(display_formatter=display)}
+exec(Path(PATH).read_text(encoding="utf-8"), namespace)
+import sympy
+from rmt_spikes.theory import symbolic
+for module, name in found:
+    assert hasattr(__import__(module, fromlist=[name]), name)
+typeset = found["sympy.core.basic", "Basic"]
+assert typeset(symbolic.symbol("c_star_2") ** 2) == r"$\displaystyle c_{*,2}^{2}$"
+assert typeset(sympy.Symbol("unknown_7")) == r"$\displaystyle unknown_{7}$"
+"""
+    result = rules.run_python(f"PATH = {str(DOCS / '_kernel' / 'symbols.py')!r}\n{code}", ROOT)
+    assert result.returncode == 0, result.stderr
