@@ -138,13 +138,15 @@ def execution_violations(package: Path) -> list[str]:
 
 
 def missing_docstrings(package: Path) -> list[str]:
-    """Modules, public classes and public functions without a docstring; ruff sees to the methods."""
+    """Modules, public classes and functions without a docstring, overloads apart; ruff sees to methods."""
     found = []
     for path, tree in sources(package):
         if not ast.get_docstring(tree):
             found.append(f"{path}: module")
         for node in tree.body:
             definition = isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+            if definition and any(getattr(d, "id", "") == "overload" for d in node.decorator_list):
+                continue
             if definition and node.name[0] != "_" and not ast.get_docstring(node):
                 found.append(f"{path}:{node.lineno}: {node.name}")
     return found

@@ -11,10 +11,10 @@ import pytest
 from rmt_spikes.errors import DomainError
 from rmt_spikes.setting import Setting
 from rmt_spikes.simulation import Observation, RealisedLatent, Trial, memory, simulate
+from rmt_spikes.simulation.alignment import row_signs
 from rmt_spikes.simulation.generalization import expected_loss
 from rmt_spikes.simulation.observation import _common_signs
 from rmt_spikes.simulation.sampling import draw_weights, open_streams
-from rmt_spikes.simulation.trial import row_signs
 
 BASE = {
     "n": 14,
@@ -319,6 +319,9 @@ def test_results_are_frozen_and_can_be_pickled():
         ("jobs", [0, -1, 1.5, True]),
         ("top", [0, 9, -2, 2.0]),
         ("test_samples", [0, 999, 1e4]),
+        ("spectrum", ["all", None, 1]),
+        ("precision", ["half", None]),
+        ("memory", [0, -1.0, float("nan"), "1 GB", True]),
         ("keep_vectors", [1, None, "yes"]),
     ],
 )
@@ -347,19 +350,42 @@ def test_too_large_settings_are_refused_before_anything_is_drawn():
         assert "GB" in str(refusal.value) or "TB" in str(refusal.value)
 
 
-def test_memory_of_jobs_and_results_is_counted(monkeypatch):
-    setting = make(n=200, d=100, width=100, n_ridge=100)
-    one = memory.trial_bytes(setting, 1000)
-    monkeypatch.setattr(memory, "available_bytes", lambda: int(1.5 * one))
-    memory.check_memory(setting, trials=2, jobs=1, test_samples=1000, kept_vectors=0)
+def test_memory_of_jobs_and_results_is_counted():
+    setting = make(n=2000, d=1000, width=1000, n_ridge=1000)
+    request = {"test_samples": None, "kept_vectors": 0}
+    one = memory.trial_bytes(setting, None, memory.Plan(stored=False, block_rows=64))
+    memory.check_memory(setting, trials=2, jobs=1, memory=1.5 * one, **request)
     with pytest.raises(DomainError) as refusal:
-        memory.check_memory(setting, trials=2, jobs=2, test_samples=1000, kept_vectors=0)
+        memory.check_memory(setting, trials=2, jobs=2, memory=1.5 * one, **request)
     assert refusal.value.field == "jobs"
+    assert "at most 1" in str(refusal.value)
     with pytest.raises(DomainError) as refusal:
-        memory.check_memory(setting, trials=100_000, jobs=1, test_samples=1000, kept_vectors=5)
+        memory.check_memory(setting, trials=100_000, jobs=1, memory=1.5 * one, **request)
     assert refusal.value.field == "trials"
+
+
+def test_more_memory_than_there_is_is_refused_and_none_known_means_no_limit(monkeypatch):
+    request = {"trials": 1, "jobs": 1, "test_samples": None, "kept_vectors": 0}
+    monkeypatch.setattr(memory, "available_bytes", lambda: 10**9)
+    with pytest.raises(DomainError) as refusal:
+        memory.check_memory(make(), memory=2e9, **request)
+    assert refusal.value.field == "memory"
     monkeypatch.setattr(memory, "available_bytes", lambda: None)
-    memory.check_memory(make(width=10**9), trials=1, jobs=1, test_samples=1000, kept_vectors=0)
+    assert memory.check_memory(make(width=10**9), **request) == memory.IN_MEMORY
+
+
+def test_plans_hold_the_features_when_they_fit_and_shrink_blocks_when_they_do_not():
+    setting = make(n=10_000, d=100, width=200, n_ridge=100_000)
+    request = {"trials": 1, "jobs": 1, "test_samples": None, "kept_vectors": 0}
+    sizes = [memory.trial_bytes(setting, None, memory.Plan(stored=s, block_rows=2048)) for s in (True, False)]
+    assert memory.check_memory(setting, memory=1.01 * sizes[0] + 2e6, **request) == memory.IN_MEMORY
+    plan = memory.check_memory(setting, memory=1.01 * sizes[1] + 2e6, **request)
+    assert plan == memory.Plan(stored=False, block_rows=2048)
+    # 100,000 x 200 features are 160 MB; what a stream holds at most, it holds at another time.
+    assert 0.8 * 160e6 < sizes[0] - sizes[1] <= 160e6
+    tall = make(n=10_000, d=1000, width=1000, n_ridge=20_000)
+    least = memory.trial_bytes(tall, None, memory.Plan(stored=False, block_rows=64))
+    assert memory.check_memory(tall, memory=1.1 * least, **request).block_rows < 2048
 
 
 def test_available_memory_is_known_here():

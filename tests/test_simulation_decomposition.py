@@ -5,9 +5,16 @@ import pytest
 
 from rmt_spikes.errors import ConvergenceError
 from rmt_spikes.simulation import decomposition
-from rmt_spikes.simulation.decomposition import decompose, residuals
+from rmt_spikes.simulation.decomposition import decompose as decompose_source
+from rmt_spikes.simulation.decomposition import residuals
+from rmt_spikes.simulation.feature_matrix import FeatureBlock, StoredFeatures, StreamedFeatures
 
 SHAPES = [(60, 40), (40, 60), (50, 50), (1, 6), (6, 1), (1, 1), (2, 3), (300, 211)]
+
+
+def decompose(matrix, labels, ridge, top, spectrum="full"):
+    """Decompose a matrix that is held, in blocks of seven rows."""
+    return decompose_source(StoredFeatures(matrix, labels, 7), ridge, top, spectrum)
 
 
 def spiked(samples, width, seed=0):
@@ -106,7 +113,74 @@ def test_zero_features_are_no_error():
 
 def test_vectors_that_fail_their_equations_are_reported(monkeypatch):
     matrix, labels = spiked(20, 10)
-    monkeypatch.setattr(decomposition, "residuals", lambda *_: np.array([1.0]))
+    # Nothing in double precision is this accurate, the singular value decomposition neither.
+    monkeypatch.setattr(decomposition, "ACCURACY", 1e-20)
     with pytest.raises(ConvergenceError) as failure:
         decompose(matrix, labels, 0.1, 1)
-    assert failure.value.residual == 1.0
+    assert 0.0 < failure.value.residual < 1e-12
+
+
+def streamed(matrix, labels):
+    """The same features, handed out in copies of three rows that are overwritten afterwards."""
+
+    def draw():
+        for start in range(0, len(matrix), 3):
+            rows = slice(start, min(start + 3, len(matrix)))
+            block = matrix[rows].copy()
+            yield FeatureBlock(rows, block, labels[rows])
+            block[:] = np.nan
+
+    return StreamedFeatures(*matrix.shape, draw)
+
+
+def test_streamed_features_give_the_same():
+    matrix, labels = spiked(61, 40)
+    stored, other = decompose(matrix, labels, 0.1, 4), decompose_source(streamed(matrix, labels), 0.1, 4)
+    # Blocks of another length: sums in another order, and rounding of the Gram matrix over gaps above 0.01.
+    for name in ("singular_values", "coefficients", "train"):
+        np.testing.assert_allclose(getattr(other, name), getattr(stored, name), rtol=1e-11, atol=1e-12)
+    np.testing.assert_allclose(np.abs((stored.left * other.left).sum(axis=0)), 1.0, atol=1e-11)
+    np.testing.assert_allclose(np.abs((stored.right * other.right).sum(axis=0)), 1.0, atol=1e-11)
+
+
+def test_streamed_features_that_need_more_than_their_gram_matrix_are_refused():
+    rng = np.random.default_rng(2)
+    matrix = rng.standard_normal((40, 3)) @ rng.standard_normal((3, 20))
+    with pytest.raises(ConvergenceError, match="allow more memory"):
+        decompose_source(streamed(matrix, np.ones(40)), 0.1, 2)
+
+
+@pytest.mark.parametrize("shape", [(300, 211), (211, 300), (90, 90)])
+@pytest.mark.parametrize("ridge", [1e-3, 1.0])
+def test_iterations_agree_with_the_full_decomposition(shape, ridge):
+    matrix, labels = spiked(*shape)
+    full, some = decompose(matrix, labels, ridge, 4), decompose(matrix, labels, ridge, 4, "top")
+    assert some.method == "lanczos"
+    assert np.isnan(some.singular_values[4:]).all()
+    # Eigenvalues err by the square of the vectors' residual of 1e-10; the solution by 1e-11 times the
+    # condition number, at most 3e4.
+    np.testing.assert_allclose(some.singular_values[:4], full.singular_values[:4], rtol=1e-10)
+    np.testing.assert_allclose(np.abs((some.left * full.left).sum(axis=0)), 1.0, atol=1e-9)
+    scale = np.linalg.norm(full.coefficients)
+    np.testing.assert_allclose(some.coefficients, full.coefficients, atol=1e-6 * scale)
+    assert some.train == pytest.approx(full.train, rel=1e-7)
+    # The stated residual is that of the equations, written out.
+    scaled = matrix / shape[0] ** 0.5
+    gaps = scaled.T @ some.left - some.right * some.singular_values[:4]
+    normal = matrix.T @ (labels - matrix @ some.coefficients) / shape[0] - ridge * some.coefficients
+    stated = max(
+        np.linalg.norm(gaps, axis=0).max() / some.singular_values[0],
+        np.linalg.norm(normal) / np.linalg.norm(matrix.T @ labels / shape[0]),
+    )
+    assert some.residual == pytest.approx(stated, rel=1e-2, abs=1e-15)
+    assert some.residual < 1e-9
+
+
+def test_an_iteration_that_does_not_converge_is_reported(monkeypatch):
+    matrix, labels = spiked(300, 211)
+    monkeypatch.setattr("rmt_spikes.simulation.iterative.MOST_PRODUCTS", 3)
+    with pytest.raises(ConvergenceError, match="Lanczos"):
+        decompose(*spiked(700, 600), 1e-3, 5, "top")
+    with pytest.raises(ConvergenceError, match="conjugate gradients") as failure:
+        decompose(matrix, labels, 1e-3, 1, "top")
+    assert failure.value.residual > 0.0

@@ -1,23 +1,30 @@
 """Spectrum, top singular vectors and ridge solution of a feature matrix.
 
-Everything is read off one Gram matrix on the smaller side of ``A = F / sqrt(n_ridge)``: it is reduced to
-tridiagonal form once (all eigenvalues, and the eigenvectors of the top ones by inverse iteration), and a
-Cholesky factor of it gives the ridge solution. Squaring costs accuracy where it squares the condition
-number, and when that would show the singular value decomposition of `A` takes over: `decompose` says when.
+Everything is read off one Gram matrix on the smaller side of ``A = F / sqrt(n_ridge)``. Squaring costs
+accuracy where it squares the condition number, and when that would show the singular value decomposition of
+`A` takes over: `decompose` says when.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from typing import Literal
 
 import numpy as np
 import scipy.linalg
-from scipy.linalg import lapack
+from scipy.linalg import blas
 
 from rmt_spikes.errors import ConvergenceError
+from rmt_spikes.simulation.dense import GramSolution, solve_dense
+from rmt_spikes.simulation.feature_matrix import FeatureMatrix, gram_matrix
+from rmt_spikes.simulation.iterative import solve_iterative
 from rmt_spikes.simulation.sampling import Array
 
 ACCURACY = 1e-7
 """What is promised: singular values to this fraction of their root mean square, singular vectors and ridge
 predictions to about this relative accuracy. Trials scatter by 1e-4 and more."""
+
+Spectrum = Literal["full", "top", "density"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,41 +34,56 @@ class Decomposition:
     Attributes
     ----------
     singular_values : ndarray of shape (width,)
-        All of them, descending; zeros fill up when ``n_ridge < width``.
+        Descending; zeros fill up when ``n_ridge < width``. NaN beyond the top ones unless all were computed.
     left, right : ndarray of shape (n_ridge, top) and (width, top)
         Singular vectors of the largest ones, as columns of norm 1.
     coefficients : ndarray of shape (width,)
         Ridge solution ``argmin (1/n_ridge) ||y - F a||^2 + ridge ||a||^2``.
+    train : float
+        ``||y - F a||^2 / n_ridge``.
+    residual : float
+        The largest of ``||A^T u - s v|| / s_1`` over the vectors and the residual of the normal equations,
+        in units of their right-hand side.
     method : str
-        ``"gram"`` or ``"svd"``, whichever was used.
+        ``"gram"``, ``"lanczos"`` or ``"svd"``, whichever was used.
     """
 
     singular_values: Array
     left: Array
     right: Array
     coefficients: Array
+    train: float
+    residual: float
     method: str
 
 
-def decompose(features: Array, labels: Array, ridge: float, top: int) -> Decomposition:
+def decompose(
+    source: FeatureMatrix,
+    ridge: float,
+    top: int,
+    spectrum: Spectrum = "full",
+    on_gram: Callable[[Array], object] | None = None,
+) -> Decomposition:
     """Compute the spectrum, the top singular vectors and the ridge solution.
 
     An eigenvalue of the Gram matrix carries an absolute error of a few rounding units of the largest, `e`;
     so a singular value `s` carries ``e / (2 s)`` (at most ``sqrt(e)``), a top vector whatever its residual
-    ``||A^T u - s v|| / s`` shows, and the ridge solution a relative ``e / (s_min^2 + ridge)``. When any of
+    ``||A^T u - s v||`` shows, and the ridge solution a relative ``e / (s_min^2 + ridge)``. When any of
     the three exceeds `ACCURACY`, a full singular value decomposition of the features (about seven times
-    slower) replaces the Gram matrix.
+    slower) replaces the Gram matrix, if they are held in memory.
 
     Parameters
     ----------
-    features : ndarray of shape (n_ridge, width)
-        Feature matrix `F`.
-    labels : ndarray of shape (n_ridge,)
-        Labels of the ridge regression.
+    source : FeatureMatrix
+        Features `F` and labels.
     ridge : float
         Ridge parameter, positive.
     top : int
         Number of singular vectors kept, at most ``min(n_ridge, width)``.
+    spectrum : {"full", "top", "density"}
+        All singular values from a tridiagonal reduction, or the top ones by Lanczos iterations.
+    on_gram : callable, optional
+        Called with the lower triangle of the Gram matrix, before it is overwritten.
 
     Returns
     -------
@@ -71,10 +93,34 @@ def decompose(features: Array, labels: Array, ridge: float, top: int) -> Decompo
     Raises
     ------
     ConvergenceError
-        When LAPACK fails, or the vectors do not satisfy their defining equations.
+        When LAPACK or an iteration fails, the vectors do not satisfy their defining equations, or a singular
+        value decomposition is needed of features that are not held in memory.
     """
-    result = _by_gram(features, labels, ridge, top)
-    return _by_svd(features, labels, ridge, top) if result is None else result
+    gram, target = gram_matrix(source)
+    if on_gram is not None:
+        on_gram(gram)
+    # Lanczos needs fewer vectors than the matrix has; for a handful of values there is nothing to save.
+    iterate = spectrum != "full" and top < len(target) - 1
+    if iterate:
+        solution: GramSolution | None = solve_iterative(partial(_symmetric_product, gram), target, ridge, top)
+    else:
+        solution = solve_dense(gram, target, ridge, top)
+    del gram
+    result = None if solution is None else _complete(source, solution, ridge, top, iterate)
+    if result is not None:
+        return result
+    if source.matrix is None or iterate:
+        raise ConvergenceError(
+            f"the Gram matrix is too ill-conditioned for an accuracy of {ACCURACY:g}: allow more memory, so "
+            "that the features can be held and decomposed, ask for the full spectrum, or raise the ridge",
+            residual=np.inf,
+        )
+    return _by_svd(source, ridge, top)
+
+
+def _symmetric_product(lower: Array, vector: Array) -> Array:
+    product: Array = blas.dsymv(1.0, lower, vector, lower=1)
+    return product
 
 
 def rounding_error(largest_eigenvalue: float, size: int) -> float:
@@ -87,77 +133,76 @@ def rounding_error(largest_eigenvalue: float, size: int) -> float:
     return 4.0 * float(np.sqrt(size)) * float(np.finfo(float).eps) * largest_eigenvalue
 
 
-def _by_gram(features: Array, labels: Array, ridge: float, top: int) -> Decomposition | None:
-    samples, width = features.shape
-    tall = width <= samples
-    gram = features.T @ features if tall else features @ features.T
-    gram /= samples
-    size = len(gram)
-    target = features.T @ labels / samples if tall else labels / samples
-
-    penalized = gram.copy(order="F")
-    penalized.flat[:: size + 1] += ridge
-    try:
-        solution = scipy.linalg.cho_solve(
-            scipy.linalg.cho_factor(penalized, lower=True, overwrite_a=True, check_finite=False),
-            target,
-            check_finite=False,
-        )
-    except scipy.linalg.LinAlgError:
-        return None
-    del penalized
-
-    eigenvalues, vectors = _top_eigenvectors(gram, top)
+def _complete(
+    source: FeatureMatrix, solution: GramSolution, ridge: float, top: int, iterated: bool
+) -> Decomposition | None:
+    """Turn what the Gram matrix gave into triplets, None when its accuracy does not suffice."""
+    eigenvalues, vectors, small = solution
+    size = len(small)
     error = rounding_error(float(eigenvalues[0]), size)
-    smallest = max(float(eigenvalues[-1]), 0.0)
+    smallest = 0.0 if iterated else max(float(eigenvalues[-1]), 0.0)
+    if not error < ACCURACY * (smallest + ridge):
+        return None
     allowed = ACCURACY * float(np.sqrt(max(eigenvalues.mean(), 0.0)))
-    if not (error < 2.0 * allowed * np.sqrt(smallest) and error < ACCURACY * (smallest + ridge)):
+    if not error < 2.0 * allowed * np.sqrt(eigenvalues[top - 1] if iterated else smallest):
         return None
-    top_values = np.sqrt(eigenvalues[:top])
-    other = (features @ vectors if tall else features.T @ vectors) / (np.sqrt(samples) * top_values)
-    left, right = (other, vectors) if tall else (vectors, other)
-    if (residuals(features, left, top_values, right) > ACCURACY * top_values).any():
+    values = np.sqrt(eigenvalues)
+    if source.width <= source.samples:
+        right, coefficients = vectors, small
+    else:
+        both = np.zeros((source.width, top + 1))
+        for block in source.blocks():
+            scaled = vectors[block.rows] / (np.sqrt(source.samples) * values[:top])
+            both += block.features.T @ np.column_stack([scaled, small[block.rows]])
+        right, coefficients = both[:, :top], both[:, top]
+    rest = np.nan if iterated else 0.0
+    values = np.concatenate([values, np.full(source.width - values.size, rest)])
+    return _checked(source, values, right, coefficients, ridge, "lanczos" if iterated else "gram")
+
+
+def _checked(
+    source: FeatureMatrix, values: Array, right: Array, coefficients: Array, ridge: float, method: str
+) -> Decomposition | None:
+    """Compute left vectors and residuals in one pass, None when a residual is too large."""
+    top = right.shape[1]
+    left = np.empty((source.samples, top))
+    back = np.zeros((source.width, top + 1))
+    energy = 0.0
+    right_side = np.zeros(source.width)
+    columns = np.column_stack([right / (np.sqrt(source.samples) * values[:top]), coefficients])
+    for block in source.blocks():
+        product = block.features @ columns
+        left[block.rows] = product[:, :top]
+        product[:, top] = block.labels - product[:, top]
+        energy += float(product[:, top] @ product[:, top])
+        back += block.features.T @ product
+        right_side += block.features.T @ block.labels
+    vectors = back[:, :top] / np.sqrt(source.samples) - right * values[:top]
+    normal = back[:, top] / source.samples - ridge * coefficients
+    scale = float(np.linalg.norm(right_side)) / source.samples
+    residual = max(
+        float(np.linalg.norm(vectors, axis=0).max() / values[0]),
+        float(np.linalg.norm(normal)) / scale if scale > 0.0 else 0.0,
+    )
+    if (np.linalg.norm(vectors, axis=0) > ACCURACY * values[:top]).any():
         return None
-    values = np.zeros(width)
-    values[:size] = np.sqrt(eigenvalues)
     return Decomposition(
         singular_values=values,
         left=left,
         right=right,
-        coefficients=solution if tall else features.T @ solution,
-        method="gram",
+        coefficients=coefficients,
+        train=energy / source.samples,
+        residual=residual,
+        method=method,
     )
 
 
-def _top_eigenvectors(matrix: Array, top: int) -> tuple[Array, Array]:
-    """All eigenvalues, descending, and `top` eigenvectors; the symmetric matrix is overwritten."""
-    size = len(matrix)
-    if size == 1:
-        return matrix[0].copy(), np.ones((1, 1))
-    work, _ = lapack.dsytrd_lwork(size, lower=1)
-    reduced, diagonal, off_diagonal, reflectors, info = lapack.dsytrd(
-        matrix.T, lower=1, lwork=int(work), overwrite_a=1
-    )
-    _check_lapack("dsytrd", info)
-    eigenvalues = scipy.linalg.eigvalsh_tridiagonal(diagonal, off_diagonal, lapack_driver="sterf")
-    _, small = scipy.linalg.eigh_tridiagonal(
-        diagonal, off_diagonal, select="i", select_range=(size - top, size - 1), lapack_driver="stemr"
-    )
-    vectors = np.asfortranarray(small)
-    # The reflectors of dsytrd act on all coordinates but the first, exactly like those of a QR
-    # factorisation of the trailing block.
-    turned, _, info = lapack.dormqr(
-        "L", "N", np.asfortranarray(reduced[1:, :-1]), reflectors, vectors[1:], lwork=64 * max(top, 1)
-    )
-    _check_lapack("dormqr", info)
-    vectors[1:] = turned
-    return eigenvalues[::-1], vectors[:, ::-1]
-
-
-def _by_svd(features: Array, labels: Array, ridge: float, top: int) -> Decomposition:
-    samples, width = features.shape
+def _by_svd(source: FeatureMatrix, ridge: float, top: int) -> Decomposition:
+    assert source.matrix is not None
+    labels = np.concatenate([block.labels for block in source.blocks()])
+    samples, width = source.matrix.shape
     try:
-        left, compact, right = scipy.linalg.svd(features, full_matrices=False, check_finite=False)
+        left, compact, right = scipy.linalg.svd(source.matrix, full_matrices=False, check_finite=False)
     except scipy.linalg.LinAlgError as error:
         raise ConvergenceError(f"singular value decomposition failed: {error}", residual=np.inf) from error
     compact = compact / np.sqrt(samples)
@@ -166,13 +211,20 @@ def _by_svd(features: Array, labels: Array, ridge: float, top: int) -> Decomposi
     filtered = compact / (compact**2 + ridge) * (left.T @ labels)
     coefficients = right.T @ filtered / np.sqrt(samples)
     top_left, top_right = left[:, :top].copy(), right[:top].T.copy()
-    worst = float(residuals(features, top_left, compact[:top], top_right).max())
+    worst = float(residuals(source.matrix, top_left, compact[:top], top_right).max())
     if not worst <= ACCURACY * compact[0]:
         raise ConvergenceError(
             f"singular vectors leave a residual of {worst:g}", residual=worst, last=compact[:top]
         )
+    misfit = labels - source.matrix @ coefficients
     return Decomposition(
-        singular_values=values, left=top_left, right=top_right, coefficients=coefficients, method="svd"
+        singular_values=values,
+        left=top_left,
+        right=top_right,
+        coefficients=coefficients,
+        train=float(misfit @ misfit) / samples,
+        residual=worst / float(compact[0]) if compact[0] > 0.0 else 0.0,
+        method="svd",
     )
 
 
@@ -196,8 +248,3 @@ def residuals(features: Array, left: Array, values: Array, right: Array) -> Arra
     backward = np.linalg.norm(features.T @ left / scale - right * values, axis=0)
     worst: Array = np.maximum(forward, backward)
     return worst
-
-
-def _check_lapack(routine: str, info: int) -> None:
-    if info != 0:
-        raise ConvergenceError(f"LAPACK {routine} returned {info}", residual=float("inf"))

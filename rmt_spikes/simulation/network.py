@@ -1,6 +1,6 @@
 """The two-layer network: its exact first gradient step and its features (docs/theory.md section 1)."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -8,10 +8,17 @@ import numpy as np
 from rmt_spikes.activations import ScalarFunction
 from rmt_spikes.errors import DomainError
 from rmt_spikes.setting import Setting
-from rmt_spikes.simulation.sampling import Array, Batch
+from rmt_spikes.simulation.products import Precision, add_product, multiply_transposed, operand
+from rmt_spikes.simulation.sampling import Array, Batch, blocks
 
 LARGEST_FEATURE = 1e100
 """Features above this are refused: their squares, which the Gram matrix sums, would overflow."""
+
+PIECE = 1 << 16
+"""Numbers that a function is applied to at a time: half a megabyte, so that temporaries stay in the cache."""
+
+KINK_MARGIN = 1e-5
+"""Distance from a kink within which a preactivation in single precision is computed again: 100 roundings."""
 
 
 class FirstStep(NamedTuple):
@@ -38,7 +45,12 @@ def output_factor(setting: Setting) -> float:
 
 
 def first_step(
-    activation: ScalarFunction, weights: Array, readout: Array, factor: float, batch: Iterable[Batch]
+    activation: ScalarFunction,
+    weights: Array,
+    readout: Array,
+    factor: float,
+    batch: Iterable[Batch],
+    precision: Precision = "double",
 ) -> FirstStep:
     """Compute the exact gradient step of the first layer (docs/theory.md section 1).
 
@@ -57,6 +69,8 @@ def first_step(
         Output factor `varsigma`.
     batch : iterable of Batch
         The first batch, in blocks.
+    precision : {"double", "single"}
+        Floating type of the two matrix products.
 
     Returns
     -------
@@ -64,16 +78,26 @@ def first_step(
         Gradient, `beta` and energy of the residual.
     """
     width, d = weights.shape
+    layer = operand(weights, precision)
     gradient = np.zeros((width, d))
     beta = np.zeros(d)
     energy = 0.0
     count = 0
+    space = np.empty((0, width), layer.dtype)
     for block in batch:
-        preactivations = block.inputs @ weights.T
-        residual = block.labels - factor * (activation(preactivations) @ readout)
-        slopes = activation.derivative(preactivations)
-        slopes *= residual[:, None]
-        gradient += slopes.T @ block.inputs
+        inputs = operand(block.inputs, precision)
+        if len(space) < len(inputs):
+            space = np.empty((len(inputs), width), layer.dtype)
+        preactivations = multiply_transposed(inputs, layer, space[: len(inputs)])
+        if precision == "single":
+            _repair(preactivations, activation.kinks, block.inputs, weights)
+        residual = np.empty(len(inputs))
+        for part in pieces(preactivations):
+            rows = preactivations[part]
+            residual[part] = block.labels[part] - factor * (activation(rows) @ readout)
+            slopes = activation.derivative(rows)
+            np.multiply(slopes, residual[part, None], out=rows, casting="same_kind")
+        add_product(preactivations, inputs, gradient)
         beta += block.inputs.T @ residual
         energy += float(residual @ residual)
         count += residual.size
@@ -82,7 +106,31 @@ def first_step(
     return FirstStep(gradient, beta, energy / count)
 
 
-def features(activation: ScalarFunction, weights: Array, inputs: Array, out: Array | None = None) -> Array:
+def _repair(preactivations: Array, kinks: tuple[float, ...], inputs: Array, weights: Array) -> None:
+    """Recompute in double precision what rounding may have put on the wrong side of a kink.
+
+    The derivative jumps there: each sample on the wrong side would turn the row of a neuron by ``1/sqrt(n)``.
+    """
+    for kink in kinks:
+        for part in pieces(preactivations):
+            rows = preactivations[part]
+            samples, neurons = np.nonzero(np.abs(rows - np.float32(kink)) < KINK_MARGIN * (1.0 + abs(kink)))
+            exact = np.einsum("ik,ik->i", inputs[part][samples], weights[neurons])
+            beyond = np.where(exact > kink, np.float32(np.inf), np.float32(-np.inf))
+            # The nearest number in single precision may be the kink itself, or on its other side.
+            near = exact.astype(np.float32)
+            wrong = np.sign(near - np.float64(kink)) != np.sign(exact - kink)
+            near[wrong] = np.nextafter(np.float32(kink), beyond[wrong])
+            rows[samples, neurons] = near
+
+
+def features(
+    activation: ScalarFunction,
+    weights: Array,
+    inputs: Array,
+    out: Array | None = None,
+    precision: Precision = "double",
+) -> Array:
     """Compute the features ``sigma(X W^T)``.
 
     Parameters
@@ -90,11 +138,13 @@ def features(activation: ScalarFunction, weights: Array, inputs: Array, out: Arr
     activation : ScalarFunction
         The activation.
     weights : ndarray of shape (width, d)
-        First layer.
+        First layer, in the floating type of the product.
     inputs : ndarray of shape (samples, d)
         Inputs.
     out : ndarray of shape (samples, width), optional
-        Where to write them.
+        Where to write them, in double precision.
+    precision : {"double", "single"}
+        Floating type of the product.
 
     Returns
     -------
@@ -106,19 +156,28 @@ def features(activation: ScalarFunction, weights: Array, inputs: Array, out: Arr
     DomainError
         When a feature is not finite or too large to be squared (field ``step_size``).
     """
-    preactivations: Array = np.matmul(inputs, weights.T, out=out)
-    # Overflow is reported below, with the cause, instead of as a warning from inside the activation.
-    with np.errstate(over="ignore", invalid="ignore"):
-        values: Array = activation(preactivations)
-    largest = max(float(values.max()), -float(values.min()))
+    if out is None:
+        out = np.empty((len(inputs), len(weights)))
+    given = operand(inputs, precision)
+    space = out if precision == "double" else np.empty(out.shape, given.dtype)
+    preactivations = multiply_transposed(given, weights, space)
+    largest = 0.0
+    for part in pieces(out):
+        # Overflow is reported below, with the cause, instead of as a warning from inside the activation.
+        with np.errstate(over="ignore", invalid="ignore"):
+            values = activation(preactivations[part])
+        largest = np.maximum(largest, max(float(values.max()), -float(values.min())))
+        out[part] = values
     if not largest <= LARGEST_FEATURE:
         raise DomainError(
             "step_size",
             f"must keep every feature below {LARGEST_FEATURE:g}",
-            largest,
+            float(largest),
             "take a smaller step or an activation that grows more slowly",
         )
-    if out is None:
-        return values
-    out[...] = values
     return out
+
+
+def pieces(matrix: Array) -> Iterator[slice]:
+    """Cut the rows of a matrix into pieces small enough for the cache, so that functions are applied fast."""
+    return blocks(len(matrix), max(1, PIECE // matrix.shape[1]))

@@ -7,8 +7,9 @@ import numpy as np
 
 from rmt_spikes.errors import DomainError
 from rmt_spikes.setting import Setting
+from rmt_spikes.simulation.alignment import row_signs
 from rmt_spikes.simulation.sampling import Array
-from rmt_spikes.simulation.trial import RealisedLatent, Trial, row_signs
+from rmt_spikes.simulation.trial import RealisedLatent, Trial
 
 SCHEMA = "rmt-spikes/observation/1"
 
@@ -61,19 +62,21 @@ class Observation:
             The sections `latent`, `bulk`, `spikes` and `losses` of a prediction's JSON, every number
             replaced by ``{"mean": ..., "se": ...}``; `se` is the standard error of the mean over trials,
             None with one trial. Quantiles are over the `width` singular values, zeros included, with
-            numpy's default interpolation. One spike is reported for each singular
-            vector that was kept, whether or not it has left the bulk; the overall sign of its feature is
-            chosen once for all trials.
+            numpy's default interpolation; there are none unless all singular values are known. One spike is
+            reported for each singular vector that was kept, whether or not it has left the bulk; the overall
+            sign of its feature is chosen once for all trials.
         """
         trials = self.trials
+        complete = not any(np.isnan(t.singular_values).any() for t in trials)
         quantiles = np.stack([np.quantile(t.singular_values, QUANTILES) for t in trials])
+        levels = (f"{p:g}" for p in QUANTILES)
         values = np.stack([t.singular_values[: len(t.feature)] for t in trials])
         feature = _common_signs(np.stack([t.feature for t in trials]))
         alignment = np.stack([t.alignment for t in trials])
         right = np.stack([t.right_alignment for t in trials])
         return {
             "latent": {name: _leaves(self._values(name)) for name in ("beta_norm2", "beta_cosine")},
-            "bulk": {"quantiles": dict(zip((f"{p:g}" for p in QUANTILES), _leaves(quantiles), strict=True))},
+            "bulk": {"quantiles": dict(zip(levels, _leaves(quantiles), strict=True)) if complete else {}},
             "spikes": [
                 {
                     "singular_value": _leaves(values[:, j]),

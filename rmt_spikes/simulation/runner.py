@@ -4,19 +4,22 @@ import math
 import warnings
 from collections.abc import Callable, Generator
 from contextlib import closing
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
 from rmt_spikes.errors import DomainError
 from rmt_spikes.setting import Setting
+from rmt_spikes.simulation.decomposition import Spectrum
+from rmt_spikes.simulation.generalization import MOST_SAMPLES
 from rmt_spikes.simulation.memory import check_memory
 from rmt_spikes.simulation.observation import Observation
+from rmt_spikes.simulation.products import Precision
 from rmt_spikes.simulation.trial import Trial, run_trial
 
 MOST_TRIALS = 100_000
 LARGEST_SEED = 2**63 - 1
-FEWEST_TEST_SAMPLES, MOST_TEST_SAMPLES = 1000, 1_000_000
+FEWEST_TEST_SAMPLES = 1000
 
 
 def simulate(
@@ -28,6 +31,11 @@ def simulate(
     top: int = 5,
     test_samples: int | None = None,
     keep_vectors: bool = False,
+    spectrum: Spectrum = "full",
+    precision: Precision = "double",
+    memory: float | None = None,
+    scheduler: Any = None,
+    spread: bool = False,
     on_trial: Callable[[Trial], object] | None = None,
 ) -> Observation:
     """Simulate the network of a setting exactly (docs/theory.md section 1).
@@ -50,12 +58,29 @@ def simulate(
     top : int
         Number of leading singular vectors examined, at most ``min(width, n_ridge)``.
     test_samples : int, optional
-        Number of fresh samples behind each test loss, 1000 to 1,000,000. By default the larger of 8000 and
-        ``2 * n_ridge``: on the headline setting a sampling error of 0.03, less than half the scatter of
-        the test loss between trials (0.07), so that it adds about a tenth to the standard error.
-        `Trial.test_error` has it for each trial.
+        Number of fresh samples behind each test loss, 1000 to 1,000,000. By default it is computed as an
+        expectation over the population, and `Trial.test_error` bounds its error. Where that is not possible
+        (rows almost parallel and an activation with kinks or a steep one) the larger of 8000 and
+        ``2 * n_ridge`` samples are taken, `Trial.test_samples` has their number and `Trial.test_error` the
+        standard error.
     keep_vectors : bool
         Whether trials keep their singular vectors.
+    spectrum : {"full", "top", "density"}
+        All singular values, or the `top` ones by Lanczos iterations and the ridge solution by conjugate
+        gradients, for large networks; "density" adds an estimate of the bulk, `Trial.density`.
+        `Trial.residual` says how well the equations hold.
+    precision : {"double", "single"}
+        Floating type of the three products with the inputs, the largest part of the work. Single precision
+        halves their time and moves singular values by about 1e-7, losses by less than 1e-6 of themselves.
+    memory : float, optional
+        Bytes that the arrays of all jobs together may take, the interpreter apart; half of the available
+        memory by default. Features that do not fit are computed twice, block by block. With `scheduler`, of
+        each worker.
+    scheduler : str or distributed.Client, optional
+        A dask cluster that does the work, each thread of a worker one trial at a time (docs/large.md).
+    spread : bool
+        Whether all workers of the cluster together do one trial after the other, for matrices that fit none
+        of them; needs a `scheduler`, ``spectrum="top"`` or ``"density"``, and double precision.
     on_trial : callable, optional
         Called in this process with each trial as it finishes, in any order when ``jobs > 1``.
 
@@ -85,22 +110,37 @@ def simulate(
     seed = _integer("seed", seed, 0, LARGEST_SEED)
     jobs = min(_integer("jobs", jobs, 1, math.inf), trials)
     top = _integer("top", top, 1, min(setting.width, setting.n_ridge))
-    if test_samples is None:
-        test_samples = min(max(8000, 2 * setting.n_ridge), MOST_TEST_SAMPLES)
-    test_samples = _integer("test_samples", test_samples, FEWEST_TEST_SAMPLES, MOST_TEST_SAMPLES)
+    if test_samples is not None:
+        test_samples = _integer("test_samples", test_samples, FEWEST_TEST_SAMPLES, MOST_SAMPLES)
     if not isinstance(keep_vectors, bool):
         raise DomainError("keep_vectors", "must be True or False", keep_vectors)
-    check_memory(
-        setting,
-        trials=trials,
-        jobs=jobs,
-        test_samples=test_samples,
-        kept_vectors=top if keep_vectors else 0,
-    )
-
-    options: dict[str, Any] = {"top": top, "test_samples": test_samples, "keep_vectors": keep_vectors}
+    if spectrum not in get_args(Spectrum):
+        raise DomainError("spectrum", f"must be one of {', '.join(get_args(Spectrum))}", spectrum)
+    if precision not in get_args(Precision):
+        raise DomainError("precision", f"must be one of {', '.join(get_args(Precision))}", precision)
+    limit = None if memory is None else _bytes(memory)
+    options: dict[str, Any] = {
+        "top": top,
+        "test_samples": test_samples,
+        "keep_vectors": keep_vectors,
+        "spectrum": spectrum,
+        "precision": precision,
+    }
+    if scheduler is not None or spread is not False:
+        running = _run_on_cluster(setting, seed, trials, jobs, options, limit, scheduler, spread)
+    else:
+        plan = check_memory(
+            setting,
+            trials=trials,
+            jobs=jobs,
+            test_samples=test_samples,
+            kept_vectors=top if keep_vectors else 0,
+            memory=limit,
+            precision=precision,
+        )
+        running = _run(setting, seed, trials, jobs, options | {"plan": plan})
     done: list[Trial] = []
-    with closing(_run(setting, seed, trials, jobs, options)) as arriving:
+    with closing(running) as arriving:
         for trial in arriving:
             done.append(trial)
             if on_trial is not None:
@@ -133,6 +173,51 @@ def _run(
             results.close()
 
 
+def _run_on_cluster(
+    setting: Setting,
+    seed: int,
+    trials: int,
+    jobs: int,
+    options: dict[str, Any],
+    memory: float | None,
+    scheduler: Any,
+    spread: bool,
+) -> Generator[Trial, None, None]:
+    """Yield the trials as a cluster finishes them."""
+    from rmt_spikes.simulation.cluster import open_client, run_spread_trials, run_trials
+
+    if not isinstance(spread, bool):
+        raise DomainError("spread", "must be True or False", spread)
+    if jobs != 1:
+        raise DomainError("jobs", "must be 1 with a scheduler, whose workers are the processes", jobs)
+    if spread:
+        _check_spread(setting, options, memory, scheduler)
+    with open_client(scheduler) as client:
+        if spread:
+            chosen = {name: options[name] for name in ("top", "spectrum")}
+            yield from run_spread_trials(client, setting, seed, trials, chosen)
+        else:
+            yield from run_trials(client, setting, seed, trials, options, memory)
+
+
+def _check_spread(setting: Setting, options: dict[str, Any], memory: float | None, scheduler: Any) -> None:
+    """Refuse what a trial over all workers cannot do."""
+    if scheduler is None:
+        raise DomainError("spread", "needs a scheduler", True)
+    if options["spectrum"] == "full":
+        raise DomainError("spectrum", 'must be "top" or "density" with spread', "full")
+    if options["spectrum"] == "density" and setting.n_ridge < setting.width:
+        raise DomainError("spectrum", 'must be "top" with spread and n_ridge < width', "density")
+    if not options["top"] < setting.width - 1:
+        raise DomainError("top", "must be below width - 1 with spread", options["top"])
+    required = {"precision": "double", "test_samples": None, "keep_vectors": False}
+    for field, value in required.items():
+        if options[field] != value:
+            raise DomainError(field, f"must be {value!r} with spread", options[field])
+    if memory is not None:
+        raise DomainError("memory", "must not be given with spread: the limits of the workers count", memory)
+
+
 def _limited_trial(threads: int, setting: Setting, seed: int, index: int, options: dict[str, Any]) -> Trial:
     """Run a trial with few enough BLAS threads that the workers together do not exceed the processors."""
     from threadpoolctl import threadpool_limits
@@ -147,3 +232,10 @@ def _integer(field: str, value: object, low: int, high: float) -> int:
         bounds = f">= {low}" if high == math.inf else f"from {low} to {high}"
         raise DomainError(field, f"must be an integer {bounds}", value)
     return int(value)
+
+
+def _bytes(memory: object) -> float:
+    """Return the memory limit, refusing what is not a positive number."""
+    if isinstance(memory, bool) or not isinstance(memory, int | float | np.number) or not memory > 0:
+        raise DomainError("memory", "must be a positive number of bytes", memory)
+    return float(memory)

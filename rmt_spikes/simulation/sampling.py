@@ -74,8 +74,8 @@ def open_streams(seed: int, index: int) -> Streams:
     return Streams(**dict(zip(names, generators, strict=True)))
 
 
-def draw_weights(setting: Setting, stream: np.random.Generator) -> Array:
-    """Draw the first layer at initialisation (docs/theory.md section 1).
+def draw_weights(setting: Setting, stream: np.random.Generator, rows: int | None = None) -> Array:
+    """Draw the first layer at initialisation (docs/theory.md section 1), or its next rows.
 
     Parameters
     ----------
@@ -83,13 +83,15 @@ def draw_weights(setting: Setting, stream: np.random.Generator) -> Array:
         Gives `width` and `d`.
     stream : numpy.random.Generator
         Source of randomness.
+    rows : int, optional
+        Number of rows, `width` by default.
 
     Returns
     -------
-    ndarray of shape (width, d)
+    ndarray of shape (rows, d)
         Rows uniform on the unit sphere.
     """
-    weights = stream.standard_normal((setting.width, setting.d))
+    weights = stream.standard_normal((setting.width if rows is None else rows, setting.d))
     weights /= np.sqrt(np.einsum("jk,jk->j", weights, weights))[:, None]
     return weights
 
@@ -118,15 +120,19 @@ def draw_readout(setting: Setting, stream: np.random.Generator) -> Array:
     return np.ones(setting.width)
 
 
-def blocks(total: int) -> Iterator[slice]:
-    """Cut ``range(total)`` into at most `BLOCK_ROWS` long, nearly equal consecutive slices."""
-    count = -(-total // BLOCK_ROWS)
+def blocks(total: int, longest: int | None = None) -> Iterator[slice]:
+    """Cut ``range(total)`` into nearly equal consecutive slices, at most `longest` (`BLOCK_ROWS`) long."""
+    count = -(-total // (longest or BLOCK_ROWS))
     bounds = [total * i // count for i in range(count + 1)]
     return (slice(start, stop) for start, stop in pairwise(bounds))
 
 
 def draw_batch(
-    setting: Setting, size: int, inputs: np.random.Generator, noise: np.random.Generator
+    setting: Setting,
+    size: int,
+    inputs: np.random.Generator,
+    noise: np.random.Generator,
+    longest: int | None = None,
 ) -> Iterator[Batch]:
     """Draw a batch block by block, so that it never has to be held whole.
 
@@ -141,13 +147,15 @@ def draw_batch(
         Number of samples.
     inputs, noise : numpy.random.Generator
         Sources of the inputs and of the label noise.
+    longest : int, optional
+        Samples of a block, `BLOCK_ROWS` by default. The samples are the same whatever it is.
 
     Yields
     ------
     Batch
         Consecutive samples; together, `size` of them.
     """
-    for rows in blocks(size):
+    for rows in blocks(size, longest):
         count = rows.stop - rows.start
         x = inputs.standard_normal((count, setting.d))
         # The noise is drawn even when it is not used: the labels of two noise levels stay comparable.

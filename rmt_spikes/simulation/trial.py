@@ -1,23 +1,30 @@
 """One trial: a network, its gradient step, and everything that is read off its features."""
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from rmt_spikes.errors import DomainError
 from rmt_spikes.hermite import normalized_hermite
 from rmt_spikes.setting import Setting
-from rmt_spikes.simulation.decomposition import decompose
-from rmt_spikes.simulation.generalization import expected_loss
-from rmt_spikes.simulation.network import features, first_step, output_factor
-from rmt_spikes.simulation.sampling import Array, draw_batch, draw_readout, draw_weights, open_streams
-
-POLYNOMIALS = 5
-"""Number of polynomials (degrees 0 to 4) that singular vectors are compared with."""
-
-SIGN_THRESHOLD = 0.05
-"""A coefficient below this does not decide the sign of a singular vector: it may be noise."""
+from rmt_spikes.simulation.alignment import POLYNOMIALS, readout_alignment, row_signs, squared_correlations
+from rmt_spikes.simulation.decomposition import Spectrum, decompose
+from rmt_spikes.simulation.density import gram_density
+from rmt_spikes.simulation.generalization import LossEstimate, generalization_loss
+from rmt_spikes.simulation.memory import IN_MEMORY, Plan
+from rmt_spikes.simulation.network import first_step, output_factor
+from rmt_spikes.simulation.products import Precision
+from rmt_spikes.simulation.rank_one import rank_one_error
+from rmt_spikes.simulation.sampling import (
+    Array,
+    Streams,
+    draw_batch,
+    draw_readout,
+    draw_weights,
+    open_streams,
+)
+from rmt_spikes.simulation.second_batch import SecondBatch
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,11 +92,12 @@ class Trial:
         Ridge objective at its minimum, its first term, and the expected squared error on a fresh sample
         (label noise included).
     test_error : float
-        Standard error of `test` due to the finite number of test samples.
+        Standard error of `test` due to the finite number of test samples, or the bound on its error.
     beta_norm2, beta_cosine : float
         Squared norm of `beta` and its signed cosine with the teacher direction.
     singular_values : ndarray of shape (width,)
-        Of ``F / sqrt(n_ridge)``, descending; zeros fill up when ``n_ridge < width``.
+        Of ``F / sqrt(n_ridge)``, descending; zeros fill up when ``n_ridge < width``. NaN beyond the top ones
+        unless the full spectrum was asked for.
     alignment : ndarray of shape (top, 5)
         Squared correlation of left singular vector `j` with ``He_k(q)``, `q` as realised.
     feature : ndarray of shape (top, 5)
@@ -104,6 +112,19 @@ class Trial:
         Left singular vectors, with the signs of `feature`; only with ``keep_vectors=True``.
     right_vectors : ndarray of shape (width, top) or None
         Matching right singular vectors.
+    rank_one_error : float or None
+        ``||G - c_1 a beta^T|| / ||c_1 a beta^T||`` in operator norm; only with ``gradient_error=True``.
+    test_samples : int or None
+        Number of fresh samples behind `test`; 0 when it was computed, and `test_error` is then the bound on
+        its error.
+    method : str or None
+        How the features were decomposed: ``"gram"``, ``"svd"`` or ``"lanczos"``.
+    residual : float or None
+        The largest of ``||A^T u - s v|| / s_1`` over the singular vectors (``A = F / sqrt(n_ridge)``) and of
+        the relative residual of the normal equations of the ridge regression.
+    density : ndarray of shape (points, 3) or None
+        Singular value, smoothed density of the singular values there, and its standard error; only with
+        ``spectrum="density"``.
     """
 
     index: int
@@ -120,18 +141,39 @@ class Trial:
     latent: RealisedLatent
     left_vectors: Array | None = None
     right_vectors: Array | None = None
+    rank_one_error: float | None = None
+    test_samples: int | None = None
+    method: str | None = None
+    residual: float | None = None
+    density: Array | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the reported numbers, ready for JSON (neither vectors nor per-sample latents)."""
+        """Return the reported numbers, ready for JSON (neither vectors nor per-sample latents).
+
+        Of the singular values, only those that are known.
+        """
         scalars = ("index", "objective", "train", "test", "test_error", "beta_norm2", "beta_cosine")
-        arrays = ("singular_values", "alignment", "feature", "right_alignment")
-        return {name: getattr(self, name) for name in scalars} | {
-            name: getattr(self, name).tolist() for name in arrays
-        }
+        arrays = ("alignment", "feature", "right_alignment")
+        known = self.singular_values[~np.isnan(self.singular_values)]
+        return (
+            {name: getattr(self, name) for name in scalars}
+            | {"singular_values": known.tolist()}
+            | {name: getattr(self, name).tolist() for name in arrays}
+        )
 
 
 def run_trial(
-    setting: Setting, seed: int, index: int, *, top: int, test_samples: int, keep_vectors: bool
+    setting: Setting,
+    seed: int,
+    index: int,
+    *,
+    top: int,
+    test_samples: int | None,
+    keep_vectors: bool,
+    gradient_error: bool = False,
+    precision: Precision = "double",
+    spectrum: Spectrum = "full",
+    plan: Plan = IN_MEMORY,
 ) -> Trial:
     """Simulate one network.
 
@@ -143,10 +185,18 @@ def run_trial(
         Together they determine every random number of the trial.
     top : int
         Number of singular vectors examined.
-    test_samples : int
-        Number of fresh samples behind `Trial.test`.
+    test_samples : int or None
+        Number of fresh samples behind `Trial.test`; None computes it.
     keep_vectors : bool
         Whether the trial keeps its singular vectors.
+    gradient_error : bool
+        Whether the distance of the gradient from rank one is measured.
+    precision : {"double", "single"}
+        Floating type of the products with the inputs.
+    spectrum : {"full", "top", "density"}
+        What is computed of the spectrum.
+    plan : Plan
+        How the memory is used.
 
     Returns
     -------
@@ -154,122 +204,140 @@ def run_trial(
         The result.
     """
     streams = open_streams(seed, index)
-    activation = setting.activation_function
     alpha = draw_readout(setting, streams.readout)
     weights = draw_weights(setting, streams.weights)
-    first = draw_batch(setting, setting.n, streams.first_inputs, streams.first_noise)
-    readout = alpha / np.sqrt(setting.width)
-    step = first_step(activation, weights, readout, output_factor(setting), first)
-    gradient = step.gradient
-    gradient *= setting.step
-    weights += gradient
-    beta, residual_energy = step.beta, step.residual_energy
-    # Frees the gradient before the features are allocated.
-    del step, gradient
-
-    norm = float(np.linalg.norm(beta))
+    step = _train(setting, weights, alpha, streams, precision, plan.block_rows, gradient_error)
+    norm = float(np.linalg.norm(step.beta))
     if norm == 0.0:
         raise DomainError("target", "must leave a first gradient that is not zero", setting.target)
-    q = np.empty(setting.n_ridge)
-    labels = np.empty(setting.n_ridge)
-    matrix = np.empty((setting.n_ridge, setting.width))
-    for block in draw_batch(setting, setting.n_ridge, streams.second_inputs, streams.second_noise):
-        features(activation, weights, block.inputs, out=matrix[block.rows])
-        q[block.rows] = block.inputs @ beta / norm
-        labels[block.rows] = block.labels
+    batch = SecondBatch(setting, weights, step.beta / norm, (seed, index), precision, plan)
+    densities: list[Array] = []
 
-    result = decompose(matrix, labels, setting.ridge, top)
-    residual = labels - matrix @ result.coefficients
-    train = float(residual @ residual) / setting.n_ridge
-    penalty = setting.ridge * float(result.coefficients @ result.coefficients)
-    del matrix
-    test, test_error = expected_loss(
-        setting, weights, result.coefficients, beta, test_samples, streams.test_inputs
+    def estimate(gram: Array) -> None:
+        densities.append(gram_density(gram, setting, (seed, index)))
+
+    result = decompose(
+        batch.source, setting.ridge, top, spectrum, on_gram=estimate if spectrum == "density" else None
     )
+    q, labels = batch.q, batch.labels
+    del batch
+    coefficients = result.coefficients
+    loss = generalization_loss(setting, weights, coefficients, step.beta, test_samples, streams.test_inputs)
 
     polynomials = normalized_hermite(POLYNOMIALS - 1, q)
-    feature = (polynomials @ result.left).T / np.sqrt(setting.n_ridge)
-    signs = row_signs(feature)
-    return Trial(
-        index=index,
-        objective=train + penalty,
-        train=train,
-        test=test,
-        test_error=test_error,
-        beta_norm2=norm**2,
-        beta_cosine=float(beta[0]) / norm,
+    trial = compose_trial(
+        setting,
+        index,
+        loss=loss,
+        train=result.train,
+        coefficients=coefficients,
         singular_values=result.singular_values,
-        alignment=squared_correlations(result.left, polynomials),
-        feature=feature * signs[:, None],
-        right_alignment=squared_correlations(result.right, readout_polynomials(setting.readout, alpha)),
+        overlaps=(polynomials @ result.left).T,
+        right=result.right,
         latent=RealisedLatent(
             beta_norm2=norm**2,
-            beta_cosine=float(beta[0]) / norm,
-            label_energy=residual_energy,
+            beta_cosine=float(step.beta[0]) / norm,
+            label_energy=step.residual_energy,
             alpha=alpha,
             q=q,
             labels=labels,
         ),
-        left_vectors=result.left * signs if keep_vectors else None,
-        right_vectors=result.right * signs if keep_vectors else None,
+        method=result.method,
+        residual=result.residual,
+        density=densities[0] if densities else None,
+        rank_one_error=step.rank_one_error,
+    )
+    if not keep_vectors:
+        return trial
+    signs = row_signs((polynomials @ result.left).T / np.sqrt(setting.n_ridge))
+    return replace(trial, left_vectors=result.left * signs, right_vectors=result.right * signs)
+
+
+def compose_trial(
+    setting: Setting,
+    index: int,
+    *,
+    loss: LossEstimate,
+    train: float,
+    coefficients: Array,
+    singular_values: Array,
+    overlaps: Array,
+    right: Array,
+    latent: RealisedLatent,
+    method: str,
+    residual: float,
+    density: Array | None,
+    rank_one_error: float | None = None,
+) -> Trial:
+    """Put a trial together from what was computed, without singular vectors.
+
+    Parameters
+    ----------
+    setting, index, loss, train, singular_values, latent, method, residual, density, rank_one_error
+        As in `Trial`.
+    coefficients : ndarray of shape (width,)
+        Ridge solution.
+    overlaps : ndarray of shape (top, 5)
+        Inner products of the left singular vectors with ``h_k(q)``.
+    right : ndarray of shape (width, top)
+        Right singular vectors.
+
+    Returns
+    -------
+    Trial
+        The result.
+    """
+    polynomials = normalized_hermite(POLYNOMIALS - 1, latent.q)
+    feature = overlaps / np.sqrt(setting.n_ridge)
+    return Trial(
+        index=index,
+        objective=train + setting.ridge * float(coefficients @ coefficients),
+        train=train,
+        test=loss.value,
+        test_error=loss.error,
+        test_samples=loss.samples,
+        beta_norm2=latent.beta_norm2,
+        beta_cosine=latent.beta_cosine,
+        singular_values=singular_values,
+        alignment=squared_correlations(overlaps, polynomials),
+        feature=feature * row_signs(feature)[:, None],
+        right_alignment=readout_alignment(setting.readout, latent.alpha, right),
+        latent=latent,
+        method=method,
+        residual=residual,
+        density=density,
+        rank_one_error=rank_one_error,
     )
 
 
-def row_signs(rows: Array) -> Array:
-    """Return the signs that make the leading entry of each row positive.
-
-    Parameters
-    ----------
-    rows : ndarray of shape (top, 5)
-        Coefficients, of arbitrary sign.
-
-    Returns
-    -------
-    ndarray of shape (top,)
-        The sign of the first entry above 0.05 in absolute value, or of the largest when there is none.
-    """
-    size = np.abs(rows)
-    large = size > SIGN_THRESHOLD
-    leading = np.where(large.any(axis=1), large.argmax(axis=1), size.argmax(axis=1))
-    entries = np.take_along_axis(rows, leading[:, None], axis=1)[:, 0]
-    return np.where(entries < 0.0, -1.0, 1.0)
+class _Step(NamedTuple):
+    beta: Array
+    residual_energy: float
+    rank_one_error: float | None
 
 
-def readout_polynomials(readout: str, alpha: Array) -> Array:
-    """Evaluate the orthonormal polynomials of the readout law.
-
-    Parameters
-    ----------
-    readout : {"gaussian", "rademacher", "constant"}
-        The law of the readout weights.
-    alpha : ndarray of shape (width,)
-        Realised weights.
-
-    Returns
-    -------
-    ndarray of shape (5, width)
-        Degrees 0 to 4. A law on one or two points has only one or two polynomials: the others are zero.
-    """
-    table = normalized_hermite(POLYNOMIALS - 1, alpha)
-    degrees = {"gaussian": POLYNOMIALS, "rademacher": 2, "constant": 1}[readout]
-    table[degrees:] = 0.0
-    return table
-
-
-def squared_correlations(vectors: Array, functions: Array) -> Array:
-    """Square the correlations of unit vectors with functions of a latent variable.
-
-    Parameters
-    ----------
-    vectors : ndarray of shape (size, top)
-        Columns of norm 1.
-    functions : ndarray of shape (5, size)
-        Values of the functions, which are not centred.
-
-    Returns
-    -------
-    ndarray of shape (top, 5)
-        ``<v, f>^2 / ||f||^2``, and 0 where `f` is zero.
-    """
-    energy = np.einsum("ki,ki->k", functions, functions)
-    return (functions @ vectors).T ** 2 / np.where(energy > 0.0, energy, 1.0)
+def _train(
+    setting: Setting,
+    weights: Array,
+    alpha: Array,
+    streams: Streams,
+    precision: Precision,
+    block_rows: int,
+    gradient_error: bool,
+) -> _Step:
+    """Take the gradient step; the weights are changed in place, and the gradient is gone on return."""
+    readout = alpha / np.sqrt(setting.width)
+    step = first_step(
+        setting.activation_function,
+        weights,
+        readout,
+        output_factor(setting),
+        draw_batch(setting, setting.n, streams.first_inputs, streams.first_noise, block_rows),
+        precision,
+    )
+    gradient = step.gradient
+    slope = float(setting.activation_expansion.coefficients[1])
+    error = rank_one_error(gradient, slope, readout, step.beta) if gradient_error else None
+    gradient *= setting.step
+    weights += gradient
+    return _Step(step.beta, step.residual_energy, error)

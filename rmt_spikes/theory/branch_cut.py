@@ -20,7 +20,7 @@ HIGHEST, ATTEMPT, LOWEST = 100.0, 0.02, 1e-12
 SLOWEST, ENOUGH = 0.95, 1e-10
 SMALLEST_DENSITY = 1e-9
 ROUNDING = 1e-11
-SCAN_POINTS = 48
+SCAN_POINTS, AGAIN = 48, 9
 DIP_STEPS = 30
 
 
@@ -85,11 +85,33 @@ class BranchCut:
             dip, value = self._lowest(z[i - 1], z[i], z[i + 1])
             place = np.searchsorted(z, dip)
             z, density = np.insert(z, place, dip), np.insert(density, place, value)
-        edges = [low]
-        gap = np.flatnonzero(density <= 0.0)
-        for run in np.split(gap, np.flatnonzero(np.diff(gap) > 1) + 1) if gap.size else []:
-            edges += self._gap_edges(float(z[run[run.size // 2]]), z[run[0] - 1], z[run[-1] + 1])
-        return np.array([*edges, high]).reshape(-1, 2)
+        return np.array(self._intervals(low, high, z, density))
+
+    def _intervals(self, low: float, high: float, z: Array, density: Array) -> list[tuple[float, float]]:
+        """Intervals of the spectrum from `low` to `high`, given the density on points between these.
+
+        Each interval is looked through again on nine points of its own, until these are all occupied.
+        """
+        empty = np.flatnonzero(density <= 0.0)
+        if empty.size == 0:
+            if z.size == AGAIN:
+                return [(low, high)]
+            angle = (np.arange(AGAIN) + 0.5) * np.pi / AGAIN
+            z = 0.5 * (low + high) - 0.5 * (high - low) * np.cos(angle)
+            return self._intervals(low, high, z, self.resolvent(z)[0].imag)
+        first = empty[0]
+        last = first + int(np.argmin(np.append(density[first:] <= 0.0, False))) - 1
+        occupied = (z[first - 1] if first > 0 else low, z[last + 1] if last + 1 < z.size else high)
+        left, right = self._gap_edges(float(z[(first + last) // 2]), *occupied)
+        if not low < left < right < high:
+            raise ConvergenceError(
+                "a gap of the bulk was not found", residual=right - left, last=(left, right)
+            )
+        below, above = z < left, z > right
+        return [
+            *self._intervals(low, left, z[below], density[below]),
+            *self._intervals(right, high, z[above], density[above]),
+        ]
 
     def _gap_edges(self, z: float, low: float, high: float) -> tuple[float, float]:
         """Edges of the gap around `z`, between two eigenvalues of the spectrum.

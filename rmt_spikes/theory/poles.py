@@ -148,7 +148,10 @@ def _pole_by_margin(
 
 def _pole(finite_rank: FiniteRank, point: CurvePoint, vector: Array) -> Pole:
     slope = finite_rank.slope(point.state, point.tangent, vector)
-    return Pole(point, vector, slope / (point.eigenvalue * point.log_eigenvalue_slope))
+    slope /= point.eigenvalue * point.log_eigenvalue_slope
+    if not slope > 0.0:
+        raise ConvergenceError("a pole has a residue of the wrong sign", residual=abs(slope), last=point)
+    return Pole(point, vector, slope)
 
 
 def _far(curve: RealCurve, finite_rank: FiniteRank, z: float) -> CurvePoint:

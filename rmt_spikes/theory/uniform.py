@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from rmt_spikes.errors import ConvergenceError
 from rmt_spikes.setting import Setting
 from rmt_spikes.theory.anisotropy import anisotropy, direction_levels
 from rmt_spikes.theory.branch_cut import BranchCut
@@ -22,6 +23,8 @@ from rmt_spikes.theory.real_curve import lower_edge
 from rmt_spikes.theory.results import Losses
 
 Array = NDArray[np.float64]
+
+START_SHARES = (1e-3, 1e-4, 1e-5, 1e-6, 1e-7)
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,11 +158,10 @@ class Uniform:
         high = self.upper.edge.eigenvalue
         low = 0.0
         if not self.untrained.reaches_zero:
-            ridge = 1e-3 * float(self.untrained.edges[0, 0])
             rows = self.untrained.rank * self.untrained.ratio < 1.0 - 1e-12
             columns = self.untrained.rank < 1.0 - 1e-12
             signs = (-1.0 if rows else 1.0, 1.0 if columns else -1.0)
-            low = lower_edge(self.equations, self.at_ridge(ridge), ridge, signs).eigenvalue
+            low = self._lower_edge(signs)
         untrained = self.untrained.edges.ravel()
         edges = np.sqrt(self.cut.support(low, high, 0.5 * (untrained[1:-1:2] + untrained[2::2])))
 
@@ -170,6 +172,16 @@ class Uniform:
         return Bulk(
             edges=edges, atom_at_zero=self.untrained.atom_at_zero, density_inside=density, direct=False
         )
+
+    def _lower_edge(self, signs: tuple[float, float]) -> float:
+        """Lowest edge of a bulk that does not reach zero, which a step may have brought far down."""
+        for share in START_SHARES:
+            ridge = share * float(self.untrained.edges[0, 0])
+            try:
+                return lower_edge(self.equations, self.at_ridge(ridge), ridge, signs).eigenvalue
+            except ConvergenceError as error:
+                last = error
+        raise last
 
     def at_ridge(self, ridge: float) -> State:
         """Solve the equations at a positive ridge."""

@@ -1,0 +1,143 @@
+"""Trials on a dask cluster, and one trial over all its workers, against the same trial in this process."""
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from distributed import Client, LocalCluster
+
+from rmt_spikes.errors import DomainError
+from rmt_spikes.setting import Setting
+from rmt_spikes.simulation import simulate
+from rmt_spikes.simulation.spread import Tiling, worker_bytes
+
+LIMIT = 290_000_000
+"""Bytes that a worker of the test cluster may take: at 95 % of it, dask kills the worker."""
+
+SMALL = Setting(
+    n=150, d=60, width=90, n_ridge=170, activation="relu", target={"hermite": [0, 1, 0.7]},
+    noise_std=0.5, ridge=0.05, step_exponent=0.4,
+)  # fmt: skip
+WIDE = Setting(
+    n=150, d=10_000, width=1300, n_ridge=200, activation="relu", target={"hermite": [0, 1, 0.7]},
+    noise_std=0.5, ridge=0.05, step_size=1.0,
+)  # fmt: skip
+"""Its first layer, 104 MB, and its gradient of the same size do not fit a worker together."""
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[Client]:
+    options = {"n_workers": 4, "threads_per_worker": 1, "memory_limit": LIMIT, "dashboard_address": None}
+    with LocalCluster(**options) as cluster, Client(cluster, set_as_default=False) as connected:
+        yield connected
+
+
+def agree(one, other, count, rtol):
+    for name in ("objective", "train", "test", "beta_norm2", "beta_cosine"):
+        assert getattr(one, name) == pytest.approx(getattr(other, name), rel=rtol)
+    np.testing.assert_allclose(one.singular_values[:count], other.singular_values[:count], rtol=rtol)
+    for name in ("alignment", "feature", "right_alignment"):
+        np.testing.assert_allclose(getattr(one, name), getattr(other, name), atol=100 * rtol)
+    for name in ("q", "labels", "alpha"):
+        np.testing.assert_allclose(getattr(one.latent, name), getattr(other.latent, name), atol=1e-12)
+
+
+def test_a_campaign_on_a_cluster_is_the_same_as_here(client):
+    seen = []
+    there = simulate(SMALL, trials=4, seed=3, scheduler=client, on_trial=seen.append)
+    here = simulate(SMALL, trials=4, seed=3)
+    assert [trial.index for trial in there.trials] == [0, 1, 2, 3]
+    assert len(seen) == 4
+    for one, other in zip(there.trials, here.trials, strict=True):
+        # Another number of threads: sums in another order.
+        agree(one, other, 90, 1e-10)
+    by_address = simulate(SMALL, trials=1, seed=3, scheduler=client.scheduler.address)
+    agree(by_address.trials[0], here.trials[0], 90, 1e-10)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"activation": "erf", "readout": "rademacher", "output_scale": "standard", "n_ridge": 2500},
+        {"n_ridge": 40, "readout": "constant"},
+    ],
+)
+def test_a_spread_trial_is_the_same_as_here(client, changes):
+    setting = SMALL.replace(**changes)
+    (there,) = simulate(
+        setting, trials=1, seed=8, top=3, spectrum="top", scheduler=client, spread=True
+    ).trials
+    (here,) = simulate(setting, trials=1, seed=8, top=3).trials
+    # Conjugate gradients stop at 1e-11 of the right-hand side, the condition number is below 1e3.
+    agree(there, here, 3, 1e-8)
+    assert there.method == "lanczos"
+    assert there.residual < 1e-8
+    assert there.test_samples == 0
+
+
+def test_a_trial_that_breaks_the_limit_of_a_worker_runs_on_all_of_them(client):
+    """Undistributed it takes more than a worker may have: its own peak is measured."""
+    with pytest.raises(DomainError) as refusal:
+        simulate(WIDE, trials=1, top=2, scheduler=client)
+    assert refusal.value.field == "d"
+    (there,) = simulate(WIDE, trials=1, top=2, spectrum="top", scheduler=client, spread=True).trials
+    code = (
+        "import resource, rmt_spikes as rs, tests_setting as t\n"
+        "trial = rs.simulate(t.WIDE, trials=1, top=2).trials[0]\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024, trial.objective, trial.test)\n"
+    ).replace("import resource, rmt_spikes as rs, tests_setting as t", "import resource, rmt_spikes as rs")
+    code = code.replace("t.WIDE", f"rs.Setting(**{WIDE.to_dict()!r})")
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    peak, objective, test = map(float, run.stdout.split())
+    assert peak > LIMIT
+    assert there.objective == pytest.approx(objective, rel=1e-8)
+    assert there.test == pytest.approx(test, rel=2e-6)
+    # Nobody was killed, and nobody ever had more than its limit.
+    peaks = client.run(lambda: __import__("resource").getrusage(0).ru_maxrss * 1024)
+    assert len(peaks) == 4
+    assert max(peaks.values()) < LIMIT
+
+
+def test_what_does_not_fit_all_workers_is_refused_with_the_figure(client):
+    with pytest.raises(DomainError) as refusal:
+        simulate(WIDE.replace(d=200_000), trials=1, top=2, spectrum="top", scheduler=client, spread=True)
+    assert refusal.value.field == "scheduler"
+    assert re.search(r"\d+ MB free", str(refusal.value))
+
+
+@pytest.mark.parametrize(
+    ("field", "arguments"),
+    [
+        ("spread", {"spread": True, "scheduler": None}),
+        ("spread", {"spread": 1}),
+        ("spectrum", {"spread": True}),
+        ("spectrum", {"spread": True, "spectrum": "density", "n_ridge": 40}),
+        ("precision", {"spread": True, "spectrum": "top", "precision": "single"}),
+        ("test_samples", {"spread": True, "spectrum": "top", "test_samples": 2000}),
+        ("keep_vectors", {"spread": True, "spectrum": "top", "keep_vectors": True}),
+        ("memory", {"spread": True, "spectrum": "top", "memory": 1e9}),
+        ("top", {"spread": True, "spectrum": "top", "width": 6}),
+        ("jobs", {"jobs": 2}),
+        ("scheduler", {"scheduler": 5}),
+        ("scheduler", {"scheduler": "not an address"}),
+    ],
+)
+def test_arguments_that_do_not_go_together_are_named(field, arguments):
+    sizes = {key: arguments.pop(key) for key in ("width", "n_ridge") if key in arguments}
+    request = {"scheduler": "tcp://127.0.0.1:1", "trials": 2} | arguments
+    with pytest.raises(DomainError) as refusal:
+        simulate(SMALL.replace(**sizes), **request)
+    assert refusal.value.field == field
+
+
+def test_every_tile_has_a_home_and_more_workers_need_less_each():
+    tiling = Tiling(SMALL, ["a", "b", "c"], 2, 64)
+    assert np.array_equal(np.concatenate([np.arange(90)[tile] for tile in tiling.neurons]), np.arange(90))
+    homes = [tiling.gram_home(j, k) for j in range(6) for k in range(j + 1)]
+    assert all(homes.count(worker) >= 5 for worker in "abc")
+    needs = [worker_bytes(WIDE, workers, 2, 64) for workers in (1, 2, 4, 8)]
+    assert needs == sorted(needs, reverse=True)
