@@ -79,17 +79,22 @@ def _of_laws(base: Uniform) -> Array:
     rule = grid.q, grid.q_weights
     # The moved laws have the labels of their nodes: so must what they are compared with.
     same = moved(base, base.latent, latent_grid(base.setting, base.latent, law=grid.law, q_rule=rule))
-    centres = {True: _losses(same), False: _losses(base)}
+    centres = {True: _losses(same, rule), False: _losses(base, rule)}
     total = np.zeros(len(LOSSES))
     for other, scale in directions(base):
         centre = centres[other.latent is base.latent]
-        total += ((_losses(other) - centre) / STEP * scale) ** 2
+        total += ((_losses(other, rule) - centre) / STEP * scale) ** 2
     return total
 
 
-def _losses(solution: Uniform) -> Array:
+def _losses(solution: Uniform, rule: tuple[Array, Array]) -> Array:
+    """Losses, the test loss on fresh samples whose ``q`` has the law of a quadrature rule."""
     losses = solution.losses()
-    return np.array([getattr(losses, name) for name in LOSSES])
+    test = losses.test
+    if solution.grid.q_weights is not rule[1]:
+        fresh = latent_grid(solution.setting, solution.latent, law=solution.grid.law, q_rule=rule)
+        test += solution.own_error(fresh) - solution.own_error(solution.grid)
+    return np.array([losses.objective, losses.train, test])
 
 
 def _of_draws(base: Uniform) -> Array:

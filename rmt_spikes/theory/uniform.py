@@ -216,7 +216,7 @@ class Uniform:
         slope = self.functional_slope(state, np.ones_like(state.resolvent))
         test = -self.functional_slope(state, state.resolvent**-2)
         if self.given is not None and self.given.q is not None:
-            test += self._own_error(self._fresh_grid()) - self._own_error(self.grid)
+            test += self.own_error(self._fresh_grid()) - self.own_error(self.grid)
         return Losses(objective=ridge * self.functional(state), train=-(ridge**2) * slope, test=test)
 
     def _fresh_grid(self) -> LatentGrid:
@@ -224,7 +224,7 @@ class Uniform:
         fresh = latent_grid(self.setting, self.latent, finite=True)
         return latent_grid(self.setting, self.latent, law=self.grid.law, q_rule=(fresh.q, fresh.q_weights))
 
-    def _own_error(self, grid: LatentGrid) -> float:
+    def own_error(self, grid: LatentGrid) -> float:
         """Squared error on the samples of `grid` of what the latent variables predict.
 
         The derivative that gives the test loss counts it for the samples that were trained on, left out one

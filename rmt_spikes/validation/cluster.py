@@ -39,7 +39,7 @@ def connected(scheduler: str) -> Iterator[None]:
     except ImportError:
         raise _refuse("needs dask, which comes with: pip install 'rmt-spikes[distributed]'") from None
     try:
-        with _quiet(), Client(scheduler, timeout=TIMEOUT_SECONDS) as client:  # type: ignore[no-untyped-call]
+        with _quiet(), Client(scheduler, timeout=TIMEOUT_SECONDS) as client:
             _check_workers(client, scheduler)
             with parallel_config(backend=_backend(client)):
                 yield
