@@ -53,7 +53,7 @@ format: $(VENV)/.installed-test ## Put the code into the project's format.
 	$(BIN)/ruff format
 
 docs: $(VENV)/.installed-docs ## Build the documentation into docs/_build/html.
-	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
+	$(BIN)/python -m sphinx -W --keep-going -E -q -b html docs docs/_build/html
 	@echo "Documentation: $(abspath docs/_build/html/index.html)"
 
 bench: $(VENV)/.installed-bench ## Measure the speed of predictions and simulations.
@@ -67,7 +67,7 @@ bench: $(VENV)/.installed-bench ## Measure the speed of predictions and simulati
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest benchmarks --benchmark-enable --benchmark-only
 
 clean: ## Remove what the other targets made, the installation included.
-	rm -rf $(VENV) report docs/_build build dist .benchmarks .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) report docs/_build docs/derivations build dist .benchmarks .hypothesis .mypy_cache .pytest_cache .ruff_cache
 
 # `make X` first checks that there is an interpreter to work with, and says so when there is none.
 $(BIN)/python:

@@ -14,7 +14,7 @@ import rmt_spikes
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "rmt_spikes"
-PAGES = ["README.md", *sorted(str(p.relative_to(ROOT)) for p in (ROOT / "docs").glob("*.md"))]
+PAGES = ["README.md", *(str(path.relative_to(ROOT)) for path in rules.doc_pages(ROOT / "docs"))]
 FOLDERS = ["theory", "validation", "benchmarks"]
 HEAVY = {"matplotlib", "sympy", "scipy.stats"}
 
@@ -133,22 +133,6 @@ def test_a_private_import_is_seen(tmp_path: Path, line: str) -> None:
     assert len(rules.private_imports(tree(tmp_path, {"a.py": line, "b.py": "import rmt_spikes as rs"}))) == 1
 
 
-def test_the_api_page_lists_what_there_is() -> None:
-    documented = rules.documented_names((ROOT / "docs" / "api.md").read_text(encoding="utf-8"))
-    assert set(documented) == {"rmt_spikes", "rmt_spikes.theory", "rmt_spikes.theory.symbolic"}
-    assert rules.differences(documented["rmt_spikes"], rules.declared_names(PACKAGE / "__init__.py")) == []
-    declared = rules.declared_names(PACKAGE / "theory" / "__init__.py")
-    assert rules.differences(documented["rmt_spikes.theory"], declared) == []
-    declared = rules.declared_names(PACKAGE / "theory" / "symbolic" / "__init__.py")
-    assert rules.differences(documented["rmt_spikes.theory.symbolic"], declared) == []
-
-
-def test_a_wrong_api_page_is_seen() -> None:
-    page = "## `rmt_spikes`\n\n- `predict(setting)`: x\n- `gone`: x\n- `gone`: x\n"
-    found = rules.differences(rules.documented_names(page)["rmt_spikes"], ["predict", "simulate"])
-    assert found == ["listed, but missing: gone", "present, but unlisted: simulate", "listed twice: gone"]
-
-
 def test_every_public_name_can_be_had() -> None:
     for name in rmt_spikes.__all__:
         assert getattr(rmt_spikes, name) is not None
@@ -205,29 +189,9 @@ def test_a_stray_file_is_seen() -> None:
     assert rules.stray_files(good + stray) == stray
 
 
-@pytest.mark.parametrize("page", PAGES)
-def test_python_on_a_page_runs(page: str, tmp_path: Path) -> None:
-    blocks = rules.python_blocks((ROOT / page).read_text(encoding="utf-8"))
-    result = rules.run_python("\n".join(blocks), tmp_path)
-    assert result.returncode == 0, result.stderr
-
-
 def test_the_readme_has_an_example() -> None:
     (block,) = rules.python_blocks((ROOT / "README.md").read_text(encoding="utf-8"))
     assert {"Setting", "predict", "simulate", "compare"} <= set(re.findall(r"rs\.(\w+)", block))
-
-
-def test_the_commands_of_the_readme_run(tmp_path: Path) -> None:
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    (setting,) = rules.toml_blocks(readme)
-    (tmp_path / "setting.toml").write_text(setting, encoding="utf-8")
-    lines = rules.command_lines(readme)
-    assert {line.split()[1] for line in lines} == {"predict", "simulate", "derive"}
-    for line in lines:
-        command = [sys.executable, "-W", "error", "-m", "rmt_spikes.cli", *line.split()[1:]]
-        result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-        assert result.returncode == 0, f"{line}: {result.stderr}"
-        assert result.stdout
 
 
 @pytest.mark.parametrize("page", [*PAGES, "CHANGELOG.md", *(f"{folder}/README.md" for folder in FOLDERS)])
