@@ -234,10 +234,21 @@ def toml_blocks(markdown: str) -> list[str]:
 
 
 def broken_links(page: Path) -> list[str]:
-    """Relative links and pictures of a page whose file does not exist."""
+    """Relative links and pictures of a page whose file does not exist.
+
+    A page that the build makes of a derivation stands for its script, their index for its README.
+    """
     text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
     targets = re.findall(r"\]\(([^)#\s]+)[^)]*\)", text)
-    return [t for t in targets if "://" not in t and not (page.parent / t).exists()]
+    return [t for t in targets if "://" not in t and not _source(page.parent / t).exists()]
+
+
+def _source(target: Path) -> Path:
+    """What a build makes a file of, the file itself where it is not made."""
+    if target.parent.name != "derivations":
+        return target
+    scripts = target.parents[2] / "theory"
+    return scripts / ("README.md" if target.stem == "index" else f"{target.stem}.py")
 
 
 def run_python(code: str, cwd: Path) -> subprocess.CompletedProcess[str]:
