@@ -10,10 +10,10 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input --quiet --qui
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help report test lint format docs bench clean
+.PHONY: help report validate calibration test lint format docs bench clean
 
 help: ## List the targets.
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # The exit status of `validate` is 0 agrees, 1 disagrees, 2 bad input, 3 inconclusive. An inconclusive report is
 # still a report, and more trials are the answer: it does not fail the target. A disagreement does.
@@ -29,6 +29,17 @@ report: $(VENV)/.installed-base ## Simulate the headline case, compare it with t
 	echo "Report: $(abspath $(OUT))/report.html: $$verdict"; \
 	test $$status -ne 1
 
+# All cases in full, REPETITION 0, 1 and 2 with other random numbers: hours, resumed where they stopped.
+validate: $(VENV)/.installed-base ## Run all cases in full and write the reports that are committed in validation/reports.
+	@for repetition in 0 1 2; do \
+	  status=0; $(BIN)/rmt-spikes validate validation/cases/*.toml --repetition $$repetition \
+	    --out validation/reports/repetition-$$repetition || status=$$?; \
+	  test $$status -eq 0 || test $$status -eq 1 || test $$status -eq 3 || exit $$status; \
+	done
+
+calibration: $(VENV)/.installed-base ## How often the verdicts of the cases would be wrong, on the trials of repetition 0.
+	$(BIN)/python validation/calibration.py --campaign validation/reports/repetition-0
+
 test: $(VENV)/.installed-test ## Run all tests, the benchmarks once each among them.
 	$(BIN)/python -m pytest
 
@@ -42,7 +53,7 @@ format: $(VENV)/.installed-test ## Put the code into the project's format.
 	$(BIN)/ruff format
 
 docs: $(VENV)/.installed-docs ## Build the documentation into docs/_build/html.
-	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
+	$(BIN)/python -m sphinx -W --keep-going -E -q -b html docs docs/_build/html
 	@echo "Documentation: $(abspath docs/_build/html/index.html)"
 
 bench: $(VENV)/.installed-bench ## Measure the speed of predictions and simulations.
@@ -52,10 +63,11 @@ bench: $(VENV)/.installed-bench ## Measure the speed of predictions and simulati
 	$(BIN)/python benchmarks/simulation_scaling.py --tall
 	$(BIN)/python benchmarks/spread_cost.py
 	$(BIN)/python benchmarks/peers.py
+	$(BIN)/python benchmarks/campaign.py
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest benchmarks --benchmark-enable --benchmark-only
 
 clean: ## Remove what the other targets made, the installation included.
-	rm -rf $(VENV) report docs/_build build dist .benchmarks .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) report docs/_build docs/derivations build dist .benchmarks .hypothesis .mypy_cache .pytest_cache .ruff_cache
 
 # `make X` first checks that there is an interpreter to work with, and says so when there is none.
 $(BIN)/python:

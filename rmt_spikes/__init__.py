@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         Latent,
         Losses,
         LossSweep,
+        PrecisePrediction,
         Prediction,
         Spike,
         critical_step_sizes,
@@ -27,13 +28,14 @@ if TYPE_CHECKING:
         predict_losses,
         sweep_losses,
     )
-    from rmt_spikes.validation import Comparison, Report, validate
+    from rmt_spikes.validation import CaseCalibration, Comparison, Report, calibrate, validate
     from rmt_spikes.validation.compare import compare
 
 __version__ = "0.1.0"
 
 __all__ = [
     "Bulk",
+    "CaseCalibration",
     "CaseError",
     "Certificate",
     "Comparison",
@@ -43,6 +45,7 @@ __all__ = [
     "LossSweep",
     "Losses",
     "Observation",
+    "PrecisePrediction",
     "Prediction",
     "Report",
     "RmtSpikesError",
@@ -50,6 +53,7 @@ __all__ = [
     "Spike",
     "Trial",
     "__version__",
+    "calibrate",
     "compare",
     "critical_step_sizes",
     "predict",
@@ -70,6 +74,7 @@ _HOMES = {
         "Latent",
         "LossSweep",
         "Losses",
+        "PrecisePrediction",
         "Prediction",
         "Spike",
         "critical_step_sizes",
@@ -77,7 +82,7 @@ _HOMES = {
         "predict_losses",
         "sweep_losses",
     ),
-    "validation": ("Comparison", "Report", "compare", "validate"),
+    "validation": ("CaseCalibration", "Comparison", "Report", "calibrate", "compare", "validate"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

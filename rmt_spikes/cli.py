@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rmt_spikes.errors import ConvergenceError, RmtSpikesError
+from rmt_spikes.errors import ConvergenceError, DomainError, RmtSpikesError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -54,19 +54,30 @@ def predict(
     overrides: Overrides = None,
     method: Annotated[str | None, typer.Option(help="uniform, closed_form or limit.")] = None,
     features: Annotated[str, typer.Option(help="corrected, isotropic or published.")] = "corrected",
+    digits: Annotated[
+        int | None, typer.Option(help="Significant digits, 16 to 300, of the closed form.  [default: double]")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Predict spectrum, spikes, features and losses of a setting."""
     with _reporting():
         from rmt_spikes.theory import predict as predict_setting
 
-        prediction = predict_setting(_read_setting(setting, overrides), method=method, features=features)
+        what = _read_setting(setting, overrides)
+        if digits is None:
+            document = predict_setting(what, method=method, features=features).to_dict()
+        else:
+            document = predict_setting(what, method=method, features=features, digits=digits).to_dict()
         if as_json:
-            _print_json(prediction.to_dict())
+            _print_json(document)
+        elif digits is not None:
+            from rmt_spikes.validation.terminal import print_precise
+
+            print_precise(document, _console())
         else:
             from rmt_spikes.validation.terminal import print_prediction
 
-            print_prediction(prediction.to_dict(), _console())
+            print_prediction(document, _console())
 
 
 @app.command()
@@ -81,16 +92,17 @@ def simulate(
     """Simulate a setting exactly: the same quantities, observed, with standard errors."""
     with _reporting():
         from rmt_spikes.simulation import simulate as simulate_setting
+        from rmt_spikes.validation.progress import Progress, shown_progress
 
         what = _read_setting(setting, overrides)
-        with _progress() as show:
-            show("simulating", 0, trials)
+        with shown_progress() as show:
+            show(Progress("simulating", 0, trials))
             finished = 0
 
             def one_more(_: object) -> None:
                 nonlocal finished
                 finished += 1
-                show("simulating", finished, trials)
+                show(Progress("simulating", finished, trials))
 
             top = min(5, what.width, what.n_ridge)
             observation = simulate_setting(
@@ -120,20 +132,38 @@ def validate(
         str | None, typer.Option(metavar="ADDRESS", help="Simulate on the dask cluster of this scheduler.")
     ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Smaller and fewer: seconds, not minutes.")] = False,
+    repetition: Annotated[
+        int, typer.Option(min=0, max=1000, help="Number of the repetition: each has other random numbers.")
+    ] = 0,
     as_json: AsJson = False,
 ) -> None:
     """Simulate the settings of a case, compare with the theory, and write a report."""
-    with _reporting(f"Finished trials are kept in {out}; the same command continues."):
-        from rmt_spikes.validation import validate as validate_cases
+    reached = ""
 
-        with _progress() as show:
+    def kept() -> str:
+        return f"{reached}Finished trials are kept in {out}; the same command continues."
+
+    with _reporting(kept):
+        from rmt_spikes.validation import validate as validate_cases
+        from rmt_spikes.validation.progress import Progress, shown_progress
+        from rmt_spikes.validation.provenance import processors
+
+        with shown_progress() as show:
+
+            def follow(progress: Progress) -> None:
+                nonlocal reached
+                if progress.stage == "simulating":
+                    reached = f"{progress.done} of {progress.total} trials of {progress.case} are finished. "
+                show(progress)
+
             report = validate_cases(
                 cases or None,
                 out=out,
-                jobs=_processors() if jobs is None else jobs,
+                jobs=processors() if jobs is None else jobs,
                 scheduler=scheduler,
                 quick=quick,
-                on_progress=lambda progress: show(*progress),
+                repetition=repetition,
+                on_progress=follow,
             )
         if as_json:
             sys.stdout.write(report.json.read_text(encoding="utf-8"))
@@ -147,8 +177,28 @@ def validate(
 @app.command()
 def derive(
     quantity: Annotated[
-        str | None, typer.Argument(metavar="QUANTITY", help="Without it: lists what is known.")
+        str | None, typer.Argument(metavar="QUANTITY", help="Name of a formula; `derive --list` has all.")
     ] = None,
+    spikes: Annotated[str | None, typer.Option(metavar="L", help="Number of spikes, or l.")] = None,
+    degree: Annotated[
+        str | None, typer.Option(metavar="K", help="Degree of a polynomial or a spike.")
+    ] = None,
+    features: Annotated[str | None, typer.Option(help="corrected or published.")] = None,
+    loss: Annotated[str | None, typer.Option(help="objective or test.")] = None,
+    intercept: Annotated[
+        bool | None, typer.Option("--intercept", help="For an activation with a mean.", show_default=False)
+    ] = None,
+    missing: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DEGREES", help="Hermite coefficients that are zero: even (odd activations), odd, or 3,5."
+        ),
+    ] = None,
+    activation: Annotated[str | None, typer.Option(help="Activation of a Hermite expansion.")] = None,
+    number: Annotated[str | None, typer.Option(metavar="I", help="Number of an equation.")] = None,
+    everything: Annotated[
+        bool, typer.Option("--list", help="List the quantities and their options.")
+    ] = False,
     latex: Annotated[bool, typer.Option("--latex", help="Print LaTeX and nothing else.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -156,28 +206,32 @@ def derive(
     with _reporting():
         from rmt_spikes.theory import symbolic
 
-        if quantity is None:
-            names = symbolic.quantities()
+        whole = {"spikes": spikes, "degree": degree, "number": number}
+        given = {k: int(v) if v.isdecimal() and v.isascii() else v for k, v in whole.items() if v is not None}
+        words = {
+            "features": features,
+            "loss": loss,
+            "intercept": intercept,
+            "missing": missing,
+            "activation": activation,
+        }
+        given |= {k: v for k, v in words.items() if v is not None}
+        if quantity is None or everything:
+            if quantity is not None or given:
+                raise DomainError("--list", "stands alone", quantity or ", ".join(given))
             if as_json:
-                _print_json({"schema": "rmt-spikes/quantities/1", "quantities": list(names)})
+                names = list(symbolic.quantities())
+                _print_json({"schema": "rmt-spikes/quantities/1", "quantities": names})
             else:
-                sys.stdout.write("\n".join(names) + "\n")
+                sys.stdout.write(symbolic.listing())
             return
-        formula = symbolic.derive(quantity)
+        formula = symbolic.derive(quantity, **given)
         if as_json:
             _print_json(formula.to_dict())
         elif latex:
             sys.stdout.write(formula.latex() + "\n")
         else:
-            lines = [
-                f"{formula.title} (docs/theory.md section {formula.section})",
-                "",
-                f"  {formula.text()}",
-                "",
-            ]
-            width = max((len(name) for name in formula.symbols), default=0)
-            lines += [f"  {name:<{width}}  {meaning}" for name, meaning in formula.symbols.items()]
-            sys.stdout.write("\n".join(lines) + "\n")
+            sys.stdout.write(formula.description())
 
 
 def main() -> None:
@@ -194,8 +248,8 @@ def main() -> None:
 
 
 @contextmanager
-def _reporting(on_interrupt: str = "") -> Iterator[None]:
-    """Turn errors into one short message on stderr and an exit status."""
+def _reporting(kept: Callable[[], str] = str) -> Iterator[None]:
+    """Turn errors into a short message on stderr and an exit status; `kept` says what an interrupt leaves."""
     try:
         yield
     except ConvergenceError as error:
@@ -211,7 +265,7 @@ def _reporting(on_interrupt: str = "") -> Iterator[None]:
     except OSError as error:
         _fail(f"{error.filename or 'output'}: {error.strerror or error}", BAD_INPUT)
     except KeyboardInterrupt:
-        _fail(f"interrupted. {on_interrupt}".strip(), INTERRUPTED)
+        _fail(f"interrupted. {kept()}".strip(), INTERRUPTED)
 
 
 def _fail(message: str, status: int) -> None:
@@ -229,13 +283,6 @@ def _read_setting(path: Path, overrides: list[str] | None) -> Setting:
     return Setting.from_toml(path, overrides or ())
 
 
-def _processors() -> int:
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:
-        return os.cpu_count() or 1
-
-
 def _print_json(document: Any) -> None:
     from rmt_spikes.validation.document import to_json
 
@@ -246,54 +293,6 @@ def _console() -> Console:
     from rich.console import Console
 
     return Console(highlight=False)
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[str, int, int], None]]:
-    """Progress bar on stderr: a function of stage, done and total that moves it."""
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield _progress_lines()
-        return
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("starting", total=None)
-
-        def show(stage: str, done: int, total: int) -> None:
-            bar.update(task, description=stage, completed=done, total=total)
-
-        yield show
-
-
-def _progress_lines() -> Callable[[str, int, int], None]:
-    """Progress for a log: a line for each tenth."""
-    last: tuple[str, int] | None = None
-
-    def show(stage: str, done: int, total: int) -> None:
-        nonlocal last
-        tenth = (stage, 10 * done // max(total, 1))
-        if tenth != last:
-            last = tenth
-            typer.echo(f"{stage} {done}/{total}", err=True)
-
-    return show
 
 
 if __name__ == "__main__":

@@ -35,7 +35,7 @@ noise_std = 0.5
 ridge = 0.05
 step_exponent = 0.4
 [tolerances]
-losses = { allowance = ALLOWANCE, margin = MARGIN }
+losses = { coefficient = ALLOWANCE, exponent = 0.0, margin = MARGIN, reason = "a test" }
 [[negative_controls]]
 name = "unpenalised"
 meaning = "a far too small ridge"

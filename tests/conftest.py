@@ -1,8 +1,14 @@
 """Settings that make every run of the tests the same run."""
 
 import os
+from pathlib import Path
+from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import settings
+
+if TYPE_CHECKING:
+    from rmt_spikes.validation import Report
 
 # Before numpy is loaded, and inherited by the processes that tests start. One thread a process: results do
 # not depend on the number of cores, and the small matrices of the tests are faster without a thread pool.
@@ -23,3 +29,25 @@ for _variable in (
 
 settings.register_profile("deterministic", derandomize=True, deadline=None, print_blob=True)
 settings.load_profile("deterministic")
+
+
+@pytest.fixture(scope="session")
+def small_report(tmp_path_factory: pytest.TempPathFactory) -> "tuple[Path, Report]":
+    """Folder and report of the small case, with every kind of figure. To be read only."""
+    from small_case import case
+
+    from rmt_spikes.validation import validate
+
+    folder = tmp_path_factory.mktemp("report")
+    return folder, validate(case(), out=folder)
+
+
+@pytest.fixture(scope="session")
+def hostile_report(tmp_path_factory: pytest.TempPathFactory) -> "tuple[Path, Report]":
+    """Folder and report of two cases whose texts try to become part of the page. To be read only."""
+    from small_case import hostile_cases
+
+    from rmt_spikes.validation import validate
+
+    folder = tmp_path_factory.mktemp("hostile")
+    return folder, validate(hostile_cases(), out=folder)

@@ -138,13 +138,15 @@ def execution_violations(package: Path) -> list[str]:
 
 
 def missing_docstrings(package: Path) -> list[str]:
-    """Modules, public classes and public functions without a docstring; ruff sees to the methods."""
+    """Modules, public classes and functions without a docstring, overloads apart; ruff sees to methods."""
     found = []
     for path, tree in sources(package):
         if not ast.get_docstring(tree):
             found.append(f"{path}: module")
         for node in tree.body:
             definition = isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+            if definition and any(getattr(d, "id", "") == "overload" for d in node.decorator_list):
+                continue
             if definition and node.name[0] != "_" and not ast.get_docstring(node):
                 found.append(f"{path}:{node.lineno}: {node.name}")
     return found
@@ -184,16 +186,15 @@ def declared_names(path: Path) -> list[str]:
     raise AssertionError(f"{path} has no __all__")
 
 
-def documented_names(markdown: str) -> dict[str, list[str]]:
-    """Names on the API page, by module: bullets that begin with a code span, under headings that are one."""
+def documented_names(page: str) -> dict[str, list[str]]:
+    """Names that the directives of the API page document, by module."""
     names: dict[str, list[str]] = {}
-    module = None
-    for line in markdown.splitlines():
-        if heading := re.fullmatch(r"#+ `([\w.]+)`", line):
+    module = ""
+    for line in page.splitlines():
+        if heading := re.fullmatch(r"\.\. (?:currentmodule|module):: ([\w.]+)", line):
             module = heading[1]
-            names[module] = []
-        elif module and (bullet := re.match(r"- `(\w+)", line)):
-            names[module].append(bullet[1])
+        elif entry := re.fullmatch(r"\.\. (?:autofunction|autoclass|autoexception|data):: (\w+)", line):
+            names.setdefault(module, []).append(entry[1])
     return names
 
 
@@ -207,15 +208,24 @@ def differences(listed: list[str], actual: list[str]) -> list[str]:
     ]
 
 
+def doc_pages(folder: Path) -> list[Path]:
+    """Pages of the documentation, without those that a build makes."""
+    pages = [path.relative_to(folder) for path in folder.rglob("*.md")]
+    made = {"_build", "_static", "derivations"}
+    return [folder / path for path in sorted(pages) if path.parts[0] not in made]
+
+
 def python_blocks(markdown: str) -> list[str]:
-    """Fenced Python code of a page, in order."""
-    return re.findall(r"^```python\n(.*?)^```", markdown, flags=re.MULTILINE | re.DOTALL)
+    """Fenced Python code and executed cells of a page, in order."""
+    fences = r"^```(?:python|\{code-cell\}[^\n]*)\n(.*?)^```"
+    return re.findall(fences, markdown, flags=re.MULTILINE | re.DOTALL)
 
 
-def command_lines(markdown: str) -> list[str]:
-    """Lines of fenced shell code that call `rmt-spikes`."""
-    blocks = re.findall(r"^```sh\n(.*?)^```", markdown, flags=re.MULTILINE | re.DOTALL)
-    return [line for line in "".join(blocks).splitlines() if line.startswith("rmt-spikes ")]
+def shell_lines(markdown: str) -> list[str]:
+    """Command lines of a page: fenced shell code, and commands whose output the page shows."""
+    fences = r"^```(?:sh\n(.*?)|\{command-output\} ([^\n]+)\n.*?)^```"
+    found = re.findall(fences, markdown, flags=re.MULTILINE | re.DOTALL)
+    return [line for block, command in found for line in (block or command).splitlines() if line.strip()]
 
 
 def toml_blocks(markdown: str) -> list[str]:

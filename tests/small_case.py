@@ -1,4 +1,4 @@
-"""A case that runs in a second."""
+"""Cases that run in a second."""
 
 from typing import Any
 
@@ -40,3 +40,23 @@ CASE: dict[str, Any] = {
 
 def case(**changes: Any) -> Case:
     return Case(**{**CASE, **changes})
+
+
+HOSTILE = (
+    '</title><script>window.broken = 1</script><img src="x" onerror="window.broken = 2">'
+    "{{ 7 * 7 }} | *a* [b](javascript:alert(1)) `c` <!-- \u202e\x07 & $d$"
+)
+"""Text that tries to be HTML, a script, a template, a Markdown table, a link, a formula."""
+
+
+def hostile_cases() -> list[Case]:
+    control = {**CASE["negative_controls"][0], "meaning": HOSTILE}
+    finding = {"quantities": ["losses.*"], "reason": HOSTILE, "reference": HOSTILE}
+    text: dict[str, Any] = {"title": HOSTILE, "description": HOSTILE, "findings": [finding]}
+    small: dict[str, Any] = {"figures": CASE["figures"][:1], "trials": 2, "claims": ["losses"]}
+    scaling = {"n": [40, 80, 120], "scatter_rates": ["*"], "limits": ["*"]}
+    sizes = {"sweep": {}, "scaling": scaling, "setting": {**SETTING, "step_exponent": 0.1}}
+    return [
+        case(**small, **text, negative_controls=[control]),
+        case(name="sizes", claims=["losses"], figures=[], negative_controls=[], trials=3, **sizes),
+    ]

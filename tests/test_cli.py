@@ -69,7 +69,7 @@ def test_simulate_prints_one_document(setting: str) -> None:
     assert result.exit_code == 0
     observation = simulate(Setting.from_toml(setting), trials=3, seed=5)
     assert strict(result.stdout) == observation.to_dict()
-    assert result.stderr.splitlines()[-1] == "simulating 3/3"
+    assert result.stderr.splitlines()[-1].startswith("simulating 3/3")
 
 
 def test_one_trial_has_no_error(setting: str) -> None:
@@ -197,12 +197,36 @@ def test_derive() -> None:
     assert result.exit_code == 0
     assert "  p_2 = chi + q**2" in result.stdout.splitlines()
     assert "nu / s^2" in result.stdout
-    assert run("derive", "feature-2", "--latex").stdout == "p_2 = \\chi + q^{2}\n"
+    assert run("derive", "feature", "--degree", "2", "--latex").stdout == "p_2 = \\chi + q^{2}\n"
     document = strict(run("derive", "feature-2", "--json").stdout)
     assert set(document["symbols"]) == {"chi", "q"}
+    assert document["srepr"]["right"].startswith("Add(")
+
+
+def test_derive_passes_its_options_on() -> None:
+    every = ("--features", "published", "--loss", "test", "--intercept", "--missing", "3")
+    document = strict(run("derive", "improvement", "--spikes", "4", *every, "--json").stdout)
+    assert document["options"] == {
+        "spikes": 4,
+        "features": "published",
+        "loss": "test",
+        "intercept": True,
+        "missing": "3",
+    }
+    assert strict(run("derive", "hermite", "--activation", "erf", "--json").stdout)["options"] == {
+        "activation": "erf"
+    }
+    assert run("derive", "published-equation", "--number", "2").exit_code == 0
+    latex = run("derive", "improvement", "--spikes", "3", "--features", "corrected", "--latex").stdout
+    assert latex.startswith("Delta_3 = ")
+    assert r"\frac{4 c_{*,2}^{2} \rho^{2}}{\chi^{2} + 2 \chi + 3}" in latex
+    assert "l/2" in run("derive", "improvement", "--spikes", "l").stdout
 
 
 def test_derive_lists_what_it_knows() -> None:
-    names = run("derive").stdout.split()
-    assert {"chi", "marchenko-pastur", "improvement-2", "improvement-2-published"} <= set(names)
-    assert strict(run("derive", "--json").stdout)["quantities"] == names
+    lines = run("derive", "--list").stdout.splitlines()
+    names = [line.partition(":")[0] for line in lines if not line.startswith(" ")]
+    assert {"chi", "marchenko-pastur", "improvement", "bulk"} <= set(names)
+    assert "    --spikes  (required)" in lines
+    assert run("derive").stdout.splitlines() == lines
+    assert strict(run("derive", "--list", "--json").stdout)["quantities"] == names

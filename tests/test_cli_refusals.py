@@ -67,6 +67,22 @@ def test_bad_commands_are_refused(setting: str, tmp_path: Path) -> None:
     refused(["derive", "chy"], "quantity", "did you mean chi?")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "mentions"),
+    [
+        (["chi", "--spikes", "2"], ["spikes", "chi takes no options"]),
+        (["improvement"], ["spikes", "give --spikes a value"]),
+        (["improvement", "--spikes", "many"], ["spikes", "an integer from 1 to 12", "or l"]),
+        (["chi", "--list"], ["--list", "stands alone"]),
+        (["--spikes", "2"], ["--list", "stands alone"]),
+    ],
+)
+def test_bad_options_of_derive_are_refused(arguments: list[str], mentions: list[str]) -> None:
+    result = run("derive", *arguments)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert all(mention in result.stderr for mention in mentions)
+
+
 def test_nothing_is_left_behind_by_a_bad_case(tmp_path: Path) -> None:
     refused(["validate", str(tmp_path / "no.toml"), "--out", str(tmp_path / "out")], "no.toml")
     assert not (tmp_path / "out").exists()

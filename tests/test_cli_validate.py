@@ -79,9 +79,7 @@ def listening() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
-@pytest.mark.parametrize(
-    ("jobs", "kill"), [("1", signal.SIGINT), ("2", signal.SIGINT), ("2", signal.SIGKILL)]
-)
+@pytest.mark.parametrize(("jobs", "kill"), [("1", signal.SIGINT), ("2", signal.SIGKILL)])
 def test_a_stopped_run_continues(tmp_path: Path, jobs: str, kill: signal.Signals) -> None:
     path = Path(case(tmp_path, 0.9, 0.9, control=False))
     text = path.read_text(encoding="utf-8").replace("trials = 3", "trials = 400").replace("n = 60", "n = 300")

@@ -8,15 +8,18 @@ from dataclasses import replace
 import mpmath
 import numpy as np
 import pytest
+from synthetic import draw
 
 from rmt_spikes.errors import DomainError
 from rmt_spikes.setting import Setting
-from rmt_spikes.simulation import Observation, RealisedLatent, Trial
+from rmt_spikes.simulation import Observation
 from rmt_spikes.theory import Losses, Prediction, predict
 from rmt_spikes.validation import Tolerance, compare
-from rmt_spikes.validation.compare import CLAIMS, TOLERANCES, judge, matches, measure
+from rmt_spikes.validation.compare import Evidence, judge, measure
+from rmt_spikes.validation.comparison import Row, matches
 from rmt_spikes.validation.quantities import is_clear
 from rmt_spikes.validation.statistics import excess_p_value, holm, overall, t_interval
+from rmt_spikes.validation.tolerance import DEFAULT_CLAIMS, TOLERANCES
 
 SETTING = Setting(
     n=1800,
@@ -38,54 +41,6 @@ def prediction() -> Prediction:
 @pytest.fixture(scope="module")
 def published() -> Prediction:
     return predict(SETTING, features="published")
-
-
-def draw(prediction: Prediction, trials: int, scatter: float, seed: int) -> Observation:
-    """Observations that scatter about the prediction by the given fraction (correlations: by 0.02)."""
-    rng = np.random.default_rng(seed)
-    width = prediction.setting.width
-    levels = (np.arange(width)[::-1] + 0.5) / width
-    bulk = prediction.bulk.quantile(levels)
-    spikes = np.array([spike.singular_value for spike in prediction.spikes])
-    table = np.zeros((5, 5))
-    for k, spike in enumerate(prediction.spikes):
-        table[k] = spike.alignment
-
-    def one(index: int) -> Trial:
-        def near(value: float) -> float:
-            return value * (1.0 + scatter * rng.standard_normal())
-
-        values = np.concatenate(
-            [
-                [near(value) for value in spikes],
-                bulk[spikes.size :] * (1.0 + 0.1 * scatter * rng.standard_normal()),
-            ]
-        )
-        norm2 = near(prediction.latent.beta_norm2)
-        cosine = prediction.latent.beta_cosine + 0.02 * rng.standard_normal()
-        return Trial(
-            index=index,
-            objective=near(prediction.losses.objective),
-            train=near(prediction.losses.train),
-            test=near(prediction.losses.test),
-            test_error=0.0,
-            beta_norm2=norm2,
-            beta_cosine=cosine,
-            singular_values=values,
-            alignment=table + 0.02 * rng.standard_normal(table.shape),
-            feature=np.sqrt(table),
-            right_alignment=table,
-            latent=RealisedLatent(
-                beta_norm2=norm2,
-                beta_cosine=cosine,
-                label_energy=2.25,
-                alpha=np.ones(1),
-                q=np.ones(1),
-                labels=np.ones(1),
-            ),
-        )
-
-    return Observation(setting=prediction.setting, seed=seed, trials=tuple(one(i) for i in range(trials)))
 
 
 def with_losses(prediction: Prediction, factor: float) -> Prediction:
@@ -171,10 +126,116 @@ def test_wrong_agreement_is_rare() -> None:
 # Comparisons
 
 
+def test_every_claim_agrees_with_itself(prediction: Prediction) -> None:
+    claims = ["count", "spikes", "edge", "right_alignment", "feature", "bulk_law"]
+    comparison = compare(prediction, draw(prediction, 24, 0.01, seed=1), claims=claims)
+    assert comparison.verdict == "agrees"
+    assert {row.claim for row in comparison.rows} == set(claims)
+    (count,) = comparison.select("spike_count")
+    assert (count.predicted, count.observed) == (2.0, 2.0)
+
+
+@pytest.mark.parametrize("kind", ["right_alignment", "feature"])
+def test_exchanged_vectors_disagree(prediction: Prediction, kind: str) -> None:
+    first, second = prediction.spikes
+    wrong = replace(
+        prediction,
+        spikes=(
+            replace(first, **{kind: getattr(second, kind)}),
+            replace(second, **{kind: getattr(first, kind)}),
+        ),
+    )
+    comparison = compare(wrong, draw(prediction, 12, 0.02, seed=3), claims=[kind])
+    # The first has degree 1 and not 0, the second the other way round.
+    assert {row.verdict for row in comparison.select(f"spikes[1].{kind}[1]")} == {"disagrees"}
+    assert comparison.verdict == "disagrees"
+
+
+def test_signs_of_a_vector_are_told(prediction: Prediction) -> None:
+    """Squared correlations do not see the sign between constant and quadratic part; coefficients do."""
+    second = prediction.spikes[1]
+    flipped = second.feature * np.array([1.0, 1.0, -1.0, 1.0, 1.0])
+    wrong = replace(prediction, spikes=(prediction.spikes[0], replace(second, feature=flipped)))
+    observation = draw(prediction, 12, 0.02, seed=3)
+    assert compare(wrong, observation, claims=["alignment"]).verdict == "agrees"
+    assert compare(wrong, observation, claims=["feature"]).verdict == "disagrees"
+
+
+def test_a_missing_spike_is_counted(prediction: Prediction) -> None:
+    fewer = replace(prediction, spikes=prediction.spikes[:1])
+    comparison = compare(fewer, draw(prediction, 12, 0.02, seed=3), claims=["count"])
+    assert comparison.verdict == "disagrees"
+
+
+def test_an_inconclusive_row_says_how_many_trials(prediction: Prediction) -> None:
+    observation = draw(prediction, 4, 0.1, seed=4)
+    (row,) = compare(prediction, observation, claims=["losses"]).select("losses.test")
+    assert row.verdict == "inconclusive"
+    assert row.trials_needed is not None
+    assert row.trials_needed > 4
+    told = compare(prediction, draw(prediction, 4 * row.trials_needed, 0.1, seed=5), claims=["losses"])
+    assert told.verdict == "agrees"
+    assert {each.trials_needed for each in told.rows} == {None}
+
+
+def test_conditional_predictions_are_paired(prediction: Prediction) -> None:
+    """Predictions that follow each trial leave only what they miss; a constant error in them is found."""
+    observation = draw(prediction, 12, 0.2, seed=6)
+    rng = np.random.default_rng(7)
+    noise = 0.001 * rng.standard_normal(12)
+    exact = [{"losses.test": t.test * (1.0 + e)} for t, e in zip(observation.trials, noise, strict=True)]
+    wrong = [{"losses.test": 1.03 * t.test} for t in observation.trials]
+    tolerances = dict(TOLERANCES)
+
+    def judged(conditional: list[dict[str, float]]) -> Row:
+        evidence = Evidence(trials=observation.trials, given="first_stage", conditional=conditional)
+        rows = judge(measure(prediction, evidence, ["losses"], tolerances), 0.01)
+        return next(row for row in rows if row.quantity == "losses.test")
+
+    row = judged(exact)
+    assert (row.given, row.trials, row.verdict) == ("first_stage", 12, "agrees")
+    values = np.array([t.test for t in observation.trials])
+    assert row.observed - row.predicted == pytest.approx(-np.mean(values * noise), rel=1e-9)
+    assert row.gain == pytest.approx(np.std(values) / np.std(values * noise), rel=1e-9)
+    assert judged(wrong).verdict == "disagrees"
+    # Unconditional rows stay as they are.
+    evidence = Evidence(trials=observation.trials, given="first_stage", conditional=exact)
+    assert {r.given for r in measure(prediction, evidence, ["latent"], tolerances)} == {"none"}
+
+
+def test_a_row_without_many_of_its_trials_cannot_agree(prediction: Prediction) -> None:
+    observation = draw(prediction, 20, 0.02, seed=8)
+
+    def judged(left_out: int) -> Row:
+        conditional = [
+            {} if t.index < left_out else {"losses.test": t.test + 1e-9 * t.index} for t in observation.trials
+        ]
+        evidence = Evidence(trials=observation.trials, given="first_stage", conditional=conditional)
+        (row,) = (
+            r
+            for r in judge(measure(prediction, evidence, ["losses"], TOLERANCES))
+            if r.quantity == "losses.test"
+        )
+        return row
+
+    assert (judged(1).verdict, judged(1).trials, judged(1).missing) == ("agrees", 19, 1)
+    assert (judged(2).verdict, judged(2).missing) == ("inconclusive", 2)
+
+
+def test_a_documented_disagreement_counts_as_known(prediction: Prediction) -> None:
+    comparison = compare(with_losses(prediction, 1.1), draw(prediction, 12, 0.01, seed=9), claims=["losses"])
+    assert comparison.verdict == "disagrees"
+    known = replace(comparison, rows=tuple(replace(row, finding="known") for row in comparison.rows))
+    assert {row.verdict for row in known.rows} == {"disagrees"}
+    assert known.verdict == "agrees"
+    partly = replace(comparison, rows=(*known.rows[:1], *comparison.rows[1:]))
+    assert partly.verdict == "disagrees"
+
+
 def test_a_right_prediction_agrees(prediction: Prediction) -> None:
     comparison = compare(prediction, draw(prediction, 24, 0.03, seed=1))
     assert comparison.verdict == "agrees"
-    assert {row.claim for row in comparison.rows} == set(CLAIMS)
+    assert {row.claim for row in comparison.rows} == set(DEFAULT_CLAIMS)
     quantities = [row.quantity for row in comparison.rows]
     assert len(quantities) == len(set(quantities)) == 2 + 3 + 2 + 6 + 7
 
@@ -188,7 +249,8 @@ def test_rows_have_the_numbers(prediction: Prediction) -> None:
     assert row.observed == pytest.approx(values.mean(), rel=1e-14)
     assert row.se == pytest.approx(se, rel=1e-12)
     assert row.z == pytest.approx((values.mean() - row.predicted) / se, rel=1e-10)
-    assert (row.allowance, row.margin) == pytest.approx((0.015 * row.predicted, 0.05 * row.predicted))
+    assert (row.allowance, row.margin) == pytest.approx((10.0 / 1800 * row.predicted, 0.05 * row.predicted))
+    assert (row.scale, row.coefficient, row.exponent) == (row.predicted, 10.0, 1.0)
     # 95 % point of t with 5 degrees of freedom, from tables: 2.015.
     assert row.interval is not None
     assert row.interval[1] - row.interval[0] == pytest.approx(2 * 2.015048 * se, rel=1e-6)
@@ -203,7 +265,8 @@ def test_false_disagreement_is_rare(prediction: Prediction) -> None:
 
 
 def judge_verdict(prediction: Prediction, observation: Observation) -> str:
-    rows = measure(prediction, observation.trials, CLAIMS, dict.fromkeys(CLAIMS, Tolerance(0.0, 1.0)))
+    tolerances = dict.fromkeys(DEFAULT_CLAIMS, Tolerance(0.0, 1.0, 1.0))
+    rows = measure(prediction, Evidence(trials=observation.trials), DEFAULT_CLAIMS, tolerances)
     return overall([row.verdict for row in judge(rows, 0.01)])
 
 
@@ -300,9 +363,13 @@ def test_a_spike_at_the_edge_is_not_clear(prediction: Prediction) -> None:
     near = replace(
         prediction, spikes=(prediction.spikes[0], replace(prediction.spikes[1], singular_value=1.01 * edge))
     )
-    comparison = compare(near, draw(prediction, 3, 0.02, seed=8))
+    observation = draw(prediction, 3, 0.02, seed=8)
+    comparison = compare(near, observation, claims=["spikes", "alignment", "edge"])
     assert not comparison.select("spikes[1].alignment*")
-    assert comparison.select("spikes[1].singular_value")
+    (row,) = comparison.select("spikes[1].singular_value")
+    assert (row.claim, row.exponent) == ("edge", 2.0 / 3.0)
+    (row,) = compare(prediction, observation).select("spikes[1].singular_value")
+    assert (row.claim, row.exponent) == ("spikes", 1.0)
 
 
 def test_more_spikes_than_vectors_are_left_out(prediction: Prediction) -> None:
@@ -316,19 +383,28 @@ def test_more_spikes_than_vectors_are_left_out(prediction: Prediction) -> None:
 def test_document(prediction: Prediction) -> None:
     document = compare(prediction, draw(prediction, 4, 0.02, seed=10)).to_dict()
     assert json.loads(json.dumps(document, allow_nan=False)) == document
-    assert document["schema"] == "rmt-spikes/comparison/1"
+    assert document["schema"] == "rmt-spikes/comparison/2"
     assert set(document["rows"][0]) == {
         "quantity",
         "claim",
+        "given",
         "predicted",
         "observed",
+        "trials",
+        "missing",
         "se",
         "z",
+        "gain",
+        "scale",
+        "coefficient",
+        "exponent",
         "allowance",
         "margin",
         "interval",
         "p_value",
         "verdict",
+        "trials_needed",
+        "finding",
     }
 
 
@@ -343,6 +419,7 @@ def test_another_setting_is_refused(prediction: Prediction) -> None:
     ("options", "field"),
     [
         ({"claims": ["loss"]}, "claims"),
+        ({"claims": ["gradient"]}, "claims"),
         ({"confidence": 1.0}, "confidence"),
         ({"family_rate": 0.0}, "family_rate"),
     ],
@@ -353,15 +430,31 @@ def test_bad_arguments_are_refused(prediction: Prediction, options: dict[str, ob
     assert caught.value.field == field
 
 
-@pytest.mark.parametrize("pair", [(0.1, 0.05), (-0.1, 0.05), (0.1, math.inf), (math.nan, 0.1)])
-def test_bad_tolerances_are_refused(pair: tuple[float, float]) -> None:
-    with pytest.raises(DomainError, match="tolerance"):
-        Tolerance(*pair)
+@pytest.mark.parametrize(
+    ("numbers", "field"),
+    [
+        ((-0.1, 1.0, 0.05), "coefficient"),
+        ((math.nan, 1.0, 0.05), "coefficient"),
+        ((0.1, -1.0, 0.05), "exponent"),
+        ((0.1, 1.0, 0.0), "margin"),
+        ((0.1, 1.0, math.inf), "margin"),
+    ],
+)
+def test_bad_tolerances_are_refused(numbers: tuple[float, float, float], field: str) -> None:
+    with pytest.raises(DomainError) as caught:
+        Tolerance(*numbers)
+    assert caught.value.field == field
+
+
+def test_a_margin_is_never_below_the_allowance() -> None:
+    tolerance = Tolerance(10.0, 1.0, 0.03)
+    assert (tolerance.allowance(100), tolerance.margin_at(100)) == (0.1, 0.1)
+    assert (tolerance.allowance(1000), tolerance.margin_at(1000)) == (0.01, 0.03)
 
 
 def test_tolerances_are_replaced(prediction: Prediction) -> None:
     comparison = compare(
-        prediction, draw(prediction, 8, 0.02, seed=1), tolerances={"losses": Tolerance(0.0, 0.001)}
+        prediction, draw(prediction, 8, 0.02, seed=1), tolerances={"losses": Tolerance(0.0, 1.0, 0.001)}
     )
     assert {row.verdict for row in comparison.select("losses.*")} == {"inconclusive"}
     assert comparison.select("spikes[0].singular_value")[0].margin == pytest.approx(

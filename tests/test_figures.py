@@ -12,11 +12,11 @@ import pytest
 from rmt_spikes.simulation.trial import run_trial
 from rmt_spikes.theory import predict
 from rmt_spikes.validation import Case
-from rmt_spikes.validation.campaign import CaseResult, PointResult
 from rmt_spikes.validation.case import FeatureFigure
 from rmt_spikes.validation.compare import Comparison
 from rmt_spikes.validation.feature_figure import CENTRES, _panel, feature_drawing
 from rmt_spikes.validation.figures import drawings
+from rmt_spikes.validation.results import CaseResult, PointResult
 from rmt_spikes.validation.style import DARK, LIGHT, PAPER, Drawing
 
 CASE = Case(

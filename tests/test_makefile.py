@@ -65,6 +65,20 @@ def test_report_fails_without_a_report(installed: Path, status: int, lines: list
     assert "Report:" not in result.stdout
 
 
+@pytest.mark.parametrize(
+    ("status", "runs", "succeeds"), [(0, 3, True), (1, 3, True), (3, 3, True), (2, 1, False)]
+)
+def test_validate_runs_every_repetition(installed: Path, status: int, runs: int, succeeds: bool) -> None:
+    """Also after a disagreement, which is a result; not after an error."""
+    script(installed / ".venv" / "bin" / "rmt-spikes", 'echo "$*" >> calls', f"exit {status}")
+    result = make(installed, "validate")
+    assert (result.returncode == 0) is succeeds
+    calls = (installed / "calls").read_text(encoding="utf-8").splitlines()
+    assert [call.split(" --repetition ")[1] for call in calls] == [
+        f"{i} --out validation/reports/repetition-{i}" for i in range(runs)
+    ]
+
+
 def test_a_newer_pyproject_is_installed_again(installed: Path) -> None:
     script(installed / ".venv" / "bin" / "rmt-spikes", REPORT)
     os.utime(installed / "pyproject.toml", (2**32, 2**32))
@@ -73,7 +87,7 @@ def test_a_newer_pyproject_is_installed_again(installed: Path) -> None:
     assert "99" in result.stderr  # the status of the stand-in for Python: it was asked to install
 
 
-@pytest.mark.parametrize("target", ["report", "test", "lint", "docs", "bench"])
+@pytest.mark.parametrize("target", ["report", "validate", "calibration", "test", "lint", "docs", "bench"])
 def test_an_old_interpreter_is_refused(project: Path, target: str) -> None:
     old = project / "old python"
     script(old, 'if [ "$1" = -V ]; then echo Python 3.9.2; else exit 1; fi')
@@ -90,4 +104,5 @@ def test_a_missing_interpreter_is_named(project: Path) -> None:
 
 def test_help_is_the_default_and_lists_every_target(project: Path) -> None:
     listed = [line.split()[1] for line in make(project).stdout.splitlines()]
-    assert listed == ["help", "report", "test", "lint", "format", "docs", "bench", "clean"]
+    expected = "help report validate calibration test lint format docs bench clean"
+    assert listed == expected.split()

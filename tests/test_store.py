@@ -2,6 +2,8 @@
 
 import json
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
@@ -15,8 +17,10 @@ from rmt_spikes.errors import CaseError
 from rmt_spikes.setting import Setting
 from rmt_spikes.simulation import Trial
 from rmt_spikes.simulation.trial import run_trial
+from rmt_spikes.validation import archive
+from rmt_spikes.validation.archive import decode, encode, fingerprint
 from rmt_spikes.validation.document import finite, to_json, write
-from rmt_spikes.validation.store import Store, decode, encode, fingerprint
+from rmt_spikes.validation.store import Store
 
 
 @pytest.fixture
@@ -64,49 +68,146 @@ def test_the_fingerprint_sees_every_change() -> None:
     assert fingerprint(base, top=5) == fingerprint(Setting(**SETTING, step_exponent=0.3), top=5)
 
 
-def foreign(path: Path) -> None:
+def edit(path: Path, *statements: str) -> None:
     with sqlite3.connect(path) as connection:
-        connection.execute("CREATE TABLE trials (x)")
+        for statement in statements:
+            connection.execute(statement)
     connection.close()
+
+
+def fill(path: Path, count: int = 4) -> None:
+    setting = Setting(**SETTING, step_exponent=0.3)
+    with Store(path) as store:
+        for index in range(count):
+            done = run_trial(setting, 5, index, top=3, test_samples=1000, keep_vectors=True)
+            store.put("k", 5, setting, done)
+
+
+def foreign(path: Path) -> None:
+    edit(path, "CREATE TABLE trials (x)")
 
 
 def older(path: Path) -> None:
-    Store(path).close()
-    with sqlite3.connect(path) as connection:
-        connection.execute("PRAGMA user_version = 0")
-    connection.close()
+    fill(path, 1)
+    edit(path, "PRAGMA user_version = 1")
+
+
+def other_code(path: Path) -> None:
+    fill(path, 1)
+    edit(path, "UPDATE code SET schema = 'another'")
 
 
 def truncated(path: Path) -> None:
-    setting = Setting(**SETTING, step_exponent=0.3)
-    with Store(path) as store:
-        for index in range(4):
-            done = run_trial(setting, 5, index, top=3, test_samples=1000, keep_vectors=True)
-            store.put("k", 5, setting, done)
+    fill(path)
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def overwritten(path: Path) -> None:
+    fill(path)
+    content = bytearray(path.read_bytes())
+    content[5000:9000] = bytes(4000)
+    path.write_bytes(content)
 
 
 def text(path: Path) -> None:
     path.write_text("not a database, and longer than the header of one " * 10, encoding="utf-8")
 
 
+def emptied(path: Path) -> None:
+    """A file that lost its content, beside a log that would be lost by opening it."""
+    path.touch()
+    path.with_name("a.sqlite-wal").write_bytes(bytes(100))
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
         (foreign, "belongs to another program"),
-        (older, "has schema 0"),
-        (truncated, "is damaged|malformed"),
-        (text, "not a database"),
+        (older, "has schema 1, this version of rmt-spikes reads 2"),
+        (other_code, "trials are other trials"),
+        (truncated, "is damaged"),
+        (overwritten, "is damaged"),
+        (text, "is not a store of trials"),
+        (emptied, "is empty, but its log a.sqlite-wal is not"),
     ],
 )
 def test_another_file_is_refused_and_left(tmp_path: Path, make: Callable[[Path], None], message: str) -> None:
     path = tmp_path / "a.sqlite"
     make(path)
-    before = path.read_bytes()
+    before = {each.name: each.read_bytes() for each in tmp_path.iterdir()}
     with pytest.raises(CaseError, match=message) as caught:
         Store(path)
     assert caught.value.file == str(path)
+    assert "move it away or choose another folder" in caught.value.message
+    assert {each.name: each.read_bytes() for each in tmp_path.iterdir()} == before
+
+
+ONE: dict[str, Any] = {"one": {"seed": 1, "quick": False, "setting": {"n": 60}}}
+TWO: dict[str, Any] = {"two": {"seed": 2, "quick": False, "setting": {"n": 60}}}
+
+
+def test_a_store_belongs_to_its_cases(tmp_path: Path) -> None:
+    path = tmp_path / "a.sqlite"
+    Store(path, ONE).close()
+    Store(path, {**ONE, **TWO}).close()
+    before = path.read_bytes()
+    with pytest.raises(CaseError, match="belongs to the case 'two', which is not among those to run"):
+        Store(path, ONE)
+    for key, value in {"seed": 3, "quick": True, "setting": {"n": 61}}.items():
+        changed = {"one": {**ONE["one"], key: value}, **TWO}
+        with pytest.raises(CaseError, match=f"belongs to a case 'one' with {key} .*, not "):
+            Store(path, changed)
     assert path.read_bytes() == before
+
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from rmt_spikes.validation.store import Store
+with Store(Path(sys.argv[1])):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_one_run_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.sqlite"
+    monkeypatch.setattr("rmt_spikes.validation.store.BUSY_SECONDS", 0.1)
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(path)], stdout=subprocess.PIPE, text=True
+    ) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "held\n"
+        with pytest.raises(CaseError, match="is in use by another run"):
+            Store(path)
+        other.kill()
+    # Nothing is left behind by the one that was killed.
+    Store(path).close()
+
+
+def test_a_full_disk_loses_nothing(tmp_path: Path, trial: Trial) -> None:
+    path = tmp_path / "a.sqlite"
+    setting = Setting(**SETTING, step_exponent=0.3)
+    with Store(path) as store:
+        store.put("k", 5, setting, trial)
+        pages = store._connection.execute("PRAGMA page_count").fetchone()[0]
+        store._connection.execute(f"PRAGMA max_page_count = {pages + 1}")
+        with pytest.raises(CaseError, match=r"cannot be written: database or disk is full; .* are kept"):
+            store.put("j", 5, setting, trial)
+        assert store.finished("k", 5) == {2}
+    with Store(path) as store:
+        store.put("j", 5, setting, trial)
+        assert [each.test for each in store.get("k", 5, [2])] == [trial.test]
+
+
+def test_the_table_can_be_read_by_others(tmp_path: Path, trial: Trial) -> None:
+    path = tmp_path / "a.sqlite"
+    with Store(path) as store:
+        store.put("k", 5, Setting(**SETTING, step_exponent=0.3), trial)
+    connection = sqlite3.connect(path)
+    ((seed, number, test, norm2),) = connection.execute("SELECT seed, trial, test, beta_norm2 FROM trials")
+    connection.close()
+    assert (seed, number, test, norm2) == (5, 2, trial.test, trial.beta_norm2)
 
 
 def test_a_damaged_trial_is_refused(tmp_path: Path, trial: Trial) -> None:
@@ -116,13 +217,18 @@ def test_a_damaged_trial_is_refused(tmp_path: Path, trial: Trial) -> None:
         store.put("k", 5, setting, trial)
         with pytest.raises(CaseError, match="trial 7 of seed 5 is missing"):
             store.get("k", 5, [7])
-    with sqlite3.connect(path) as connection:
-        connection.execute("UPDATE trials SET payload = substr(payload, 1, 100)")
-    connection.close()
+    edit(path, "UPDATE trials SET payload = substr(payload, 1, 100)")
     with Store(path) as store, pytest.raises(CaseError, match="trial 2 of seed 5 is damaged"):
         store.get("k", 5, [2])
     with pytest.raises(CaseError, match="a stored trial is damaged"):
         decode(encode(trial)[:-30])
+
+
+def test_the_fingerprint_sees_another_simulation(monkeypatch: pytest.MonkeyPatch) -> None:
+    base = Setting(**SETTING, step_exponent=0.3)
+    before = fingerprint(base)
+    monkeypatch.setattr(archive, "SIMULATION_VERSION", archive.SIMULATION_VERSION + 1)
+    assert fingerprint(base) != before
 
 
 def test_a_folder_is_no_store(tmp_path: Path) -> None:

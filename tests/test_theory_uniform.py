@@ -1,10 +1,13 @@
 """The uniform theory: its own identities, its limits, and the closed form it must reduce to."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 import rmt_spikes as rs
 from rmt_spikes.theory.closed_form import ClosedForm
+from rmt_spikes.theory.prediction import _uniform_certificate
 from rmt_spikes.theory.uniform import Uniform
 
 SIZES = {"n": 2000, "d": 1000, "width": 1300, "ridge": 0.02, "noise_std": 0.4}
@@ -170,3 +173,13 @@ def test_declared_range_of_the_solver(step, ridge, n_ridge):
     losses = Uniform(setting).losses()
     assert 0.0 <= losses.train <= losses.objective <= setting.label_energy * (1 + 1e-9)
     assert losses.test >= setting.noise_std**2
+
+
+@pytest.mark.parametrize("wrong", [[1.0, 1.001], [0.999, 1.0]])
+def test_a_wrong_edge_fails_its_certificate(wrong):
+    """Negative control of the certificate: an edge a tenth of a per cent outside the spectrum."""
+    solution = Uniform(SETTINGS["relu"])
+    _uniform_certificate(solution).check()
+    solution.__dict__["bulk"] = dataclasses.replace(solution.bulk, edges=solution.bulk.edges * wrong)
+    with pytest.raises(rs.ConvergenceError, match="density is not positive"):
+        _uniform_certificate(solution).check()

@@ -1,10 +1,12 @@
 """Predictions: no randomness, no knowledge of the simulation."""
 
+from rmt_spikes.theory import symbolic
 from rmt_spikes.theory.bulk import Bulk
 from rmt_spikes.theory.fluctuations import spike_standard_deviations
 from rmt_spikes.theory.latent import Latent
 from rmt_spikes.theory.limits import limit_losses, regime_degree
 from rmt_spikes.theory.loss_fluctuations import loss_standard_deviations
+from rmt_spikes.theory.precise.results import PrecisePrediction
 from rmt_spikes.theory.prediction import critical_step_sizes, predict, predict_losses
 from rmt_spikes.theory.results import Certificate, Losses, Prediction, Regime, Spike
 from rmt_spikes.theory.sweep import LossSweep, sweep_losses
@@ -15,6 +17,7 @@ __all__ = [
     "Latent",
     "LossSweep",
     "Losses",
+    "PrecisePrediction",
     "Prediction",
     "Regime",
     "Spike",
@@ -26,4 +29,5 @@ __all__ = [
     "regime_degree",
     "spike_standard_deviations",
     "sweep_losses",
+    "symbolic",
 ]

@@ -65,7 +65,7 @@ def anisotropy(
 
 
 def direction_levels(setting: Setting, variables: Latent, alpha: Array, features: str) -> tuple[Array, Array]:
-    """Relative standard deviations of trained rows along the two directions that samples single out.
+    """Relative standard deviations of trained rows along the directions that samples single out.
 
     Parameters
     ----------
@@ -81,18 +81,19 @@ def direction_levels(setting: Setting, variables: Latent, alpha: Array, features
     levels
         Shape ``(n_levels, n_a)``.
     weights
-        Matrices between the learnt direction and the rest of the teacher's, shape ``(n_levels, 2, 2)``. They
-        add up to the identity.
+        Matrices between the learnt direction, the rest of the teacher's and, at the standard output scale,
+        the rest of the initial readout's: shape ``(n_levels, 2, 2)`` or ``(n_levels, 3, 3)``. They add up to
+        the identity.
 
     Notes
     -----
     docs/theory.md section 4.1. At the standard output scale the directions are taken as any other.
     """
-    if variables.inflation == 0.0 or features == "isotropic":
-        return np.ones((1, alpha.size)), np.eye(2)[None]
     if setting.output_scale == "standard":
         levels, weights = anisotropy(setting, variables, alpha, features)
-        return levels, weights[:, None, None] * np.eye(2)
+        return levels, weights[:, None, None] * np.eye(3)
+    if variables.inflation == 0.0 or features == "isotropic":
+        return np.ones((1, alpha.size)), np.eye(2)[None]
     measure = direction_measure(setting)
     coherent, incoherent = _variances(setting, variables, alpha)
     squares = coherent(measure.levels) + measure.growth[:, None] * incoherent

@@ -18,7 +18,7 @@ Array = NDArray[np.float64]
 QUANTILES = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95)
 MASS_TOLERANCE = {True: 1e-10, False: 1e-7}
 FIRST_NODES = 32
-MAXIMUM_NODES = 1024
+MAXIMUM_NODES = 4096
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -141,23 +142,28 @@ class ClosedForm:
         return -1.0 / self.equivalent.edge_trace
 
     def functional(self, point: ResolventPoint) -> tuple[float, float]:
-        """``kappa T`` and its derivative in the effective ridge."""
+        """``kappa T`` and ``-kappa^2 dT/dkappa``, both sums of positive terms."""
         labels = self.grid.labels
         weights = self.grid.q_weights
-        coefficients = (self.modes.left[:, : weights.size] @ (np.sqrt(weights) * labels.mean)) ** 2
-        linear = float(weights @ labels.linear) ** 2
-        energy = weights @ (labels.mean**2 + labels.linear**2 + labels.rest)
-        rest = energy - coefficients.sum() - linear
-        damping = 1.0 / (1.0 + point.g * self.modes.strengths)
-        value = coefficients @ damping + point.mu * linear + rest
-        slope = -point.g_slope * (coefficients * self.modes.strengths) @ damping**2 + point.mu_slope * linear
-        return float(value), float(slope)
+        amplitudes = self.modes.left[:, : weights.size] @ (np.sqrt(weights) * labels.mean)
+        coefficients = amplitudes**2
+        mean = float(weights @ labels.linear)
+        linear = mean**2
+        unseen = np.sqrt(weights) * labels.mean - amplitudes @ self.modes.left[:, : weights.size]
+        # The modes that see a function of q also have a part along the norm of the sample.
+        side = amplitudes @ self.modes.left[:, weights.size :]
+        rest = unseen @ unseen + side @ side + weights @ ((labels.linear - mean) ** 2 + labels.rest)
+        strengths, mu, excess = self.modes.strengths, point.mu, point.excess
+        damping = 1.0 / (1.0 + point.g * strengths)
+        value = coefficients @ damping + mu * linear + rest
+        loss = coefficients @ ((1.0 + excess * point.g * strengths) * damping**2)
+        loss += mu * (mu + (1.0 - mu) * excess) * linear + rest
+        return float(value), float(loss)
 
     def losses(self) -> Losses:
         """Losses at the ridge of the setting."""
         point = self.equivalent.at_ridge(self.setting.ridge)
-        value, slope = self.functional(point)
-        return losses_from(point, value, slope)
+        return losses_from(point, *self.functional(point))
 
     def poles(self) -> list[Pole]:
         """Poles above the bulk, largest first."""
@@ -211,12 +217,17 @@ class ClosedForm:
         return np.asarray(law.polynomials(law.nodes, count) @ mode * pole.right_overlap)
 
 
-def losses_from(point: ResolventPoint, value: float, slope: float) -> Losses:
-    """Losses from ``kappa T`` and its derivative in ``kappa``: train and test are derivatives of ``T``."""
-    kappa, ridge = point.kappa, point.ridge
-    derivative = (slope - value / kappa) / kappa / point.ridge_slope
-    return Losses(
-        objective=float(ridge * value / kappa),
-        train=float(-(ridge**2) * derivative),
-        test=float(-(kappa**2) * derivative),
-    )
+def loss_numbers(point: ResolventPoint, value: Any, loss: Any) -> tuple[Any, Any, Any]:
+    """Objective, training and test loss from ``kappa T`` and ``-kappa^2 dT/dkappa``.
+
+    For numbers of any kind: floats, or balls of higher precision.
+    """
+    share = point.ridge / point.kappa
+    test = loss / point.ridge_slope
+    return share * value, share**2 * test, test
+
+
+def losses_from(point: ResolventPoint, value: float, loss: float) -> Losses:
+    """Losses from ``kappa T`` and ``-kappa^2 dT/dkappa``, in double precision."""
+    objective, train, test = map(float, loss_numbers(point, value, loss))
+    return Losses(objective=objective, train=train, test=test)

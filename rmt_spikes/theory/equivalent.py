@@ -6,7 +6,7 @@ The curve is parametrised by ``g = (1/N) tr (c_1^2 W_0 W_0^T + c_{>1}^2 + kappa)
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -35,6 +35,8 @@ class ResolventPoint:
         Factor by which the linear direction is left unexplained, and ``dmu/dkappa``.
     ridge_slope
         ``dlambda/dkappa``.
+    excess
+        ``1 + kappa g'/g``: how much slower than ``1/kappa`` the trace falls.
     """
 
     ridge: float
@@ -44,6 +46,7 @@ class ResolventPoint:
     mu: float
     mu_slope: float
     ridge_slope: float
+    excess: float
 
 
 @dataclass(frozen=True)
@@ -77,26 +80,43 @@ class BulkEquivalent:
     def trace(self, kappa: float) -> float:
         """``g(kappa)`` for ``kappa > 0``, the positive root of the Marchenko-Pastur equation."""
         t = (self.tail + kappa) / self.linear
-        b = 1.0 + t - self.gamma
+        b = (1.0 - self.gamma) + t
         root = np.hypot(b, 2.0 * np.sqrt(self.gamma * t))
         scaled = 2.0 / (b + root) if b > 0 else (root - b) / (2.0 * self.gamma * t)
         return float(scaled / self.linear)
 
     def ridge(self, kappa: float, g: float) -> float:
         """``lambda`` at a point ``(kappa, g)`` of the curve."""
-        return kappa * (1.0 - self.ratio * (1.0 - kappa * g))
+        return kappa * self._slack(kappa, g)
+
+    def _slack(self, kappa: float, g: float) -> float:
+        """``lambda / kappa = 1 - r (1 - kappa g)`` on the curve, in the form that cancels least.
+
+        ``kappa g`` and ``1 - kappa g`` are known as a product and as a sum of positive terms.
+        """
+        if self.ratio <= 1.0 or 2.0 * kappa * g < 1.0:
+            return (1.0 - self.ratio) + self.ratio * kappa * g
+        mu = 1.0 / (1.0 + self.gamma * self.linear * g)
+        return 1.0 - self.ratio * g * (self.tail + self.linear * mu)
 
     def kappa(self, g: float) -> float:
         """Effective ridge at a trace `g`."""
         return 1.0 / g - self.tail - self.linear / (1.0 + self.gamma * self.linear * g)
 
     def point(self, kappa: float, g: float) -> ResolventPoint:
-        """Resolvent and its derivatives at a point of the curve."""
+        """Resolvent and its derivatives at a point of the curve.
+
+        For a positive ridge every number is a sum of positive terms, wherever there is such a form.
+        """
         mu = 1.0 / (1.0 + self.gamma * self.linear * g)
-        g_slope = -(g**2) / (1.0 - self.gamma * (self.linear * g * mu) ** 2)
+        # On the curve 1 - gamma (c_1^2 g mu)^2 = kappa g + (c_{>1}^2 + c_1^2 mu^2) g.
+        rest = g * (self.tail + self.linear * mu**2)
+        g_slope = -(g**2) / (kappa * g + rest)
         mu_slope = -self.gamma * self.linear * mu**2 * g_slope
-        ridge_slope = 1.0 - self.ratio * (1.0 - kappa * g) + self.ratio * kappa * (g + kappa * g_slope)
-        return ResolventPoint(self.ridge(kappa, g), kappa, g, g_slope, mu, mu_slope, ridge_slope)
+        excess = rest / (kappa * g + rest)
+        slack = self._slack(kappa, g)
+        ridge_slope = slack + self.ratio * kappa * g * excess
+        return ResolventPoint(kappa * slack, kappa, g, g_slope, mu, mu_slope, ridge_slope, excess)
 
     def at_ridge(self, ridge: float) -> ResolventPoint:
         """Resolvent at a positive ridge.
@@ -118,7 +138,8 @@ class BulkEquivalent:
         residual = abs(point.ridge - ridge) / (ridge + kappa * self.ratio)
         if not residual < 1e-12:
             raise ConvergenceError("the effective ridge was not found", residual=residual, last=kappa)
-        return point
+        # The ridge is known better than its value on the curve, which cancels where it is far below kappa.
+        return replace(point, ridge=ridge)
 
     @cached_property
     def _curve(self) -> tuple[Polynomial, Polynomial, float]:
@@ -159,7 +180,7 @@ class BulkEquivalent:
         values = self.location(self.critical_points)
         values = np.unique(values[values > 0.0])
         if self.reaches_zero:
-            values = np.concatenate([[0.0], values])
+            values = np.concatenate([[0.0], values[values > 1e-12 * values.max()]])
         middles = 0.5 * (values[1:] + values[:-1])
         inside = self.eigenvalue_density(middles) > 0.0
         intervals: list[list[float]] = []

@@ -1,9 +1,11 @@
 """The part of the features that is of finite rank: its kernel, its poles and their residues.
 
-On the nodes the latent functions are ``m_0(alpha, q)``, and ``m_1(alpha, q)`` times the components ``q``
-and ``t`` of a sample along the learnt direction and the rest of the teacher's: three blocks. With ``S`` the
-second moments of these functions under ``R`` and the stiffness ``J`` of the neurons, the resolvent of the
-finite-rank part is ``(J + S)^{-1}``: docs/theory.md sections 4 and 4.1.
+On the nodes the latent functions are ``m_0(alpha, q)``, and ``m_1(alpha, q)`` times the components of a
+sample along the directions that latent variables single out: ``q`` along the learnt one, ``t`` along the rest
+of the teacher's, and at the standard output scale a third one along the rest of the initial readout's. With
+the means these are three or four blocks. With ``S`` the second moments of these functions under ``R`` and the
+stiffness ``J`` of the neurons, the resolvent of the finite-rank part is ``(J + S)^{-1}``: docs/theory.md
+sections 4, 4.1 and 8.
 """
 
 from __future__ import annotations
@@ -29,15 +31,16 @@ class FiniteRank:
     equations
         The equations of the bulk.
     functions
-        Functions of ``q`` on the nodes, shape ``(3 n_a, n_q)``.
+        Functions of ``q`` on the nodes, shape ``(size, n_q)``: ``size`` is ``n_a`` for the means and
+        ``n_a`` for each direction.
     extras
         Functions that multiply further independent sample variables of variance one (``t``; the norm of the
-        sample; its component along the initial readout), shape ``(n_extras, 3 n_a, n_q)``.
+        sample; its component along the initial readout), shape ``(n_extras, size, n_q)``.
     width
         ``N``.
     levels, level_weights
-        Relative standard deviations of the rows along the two directions: shapes ``(n_levels, n_a)`` and
-        ``(n_levels, 2, 2)``, positive; they add up to the identity.
+        Relative standard deviations of the rows along the directions: shapes ``(n_levels, n_a)`` and
+        ``(n_levels, n_directions, n_directions)``, positive; they add up to the identity.
     coupling
         ``alpha alpha' / N`` when the rows are orthogonal to the readout and the readout's own direction
         is a latent function (standard output scale), shape ``(n_a, n_a)``; None otherwise.
@@ -51,22 +54,26 @@ class FiniteRank:
     level_weights: Array
     coupling: Array | None = None
 
+    @property
+    def directions(self) -> int:
+        """Number of directions."""
+        return int(self.level_weights.shape[1])
+
     def stiffness(self, state: State) -> Array:
-        """``J``, shape ``(3 n_a, 3 n_a)``."""
+        """``J``, shape ``(size, size)``."""
         n_a = self.equations.a_weights.size
         matrix = self._trivial(state)
         k = self.equations.second_moments(state.resolvent)
         _, q = self.equations.linear_response(k, state.omega, self.levels)
         response = self._blocks(self.levels[:, :, None] * q * self.levels[:, None, :])
         matrix[n_a:, n_a:] = np.linalg.inv(response) / self.equations.gamma
-        for at in (slice(n_a, 2 * n_a), slice(2 * n_a, None)):
-            matrix[at, at] -= k
+        matrix[n_a:, n_a:] -= np.kron(np.eye(self.directions), k)
         return matrix
 
     def stiffness_slope(self, state: State, tangent: Tangent) -> Array:
         """Derivative of ``J`` along a tangent of the state."""
         equations, n_a = self.equations, self.equations.a_weights.size
-        matrix = np.zeros((3 * n_a, 3 * n_a))
+        matrix = np.zeros((self.functions.shape[0],) * 2)
         relative = -tangent[1] / (equations.a_weights * state.omega**2)
         matrix[np.diag_indices(n_a)] = relative / self.width
         if self.coupling is not None:
@@ -80,14 +87,14 @@ class FiniteRank:
         change -= equations.gamma * scaled @ k_dot @ scaled
         inverse = np.linalg.inv(self._blocks(scaled))
         matrix[n_a:, n_a:] = -inverse @ self._blocks(change) @ inverse / equations.gamma
-        matrix[n_a:, n_a:] -= np.kron(np.eye(2), k_dot)
+        matrix[n_a:, n_a:] -= np.kron(np.eye(self.directions), k_dot)
         return matrix
 
     def _trivial(self, state: State) -> Array:
         """Stiffness of isotropic rows."""
         d = self.equations.a_weights * state.omega
         linear = 1.0 / (self.equations.gamma * d)
-        matrix = np.diag(np.concatenate([1.0 / (self.width * d), linear, linear]))
+        matrix = np.diag(np.concatenate([1.0 / (self.width * d), *[linear] * self.directions]))
         if self.coupling is not None:
             n_a = d.size
             part = self.equations.interaction(state.resolvent, state.omega)
@@ -95,13 +102,13 @@ class FiniteRank:
         return matrix
 
     def _blocks(self, values: Array) -> Array:
-        """Sum over the levels, between the two directions: shape ``(2 n_a, 2 n_a)``."""
-        n_a = self.equations.a_weights.size
+        """Sum over the levels, between the directions: shape ``(n_directions n_a,) * 2``."""
+        size = self.directions * self.equations.a_weights.size
         blocks = np.einsum("hij,hab->iajb", self.level_weights, values)
-        return np.asarray(blocks.reshape(2 * n_a, 2 * n_a))
+        return np.asarray(blocks.reshape(size, size))
 
     def kernel(self, resolvent: Array) -> Array:
-        """``S``, linear in the resolvent, shape ``(3 n_a, 3 n_a)``."""
+        """``S``, linear in the resolvent, shape ``(size, size)``."""
         functions = np.concatenate([self.functions, *self.extras], axis=1)
         weights = np.tile(self.equations.q_weights * resolvent, 1 + len(self.extras))
         return np.asarray((functions * weights) @ functions.T)
@@ -116,12 +123,19 @@ class FiniteRank:
 
     def response(self, state: State, source: Array) -> Array:
         """``(J + S)^{-1}`` applied to a source."""
-        return np.asarray(np.linalg.solve(self.stiffness(state) + self.kernel(state.resolvent), source))
+        return np.asarray(np.linalg.solve(self.total(state), source))
+
+    def total(self, state: State) -> Array:
+        """``J + S``, shape ``(size, size)``."""
+        return self.stiffness(state) + self.kernel(state.resolvent)
+
+    def total_slope(self, state: State, tangent: Tangent) -> Array:
+        """Derivative of ``J + S`` along a tangent of the state."""
+        return self.kernel(tangent[0]) + self.stiffness_slope(state, tangent)
 
     def slope(self, state: State, tangent: Tangent, vector: Array) -> float:
         """Quadratic form of `vector` in the derivative of ``J + S`` along a tangent of the state."""
-        matrix = self.kernel(tangent[0]) + self.stiffness_slope(state, tangent)
-        return float(vector @ matrix @ vector)
+        return float(vector @ self.total_slope(state, tangent) @ vector)
 
     def margins(self, state: State) -> Array:
         """Eigenvalues (ascending) of ``E^{1/2} (J + S) E^{1/2}`` at a real state.
@@ -147,7 +161,7 @@ class FiniteRank:
         if np.any(diagonal <= 0.0):
             raise ConvergenceError("the stiffness of the neurons is not positive", residual=np.inf)
         root = np.diag(diagonal**-0.5)
-        total = self.stiffness(state) + self.kernel(state.resolvent)
+        total = self.total(state)
         if self.coupling is None:
             scale = np.diagonal(root)
             return scale[:, None] * total * scale, root

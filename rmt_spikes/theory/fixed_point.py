@@ -167,7 +167,14 @@ class FixedPoint:
         matrix[np.diag_indices_from(matrix)] += 1.0
         return matrix
 
-    def solve(self, profile: Values, start: tuple[Values, Values], *, positive: bool = False) -> State:
+    def solve(
+        self,
+        profile: Values,
+        start: tuple[Values, Values],
+        *,
+        positive: bool = False,
+        tolerance: float = TOLERANCE,
+    ) -> State:
         """Solve by Newton's method with the exact Jacobian.
 
         Parameters
@@ -178,11 +185,13 @@ class FixedPoint:
             ``(R, omega)`` to start from.
         positive
             Keep the unknowns positive (a positive ridge), which makes any positive start good.
+        tolerance
+            Largest residual that is accepted at once.
 
         Raises
         ------
         ConvergenceError
-            If the residual does not fall below ``1e-12``, or to its rounding error below ``1e-9``.
+            If the residual does not fall below `tolerance`, or to its rounding error below ``1e-9``.
         """
         x = np.concatenate(start)
         n_q = self.q_weights.size
@@ -205,7 +214,7 @@ class FixedPoint:
                     x = best + share * step
                     continue
                 previous, residual, best = residual, trial, x
-                if residual < TOLERANCE or (residual < STAGNATION and residual >= 0.5 * previous):
+                if residual < tolerance or (residual < STAGNATION and residual >= 0.5 * previous):
                     return State(*state, residual)
                 try:
                     step = x * np.linalg.solve(self.jacobian(state, part), -defect)

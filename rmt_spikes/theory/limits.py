@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import mpmath
 import numpy as np
@@ -114,22 +115,48 @@ def latent_polynomials(
     """
     activation = setting.activation_expansion
     variables = latent(setting, features)
-    slope = float(activation.coefficients[1]) * math.sqrt(variables.beta_norm2)
-    twice_mean = 2.0 * float(activation.coefficients[2]) * residual_moments(setting)[0]
-    corrected = features != "published"
-    v_1 = 2.0 * twice_mean if corrected else 0.0
-    v_2 = variables.chi * slope**2 + twice_mean**2 if corrected else 0.0
+    corrected, mean = features != "published", residual_moments(setting)[0]
+    return power_polynomials(
+        [float(c) for c in activation.coefficients],
+        degrees,
+        slope=float(activation.coefficients[1]) * math.sqrt(variables.beta_norm2),
+        twice_mean=2.0 * float(activation.coefficients[2]) * mean if corrected else 0.0,
+        chi=variables.chi,
+    )
+
+
+def power_polynomials(
+    coefficients: Sequence[Any], degrees: Sequence[int], *, slope: Any, twice_mean: Any, chi: Any
+) -> list[list[Any]]:
+    """Polynomials of `latent_polynomials` from their ingredients, floats or mpmath numbers alike.
+
+    Parameters
+    ----------
+    coefficients
+        Hermite coefficients of the activation, as many as are known.
+    degrees
+        Powers ``k``.
+    slope, twice_mean, chi
+        ``c_1 ||beta||``, ``2 c_2 E[r]`` and ``chi``; the last two are zero for published features.
+
+    Returns
+    -------
+    list of list
+        Monomial coefficients, constant first.
+    """
+    v_1, v_2 = 2 * twice_mean, chi * slope**2 + twice_mean**2
     table = []
     for k in degrees:
-        polynomial = [0.0] * (k + 1)
+        polynomial = [0 * slope] * (k + 1)
         top = 2 * k if v_1 else k
-        for j in range(k, min(top, activation.coefficients.size - 1) + 1):
+        for j in range(k, min(top, len(coefficients) - 1) + 1):
             for m in range(j - k, j // 2 + 1):
                 r = m - (j - k)
-                moments = math.factorial(j) / (math.factorial(m) * math.factorial(j - 2 * m) * 2.0**m)
+                # Exact: the numerator is a multiple of the denominator, except for a power of two.
+                moments = math.factorial(j) // (math.factorial(m) * math.factorial(j - 2 * m))
                 spread = math.comb(m, r) * v_1 ** (m - r) * v_2**r
-                ratio = activation.coefficients[j] / activation.coefficients[k] if j != k else 1.0
-                polynomial[j - 2 * m] += ratio * moments * spread * slope ** (j - 2 * m - k)
+                ratio = coefficients[j] / coefficients[k] if j != k else 1
+                polynomial[j - 2 * m] += ratio * moments * spread / 2**m * slope ** (j - 2 * m - k)
         table.append(polynomial)
     return table
 
@@ -191,25 +218,29 @@ def limit_losses(setting: Setting, features: str = "corrected", *, degree: int |
     variables = latent(setting, features)
     linear = float(target[1]) ** 2
     value = linear * point.mu + setting.label_energy - linear
-    slope = linear * point.mu_slope
+    # -kappa^2 d/dkappa of value / kappa, with what the linear direction adds as a sum of positive terms.
+    loss = linear * point.mu * (point.mu + (1.0 - point.mu) * point.excess) + setting.label_energy - linear
     degrees = spike_degrees(setting, degree)
     if degrees:
-        gain, gain_slope = _improvement(
-            latent_polynomials(setting, degrees, features),
-            [float(c) for c in target[: degree + 1]],
-            variables.beta_cosine,
-            point.mu,
+        gain, gain_slope = map(
+            float,
+            improvement(
+                latent_polynomials(setting, degrees, features),
+                [float(c) for c in target[: degree + 1]],
+                variables.beta_cosine,
+                point.mu,
+            ),
         )
-        value, slope = value - gain, slope - gain_slope * point.mu_slope
-    return losses_from(point, value, slope)
+        value, loss = value - gain, loss - gain + point.kappa * gain_slope * point.mu_slope
+    return losses_from(point, value, loss)
 
 
-def _improvement(
-    polynomials: Sequence[Sequence[float]], target: Sequence[float], cosine: float, mu: float
-) -> tuple[float, float]:
-    """``b^T Gamma^{-1} b`` of section 7 and its derivative in ``mu``."""
+def improvement(
+    polynomials: Sequence[Sequence[Any]], target: Sequence[Any], cosine: Any, mu: Any, digits: int = 15
+) -> tuple[mpmath.mpf, mpmath.mpf]:
+    """``b^T Gamma^{-1} b`` of section 7 and its derivative in ``mu``, to a number of digits."""
     size = max(len(polynomial) for polynomial in polynomials)
-    with mpmath.workdps(30 + 2 * size):
+    with mpmath.workdps(15 + digits + 2 * size):
         rows = hermite_rows(polynomials, size)
         signal = mpmath.matrix(
             [
@@ -227,5 +258,4 @@ def _improvement(
         solution = mpmath.lu_solve(gram, inner)
         value = (inner.T * solution)[0]
         along = (first.T * solution)[0]
-        slope = 2 * first_signal * along - along**2
-        return float(value), float(slope)
+        return value, 2 * first_signal * along - along**2

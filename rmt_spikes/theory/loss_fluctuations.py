@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -16,6 +17,7 @@ from rmt_spikes.theory.uniform import Uniform
 
 Array = NDArray[np.float64]
 
+LOSSES = ("objective", "train", "test")
 TEACHER_NODES = 16
 NOISE_NODES = 6
 ROW_NODES = 5
@@ -38,7 +40,7 @@ class _Influence(NamedTuple):
 
 
 def loss_standard_deviations(setting: Setting, *, features: str = "corrected") -> dict[str, float]:
-    """Standard deviations between networks of the ridge objective and of the training loss.
+    """Standard deviations of the three losses between networks.
 
     Parameters
     ----------
@@ -50,8 +52,7 @@ def loss_standard_deviations(setting: Setting, *, features: str = "corrected") -
     Returns
     -------
     dict
-        ``objective`` and ``train``. The test loss is not among them: its scatter is not a function of the
-        resolvent of the training features alone.
+        ``objective``, ``train`` and ``test``; the last is that of the expectation over fresh samples.
 
     Raises
     ------
@@ -63,63 +64,149 @@ def loss_standard_deviations(setting: Setting, *, features: str = "corrected") -
     Notes
     -----
     docs/theory.md section 4.2. Four independent parts: the first stage and the laws of ``alpha`` and ``q``
-    (delta method); what a sample changes beyond its ``q``, ``R (y - p)^2`` with ``p`` the predicted label;
-    what a neuron changes beyond its ``alpha``; and the pairs of samples, ``2 v^2 (tr Q^2 / n - R^2) / n``
-    with ``v`` the unexplained variance.
+    (delta method); what a sample changes beyond its ``q``; what a neuron changes beyond its ``alpha``; and
+    the pairs of samples.
     """
     require_mean_field(setting)
     base = Uniform(setting, features)
     variances = _of_laws(base) + _of_draws(base)
-    return dict(zip(("objective", "train"), np.sqrt(variances).tolist(), strict=True))
+    return dict(zip(LOSSES, np.sqrt(variances).tolist(), strict=True))
 
 
 def _of_laws(base: Uniform) -> Array:
-    """Variances from the first stage and from the laws of ``alpha`` and ``q``, shape ``(2,)``."""
+    """Variances from the first stage and from the laws of ``alpha`` and ``q``, shape ``(3,)``."""
     grid = base.grid
     rule = grid.q, grid.q_weights
     # The moved laws have the labels of their nodes: so must what they are compared with.
     same = moved(base, base.latent, latent_grid(base.setting, base.latent, law=grid.law, q_rule=rule))
-    centres = {True: _losses(same), False: _losses(base)}
-    total = np.zeros(2)
+    centres = {True: _losses(same, rule), False: _losses(base, rule)}
+    total = np.zeros(len(LOSSES))
     for other, scale in directions(base):
         centre = centres[other.latent is base.latent]
-        total += ((_losses(other) - centre) / STEP * scale) ** 2
+        total += ((_losses(other, rule) - centre) / STEP * scale) ** 2
     return total
 
 
-def _losses(solution: Uniform) -> Array:
+def _losses(solution: Uniform, rule: tuple[Array, Array]) -> Array:
+    """Losses, the test loss on fresh samples whose ``q`` has the law of a quadrature rule."""
     losses = solution.losses()
-    return np.array([losses.objective, losses.train])
+    test = losses.test
+    if solution.grid.q_weights is not rule[1]:
+        fresh = latent_grid(solution.setting, solution.latent, law=solution.grid.law, q_rule=rule)
+        test += solution.own_error(fresh) - solution.own_error(solution.grid)
+    return np.array([losses.objective, losses.train, test])
 
 
 def _of_draws(base: Uniform) -> Array:
-    """Variances from samples and neurons given their laws, and from pairs of samples, shape ``(2,)``."""
+    """Variances from samples and neurons given their laws, and from pairs of samples, shape ``(3,)``."""
     setting, ridge = base.setting, base.setting.ridge
-    at = [_at_ridge(base, ridge * (1.0 + step)) for step in (-RIDGE_STEP, 0.0, RIDGE_STEP)]
+    here = base.state.resolvent
+    own = np.full(here.size, ridge)
+    penalty = RIDGE_STEP * float(here.min())
+    ridges = [_perturbed(base, own * (1.0 + step), 0.0) for step in (-RIDGE_STEP, 0.0, RIDGE_STEP)]
+    penalties = [_perturbed(base, own, sign * penalty) for sign in (-1.0, 1.0)]
+    total = np.zeros(len(LOSSES))
+    for k, centre in enumerate(ridges[1].influences):
+        slope = _slope([part.influences[k] for part in ridges], RIDGE_STEP * ridge)
+        penalised = _slope([part.influences[k] for part in penalties], penalty)
+        total += [
+            ridge**2 * centre.variance(centre.values),
+            ridge**4 * centre.variance(slope),
+            centre.variance(penalised),
+        ]
+    return total + 2.0 * ridges[1].unexplained ** 2 / setting.n_ridge * _pairs(base, ridges)
+
+
+def _slope(parts: Sequence[_Influence], step: float) -> Array:
+    """Central difference of what one draw changes."""
+    return np.asarray((parts[-1].values - parts[0].values) / (2.0 * step))
+
+
+def _pairs(base: Uniform, ridges: Sequence[_Perturbed]) -> Array:
+    """Mean square over pairs of samples of what joins them in each loss, shape ``(3,)``.
+
+    For the test loss the two resolvents of ``(1/n) tr Q_1 Q_2`` have penalties of their own; the bulk is
+    taken as that of one population covariance, whose transform is read off the mean resolvent.
+    """
+    from scipy.interpolate import KroghInterpolator
+
+    ridge, weights = base.setting.ridge, base.grid.q_weights
+    below, here, above = ridges
     width = RIDGE_STEP * ridge
-    total = np.zeros(2)
-    for below, here, above in zip(*(part.influences for part in at), strict=True):
-        slope = (above.values - below.values) / (2.0 * width)
-        total += [here.variance(here.values), ridge**2 * here.variance(slope)]
-    weights = base.grid.q_weights
-    resolvent, change, unexplained = at[1].resolvent, at[1].slope, at[1].unexplained
-    third = (at[2].slope - 2.0 * change + at[0].slope) / width**2
-    pairs = np.array([-weights @ change, -(ridge**2) * (weights @ third) / 6.0])
-    pairs -= [weights @ resolvent**2, ridge**2 * (weights @ change**2)]
-    total += 2.0 * unexplained**2 / setting.n_ridge * np.maximum(pairs, 0.0)
-    return np.asarray(ridge**2 * total)
+    third = (above.slope - 2.0 * here.slope + below.slope) / width**2
+    objective = ridge**2 * (-weights @ here.slope - weights @ here.resolvent**2)
+    train = ridge**4 * (-(weights @ third) / 6.0 - weights @ here.slope**2)
+
+    # With one population covariance 1 - lambda R is a function of kappa = 1/R: its values and slopes.
+    places, values = [], []
+    for step, part in zip((-RIDGE_STEP, 0.0, RIDGE_STEP), ridges, strict=True):
+        r, slope = float(weights @ part.resolvent), float(weights @ part.slope)
+        at = ridge * (1.0 + step)
+        places += [-math.log(r)] * 2
+        values += [1.0 - at * r, (r + at * slope) * r / slope]
+    psi = KroghInterpolator(np.array(places), np.array(values)).derivatives(places[2], 4)
+    test = _test_pairs(ridge * float(weights @ here.resolvent), psi)
+    return np.asarray(np.maximum([float(objective), float(train), test], 0.0))
 
 
-class _AtRidge(NamedTuple):
+def _test_pairs(rho: float, psi: Array) -> float:
+    """Mean square over pairs of samples of the derivative of ``lambda Q`` in a penalty on the test error.
+
+    Parameters
+    ----------
+    rho
+        ``lambda R``.
+    psi
+        ``1 - lambda R`` as a function of ``log kappa``: value and three derivatives.
+
+    Notes
+    -----
+    For penalties ``mu_1``, ``mu_2`` let ``rho_i = r_i + mu_i`` with ``r_i = 1/(1 + T(rho_i))`` and
+    ``D = -(T(rho_1) - T(rho_2))/(rho_1 - rho_2)``. The mean product over pairs is
+    ``(r_1 r_2)^2 D / (1 - r_1 r_2 D)``, and this is its derivative in both penalties where they vanish.
+    """
+    # T = psi(log(lambda / rho)) / rho, differentiated in log rho.
+    first, second, third = (
+        -(psi[0] + psi[1]),
+        psi[0] + 2.0 * psi[1] + psi[2],
+        -(psi[0] + 3.0 * psi[1] + 3.0 * psi[2] + psi[3]),
+    )
+    d = -first / rho**2
+    d_1 = -(second - first) / (2.0 * rho**3)
+    d_12 = -(third - 3.0 * second + 2.0 * first) / (6.0 * rho**4)
+    r_1 = rho**2 * d / (1.0 - rho**2 * d)
+    d_1, d_12 = (1.0 + r_1) * d_1, (1.0 + r_1) ** 2 * d_12
+    squares = np.array([rho**2, 2.0 * rho * r_1])
+    top = squares[0] ** 2 * d
+    top_1 = squares[0] * (squares[1] * d + squares[0] * d_1)
+    top_12 = squares[1] ** 2 * d + 2.0 * squares[0] * squares[1] * d_1 + squares[0] ** 2 * d_12
+    rest = 1.0 - rho**2 * d
+    rest_1 = -rho * (r_1 * d + rho * d_1)
+    rest_12 = -(r_1**2 * d + 2.0 * rho * r_1 * d_1 + rho**2 * d_12)
+    mixed = top_12 / rest - 2.0 * top_1 * rest_1 / rest**2
+    return float(mixed - top * rest_12 / rest**2 + 2.0 * top * rest_1**2 / rest**3)
+
+
+class _Perturbed(NamedTuple):
+    """The problem at another ridge, or with a penalty on the test error."""
+
     resolvent: Array
     slope: Array
     unexplained: float
     influences: tuple[_Influence, _Influence]
 
 
-def _at_ridge(base: Uniform, ridge: float) -> _AtRidge:
+def _perturbed(base: Uniform, profile: Array, penalty: float) -> _Perturbed:
+    """Resolvent and influences at ``L = profile + penalty R^{-2}`` with ``R`` that of the setting.
+
+    To first order the penalty adds fresh samples of vanishing weight, whose own share is taken out again
+    of what one sample sees.
+    """
     setting, grid, finite = base.setting, base.grid, base.finite_rank
-    state = base.at_ridge(ridge)
+    shift = penalty * base.state.resolvent**-2
+    start = base.state.resolvent, base.state.omega
+    state = base.equations.solve(profile + shift, start, positive=True)
+    seen = 1.0 / (1.0 / state.resolvent - shift)
     response = finite.response(state, finite.source(state.resolvent, grid.labels.mean, base.extra_labels))
     t, t_weights = gauss_hermite(TEACHER_NODES)
     noise, noise_weights = gauss_hermite(NOISE_NODES)
@@ -128,7 +215,7 @@ def _at_ridge(base: Uniform, ridge: float) -> _AtRidge:
     predicted = (response @ finite.functions)[:, None] + (response @ finite.extras[0])[:, None] * t
     error = (setting.target_function(teacher) - predicted)[:, :, None] + setting.noise_std * noise
     inner = np.outer(t_weights, noise_weights)
-    samples = _Influence(state.resolvent[:, None, None] * error**2, grid.q_weights, inner, setting.n_ridge)
+    samples = _Influence(seen[:, None, None] * error**2, grid.q_weights, inner, setting.n_ridge)
     z, z_weights = gauss_hermite(ROW_NODES)
     size = grid.law.weights * np.sqrt(state.omega)
     mean, learnt, rest = response.reshape(3, -1) / size
@@ -138,4 +225,4 @@ def _at_ridge(base: Uniform, ridge: float) -> _AtRidge:
     neurons = _Influence(row**2, grid.law.weights, np.outer(z_weights, z_weights), setting.width)
     slope = base.equations.tangent(state, np.ones_like(state.resolvent))[0]
     unexplained = float(grid.q_weights @ np.sum(inner * error**2, axis=(1, 2)))
-    return _AtRidge(state.resolvent, slope, unexplained, (samples, neurons))
+    return _Perturbed(state.resolvent, slope, unexplained, (samples, neurons))

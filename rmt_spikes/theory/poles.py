@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from dataclasses import dataclass
+from functools import cache, partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +17,9 @@ from rmt_spikes.theory.real_curve import CurvePoint, RealCurve
 
 Array = NDArray[np.float64]
 
+NEWTON_STEPS = 8
+CLOSE = 1e-11
+
 
 @dataclass(frozen=True, eq=False)
 class Pole:
@@ -25,9 +30,9 @@ class Pole:
     point
         Where it is.
     vector
-        ``E^{1/2} xi`` with ``xi`` the null vector of ``1 + E^{1/2} S E^{1/2}``, on the two blocks of nodes.
+        Null vector of ``J + S``, of any norm, on the three blocks of nodes.
     slope
-        Derivative in ``z`` of the eigenvalue that vanishes, positive.
+        Quadratic form of `vector` in the derivative of ``J + S`` in ``z``, positive.
     """
 
     point: CurvePoint
@@ -74,19 +79,79 @@ def upper_spectrum(equations: FixedPoint, finite_rank: FiniteRank, top: float) -
     points = curve.follow(_far(curve, finite_rank, 4.0 * top))
     edge = curve.edge(points)
     points[-1] = edge
-    spectra = [finite_rank.margins(point.state) for point in points]
+
+    @cache
+    def margins(i: int) -> Array:
+        return finite_rank.margins(points[i].state)
+
+    def below(k: int, i: int) -> float:
+        return float(margins(i)[k] < 0.0)
+
+    last = len(points) - 1
     poles = []
-    for k in range(int(np.sum(spectra[-1] < 0.0))):
-        first = next(i for i, values in enumerate(spectra) if values[k] < 0.0)
+    for k in range(int(np.sum(margins(last) < 0.0))):
+        # Each margin falls on the way down: where it changes sign is found by bisection.
+        i = 1 + bisect_left(range(1, last), 1.0, key=partial(below, k))
+        try:
+            pole = _pole_between(curve, finite_rank, (points[i - 1], points[i]), k)
+        except ConvergenceError:
+            pole = _pole_by_margin(curve, finite_rank, (points[i - 1], points[i]), k)
+        poles.append(pole)
+    return UpperSpectrum(edge, tuple(sorted(poles, key=lambda pole: -pole.point.eigenvalue)), margins(last))
 
-        def eigenvalue(point: CurvePoint, k: int = k) -> float:
-            return float(finite_rank.margins(point.state)[k])
 
-        point = curve.zero(points[first - 1], points[first], eigenvalue)
-        vector = finite_rank.spectrum(point.state)[1][:, k]
-        slope = finite_rank.slope(point.state, point.tangent, vector)
-        poles.append(Pole(point, vector, slope / (point.eigenvalue * point.log_eigenvalue_slope)))
-    return UpperSpectrum(edge, tuple(sorted(poles, key=lambda pole: -pole.point.eigenvalue)), spectra[-1])
+def _pole_between(
+    curve: RealCurve,
+    finite_rank: FiniteRank,
+    bracket: tuple[CurvePoint, CurvePoint],
+    k: int,
+) -> Pole:
+    """Zero of margin `k` by Newton's method on the point and the null vector together.
+
+    Raises
+    ------
+    ConvergenceError
+        If it leaves the bracket, does not converge, or ends at another pole.
+    """
+    high, low = bracket[0].eigenvalue, bracket[1].eigenvalue
+    # Below the pole its margin stands apart, above it may be lost among those of no pole.
+    point = bracket[1]
+    vector = finite_rank.spectrum(point.state)[1][:, k]
+    for _ in range(NEWTON_STEPS):
+        total, slope = finite_rank.total(point.state), finite_rank.total_slope(point.state, point.tangent)
+        step = -float(vector @ total @ vector) / float(vector @ slope @ vector)
+        if abs(step) < CLOSE:
+            break
+        try:
+            vector = np.asarray(np.linalg.solve(total, slope @ vector))
+        except np.linalg.LinAlgError:
+            break
+        vector = np.asarray(vector / np.linalg.norm(vector))
+        moved = curve.advance(point, step)
+        if not low <= moved.eigenvalue <= high:
+            raise ConvergenceError("a pole was not found", residual=abs(step), last=point)
+        point = moved
+    else:
+        raise ConvergenceError("a pole was not found", residual=abs(step), last=point)
+    if np.argmin(np.abs(finite_rank.margins(point.state))) != k:
+        raise ConvergenceError("a pole was found twice", residual=abs(step), last=point)
+    return _pole(finite_rank, point, vector)
+
+
+def _pole_by_margin(
+    curve: RealCurve, finite_rank: FiniteRank, bracket: tuple[CurvePoint, CurvePoint], k: int
+) -> Pole:
+    """Zero of margin `k` by bracketing."""
+    point = curve.zero(*bracket, lambda point: float(finite_rank.margins(point.state)[k]))
+    return _pole(finite_rank, point, finite_rank.spectrum(point.state)[1][:, k])
+
+
+def _pole(finite_rank: FiniteRank, point: CurvePoint, vector: Array) -> Pole:
+    slope = finite_rank.slope(point.state, point.tangent, vector)
+    slope /= point.eigenvalue * point.log_eigenvalue_slope
+    if not slope > 0.0:
+        raise ConvergenceError("a pole has a residue of the wrong sign", residual=abs(slope), last=point)
+    return Pole(point, vector, slope)
 
 
 def _far(curve: RealCurve, finite_rank: FiniteRank, z: float) -> CurvePoint:

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rmt_spikes.errors import DomainError
 from rmt_spikes.setting import Setting
-from rmt_spikes.theory.branch_cut import BranchCut
 from rmt_spikes.theory.bulk import Bulk
 from rmt_spikes.theory.closed_form import ClosedForm
 from rmt_spikes.theory.equivalent import BulkEquivalent
 from rmt_spikes.theory.latent import Realisation
 from rmt_spikes.theory.limits import limit_losses, regime, regime_degree
-from rmt_spikes.theory.results import Certificate, Losses, Prediction
+from rmt_spikes.theory.results import EDGE_TOLERANCE, Certificate, Losses, Prediction
 from rmt_spikes.theory.spikes import (
     closed_form_spikes,
     closed_form_thresholds,
@@ -24,10 +24,36 @@ from rmt_spikes.theory.spikes import (
 )
 from rmt_spikes.theory.uniform import Uniform, neglected
 
+if TYPE_CHECKING:
+    from rmt_spikes.theory.precise.results import PrecisePrediction
+
 Array = NDArray[np.float64]
 
+LEAST_DIGITS, MOST_DIGITS = 16, 300
 METHODS = ("uniform", "closed_form", "limit")
 FEATURES = ("corrected", "isotropic", "published")
+
+
+@overload
+def predict(
+    setting: Setting,
+    *,
+    method: str | None = None,
+    features: str = "corrected",
+    given: Realisation | None = None,
+    digits: None = None,
+) -> Prediction: ...
+
+
+@overload
+def predict(
+    setting: Setting,
+    *,
+    method: str | None = None,
+    features: str = "corrected",
+    given: Realisation | None = None,
+    digits: int,
+) -> PrecisePrediction: ...
 
 
 def predict(
@@ -36,7 +62,8 @@ def predict(
     method: str | None = None,
     features: str = "corrected",
     given: Realisation | None = None,
-) -> Prediction:
+    digits: int | None = None,
+) -> Prediction | PrecisePrediction:
     """Predict the spectrum, the spikes and the losses of a setting.
 
     Parameters
@@ -44,10 +71,10 @@ def predict(
     setting
         What is predicted.
     method
-        ``"uniform"`` (default): one resolvent for every step size. ``"closed_form"``: bulk of the
-        untrained features, latent part kept to all orders, finite ``n``; good while the shift ``s`` is
-        small. ``"limit"``: the losses are those of ``n -> infinity`` in the regime of the step exponent;
-        bulk and spikes as in the closed form.
+        ``"uniform"`` (default): one resolvent for every step size. ``"closed_form"`` (default with
+        `digits`): bulk of the untrained features, latent part kept to all orders, finite ``n``; good while
+        the shift ``s`` is small. ``"limit"``: the losses are those of ``n -> infinity`` in the regime of the
+        step exponent; bulk and spikes as in the closed form.
     features
         ``"corrected"``: spike ``k`` carries the heat-evolved monomial. ``"published"``: the bare monomial,
         without the growth of the rows. ``"isotropic"``: corrected, but for rows that grow in all directions
@@ -55,16 +82,21 @@ def predict(
     given
         Realised latent variables, such as ``observation.latent``. They replace the limits: the norm and
         cosine of the learnt direction, the energy of the residual and the readout weights, and, where
-        present, the latent variables and labels of the second batch. Not for ``"limit"``.
+        present, the latent variables and labels of the second batch. Not for ``"limit"``, nor with `digits`.
+    digits
+        Number of significant digits, 16 to 300: the closed form in higher precision, as `mpmath` numbers
+        with enclosures (docs/precision.md). None for double precision.
 
     Returns
     -------
-    Prediction
+    Prediction, or PrecisePrediction when `digits` are asked for
+        The two have the same attributes.
 
     Raises
     ------
     DomainError
-        For an unknown method or features, or a setting the method does not cover.
+        For an unknown method or features, a setting the method does not cover, or digits of another method
+        than the closed form.
     ConvergenceError
         If the result fails its own certificate.
 
@@ -72,10 +104,12 @@ def predict(
     -----
     docs/theory.md sections 2 to 7.
     """
-    method = choice("method", METHODS[0] if method is None else method, METHODS)
+    method = choice("method", _default_method(digits) if method is None else method, METHODS)
     features = choice("features", features, FEATURES)
     if given is not None:
         check_realisation(setting, given, method)
+    if digits is not None:
+        return _precise_prediction(setting, method, features, given, digits)
     if method == "uniform":
         uniform = Uniform(setting, features, given)
         bulk, spikes, losses = uniform.bulk, uniform_spikes(uniform), uniform.losses()
@@ -100,6 +134,29 @@ def predict(
         limits=_limits(setting),
         certificate=certificate,
     )
+
+
+def _default_method(digits: int | None) -> str:
+    return "uniform" if digits is None else "closed_form"
+
+
+def _precise_prediction(
+    setting: Setting, method: str, features: str, given: Realisation | None, digits: int
+) -> PrecisePrediction:
+    if type(digits) is not int or not LEAST_DIGITS <= digits <= MOST_DIGITS:
+        raise DomainError("digits", f"must be an integer from {LEAST_DIGITS} to {MOST_DIGITS}", digits)
+    if method != "closed_form":
+        advice = f"the method {method!r} is solved in double precision"
+        raise DomainError("digits", "must be left out unless the method is 'closed_form'", digits, advice)
+    if given is not None:
+        raise DomainError(
+            "given", "must be None with digits: a realisation is known in double precision", "one"
+        )
+    # Ball arithmetic is loaded when it is asked for.
+    from rmt_spikes.theory.precise.prediction import predict_precisely
+
+    approximate = singular_value_bulk(BulkEquivalent.of(setting))
+    return predict_precisely(setting, _printed(features), digits, approximate)
 
 
 def predict_losses(
@@ -250,6 +307,8 @@ def _limits(setting: Setting) -> dict[str, Losses] | None:
 
 def _closed_form_certificate(solution: ClosedForm, bulk: Bulk) -> Certificate:
     """Check the solution against the defining equations, written out anew."""
+    from rmt_spikes.theory.precise.certificate import edge_error
+
     equivalent = solution.equivalent
     middles = bulk.edges.mean(axis=1) ** 2
     kappa, g = equivalent.boundary_value(middles)
@@ -263,18 +322,26 @@ def _closed_form_certificate(solution: ClosedForm, bulk: Bulk) -> Certificate:
         abs(equivalent.kappa(point.g) - point.kappa) * point.g,
     ]
     density = equivalent.eigenvalue_density(middles)
-    return Certificate(mass=bulk.mass, residual=max(residuals), imaginary_part=float(density.min()))
+    return Certificate(
+        mass=bulk.mass,
+        residual=max(residuals),
+        imaginary_part=float(density.min()),
+        edge_error=edge_error(equivalent.linear, equivalent.tail, solution.setting, bulk.edges),
+    )
 
 
 def _uniform_certificate(solution: Uniform) -> Certificate:
     bulk, upper = solution.bulk, solution.upper
-    middles = bulk.edges.mean(axis=1) ** 2
-    values, residual = BranchCut(solution.equations).resolvent(middles)
+    squares = bulk.edges**2
+    lower, higher = squares[squares[:, 0] > 0.0, 0], squares[:, 1]
+    inside = [lower * (1.0 + EDGE_TOLERANCE), squares.mean(axis=1), higher * (1.0 - EDGE_TOLERANCE)]
+    values, residual = solution.cut.resolvent(np.sort(np.concatenate(inside)))
     residuals = [residual, solution.state.residual, upper.edge.state.residual]
     residuals += [pole.point.state.residual for pole in upper.poles]
     return Certificate(
         mass=bulk.mass,
         residual=max(residuals),
         imaginary_part=float(values.imag.min() / np.pi),
+        edge_error=EDGE_TOLERANCE,
         neglected=neglected(solution),
     )

@@ -21,6 +21,7 @@ from rmt_spikes.theory.fixed_point import TOLERANCE, FixedPoint, State
 Array = NDArray[np.float64]
 
 NEWTON_STEPS = 12
+LOOSE = 1e-6
 CURVE_STEPS = 400
 LONGEST_STEP = 1.0
 SHORTEST_STEP = 1e-9
@@ -88,13 +89,15 @@ class RealCurve:
         normal[-1] = 1.0
         return self.solve(position, normal, math.log(z), along * normal)
 
-    def solve(self, start: Array, normal: Array, level: float, along: Array) -> CurvePoint:
+    def solve(
+        self, start: Array, normal: Array, level: float, along: Array, tolerance: float = TOLERANCE
+    ) -> CurvePoint:
         """Newton's method on the equations and the plane ``<normal, position> = level``.
 
         Raises
         ------
         ConvergenceError
-            If the residual does not fall below ``1e-12`` (or to its rounding error, below ``1e-8``) in
+            If the residual does not fall below `tolerance` (or to its rounding error, below ``1e-8``) in
             12 steps.
         """
         equations = self.equations
@@ -117,7 +120,7 @@ class RealCurve:
             matrix[:size, :size] = equations.jacobian(state, part)
             matrix[:n_q, size] = -x[:n_q] * x[size]
             matrix[size] = plane
-            done = residual < TOLERANCE or (residual < 1e4 * TOLERANCE and residual >= 0.5 * previous)
+            done = residual < tolerance or (residual < 1e4 * TOLERANCE and residual >= 0.5 * previous)
             right = np.append(np.zeros(size), 1.0) if done else -defect
             try:
                 solution = np.linalg.solve(matrix, right)
@@ -135,6 +138,8 @@ class RealCurve:
     def follow(self, point: CurvePoint) -> list[CurvePoint]:
         """Points of the curve from one outside the bulk until just after ``z`` has turned back.
 
+        They serve as brackets, and are solved to ``1e-6`` only.
+
         Raises
         ------
         ConvergenceError
@@ -147,8 +152,7 @@ class RealCurve:
             if last.log_eigenvalue_slope * sign <= 0.0:
                 return points
             try:
-                level = self.inner(last.direction, last.position) + step
-                new = self.solve(last.position + step * last.direction, last.direction, level, last.direction)
+                new = self.advance(last, step, LOOSE)
                 turned = self.inner(new.direction, last.direction)
             except ConvergenceError:
                 turned = -1.0
@@ -180,21 +184,30 @@ class RealCurve:
             except ConvergenceError:
                 chord = high.position - low.position
                 step = 0.25 * math.sqrt(self.inner(chord, chord))
-                middle = self._advance(low, step)
+                middle = self._shortened(low, step)
                 if math.copysign(1.0, value(middle)) == sign:
                     high = middle
                 else:
                     low = middle
         return self._zero_over_chord(low, high, value)
 
-    def _advance(self, point: CurvePoint, step: float) -> CurvePoint:
+    def advance(self, point: CurvePoint, step: float, tolerance: float = TOLERANCE) -> CurvePoint:
+        """Point a step along the curve, ahead or back.
+
+        Raises
+        ------
+        ConvergenceError
+            If the curve is lost.
+        """
+        start, direction = point.position + step * point.direction, point.direction
+        level = self.inner(direction, point.position) + step
+        return self.solve(start, direction, level, direction, tolerance)
+
+    def _shortened(self, point: CurvePoint, step: float) -> CurvePoint:
         """Point a step further along the curve, shortened until Newton's method finds it."""
         while True:
-            level = self.inner(point.direction, point.position) + step
             try:
-                return self.solve(
-                    point.position + step * point.direction, point.direction, level, point.direction
-                )
+                return self.advance(point, step)
             except ConvergenceError:
                 step *= 0.3
                 if step < SHORTEST_STEP:
@@ -207,13 +220,13 @@ class RealCurve:
 
         def along(share: float) -> float:
             if share not in found:
-                found[share] = self._between(low, high, share)
+                found[share] = self.between(low, high, share)
             return value(found[share])
 
         root = float(brentq(along, 0.0, 1.0, xtol=1e-13, rtol=1e-12))
         return found[root]
 
-    def _between(self, low: CurvePoint, high: CurvePoint, share: float) -> CurvePoint:
+    def between(self, low: CurvePoint, high: CurvePoint, share: float) -> CurvePoint:
         """Point over a share of the chord between two points, from a cubic through both."""
         chord = high.position - low.position
         length = math.sqrt(self.inner(chord, chord))

@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from rmt_spikes.errors import ConvergenceError
 from rmt_spikes.setting import Setting
 from rmt_spikes.theory.anisotropy import anisotropy, direction_levels
 from rmt_spikes.theory.branch_cut import BranchCut
@@ -22,6 +23,8 @@ from rmt_spikes.theory.real_curve import lower_edge
 from rmt_spikes.theory.results import Losses
 
 Array = NDArray[np.float64]
+
+START_SHARES = (1e-3, 1e-4, 1e-5, 1e-6, 1e-7)
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,25 +90,40 @@ class Uniform:
         setting, overlap = self.setting, self.latent.initial_overlap
         nothing = np.zeros_like(grid.mean)
         mean = grid.mean
-        extras = [(nothing, nothing, grid.linear), (math.sqrt(2.0 / setting.d) * grid.norm, nothing, nothing)]
-        if setting.output_scale == "standard":
+        norm = math.sqrt(2.0 / setting.d) * grid.norm
+        if setting.output_scale == "mean_field":
+            extras: list[tuple[Array, ...]] = [(nothing, nothing, grid.linear), (norm, nothing, nothing)]
+            functions = np.concatenate([mean, grid.linear * grid.q, nothing])
+        else:
             own = grid.law.nodes[:, None] * grid.linear / math.sqrt(setting.width)
-            mean = mean + overlap * own * grid.q
-            extras.append((math.sqrt(1.0 - overlap**2) * own, nothing, nothing))
-        functions = np.concatenate([mean, grid.linear * grid.q, nothing])
+            along_teacher, along_rest = self.initial_components
+            extras = [
+                (along_teacher * own, nothing, grid.linear, nothing),
+                (norm, nothing, nothing, nothing),
+                (along_rest * own, nothing, nothing, grid.linear),
+            ]
+            functions = np.concatenate(
+                [mean + overlap * own * grid.q, grid.linear * grid.q, nothing, nothing]
+            )
         return functions, np.array([np.concatenate(extra) for extra in extras])
+
+    @property
+    def initial_components(self) -> tuple[float, float]:
+        """Components of the initial readout's direction along ``t`` and beyond ``q`` and ``t``.
+
+        Readout and teacher are orthogonal: what they share along ``beta`` they undo off it.
+        """
+        cosine, overlap = self.latent.beta_cosine, self.latent.initial_overlap
+        sine = math.sqrt(max(1.0 - cosine**2, 1e-300))
+        rest = math.sqrt(max(1.0 - overlap**2, 0.0))
+        along_teacher = max(-rest, min(rest, -cosine * overlap / sine))
+        return along_teacher, math.sqrt(rest**2 - along_teacher**2)
 
     @cached_property
     def extra_labels(self) -> Array:
         """Components of the labels along the extra sample variables, shape ``(n_extras, n_q)``."""
         labels = np.zeros((len(self.finite_rank.extras), self.grid.q.size))
         labels[0] = self.grid.labels.linear
-        if self.setting.output_scale == "standard":
-            cosine, overlap = self.latent.beta_cosine, self.latent.initial_overlap
-            sine = math.sqrt(max(1.0 - cosine**2, 1e-300))
-            # Readout and teacher are orthogonal: what they share along beta they undo off it.
-            correlation = -cosine * overlap / (sine * math.sqrt(1.0 - overlap**2))
-            labels[2] = max(-1.0, min(1.0, correlation)) * self.grid.labels.linear
         return labels
 
     @cached_property
@@ -123,9 +141,16 @@ class Uniform:
         """Upper edge and poles."""
         weights = self.grid.law.weights
         gamma = self.setting.gamma
-        sizes = np.concatenate([self.setting.width * weights, gamma * weights, gamma * weights])
+        sizes = np.concatenate(
+            [self.setting.width * weights, *[gamma * weights] * self.finite_rank.directions]
+        )
         latent_size = sizes @ (self.finite_rank.functions**2 @ self.grid.q_weights)
         return upper_spectrum(self.equations, self.finite_rank, latent_size + self.untrained.edges[-1, 1])
+
+    @cached_property
+    def cut(self) -> BranchCut:
+        """Resolvent inside the bulk."""
+        return BranchCut(self.equations)
 
     @cached_property
     def bulk(self) -> Bulk:
@@ -133,22 +158,30 @@ class Uniform:
         high = self.upper.edge.eigenvalue
         low = 0.0
         if not self.untrained.reaches_zero:
-            ridge = 1e-3 * float(self.untrained.edges[0, 0])
             rows = self.untrained.rank * self.untrained.ratio < 1.0 - 1e-12
             columns = self.untrained.rank < 1.0 - 1e-12
             signs = (-1.0 if rows else 1.0, 1.0 if columns else -1.0)
-            low = lower_edge(self.equations, self.at_ridge(ridge), ridge, signs).eigenvalue
-        cut = BranchCut(self.equations)
+            low = self._lower_edge(signs)
         untrained = self.untrained.edges.ravel()
-        edges = np.sqrt(cut.support(low, high, 0.5 * (untrained[1:-1:2] + untrained[2::2])))
+        edges = np.sqrt(self.cut.support(low, high, 0.5 * (untrained[1:-1:2] + untrained[2::2])))
 
         def density(x: Array) -> Array:
-            values, _ = cut.resolvent(x**2)
+            values, _ = self.cut.resolvent(x**2)
             return np.asarray(2.0 * x * values.imag / (np.pi * self.setting.ridge_ratio))
 
         return Bulk(
             edges=edges, atom_at_zero=self.untrained.atom_at_zero, density_inside=density, direct=False
         )
+
+    def _lower_edge(self, signs: tuple[float, float]) -> float:
+        """Lowest edge of a bulk that does not reach zero, which a step may have brought far down."""
+        for share in START_SHARES:
+            ridge = share * float(self.untrained.edges[0, 0])
+            try:
+                return lower_edge(self.equations, self.at_ridge(ridge), ridge, signs).eigenvalue
+            except ConvergenceError as error:
+                last = error
+        raise last
 
     def at_ridge(self, ridge: float) -> State:
         """Solve the equations at a positive ridge."""
@@ -183,7 +216,7 @@ class Uniform:
         slope = self.functional_slope(state, np.ones_like(state.resolvent))
         test = -self.functional_slope(state, state.resolvent**-2)
         if self.given is not None and self.given.q is not None:
-            test += self._own_error(self._fresh_grid()) - self._own_error(self.grid)
+            test += self.own_error(self._fresh_grid()) - self.own_error(self.grid)
         return Losses(objective=ridge * self.functional(state), train=-(ridge**2) * slope, test=test)
 
     def _fresh_grid(self) -> LatentGrid:
@@ -191,7 +224,7 @@ class Uniform:
         fresh = latent_grid(self.setting, self.latent, finite=True)
         return latent_grid(self.setting, self.latent, law=self.grid.law, q_rule=(fresh.q, fresh.q_weights))
 
-    def _own_error(self, grid: LatentGrid) -> float:
+    def own_error(self, grid: LatentGrid) -> float:
         """Squared error on the samples of `grid` of what the latent variables predict.
 
         The derivative that gives the test loss counts it for the samples that were trained on, left out one

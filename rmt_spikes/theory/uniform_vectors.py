@@ -83,13 +83,14 @@ def right_profile(solution: Uniform, pole: Pole, alpha: Array) -> Array:
     omega = 1.0 / (1.0 + noise @ weighted + equations.level_weights @ own)
     neurons = pole.vector[: equations.a_weights.size]
     functions = [moments.first, math.sqrt(2.0 / setting.d) * moments.norm]
-    modes = [pole.vector @ finite.functions, *(pole.vector @ extra for extra in finite.extras[1:])]
+    modes = [pole.vector @ finite.functions, pole.vector @ finite.extras[1]]
     total = np.zeros(alpha.size)
     if finite.coupling is not None:
         overlap = variables.initial_overlap
         direct = alpha[:, None] * moments.linear / math.sqrt(setting.width)
         functions[0] = functions[0] + overlap * direct * grid.q
-        functions.append(math.sqrt(1.0 - overlap**2) * direct)
+        functions += [share * direct for share in solution.initial_components]
+        modes += [pole.vector @ finite.extras[0], pole.vector @ finite.extras[2]]
         y = equations.over_levels(y_cross)
         total -= alpha * (y @ (grid.law.nodes * neurons)) / setting.width
     for function, mode in zip(functions, modes, strict=True):

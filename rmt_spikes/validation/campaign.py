@@ -1,107 +1,29 @@
-"""Run a case: predict, simulate what is not stored yet, compare, and try the wrong theories."""
+"""Run a case: predict, simulate what is not stored yet, condition, compare, and try the wrong theories."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import replace
 from functools import partial
-from typing import Any, NamedTuple
-
-from threadpoolctl import threadpool_limits
 
 from rmt_spikes.errors import CaseError, ConvergenceError, DomainError
 from rmt_spikes.setting import Setting
 from rmt_spikes.simulation import Trial
-from rmt_spikes.simulation.memory import check_memory, trial_bytes
-from rmt_spikes.simulation.trial import run_trial
 from rmt_spikes.theory import Prediction, predict
-from rmt_spikes.validation.case import Case, LossFigure, NegativeControl, Point
-from rmt_spikes.validation.compare import Comparison, Row, judge, matches, measure
+from rmt_spikes.validation.assessment import Expectation, assess, open_rows, trials_wanted
+from rmt_spikes.validation.case import Case, Point
+from rmt_spikes.validation.case_tables import LossFigure, NegativeControl
+from rmt_spikes.validation.compare import Evidence, judge
+from rmt_spikes.validation.conditional import Condition, condition_on, predict_given
+from rmt_spikes.validation.controls import WRONG_THEORIES, predict_wrongly
 from rmt_spikes.validation.executor import work_through
-from rmt_spikes.validation.statistics import CONFIDENCE, Verdict, overall
-from rmt_spikes.validation.store import Store, fingerprint
+from rmt_spikes.validation.progress import OnProgress, Progress
+from rmt_spikes.validation.results import CaseResult
+from rmt_spikes.validation.schedule import Batch, provide
+from rmt_spikes.validation.statistics import Verdict, overall
+from rmt_spikes.validation.store import Store
 
-TOP = 5
-FEWEST_TEST_SAMPLES = 8000
-
-
-class Progress(NamedTuple):
-    """Where a campaign is: what it does, and how many of how many (predictions, trials, figures) are done."""
-
-    stage: str
-    done: int
-    total: int
-
-
-OnProgress = Callable[[Progress], None]
-
-
-@dataclass(frozen=True, kw_only=True)
-class PointResult:
-    """One setting of a case: prediction (None with the reason in `error`), trials and comparison."""
-
-    point: Point
-    prediction: Prediction | None
-    error: str | None
-    trials: tuple[Trial, ...] = field(repr=False)
-    comparison: Comparison
-
-    @property
-    def verdict(self) -> Verdict:
-        """Verdict on the point."""
-        return self.comparison.verdict
-
-
-@dataclass(frozen=True, kw_only=True)
-class ControlResult:
-    """A wrong theory and how it fared; it is `rejected` when a row disagrees."""
-
-    control: NegativeControl
-    point: Point
-    comparison: Comparison
-
-    @property
-    def rejected(self) -> bool:
-        """Whether the comparison could tell that the theory is wrong."""
-        return self.comparison.verdict == "disagrees"
-
-
-@dataclass(frozen=True, kw_only=True)
-class CaseResult:
-    """What came out of a case; `figure_trials` has the trials by number of the figure and of the panel."""
-
-    case: Case
-    points: tuple[PointResult, ...]
-    controls: tuple[ControlResult, ...]
-    figure_trials: dict[tuple[int, int], tuple[Trial, ...]] = field(repr=False)
-
-    @property
-    def verdict(self) -> Verdict:
-        """Verdict on the case: agreement counts only when every wrong theory was rejected."""
-        verdict = overall([result.verdict for result in self.points])
-        if verdict == "agrees" and not all(control.rejected for control in self.controls):
-            return "inconclusive"
-        return verdict
-
-
-class _Task(NamedTuple):
-    setting: Setting
-    seed: int
-    trial: int
-    keep_vectors: bool
-
-    @property
-    def options(self) -> dict[str, Any]:
-        # The defaults of `simulate`, so that any trial of a report is a trial of that command.
-        return {
-            "top": min(TOP, self.setting.width, self.setting.n_ridge),
-            "test_samples": max(FEWEST_TEST_SAMPLES, 2 * self.setting.n_ridge),
-            "keep_vectors": self.keep_vectors,
-        }
-
-    @property
-    def key(self) -> str:
-        return fingerprint(self.setting, **self.options)
+Predictor = Callable[[Setting], Prediction]
 
 
 def run(
@@ -125,7 +47,7 @@ def run(
     scheduler
         Address of a dask scheduler, which then takes the place of local processes.
     on_progress
-        Called as trials finish.
+        Called as the work goes on.
 
     Returns
     -------
@@ -138,135 +60,173 @@ def run(
         If a setting of the case cannot be predicted or the store fails.
     """
     points = case.points()
-    predictions, wrong = _predict_all(case, points, on_progress)
-    plan = {("point", i, 0): _tasks(point, case.trials, False) for i, point in enumerate(points)}
+    expectations, wrong = _expect_all(case, points, on_progress)
+    conditions = _Conditions(case, jobs, scheduler, on_progress)
+    while True:
+        batches = _batches(case, points)
+        trials = provide(
+            batches,
+            store,
+            jobs=jobs,
+            scheduler=scheduler,
+            judge=None if on_progress is None else partial(_judge_so_far, case, expectations),
+            on_progress=on_progress,
+            case=case.name,
+        )
+        evidence = [
+            Evidence(trials=trials["point", i], untrained=trials.get(("untrained", i), ()))
+            for i in range(len(points))
+        ]
+        evidence = conditions.given(points, evidence, case.features)
+        counts = [trials_wanted(case, *pair) for pair in zip(expectations, evidence, strict=True)]
+        if counts == [point.trials for point in points]:
+            break
+        points = [replace(point, trials=count) for point, count in zip(points, counts, strict=True)]
+    controls = []
+    for control, expectation in zip(case.negative_controls, wrong, strict=True):
+        place = _place(case, control, points)
+        shown = replace(evidence[place], given="none", conditional=())
+        if (features := _features_alone(control)) is not None:
+            (shown,) = conditions.given([points[place]], [shown], features)
+        controls.append((expectation, shown))
+    figures = {(key[1], key[2]): found for key, found in trials.items() if key[0] == "figure"}  # type: ignore[index]
+    return assess(case, points, expectations, evidence, controls, figures)
+
+
+def _judge_so_far(
+    case: Case, expectations: Sequence[Expectation], key: Hashable, trials: Sequence[Trial]
+) -> Verdict | None:
+    """Verdict on one point alone and unconditioned, for whoever watches; the report judges all together."""
+    match key:
+        case ("point", int(place)):
+            # An improvement needs the trials without a step as well.
+            alone = case.model_copy(update={"claims": [c for c in case.claims if c != "improvement"]})
+            rows = open_rows(alone, expectations[place], Evidence(trials=trials))
+            return overall([row.verdict for row in judge(rows, case.family_rate)]) if rows else None
+    return None
+
+
+def _batches(case: Case, points: Sequence[Point]) -> dict[Hashable, Batch]:
+    batches: dict[Hashable, Batch] = {}
+    for i, point in enumerate(points):
+        batches["point", i] = Batch(point, point.trials, gradient_error="gradient" in case.claims)
+        if "improvement" in case.claims:
+            still = replace(point, setting=point.setting.replace(step_size=0.0))
+            batches["untrained", i] = Batch(still, point.trials)
     for i, figure in enumerate(case.figures):
         if not isinstance(figure, LossFigure):
             # All figures keep the vectors, so that those of one setting share their trials.
             for j, point in enumerate(case.figure_points(figure)):
-                plan["figure", i, j] = _tasks(point, figure.trials, True)
-    _simulate([task for tasks in plan.values() for task in tasks], store, jobs, scheduler, on_progress)
-    trials = {place: _fetch(tasks, store) for place, tasks in plan.items()}
-    results = _compare(case, points, predictions, [trials["point", i, 0] for i in range(len(points))])
-    return CaseResult(
-        case=case,
-        points=tuple(results),
-        controls=tuple(
-            _try_wrong(case, results, control, prediction)
-            for control, prediction in zip(case.negative_controls, wrong, strict=True)
-        ),
-        figure_trials={(i, j): found for (kind, i, j), found in trials.items() if kind == "figure"},
-    )
+                batches["figure", i, j] = Batch(point, figure.trials, keep_vectors=True)
+    return batches
 
 
-def _predict_all(
+def _place(case: Case, control: NegativeControl, points: Sequence[Point]) -> int:
+    at = case.point_at(control.at, points=points)
+    return next(i for i, point in enumerate(points) if point is at)
+
+
+def _expect_all(
     case: Case, points: Sequence[Point], on_progress: OnProgress | None
-) -> tuple[list[Prediction | str], list[Prediction | str]]:
-    """Predictions of the points and of the wrong theories; the reason where there is none."""
-    work = [partial(_predict, point.setting) for point in points]
-    work += [partial(_predict_wrong, case.point_at(c.at), c) for c in case.negative_controls]
+) -> tuple[list[Expectation], list[Expectation]]:
+    """Predictions of the points and of the wrong theories."""
+    work: list[tuple[Point, Predictor, Predictor]] = [(p, *_right(case)) for p in points]
+    work += [(case.point_at(c.at, points=points), *_wrong(case, c)) for c in case.negative_controls]
     made = []
-    for done, predict_one in enumerate(work):
+    for done, (point, trained, untrained) in enumerate(work):
         if on_progress is not None:
-            on_progress(Progress("predicting", done, len(work)))
-        made.append(predict_one())
+            on_progress(Progress("predicting", done, len(work), case=case.name))
+        made.append(_expect(case, point, trained, untrained))
     return made[: len(points)], made[len(points) :]
 
 
-def _predict(setting: Setting, **options: Any) -> Prediction | str:
+def _expect(case: Case, point: Point, trained: Predictor, untrained: Predictor) -> Expectation:
     try:
-        return predict(setting, **options)
+        prediction = trained(point.setting)
+        if "improvement" not in case.claims:
+            return Expectation(prediction=prediction)
+        return Expectation(prediction=prediction, untrained=untrained(point.setting.replace(step_size=0.0)))
     except ConvergenceError as error:
-        return str(error)
+        return Expectation(prediction=None, error=str(error))
     except DomainError as error:
         raise CaseError(None, f"setting.{error.field}", error.reason) from None
 
 
-def _predict_wrong(point: Point, control: NegativeControl) -> Prediction | str:
-    options: dict[str, Any] = {"method": control.method}
-    if control.features is not None:
-        options["features"] = control.features
-    return _predict(point.setting.replace(**control.setting), **options)
+def _right(case: Case) -> tuple[Predictor, Predictor]:
+    def predictor(setting: Setting) -> Prediction:
+        return predict(setting, method=case.method, features=case.features)
+
+    return predictor, predictor
 
 
-def _tasks(point: Point, count: int, keep_vectors: bool) -> list[_Task]:
-    return [_Task(point.setting, point.seed, number, keep_vectors) for number in range(count)]
+def _wrong(case: Case, control: NegativeControl) -> tuple[Predictor, Predictor]:
+    """How a wrong theory predicts with and without a step; without one only the setting can be wrong."""
+    if control.theory is None:
+        method = control.method or case.method
+        features = control.features or case.features
+
+        def predictor(setting: Setting) -> Prediction:
+            return predict(setting.replace(**control.setting), method=method, features=features)
+
+        return predictor, predictor
+    theory = WRONG_THEORIES[control.theory]
+    options = {"method": case.method, "features": case.features}
+    plain = replace(theory, prediction=lambda prediction: prediction)
+    return (
+        lambda setting: predict_wrongly(theory, setting, **options),
+        lambda setting: predict_wrongly(plain, setting, **options),
+    )
 
 
-def _simulate(
-    tasks: Sequence[_Task], store: Store, jobs: int, scheduler: str | None, on_progress: OnProgress | None
-) -> None:
-    unique = dict.fromkeys((task.key, task.seed, task.trial) for task in tasks)
-    stored = {(key, seed): store.finished(key, seed) for key, seed, _ in unique}
-    missing = {(t.key, t.seed, t.trial): t for t in tasks if t.trial not in stored[t.key, t.seed]}
-    done, total = len(unique) - len(missing), len(unique)
-    if on_progress is not None:
-        on_progress(Progress("simulating", done, total))
-    # The largest first, so that no process is left with a long one at the end.
-    todo = sorted(missing.values(), key=lambda task: -trial_bytes(task.setting, task.options["test_samples"]))
-    if scheduler is None:
-        for setting, options in {task.key: (task.setting, task.options) for task in todo}.values():
-            samples = options["test_samples"]
-            check_memory(setting, trials=1, jobs=jobs, test_samples=samples, kept_vectors=TOP)
-    for task, trial in work_through(_one, todo, jobs, scheduler):
-        store.put(task.key, task.seed, task.setting, trial)
-        done += 1
-        if on_progress is not None:
-            on_progress(Progress("simulating", done, total))
+def _features_alone(control: NegativeControl) -> str | None:
+    """Features of a wrong theory that differs in nothing else: it can be conditioned as well."""
+    if control.theory is not None:
+        return WRONG_THEORIES[control.theory].features
+    return control.features if control.method is None and not control.setting else None
 
 
-def _one(task: _Task) -> tuple[_Task, Trial]:
-    # One BLAS thread whatever the executor: sums are taken in the same order, results are the same bits.
-    with threadpool_limits(limits=1):
-        trial = run_trial(task.setting, task.seed, task.trial, **task.options)
-    return task, trial
+class _Conditions:
+    """Conditional predictions, each made once."""
 
+    def __init__(self, case: Case, jobs: int, scheduler: str | None, on_progress: OnProgress | None) -> None:
+        self._case, self._jobs, self._scheduler, self._tell = case, jobs, scheduler, on_progress
+        self._known: dict[tuple[Setting, int, int, str], dict[str, float]] = {}
 
-def _fetch(tasks: Sequence[_Task], store: Store) -> tuple[Trial, ...]:
-    return tuple(store.get(tasks[0].key, tasks[0].seed, [task.trial for task in tasks]))
-
-
-def _compare(
-    case: Case,
-    points: Sequence[Point],
-    predictions: Sequence[Prediction | str],
-    trials: Sequence[tuple[Trial, ...]],
-) -> list[PointResult]:
-    tolerances = case.tolerance_map()
-    measured = [
-        [] if isinstance(prediction, str) else measure(prediction, found, case.claims, tolerances)
-        for prediction, found in zip(predictions, trials, strict=True)
-    ]
-    judged = iter(judge([row for rows in measured for row in rows], case.family_rate))
-    results = []
-    for point, prediction, found, rows in zip(points, predictions, trials, measured, strict=True):
-        failed = isinstance(prediction, str)
-        results.append(
-            PointResult(
-                point=point,
-                prediction=None if isinstance(prediction, str) else prediction,
-                error=str(prediction) if failed else None,
-                trials=found,
-                comparison=_comparison(case, [next(judged) for _ in rows]),
+    def given(self, points: Sequence[Point], evidence: Sequence[Evidence], features: str) -> list[Evidence]:
+        """Evidence with the predictions given each trial, where the case asks for them."""
+        case = self._case
+        if case.given == "none":
+            return list(evidence)
+        keys, todo = {}, []
+        for i, (point, shown) in enumerate(zip(points, evidence, strict=True)):
+            for j, trial in enumerate(shown.trials[: case.given_trials]):
+                keys[i, j] = (point.setting, point.seed, j, features)
+                if keys[i, j] not in self._known:
+                    todo.append(self._condition(trial, (i, j), point.setting, features))
+        for done, (place, values) in enumerate(
+            work_through(predict_given, todo, self._jobs, self._scheduler), start=1
+        ):
+            # A failed one leaves its trial out of the rows, which say so.
+            self._known[keys[place]] = {} if isinstance(values, str) else values
+            if self._tell is not None:
+                self._tell(Progress("conditioning", done, len(todo), case=case.name))
+        return [
+            replace(
+                shown,
+                given=case.given,
+                conditional=tuple(self._known[key] for (place, _), key in keys.items() if place == i),
             )
+            for i, shown in enumerate(evidence)
+        ]
+
+    def _condition(self, trial: Trial, place: tuple[int, int], setting: Setting, features: str) -> Condition:
+        case = self._case
+        return condition_on(
+            trial,
+            place,
+            setting,
+            given=case.given,
+            method=case.method,
+            features=features,
+            claims=case.claims,
         )
-    return results
-
-
-def _try_wrong(
-    case: Case, results: Sequence[PointResult], control: NegativeControl, prediction: Prediction | str
-) -> ControlResult:
-    result = next(r for r in results if r.point.setting == case.point_at(control.at).setting)
-    rows: list[Row] = []
-    if not isinstance(prediction, str):
-        everything = measure(prediction, result.trials, case.claims, case.tolerance_map())
-        rows = [row for row in everything if any(matches(row.quantity, p) for p in control.quantities)]
-    return ControlResult(
-        control=control, point=result.point, comparison=_comparison(case, judge(rows, case.family_rate))
-    )
-
-
-def _comparison(case: Case, rows: Sequence[Row]) -> Comparison:
-    return Comparison(
-        rows=tuple(rows), trials=case.trials, confidence=CONFIDENCE, family_rate=case.family_rate
-    )

@@ -8,104 +8,36 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from rmt_spikes.errors import CaseError, DomainError
 from rmt_spikes.setting import Setting, read_toml
-from rmt_spikes.validation.compare import CLAIMS, TOLERANCES, Tolerance
+from rmt_spikes.validation.case_tables import (
+    CaseFigure,
+    Claim,
+    FeatureFigure,
+    Finding,
+    LossFigure,
+    Name,
+    NegativeControl,
+    Precision,
+    Quick,
+    Rate,
+    Scaling,
+    Seed,
+    SpectrumFigure,
+    Sweep,
+    ToleranceTable,
+    Trials,
+)
+from rmt_spikes.validation.tolerance import DEFAULT_CLAIMS, TOLERANCES, Tolerance
 
 MAXIMUM_POINTS = 1000
 QUICK_CURVE_POINTS = 11
-BUILT_IN = ("headline",)
 
-Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
-Trials = Annotated[int, Field(ge=2, le=100_000, strict=True)]
-Seed = Annotated[int, Field(ge=0, le=2**63 - 1, strict=True)]
-Rate = Annotated[float, Field(gt=0.0, lt=1.0)]
-Claim = Literal["latent", "losses", "spikes", "alignment", "bulk"]
-
-
-class _Table(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class ToleranceTable(_Table):
-    """Tolerance of one claim (`compare.Tolerance`)."""
-
-    allowance: Annotated[float, Field(ge=0.0, le=1.0)]
-    margin: Annotated[float, Field(gt=0.0, le=1.0)]
-
-    @model_validator(mode="after")
-    def _the_margin_is_the_larger(self) -> Self:
-        self.tolerance()
-        return self
-
-    def tolerance(self) -> Tolerance:
-        """Return the tolerance for `compare`."""
-        return Tolerance(self.allowance, self.margin)
-
-
-class Quick(_Table):
-    """What `--quick` changes: the number of trials, and keys of every setting of the case."""
-
-    trials: Trials
-    setting: dict[str, Any] = {}
-
-
-class NegativeControl(_Table):
-    """A wrong theory that the comparison must reject, or it would prove nothing.
-
-    Attributes
-    ----------
-    name, meaning
-        What is wrong with it.
-    at
-        Swept keys that single out one point of the case.
-    features, method, setting
-        How the wrong prediction is made: arguments of `predict`, and keys that replace those of the setting.
-    quantities
-        Shell-style patterns of the quantities that are compared; one of them must come out `disagrees`.
-    """
-
-    name: Name
-    meaning: str
-    at: dict[str, Any]
-    features: Literal["corrected", "published"] | None = None
-    method: str | None = None
-    setting: dict[str, Any] = {}
-    quantities: Annotated[list[str], Field(min_length=1)] = ["*"]
-
-
-class SpectrumFigure(_Table):
-    """Histograms of singular values with bulk and spikes, one panel a value of the swept key."""
-
-    kind: Literal["spectrum"]
-    sweep: dict[str, list[Any]]
-    setting: dict[str, Any] = {}
-    trials: Annotated[int, Field(ge=1, le=1000, strict=True)] = 1
-
-
-class LossFigure(_Table):
-    """Losses against the swept key: theory on a dense grid, simulation where the case has points."""
-
-    kind: Literal["losses"]
-    against: str
-    quantities: list[Literal["objective", "train", "test"]] = ["train", "test"]
-    points: Annotated[int, Field(ge=2, le=1000, strict=True)] = 26
-
-
-class FeatureFigure(_Table):
-    """Left singular vectors of spikes against the latent variable of the samples."""
-
-    kind: Literal["features"]
-    setting: dict[str, Any] = {}
-    spikes: Annotated[list[Annotated[int, Field(ge=1, le=5, strict=True)]], Field(min_length=1)] = [1, 2]
-    trials: Annotated[int, Field(ge=2, le=1000, strict=True)] = 4
-
-
-CaseFigure = Annotated[SpectrumFigure | LossFigure | FeatureFigure, Field(discriminator="kind")]
+_Placed = TypeVar("_Placed", NegativeControl, Finding)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,15 +51,18 @@ class Point:
     seed
         Seed of its trials: that of the case plus the number of the point, so that points are independent.
     values
-        Swept keys and their values here.
+        Swept keys and their values here; in a case over a list of sizes, ``n``.
+    trials
+        Number of trials to begin with.
     """
 
     setting: Setting
     seed: int
     values: Mapping[str, Any]
+    trials: int
 
 
-class Case(_Table):
+class Case(BaseModel):
     """A declared validation: schema of the files in ``validation/cases``.
 
     Attributes
@@ -136,29 +71,50 @@ class Case(_Table):
         The name is used for files; the others head the report.
     seed, trials
         Of the simulations, for each point.
+    precision
+        When given, trials are added until it is met.
     claims
         Groups of quantities to compare.
+    method, features
+        Of the prediction, as for `predict`.
+    given
+        What predictions of losses, spikes and vectors take as given, trial by trial: ``none``,
+        ``first_stage`` or ``both_batches`` (`conditional.SHARPENED`). One prediction a trial: sharper.
+    given_trials
+        Number of trials that get one, the first of each point; all by default. The rows that use them have
+        no others.
     family_rate
         Bound on the probability that a correct theory disagrees anywhere in the case.
     setting, sweep
-        Keys of a setting, and lists of values over which some of them run (all combinations).
+        Keys of a setting, and lists or ranges of values over which some of them run (all combinations).
+    scaling
+        A list of `n` instead of a sweep, with every other size in proportion.
     tolerances
-        Replacements for the defaults of `compare`, by claim.
-    negative_controls, figures, quick
-        See the classes of these names.
+        Replacements for the defaults of `tolerance.TOLERANCES`, by claim.
+    negative_controls, findings, figures, quick
+        See the classes of these names in `case_tables`.
     """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: Name
     title: str
     description: str = ""
     seed: Seed = 0
     trials: Trials
-    claims: Annotated[list[Claim], Field(min_length=1)] = list(CLAIMS)  # type: ignore[arg-type]
+    precision: Precision | None = None
+    claims: Annotated[list[Claim], Field(min_length=1)] = list(DEFAULT_CLAIMS)  # type: ignore[arg-type]
+    method: Literal["uniform", "closed_form", "limit"] = "uniform"
+    features: Literal["corrected", "published", "isotropic"] = "corrected"
+    given: Literal["none", "first_stage", "both_batches"] = "none"
+    given_trials: Trials | None = None
     family_rate: Rate = 0.01
     setting: dict[str, Any]
-    sweep: dict[str, Annotated[list[Any], Field(min_length=1)]] = {}
+    sweep: Sweep = {}
+    scaling: Scaling | None = None
     tolerances: dict[Claim, ToleranceTable] = {}
     negative_controls: list[NegativeControl] = []
+    findings: list[Finding] = []
     figures: list[CaseFigure] = []
     quick: Quick | None = None
 
@@ -170,10 +126,20 @@ class Case(_Table):
             raise _case_error(error) from None
 
     @model_validator(mode="after")
-    def _everything_is_a_setting(self) -> Self:
+    def _everything_fits(self) -> Self:
+        if self.scaling is not None and self.sweep:
+            raise CaseError(None, "scaling", "must not come with [sweep]: a case has one or the other")
+        if self.given_trials is not None and self.given == "none":
+            raise CaseError(None, "given_trials", "needs given = 'first_stage' or 'both_batches'")
+        if self.method == "limit" and self.given != "none":
+            raise CaseError(None, "given", "must be none for method = 'limit'")
+        self.tolerance_map()
         points = self.points()
         for i, control in enumerate(self.negative_controls):
             self.point_at(control.at, f"negative_controls.{i}.at", points).setting.replace(**control.setting)
+        for i, finding in enumerate(self.findings):
+            if not any(is_at(point, finding.at) for point in points):
+                raise CaseError(None, f"findings.{i}.at", f"must be at a point of the case, got {finding.at}")
         for i, figure in enumerate(self.figures):
             if isinstance(figure, LossFigure):
                 if figure.against not in self.sweep:
@@ -181,12 +147,22 @@ class Case(_Table):
             else:
                 self.figure_points(figure)
         if self.quick is not None:
-            smaller = self.quickened()
-            smaller.points()
-            for figure in smaller.figures:
-                if not isinstance(figure, LossFigure):
-                    smaller.figure_points(figure)
+            self._check_quick(self.quick)
         return self
+
+    def _check_quick(self, quick: Quick) -> None:
+        if quick.n is not None and self.scaling is None:
+            raise CaseError(None, "quick.n", "needs [scaling]")
+        for key in quick.sweep:
+            if key not in self.sweep:
+                raise CaseError(None, f"quick.sweep.{key}", "must be a key of [sweep]")
+        smaller = self.quickened()
+        points = smaller.points()
+        for i, control in enumerate(smaller.negative_controls):
+            smaller.point_at(control.at, f"negative_controls.{i}.at", points)
+        for figure in smaller.figures:
+            if not isinstance(figure, LossFigure):
+                smaller.figure_points(figure)
 
     @classmethod
     def load(cls, source: str | Path) -> Case:
@@ -207,36 +183,44 @@ class Case(_Table):
     @classmethod
     def built_in(cls, name: str = "headline") -> Case:
         """Return a case that comes with the package."""
-        if name not in BUILT_IN:
-            raise CaseError(None, "", f"built-in cases are {', '.join(BUILT_IN)}, got {name!r}")
+        if name not in built_in_names():
+            raise CaseError(None, "", f"built-in cases are {', '.join(built_in_names())}, got {name!r}")
         file = resources.files("rmt_spikes.validation") / "cases" / f"{name}.toml"
         return _from_document(tomllib.loads(file.read_text(encoding="utf-8")), f"built-in {name}.toml")
 
     def points(self) -> list[Point]:
         """Settings of the case, in the order of the sweep."""
-        return _points(self.setting, self.sweep, self.seed)
+        if self.scaling is None:
+            return _points(self.setting, self.sweep, self.seed, self.trials)
+        trials = self.scaling.trials or [self.trials] * len(self.scaling.n)
+        return [
+            Point(setting=_resized(Setting(**self.setting), n), seed=self.seed + i, values={"n": n}, trials=t)
+            for i, (n, t) in enumerate(zip(self.scaling.n, trials, strict=True))
+        ]
 
     def point_at(
         self, at: Mapping[str, Any], key: str = "at", points: Sequence[Point] | None = None
     ) -> Point:
         """Return the one point of the case with these swept values."""
-        found = [p for p in points or self.points() if all(p.values.get(k) == v for k, v in at.items())]
+        found = [point for point in points or self.points() if is_at(point, at)]
         if len(found) != 1:
             raise CaseError(
-                None, key, f"must single out one point of the sweep, {dict(at)} is at {len(found)}"
+                None, key, f"must single out one point of the case, {dict(at)} is at {len(found)}"
             )
         return found[0]
 
     def figure_points(self, figure: SpectrumFigure | FeatureFigure) -> list[Point]:
         """Settings that a figure simulates for itself."""
         sweep = figure.sweep if isinstance(figure, SpectrumFigure) else {}
-        points = _points(_merged(self.setting, figure.setting), sweep, self.seed)
+        points = _points(_merged(self.setting, figure.setting), sweep, self.seed, figure.trials)
         # Panels share their randomness, and figures share trials: what differs between them is the step.
-        return [Point(setting=p.setting, seed=self.seed, values=p.values) for p in points]
+        return [Point(setting=p.setting, seed=self.seed, values=p.values, trials=p.trials) for p in points]
 
     def tolerance_map(self) -> dict[str, Tolerance]:
         """Tolerances by claim, defaults included."""
-        given: dict[str, Tolerance] = {claim: table.tolerance() for claim, table in self.tolerances.items()}
+        given: dict[str, Tolerance] = {
+            claim: table.applied_to(TOLERANCES[claim]) for claim, table in self.tolerances.items()
+        }
         return {**TOLERANCES, **given}
 
     def quickened(self) -> Case:
@@ -250,11 +234,38 @@ class Case(_Table):
             else figure.model_copy(update={"setting": _merged(figure.setting, changes)})
             for figure in self.figures
         ]
-        setting = _merged(self.setting, changes)
-        return self.model_copy(update={"trials": self.quick.trials, "setting": setting, "figures": figures})
+        update: dict[str, Any] = {
+            "trials": self.quick.trials,
+            "precision": None,
+            "setting": _merged(self.setting, changes),
+            "sweep": {**self.sweep, **self.quick.sweep},
+            "figures": figures,
+        }
+        if self.scaling is not None:
+            sizes = self.quick.n or self.scaling.n
+            update["scaling"] = self.scaling.model_copy(update={"n": sizes, "trials": None})
+            # A control or finding at the i-th size stays there, or at the largest where there are fewer.
+            places = {n: sizes[min(i, len(sizes) - 1)] for i, n in enumerate(self.scaling.n)}
+            update["negative_controls"] = [_moved(each, places) for each in self.negative_controls]
+            update["findings"] = [_moved(each, places) for each in self.findings]
+        return self.model_copy(update=update)
 
 
-def _points(base: Mapping[str, Any], sweep: Mapping[str, Sequence[Any]], seed: int) -> list[Point]:
+def built_in_names() -> tuple[str, ...]:
+    """Names of the cases that come with the package, the headline case first."""
+    folder = resources.files("rmt_spikes.validation") / "cases"
+    names = sorted(
+        file.name.removesuffix(".toml") for file in folder.iterdir() if file.name.endswith(".toml")
+    )
+    return ("headline", *(name for name in names if name != "headline"))
+
+
+def is_at(point: Point, at: Mapping[str, Any]) -> bool:
+    """Whether a point has these swept values."""
+    return all(key in point.values and point.values[key] == value for key, value in at.items())
+
+
+def _points(base: Mapping[str, Any], sweep: Mapping[str, Any], seed: int, trials: int) -> list[Point]:
     count = 1
     for column in sweep.values():
         count *= len(column)
@@ -263,8 +274,22 @@ def _points(base: Mapping[str, Any], sweep: Mapping[str, Sequence[Any]], seed: i
     points = []
     for i, chosen in enumerate(itertools.product(*sweep.values())):
         values = dict(zip(sweep, chosen, strict=True))
-        points.append(Point(setting=Setting(**_merged(base, values)), seed=seed + i, values=values))
+        setting = Setting(**_merged(base, values))
+        points.append(Point(setting=setting, seed=seed + i, values=values, trials=trials))
     return points
+
+
+def _resized(setting: Setting, n: int) -> Setting:
+    """The setting at another `n`, with every other size in proportion (rounded)."""
+    sizes = {
+        name: max(1, round(getattr(setting, name) * n / setting.n)) for name in ("d", "width", "n_ridge")
+    }
+    return setting.replace(n=n, **sizes)
+
+
+def _moved(table: _Placed, places: Mapping[int, int]) -> _Placed:
+    at = {key: places.get(value, value) if key == "n" else value for key, value in table.at.items()}
+    return table.model_copy(update={"at": at})
 
 
 def _merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -288,6 +313,6 @@ def _case_error(error: ValidationError) -> CaseError:
         return cause
     path = ".".join(str(part) for part in first["loc"])
     if isinstance(cause, DomainError):
-        return CaseError(None, path or f"setting.{cause.field}", cause.reason)
+        return CaseError(None, f"{path}.{cause.field}" if path else f"setting.{cause.field}", cause.reason)
     more = f" (and {len(others)} more)" if others else ""
     return CaseError(None, path, f"{first['msg'][:200]}{more}")

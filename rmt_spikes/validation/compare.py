@@ -5,23 +5,24 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rmt_spikes.errors import DomainError
-from rmt_spikes.validation.quantities import quantities
+from rmt_spikes.validation.comparison import Comparison, Row
+from rmt_spikes.validation.quantities import Quantity, quantities
 from rmt_spikes.validation.statistics import (
     CONFIDENCE,
     FAMILY_RATE,
     Verdict,
     excess_p_value,
     holm,
-    overall,
     t_interval,
+    trials_to_tell,
 )
+from rmt_spikes.validation.tolerance import CLAIMS, DEFAULT_CLAIMS, TOLERANCES, Tolerance
 
 if TYPE_CHECKING:
     from rmt_spikes.simulation import Observation, Trial
@@ -29,135 +30,40 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 
-SCHEMA = "rmt-spikes/comparison/1"
+MOST_MISSING = 0.05
 
-
-@dataclass(frozen=True)
-class Tolerance:
-    """What counts as agreement, in units of the scale of the row (`TOLERANCES` says which scale).
-
-    Attributes
-    ----------
-    allowance
-        What the theory is granted at finite ``n``: `disagrees` means that the true difference is larger.
-    margin
-        Equivalence margin, at least the allowance: `agrees` means that the true difference is smaller.
-    """
-
-    allowance: float
-    margin: float
-
-    def __post_init__(self) -> None:
-        """Refuse a margin below the allowance, with which a row could agree and disagree."""
-        if not 0.0 <= self.allowance <= self.margin < math.inf:
-            raise DomainError(
-                "tolerance", "must have 0 <= allowance <= margin", (self.allowance, self.margin)
-            )
-
-
-# Relative for the norm of beta (twice that for its square), losses, spikes and quantiles; absolute for the
-# cosine and squared correlations.
-TOLERANCES: Mapping[str, Tolerance] = {
-    "latent": Tolerance(0.015, 0.05),
-    "losses": Tolerance(0.015, 0.05),
-    "spikes": Tolerance(0.015, 0.05),
-    "alignment": Tolerance(0.02, 0.05),
-    "bulk": Tolerance(0.015, 0.05),
-}
-CLAIMS = tuple(TOLERANCES)
+SPECIAL_CLAIMS = ("gradient", "improvement")
+"""Claims that need more than an observation has: another run without a step, or the gradient."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
-    """One quantity, predicted and observed.
+class Evidence:
+    """The trials of one setting, and what else sharpens or widens a comparison.
 
     Attributes
     ----------
-    quantity
-        Path in the JSON of a prediction, for example ``spikes[0].singular_value``.
-    claim
-        Group of quantities that it belongs to, one of `CLAIMS`.
-    predicted, observed
-        Prediction, and mean over the trials.
-    se
-        Standard error of the observed mean; None with one trial.
-    z
-        ``(observed - predicted) / se``; None where the standard error is missing or zero.
-    allowance, margin
-        Absolute tolerances of this row.
-    interval
-        Student interval of the true difference, observed minus predicted.
-    p_value
-        Of "the true difference is at most the allowance"; None with one trial.
-    verdict
-        ``agrees``, ``disagrees`` or ``inconclusive``.
-    """
-
-    quantity: str
-    claim: str
-    predicted: float
-    observed: float
-    se: float | None
-    z: float | None
-    allowance: float
-    margin: float
-    interval: tuple[float, float] | None
-    p_value: float | None
-    verdict: Verdict
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain dictionary, JSON-ready."""
-        values = {**self.__dict__, "interval": None if self.interval is None else list(self.interval)}
-        return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in values.items()}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Comparison:
-    """Verdicts on every quantity of one setting.
-
-    Attributes
-    ----------
-    rows
-        One a quantity.
     trials
-        Number of independent trials.
-    confidence
-        Two-sided confidence of the intervals.
-    family_rate
-        Bound on the probability that any row wrongly disagrees (Holm over the rows).
+        Simulated networks.
+    untrained
+        The same without a step, on the same random numbers; for the claim ``improvement``.
+    given
+        ``none``, ``first_stage`` or ``both_batches``.
+    conditional
+        For the first trials, or all, a dictionary from the path of a quantity to its prediction given the
+        trial. Rows whose path is in any of them are compared trial by trial, on these trials only.
     """
 
-    rows: tuple[Row, ...]
-    trials: int
-    confidence: float
-    family_rate: float
-
-    @property
-    def verdict(self) -> Verdict:
-        """Verdict on the whole: `disagrees` if any row does, else `inconclusive` if any row is."""
-        return overall([row.verdict for row in self.rows])
-
-    def select(self, pattern: str) -> tuple[Row, ...]:
-        """Rows whose quantity matches a shell-style pattern; brackets stand for themselves."""
-        return tuple(row for row in self.rows if matches(row.quantity, pattern))
-
-    def to_dict(self) -> dict[str, Any]:
-        """Everything, JSON-ready (schema ``rmt-spikes/comparison/1``)."""
-        return {
-            "schema": SCHEMA,
-            "verdict": self.verdict,
-            "trials": self.trials,
-            "confidence": self.confidence,
-            "family_rate": self.family_rate,
-            "rows": [row.to_dict() for row in self.rows],
-        }
+    trials: Sequence[Trial]
+    untrained: Sequence[Trial] = ()
+    given: str = "none"
+    conditional: Sequence[Mapping[str, float]] = ()
 
 
 def compare(
     prediction: Prediction,
     observation: Observation,
     *,
-    claims: Sequence[str] = CLAIMS,
+    claims: Sequence[str] = DEFAULT_CLAIMS,
     tolerances: Mapping[str, Tolerance] | None = None,
     confidence: float = CONFIDENCE,
     family_rate: float = FAMILY_RATE,
@@ -169,7 +75,8 @@ def compare(
     prediction, observation
         Results of `predict` and `simulate`.
     claims
-        Groups of quantities to compare, from `CLAIMS`.
+        Groups of quantities to compare, from `tolerance.CLAIMS`; not ``gradient`` and ``improvement``, which
+        only a case can ask for.
     tolerances
         Replacements for `TOLERANCES`, by claim.
     confidence
@@ -191,22 +98,24 @@ def compare(
     A row *disagrees* when its difference exceeds its allowance, tested on Student's t with ``trials - 1``
     degrees of freedom and Holm's correction over the rows; it *agrees* when it does not disagree and the
     interval of the difference is inside its margin; otherwise it is *inconclusive*: the trials could not
-    tell. Alignments are compared for spikes clear of the edge only (`quantities.is_clear`): closer to it the
+    tell. Vectors are compared for spikes clear of the edge only (`quantities.is_clear`): closer to it the
     transition is smeared over a width that shrinks with ``n``.
     """
     if prediction.setting != observation.setting:
         raise DomainError(
             "observation", "must be of the setting that was predicted", observation.setting.to_dict()
         )
+    possible = [claim for claim in CLAIMS if claim not in SPECIAL_CLAIMS]
     for claim in claims:
-        if claim not in TOLERANCES:
-            raise DomainError("claims", f"must be among {', '.join(CLAIMS)}", claim)
+        if claim not in possible:
+            raise DomainError("claims", f"must be among {', '.join(possible)}", claim)
     for name, value in (("confidence", confidence), ("family_rate", family_rate)):
         if not 0.0 < value < 1.0:
             raise DomainError(name, "must be between 0 and 1", value)
-    rows = measure(prediction, observation.trials, claims, {**TOLERANCES, **(tolerances or {})}, confidence)
+    evidence = Evidence(trials=observation.trials)
+    rows = measure(prediction, evidence, claims, {**TOLERANCES, **(tolerances or {})}, confidence=confidence)
     return Comparison(
-        rows=tuple(judge(rows, family_rate)),
+        rows=tuple(judge(rows, family_rate, confidence)),
         trials=len(observation.trials),
         confidence=confidence,
         family_rate=family_rate,
@@ -215,69 +124,129 @@ def compare(
 
 def measure(
     prediction: Prediction,
-    trials: Sequence[Trial],
+    evidence: Evidence,
     claims: Iterable[str],
     tolerances: Mapping[str, Tolerance],
+    *,
+    untrained: Prediction | None = None,
     confidence: float = CONFIDENCE,
 ) -> list[Row]:
-    """Rows of a comparison whose verdicts are still open (`inconclusive`)."""
-    recorded = len(trials[0].alignment)
-    wanted = [quantity for claim in claims for quantity in quantities(prediction, claim, recorded)]
-    if not wanted:
-        return []
-    values = np.array([[quantity.observe(trial) for quantity in wanted] for trial in trials], dtype=float)
-    observed = values.mean(axis=0)
-    predicted = np.array([quantity.predicted for quantity in wanted])
-    scale = np.array([quantity.scale for quantity in wanted])
-    allowance = scale * [tolerances[quantity.claim].allowance for quantity in wanted]
-    margin = scale * [tolerances[quantity.claim].margin for quantity in wanted]
-    count = len(trials)
-    if count > 1:
-        se = values.std(axis=0, ddof=1) / math.sqrt(count)
-        p = excess_p_value(observed - predicted, se, allowance, count)
-        interval = t_interval(observed - predicted, se, count, confidence)
-    rows = []
-    for i, quantity in enumerate(wanted):
-        row = Row(
-            quantity=quantity.path,
-            claim=quantity.claim,
-            predicted=float(predicted[i]),
-            observed=float(observed[i]),
-            se=None,
-            z=None,
-            allowance=float(allowance[i]),
-            margin=float(margin[i]),
-            interval=None,
-            p_value=None,
-            verdict="inconclusive",
-        )
-        if count > 1:
-            z = float((observed[i] - predicted[i]) / se[i]) if se[i] > 0.0 else None
-            row = replace(
-                row,
-                se=float(se[i]),
-                z=z,
-                interval=(float(interval[i, 0]), float(interval[i, 1])),
-                p_value=float(p[i]),
-            )
-        rows.append(row)
-    return rows
+    """Rows of a comparison whose verdicts are still open (`inconclusive`).
+
+    Parameters
+    ----------
+    prediction, evidence
+        Theory and simulation.
+    claims, tolerances, confidence
+        As for `compare`.
+    untrained
+        Prediction without a step, for the claim ``improvement``.
+
+    Returns
+    -------
+    list of Row
+    """
+    n = prediction.setting.n
+    return [
+        _row(quantity, evidence, tolerances[quantity.claim], n, confidence)
+        for quantity in wanted(prediction, evidence, claims, untrained)
+    ]
 
 
-def judge(rows: Sequence[Row], family_rate: float = FAMILY_RATE) -> list[Row]:
+def wanted(
+    prediction: Prediction, evidence: Evidence, claims: Iterable[str], untrained: Prediction | None = None
+) -> list[Quantity]:
+    """Quantities of all claims that the trials can show."""
+    recorded = len(evidence.trials[0].alignment)
+    return [each for claim in claims for each in quantities(prediction, claim, recorded, untrained)]
+
+
+def pairs(quantity: Quantity, evidence: Evidence) -> tuple[Array, Array, str]:
+    """Observed values, predictions and what they took as given, over the trials that have both.
+
+    Parameters
+    ----------
+    quantity, evidence
+        What is compared, and on what.
+
+    Returns
+    -------
+    observed, predicted : ndarray of shape ``(count,)``
+    given : str
+    """
+    untrained: Sequence[Trial | None] = evidence.untrained or [None] * len(evidence.trials)
+    observed = np.array(
+        [quantity.value(trial, plain) for trial, plain in zip(evidence.trials, untrained, strict=True)]
+    )
+    path, asked = quantity.path, len(evidence.conditional)
+    if not any(path in each for each in evidence.conditional):
+        return observed, np.full(observed.shape, quantity.predicted), "none"
+    has = np.array([path in each for each in evidence.conditional])
+    predicted = np.array([each[path] for each in evidence.conditional if path in each])
+    return observed[:asked][has], predicted, evidence.given
+
+
+def _row(quantity: Quantity, evidence: Evidence, tolerance: Tolerance, n: int, confidence: float) -> Row:
+    observed, predicted, given = pairs(quantity, evidence)
+    count = observed.size
+    row = Row(
+        quantity=quantity.path,
+        claim=quantity.claim,
+        given=given,
+        predicted=quantity.predicted if given == "none" else float(predicted.mean()),
+        observed=float(observed.mean()),
+        trials=count,
+        missing=0 if given == "none" else len(evidence.conditional) - count,
+        se=None,
+        z=None,
+        scale=quantity.scale,
+        coefficient=tolerance.coefficient,
+        exponent=tolerance.exponent,
+        allowance=quantity.scale * tolerance.allowance(n),
+        margin=quantity.scale * tolerance.margin_at(n),
+        interval=None,
+        p_value=None,
+        verdict="inconclusive",
+    )
+    if count < 2:
+        return row
+    difference = row.observed - row.predicted
+    scatter = float(np.std(observed - predicted, ddof=1))
+    se = scatter / math.sqrt(count)
+    low, high = t_interval(difference, se, count, confidence)
+    return replace(
+        row,
+        se=se,
+        z=difference / se if se > 0.0 else None,
+        gain=float(np.std(observed, ddof=1)) / scatter if given != "none" and scatter > 0.0 else None,
+        interval=(float(low), float(high)),
+        p_value=float(excess_p_value(difference, se, row.allowance, count)),
+    )
+
+
+def _is_inside(row: Row) -> bool:
+    return row.interval is not None and -row.margin <= row.interval[0] and row.interval[1] <= row.margin
+
+
+def judge(rows: Sequence[Row], family_rate: float = FAMILY_RATE, confidence: float = CONFIDENCE) -> list[Row]:
     """Rows with their verdicts, Holm's correction taken over all of them."""
     rejected = holm([math.nan if row.p_value is None else row.p_value for row in rows], family_rate)
     judged = []
     for row, too_far in zip(rows, rejected, strict=True):
         verdict: Verdict = "inconclusive"
+        needed = None
         if too_far:
             verdict = "disagrees"
-        elif row.interval is not None and -row.margin <= row.interval[0] and row.interval[1] <= row.margin:
+        elif _is_inside(row) and row.missing <= MOST_MISSING * (row.trials + row.missing):
             verdict = "agrees"
-        judged.append(replace(row, verdict=verdict))
+        elif row.se is not None:
+            needed = trials_to_tell(
+                row.observed - row.predicted,
+                row.se * math.sqrt(row.trials),
+                row.allowance,
+                row.margin,
+                family_rate / len(rows),
+                confidence,
+            )
+        judged.append(replace(row, verdict=verdict, trials_needed=needed))
     return judged
-
-
-def matches(quantity: str, pattern: str) -> bool:
-    """Shell-style match in which brackets stand for themselves."""
-    return fnmatchcase(quantity, pattern.replace("[", "[[]"))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from joblib import Parallel, delayed, parallel_config
+from joblib import Parallel, delayed
 
 from rmt_spikes.errors import CaseError
 
@@ -36,31 +38,38 @@ def work_through(
     Raises
     ------
     CaseError
-        If the scheduler cannot be used.
+        If a local process dies, or the cluster cannot be used or is lost.
     """
-    if scheduler is None and (jobs == 1 or len(tasks) < 2):
-        yield from map(function, tasks)
-        return
     if not tasks:
         return
+    if scheduler is None and (jobs == 1 or len(tasks) == 1):
+        yield from map(function, tasks)
+        return
+    options: dict[str, Any] = {"return_as": "generator_unordered", "batch_size": 1}
     with ExitStack() as stack:
-        options = {"return_as": "generator_unordered", "batch_size": 1}
         if scheduler is None:
             options["n_jobs"] = min(jobs, len(tasks))
         else:
-            _connect(scheduler, stack)
-        yield from Parallel(**options)(delayed(function)(task) for task in tasks)
+            from rmt_spikes.validation.cluster import connected
+
+            stack.enter_context(connected(scheduler))
+        results = Parallel(**options)(delayed(function)(task) for task in tasks)
+        stack.callback(_cancel, results)
+        try:
+            # Not `yield from`: closing has to reach the workers through the stack.
+            for result in results:  # noqa: UP028
+                yield result
+        except BrokenProcessPool:
+            raise CaseError(
+                None,
+                "jobs",
+                "a worker process died, perhaps for want of memory: the trials that were finished are kept, "
+                f"and the same command continues; try it with fewer jobs than {jobs}",
+            ) from None
 
 
-def _connect(scheduler: str, stack: ExitStack) -> None:
-    try:
-        from distributed import Client
-    except ImportError:
-        raise CaseError(
-            None, "scheduler", "needs dask, which comes with: pip install 'rmt-spikes[distributed]'"
-        ) from None
-    try:
-        stack.enter_context(Client(scheduler, timeout=10))
-    except (OSError, ValueError, TypeError) as error:
-        raise CaseError(None, "scheduler", f"cannot be reached at {scheduler!r}: {error}") from None
-    stack.enter_context(parallel_config(backend="dask"))
+def _cancel(results: Any) -> None:
+    # When the caller stops early, joblib warns that it cancels what is running: that is the intention.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        results.close()

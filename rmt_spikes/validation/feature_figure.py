@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from rmt_spikes.simulation import Trial
 from rmt_spikes.theory import Spike, predict
-from rmt_spikes.validation.case import FeatureFigure, Point
+from rmt_spikes.validation.case import Point
+from rmt_spikes.validation.case_tables import FeatureFigure
 from rmt_spikes.validation.statistics import t_interval
 from rmt_spikes.validation.style import Drawing, Theme, legend_above, panels, sizes
 

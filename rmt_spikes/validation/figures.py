@@ -15,9 +15,12 @@ from rmt_spikes.errors import ConvergenceError, RmtSpikesError
 from rmt_spikes.setting import Setting
 from rmt_spikes.simulation import Trial
 from rmt_spikes.theory import Prediction, predict
-from rmt_spikes.validation.campaign import CaseResult, OnProgress, PointResult, Progress
-from rmt_spikes.validation.case import CaseFigure, LossFigure, Point, SpectrumFigure
+from rmt_spikes.validation.case import Point
+from rmt_spikes.validation.case_tables import CaseFigure, LossFigure, SpectrumFigure
 from rmt_spikes.validation.feature_figure import feature_drawing
+from rmt_spikes.validation.progress import OnProgress, Progress
+from rmt_spikes.validation.results import CaseResult, PointResult
+from rmt_spikes.validation.scaling_figure import scaling_drawings
 from rmt_spikes.validation.statistics import t_interval
 from rmt_spikes.validation.style import Drawing, Theme, legend_above, panels, sizes
 
@@ -47,15 +50,17 @@ def drawings(result: CaseResult, jobs: int = 1, on_progress: OnProgress | None =
     Returns
     -------
     list of Drawing
-        In the order of the case file; their names begin with that of the case.
+        In the order of the case file, and then rates and limits; their names begin with that of the case.
     """
     made: list[Drawing | None] = []
     for i, figure in enumerate(result.case.figures):
         if on_progress is not None:
-            on_progress(Progress("drawing", i, len(result.case.figures)))
+            on_progress(Progress("drawing", i, len(result.case.figures), case=result.case.name))
         # A figure whose theory fails is left out: the points of the case say why, the rest is still a report.
         with suppress(ConvergenceError):
             made.append(_drawing(result, i, figure, jobs))
+    if result.scaling is not None:
+        made += scaling_drawings(result.case.name, result.scaling)
     return [drawing for drawing in made if drawing is not None]
 
 

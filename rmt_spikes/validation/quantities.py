@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rmt_spikes.validation.bulk_law import spectral_distances
+
 if TYPE_CHECKING:
     from rmt_spikes.simulation import Trial
-    from rmt_spikes.theory import Prediction
+    from rmt_spikes.theory import Bulk, Prediction, Spike
 
 ALIGNED_DEGREES = 3
+POLYNOMIALS = 5
 CLEAR_WIDTHS = 4.0
 
 JUMP = 5.0
@@ -27,15 +30,18 @@ class Quantity:
     Attributes
     ----------
     path
-        Path in the JSON of a prediction.
+        Path in the JSON of a prediction, or a name of its own where there is none.
     claim
         Group that it belongs to.
     predicted
         Prediction.
     scale
-        What tolerances are multiplied with: the size of the prediction, or 1 for a correlation.
+        What tolerances are multiplied with: the size of the prediction, or 1 for a correlation or a distance.
     observe
         Its value in a trial.
+    gained
+        Whether the quantity is what the step took away: the value without a step, on the same random numbers,
+        minus the value with it.
     """
 
     path: str
@@ -43,9 +49,20 @@ class Quantity:
     predicted: float
     scale: float
     observe: Callable[[Trial], float]
+    gained: bool = False
+
+    def value(self, trial: Trial, untrained: Trial | None = None) -> float:
+        """Value in a trial; `untrained` is the same trial without a step."""
+        seen = self.observe(trial)
+        if not self.gained:
+            return seen
+        assert untrained is not None, "a gain needs the trial without a step"
+        return self.observe(untrained) - seen
 
 
-def quantities(prediction: Prediction, claim: str, recorded: int) -> list[Quantity]:
+def quantities(
+    prediction: Prediction, claim: str, recorded: int, untrained: Prediction | None = None
+) -> list[Quantity]:
     """Quantities of a claim.
 
     Parameters
@@ -53,45 +70,160 @@ def quantities(prediction: Prediction, claim: str, recorded: int) -> list[Quanti
     prediction
         Theory.
     claim
-        ``latent``, ``losses``, ``spikes``, ``alignment`` or ``bulk``.
+        One of `tolerance.CLAIMS`.
     recorded
         Number of singular vectors that the trials have.
+    untrained
+        Prediction of the same setting without a step, for the claim ``improvement``.
 
     Returns
     -------
     list of Quantity
     """
+    table: dict[str, Callable[[], list[Quantity]]] = {
+        "gradient": lambda: [Quantity("gradient.rank_one_error", claim, 0.0, 1.0, _gradient_error)],
+        "latent": lambda: _latent(prediction),
+        "losses": lambda: _losses(prediction),
+        "improvement": lambda: _improvement(prediction, untrained),
+        "count": lambda: [_count(prediction)],
+        "spikes": lambda: _spikes(prediction, recorded),
+        "edge": lambda: _edge(prediction, recorded),
+        "alignment": lambda: _vectors(prediction, recorded, "alignment"),
+        "right_alignment": lambda: _vectors(prediction, recorded, "right_alignment"),
+        "feature": lambda: _vectors(prediction, recorded, "feature"),
+        "bulk": lambda: _quantiles(prediction),
+        "bulk_law": lambda: _distances(prediction.bulk),
+    }
+    return table[claim]()
 
-    def relative(path: str, predicted: float, observe: Callable[[Trial], float]) -> Quantity:
-        return Quantity(path, claim, predicted, abs(predicted), observe)
 
-    def absolute(path: str, predicted: float, observe: Callable[[Trial], float]) -> Quantity:
-        return Quantity(path, claim, predicted, 1.0, observe)
+def is_clear(singular_value: float, edge: float, width: int) -> bool:
+    """Whether a spike is far enough from the bulk edge for its vectors to follow the limiting law.
 
-    if claim == "latent":
-        norm2, cosine = prediction.latent.beta_norm2, prediction.latent.beta_cosine
-        # Tolerances are for the norm; its square moves twice as much.
-        return [
-            Quantity("latent.beta_norm2", claim, norm2, 2.0 * norm2, lambda trial: trial.beta_norm2),
-            Quantity("latent.beta_cosine", claim, cosine, 1.0, lambda trial: trial.beta_cosine),
-        ]
-    if claim == "losses":
-        return [
-            relative(f"losses.{name}", value, lambda trial, name=name: float(getattr(trial, name)))  # type: ignore[misc]
-            for name, value in prediction.losses.to_dict().items()
-        ]
-    if claim == "spikes":
-        return [
-            relative(
-                f"spikes[{k}].singular_value",
-                spike.singular_value,
-                lambda trial, k=k: float(trial.singular_values[k]),  # type: ignore[misc]
+    The transition is smeared over a relative width ``width^(-2/3)`` of the edge; clear is four above it.
+    """
+    return singular_value > clear_of(edge, width)
+
+
+def clear_of(edge: float, width: int) -> float:
+    """Singular value from which a spike is clear of the bulk edge."""
+    smeared: float = width ** (-2.0 / 3.0)
+    return edge * (1.0 + CLEAR_WIDTHS * smeared)
+
+
+def _upper_edge(prediction: Prediction) -> float:
+    return float(prediction.bulk.edges[-1, 1])
+
+
+def _clear_spikes(prediction: Prediction, recorded: int) -> list[Spike]:
+    """Spikes clear of the edge; they come first, since spikes are in descending order."""
+    bound = clear_of(_upper_edge(prediction), prediction.setting.width)
+    return [spike for spike in prediction.spikes[:recorded] if spike.singular_value > bound]
+
+
+def _singular_value(index: int, trial: Trial) -> float:
+    return float(trial.singular_values[index])
+
+
+def _gradient_error(trial: Trial) -> float:
+    assert trial.rank_one_error is not None, "the trial was run without rank_one_error"
+    return trial.rank_one_error
+
+
+def _latent(prediction: Prediction) -> list[Quantity]:
+    norm2, cosine = prediction.latent.beta_norm2, prediction.latent.beta_cosine
+    # Tolerances are for the norm; its square moves twice as much.
+    return [
+        Quantity("latent.beta_norm2", "latent", norm2, 2.0 * norm2, lambda trial: trial.beta_norm2),
+        Quantity("latent.beta_cosine", "latent", cosine, 1.0, lambda trial: trial.beta_cosine),
+    ]
+
+
+def _loss(name: str, trial: Trial) -> float:
+    return float(getattr(trial, name))
+
+
+def _losses(prediction: Prediction) -> list[Quantity]:
+    return [
+        Quantity(f"losses.{name}", "losses", value, abs(value), partial(_loss, name))
+        for name, value in prediction.losses.to_dict().items()
+    ]
+
+
+def _improvement(prediction: Prediction, untrained: Prediction | None) -> list[Quantity]:
+    assert untrained is not None, "the claim 'improvement' needs the prediction without a step"
+    before, after = untrained.losses.to_dict(), prediction.losses.to_dict()
+    return [
+        Quantity(
+            f"improvement.{name}",
+            "improvement",
+            before[name] - after[name],
+            before[name],
+            partial(_loss, name),
+            gained=True,
+        )
+        for name in before
+    ]
+
+
+def _count(prediction: Prediction) -> Quantity:
+    bound = clear_of(_upper_edge(prediction), prediction.setting.width)
+    number = sum(spike.singular_value > bound for spike in prediction.spikes)
+
+    def outside(trial: Trial) -> float:
+        return float(np.count_nonzero(trial.singular_values > bound))
+
+    return Quantity("spike_count", "count", float(number), 1.0, outside)
+
+
+def _spikes(prediction: Prediction, recorded: int) -> list[Quantity]:
+    return [
+        Quantity(
+            f"spikes[{k}].singular_value",
+            "spikes",
+            spike.singular_value,
+            spike.singular_value,
+            partial(_singular_value, k),
+        )
+        for k, spike in enumerate(_clear_spikes(prediction, recorded))
+    ]
+
+
+def _edge(prediction: Prediction, recorded: int) -> list[Quantity]:
+    """Spikes that are not clear of the edge, and the largest singular value of the bulk."""
+    edge, first = _upper_edge(prediction), len(_clear_spikes(prediction, recorded))
+    near = [(f"spikes[{k}].singular_value", s.singular_value) for k, s in enumerate(prediction.spikes)]
+    places = [*near[first:], ("bulk.edge", edge)]
+    return [
+        Quantity(path, "edge", value, value, partial(_singular_value, k))
+        for k, (path, value) in enumerate(places, start=first)
+    ]
+
+
+def _vectors(prediction: Prediction, recorded: int, kind: str) -> list[Quantity]:
+    """Coefficients of the singular vectors of clear spikes: degrees 0 to 2, and to ``k`` for spike ``k``."""
+    rows = []
+    for k, spike in enumerate(_clear_spikes(prediction, recorded)):
+        predicted = getattr(spike, kind)
+        for degree in range(min(max(ALIGNED_DEGREES, k + 2), POLYNOMIALS)):
+            if kind == "feature":
+                observe = partial(_coefficient, k, degree, predicted)
+            else:
+                observe = partial(_table_entry, kind, k, degree)
+            rows.append(
+                Quantity(f"spikes[{k}].{kind}[{degree}]", kind, float(predicted[degree]), 1.0, observe)
             )
-            for k, spike in enumerate(prediction.spikes[:recorded])
-        ]
-    if claim == "alignment":
-        return _alignments(prediction, recorded, absolute)
-    return _quantiles(prediction)
+    return rows
+
+
+def _table_entry(kind: str, k: int, degree: int, trial: Trial) -> float:
+    return float(getattr(trial, kind)[k, degree])
+
+
+def _coefficient(k: int, degree: int, predicted: np.ndarray, trial: Trial) -> float:
+    """Coefficient of the left singular vector, with the orientation that is closest to the prediction."""
+    seen = trial.feature[k]
+    return float(seen[degree] if seen @ predicted >= 0.0 else -seen[degree])
 
 
 def _quantiles(prediction: Prediction) -> list[Quantity]:
@@ -101,7 +233,7 @@ def _quantiles(prediction: Prediction) -> list[Quantity]:
     the tolerance is for rounding, in units of the edge.
     """
     bulk, width = prediction.bulk, prediction.setting.width
-    rounding = ROUNDING * float(bulk.edges[-1, 1])
+    rounding = ROUNDING * _upper_edge(prediction)
     return [
         Quantity(
             f"bulk.quantiles[{level}]",
@@ -119,26 +251,12 @@ def _empirical_quantile(level: float, trial: Trial) -> float:
     return float(np.quantile(trial.singular_values, level, method="hazen"))
 
 
-def _alignments(prediction: Prediction, recorded: int, absolute: Callable[..., Quantity]) -> list[Quantity]:
-    edge = float(prediction.bulk.edges[-1, 1])
-    rows = []
-    for k, spike in enumerate(prediction.spikes[:recorded]):
-        if is_clear(spike.singular_value, edge, prediction.setting.width):
-            rows += [
-                absolute(
-                    f"spikes[{k}].alignment[{degree}]",
-                    float(spike.alignment[degree]),
-                    lambda trial, k=k, degree=degree: float(trial.alignment[k, degree]),
-                )
-                for degree in range(ALIGNED_DEGREES)
-            ]
-    return rows
+def _distances(bulk: Bulk) -> list[Quantity]:
+    return [
+        Quantity(f"bulk_law.{name}", "bulk_law", 0.0, 1.0, partial(_distance, name, bulk))
+        for name in ("kolmogorov", "wasserstein")
+    ]
 
 
-def is_clear(singular_value: float, edge: float, width: int) -> bool:
-    """Whether a spike is far enough from the bulk edge for its vectors to follow the limiting law.
-
-    The transition is smeared over a relative width ``width^(-2/3)`` of the edge; clear is four above it.
-    """
-    smeared: float = width ** (-2.0 / 3.0)
-    return singular_value > edge * (1.0 + CLEAR_WIDTHS * smeared)
+def _distance(name: str, bulk: Bulk, trial: Trial) -> float:
+    return float(getattr(spectral_distances(bulk, trial.singular_values), name))

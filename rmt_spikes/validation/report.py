@@ -1,26 +1,30 @@
-"""Validate cases and write the report: JSON, figures, and one HTML page that needs nothing else."""
+"""Validate cases and write the report: JSON, Markdown, figures, and HTML pages that need nothing else."""
 
 from __future__ import annotations
 
-import platform
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from rmt_spikes.errors import CaseError
-from rmt_spikes.validation.campaign import CaseResult, ControlResult, OnProgress, PointResult, run
+from rmt_spikes.validation.campaign import run
 from rmt_spikes.validation.case import Case
 from rmt_spikes.validation.document import to_json, write
-from rmt_spikes.validation.page import render_html
-from rmt_spikes.validation.statistics import CONFIDENCE, Verdict, overall
+from rmt_spikes.validation.page import render_pages
+from rmt_spikes.validation.progress import OnProgress, Progress
+from rmt_spikes.validation.provenance import Stopwatch, provenance
+from rmt_spikes.validation.results import CaseResult
+from rmt_spikes.validation.statistics import Verdict, overall
 from rmt_spikes.validation.store import Store
 from rmt_spikes.validation.style import PAPER, Drawing
 
-SCHEMA = "rmt-spikes/report/1"
+SCHEMA = "rmt-spikes/report/2"
 STORE_NAME = "trials.sqlite"
-LIBRARIES = ("numpy", "scipy", "matplotlib", "joblib")
+FORMATS = ("svg", "pdf")
+SEED_STRIDE = 1_000_000
+LARGEST_SEED = 2**63 - 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,13 +37,14 @@ class Report:
         On all cases together.
     cases
         Results of each case.
-    html, json, figures
-        Files.
+    html, markdown, json, figures
+        Files; with several cases the first two are an index, and each case has its own in ``cases/``.
     """
 
     verdict: Verdict
     cases: tuple[CaseResult, ...]
     html: Path
+    markdown: Path
     json: Path
     figures: tuple[Path, ...]
 
@@ -51,6 +56,7 @@ def validate(
     jobs: int = 1,
     scheduler: str | None = None,
     quick: bool = False,
+    repetition: int = 0,
     on_progress: OnProgress | None = None,
 ) -> Report:
     """Simulate the settings of cases, compare with the theory, and write a report.
@@ -67,6 +73,8 @@ def validate(
         Address of a dask scheduler for the simulations, which then takes the place of local processes.
     quick
         Whether to apply the ``[quick]`` table of each case: smaller and fewer.
+    repetition
+        Each repetition draws other random numbers: it adds this many times `SEED_STRIDE` to every seed.
     on_progress
         Called with a `Progress` as the work goes on.
 
@@ -79,153 +87,116 @@ def validate(
     CaseError
         For a file that is not a case, a folder that cannot be written or holds the store of another program.
     """
-    cases = [each.quickened() if quick else each for each in _load(case)]
+    loaded, files = _load(case)
+    cases = [_repeated(each.quickened() if quick else each, repetition) for each in loaded]
     names = [each.name for each in cases]
     if len(set(names)) != len(names):
         raise CaseError(None, "name", f"must differ between the cases of a report, got {', '.join(names)}")
     folder = Path(out)
     try:
-        (folder / "figures").mkdir(parents=True, exist_ok=True)
+        for needed in ("figures", *(["cases"] if len(cases) > 1 else [])):
+            (folder / needed).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise CaseError(str(folder), "", f"cannot be used as a folder: {error.strerror or error}") from None
-    with Store(folder / STORE_NAME) as store:
-        results = [
-            run(each, store, jobs=jobs, scheduler=scheduler, on_progress=on_progress) for each in cases
-        ]
-    return write_report(results, folder, jobs=jobs, quick=quick, on_progress=on_progress)
+    watch = Stopwatch()
+
+    def follow(progress: Progress) -> None:
+        watch.see(progress)
+        if on_progress is not None:
+            on_progress(progress)
+
+    with Store(folder / STORE_NAME, {each.name: _identity(each, quick) for each in cases}) as store:
+        results = [run(each, store, jobs=jobs, scheduler=scheduler, on_progress=follow) for each in cases]
+        # The store is held until the end: two runs must not write the same report either.
+        drawn = _draw(results, folder, jobs, on_progress)
+        verdict = overall([result.verdict for result in results])
+        document = {
+            "schema": SCHEMA,
+            "verdict": verdict,
+            "quick": quick,
+            "summary": _summary(results),
+            "cases": [_case_document(result, drawn[result.case.name]) for result in results],
+            "provenance": provenance(files, quick, repetition),
+        }
+        write(folder / "report.json", to_json(document))
+        for path, text in render_pages(document, drawn, watch.stop(jobs, scheduler)).items():
+            write(folder / path, text)
+    return Report(
+        verdict=verdict,
+        cases=tuple(results),
+        html=folder / "report.html",
+        markdown=folder / "report.md",
+        json=folder / "report.json",
+        figures=tuple(
+            folder / "figures" / f"{drawing.name}.{kind}"
+            for group in drawn.values()
+            for drawing in group
+            for kind in FORMATS
+        ),
+    )
 
 
-def write_report(
-    results: Sequence[CaseResult],
-    folder: Path,
-    *,
-    jobs: int = 1,
-    quick: bool = False,
-    on_progress: OnProgress | None = None,
-) -> Report:
-    """Write the files of a report into a folder that exists.
-
-    Parameters
-    ----------
-    results
-        Results of the cases.
-    folder
-        Where to.
-    jobs, quick, on_progress
-        As for `validate`.
-
-    Returns
-    -------
-    Report
-    """
+def _draw(
+    results: Sequence[CaseResult], folder: Path, jobs: int, on_progress: OnProgress | None
+) -> dict[str, list[Drawing]]:
+    """Figures by the name of the case, written as files."""
     from rmt_spikes.validation.figures import drawings
 
     drawn = {result.case.name: drawings(result, jobs, on_progress) for result in results}
-    files = []
     for drawing in (each for group in drawn.values() for each in group):
-        for file_format in ("svg", "pdf"):
-            path = folder / "figures" / f"{drawing.name}.{file_format}"
-            write(path, drawing.render(file_format, PAPER))
-            files.append(path)
-    document = {
-        "schema": SCHEMA,
-        "verdict": overall([result.verdict for result in results]),
-        "quick": quick,
-        "cases": [_case_document(result, drawn[result.case.name]) for result in results],
-        "provenance": provenance(results, quick),
-    }
-    write(folder / "report.json", to_json(document))
-    write(folder / "report.html", render_html(document, results, drawn))
-    return Report(
-        verdict=overall([result.verdict for result in results]),
-        cases=tuple(results),
-        html=folder / "report.html",
-        json=folder / "report.json",
-        figures=tuple(files),
-    )
+        for kind in FORMATS:
+            write(folder / "figures" / f"{drawing.name}.{kind}", drawing.render(kind, PAPER))
+    return drawn
 
 
-def provenance(results: Sequence[CaseResult], quick: bool) -> dict[str, Any]:
-    """Versions, linear algebra and the command to repeat a report: nothing that changes from run to run."""
-    from threadpoolctl import threadpool_info
-
-    from rmt_spikes import __version__
-
-    blas = sorted(
-        {
-            " ".join(str(info[key]) for key in ("internal_api", "version", "architecture") if info.get(key))
-            for info in threadpool_info()
-            if info["user_api"] == "blas"
-        }
-    )
-    built_in = [result.case.name for result in results] == ["headline"]
-    files = [] if built_in else [f"{result.case.name}.toml" for result in results]
-    return {
-        "versions": {"rmt_spikes": __version__, "python": platform.python_version(), **_versions()},
-        "blas": blas,
-        "machine": f"{platform.system()} {platform.machine()}",
-        "command": " ".join(["rmt-spikes validate", *files, "--out DIR", *(["--quick"] if quick else [])]),
-    }
-
-
-def _load(case: Case | str | Path | Sequence[Case | str | Path] | None) -> list[Case]:
+def _load(
+    case: Case | str | Path | Sequence[Case | str | Path] | None,
+) -> tuple[list[Case], list[str]]:
+    """Cases, and what to call their files in a command."""
     if case is None:
-        return [Case.built_in()]
+        return [Case.built_in()], []
     if isinstance(case, Case):
-        return [case]
+        return [case], [f"{case.name}.toml"]
     if isinstance(case, str | Path):
-        return [Case.load(case)]
-    return [loaded for each in case for loaded in _load(each)]
+        return [Case.load(case)], [str(case)]
+    pairs = [_load(each) for each in case]
+    return [each for cases, _ in pairs for each in cases], [each for _, files in pairs for each in files]
 
 
 def _case_document(result: CaseResult, drawn: Sequence[Drawing]) -> dict[str, Any]:
     case = result.case
     return {
-        "name": case.name,
-        "title": case.title,
-        "description": case.description.strip(),
-        "verdict": result.verdict,
-        "family_rate": case.family_rate,
-        "confidence": CONFIDENCE,
-        "tolerances": {
-            claim: {"allowance": tolerance.allowance, "margin": tolerance.margin}
-            for claim, tolerance in case.tolerance_map().items()
-            if claim in case.claims
-        },
-        "points": [_point_document(point) for point in result.points],
-        "negative_controls": [_control_document(control) for control in result.controls],
+        **result.to_dict(),
+        "setting": dict(case.setting),
+        "sweep": {key: list(values) for key, values in case.sweep.items()},
+        "summary": _summary([result]),
         "figures": [f"figures/{drawing.name}.svg" for drawing in drawn],
     }
 
 
-def _point_document(result: PointResult) -> dict[str, Any]:
+def _summary(results: Sequence[CaseResult]) -> Mapping[str, int]:
+    """How many comparisons came out how, and how many wrong theories were rejected."""
+    rows = [row for result in results for point in result.points for row in point.comparison.rows]
+    controls = [control for result in results for control in result.controls]
+    counts = Counter(row.verdict for row in rows)
     return {
-        "values": dict(result.point.values),
-        "seed": result.point.seed,
-        "trials": len(result.trials),
-        "verdict": result.verdict,
-        "error": result.error,
-        "prediction": None if result.prediction is None else result.prediction.to_dict(),
-        "rows": [row.to_dict() for row in result.comparison.rows],
+        "agrees": counts["agrees"],
+        "disagrees": counts["disagrees"],
+        "documented": sum(row.verdict == "disagrees" and row.finding is not None for row in rows),
+        "inconclusive": counts["inconclusive"],
+        "controls": len(controls),
+        "rejected": sum(control.rejected for control in controls),
     }
 
 
-def _control_document(result: ControlResult) -> dict[str, Any]:
-    control = result.control
-    return {
-        "name": control.name,
-        "meaning": control.meaning,
-        "at": dict(control.at),
-        "rejected": result.rejected,
-        "rows": [row.to_dict() for row in result.comparison.rows],
-    }
+def _repeated(case: Case, repetition: object) -> Case:
+    if isinstance(repetition, bool) or not isinstance(repetition, int) or repetition < 0:
+        raise CaseError(None, "repetition", f"must be an integer >= 0, got {repetition!r}")
+    if case.seed + SEED_STRIDE * (repetition + 1) > LARGEST_SEED:
+        raise CaseError(None, "seed", f"leaves no room for repetition {repetition}, got {case.seed}")
+    return case.model_copy(update={"seed": case.seed + SEED_STRIDE * repetition})
 
 
-def _versions() -> dict[str, str]:
-    found = {}
-    for library in LIBRARIES:
-        try:
-            found[library] = version(library)
-        except PackageNotFoundError:
-            found[library] = "unknown"
-    return found
+def _identity(case: Case, quick: bool) -> dict[str, Any]:
+    """What makes a case another one when it changes; the rest may, and stored trials are used again."""
+    return {"seed": case.seed, "quick": quick, "setting": case.setting}

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import stdtr, stdtrit
+from scipy.special import betaincinv, ndtr, stdtr, stdtrit
 
 Array = NDArray[np.float64]
 Verdict = Literal["agrees", "disagrees", "inconclusive"]
 
 CONFIDENCE = 0.90
 FAMILY_RATE = 0.01
+MOST_TRIALS = 1_000_000
 
 
-def t_interval(difference: ArrayLike, se: ArrayLike, trials: int, confidence: float = CONFIDENCE) -> Array:
+def t_interval(
+    difference: ArrayLike, se: ArrayLike, trials: ArrayLike, confidence: float = CONFIDENCE
+) -> Array:
     """Student interval of a mean difference.
 
     Parameters
@@ -24,7 +28,7 @@ def t_interval(difference: ArrayLike, se: ArrayLike, trials: int, confidence: fl
     difference, se
         Observed minus predicted and its standard error, same shape.
     trials
-        Number of independent trials behind the standard error, at least 2.
+        Number of independent trials behind the standard error, at least 2; one for all, or as many.
     confidence
         Two-sided confidence.
 
@@ -33,11 +37,11 @@ def t_interval(difference: ArrayLike, se: ArrayLike, trials: int, confidence: fl
     ndarray of shape ``(*shape, 2)``
     """
     difference, se = np.asarray(difference, dtype=float), np.asarray(se, dtype=float)
-    half = stdtrit(trials - 1, 0.5 * (1.0 + confidence)) * se
+    half = stdtrit(np.asarray(trials) - 1, 0.5 * (1.0 + confidence)) * se
     return np.stack([difference - half, difference + half], axis=-1)
 
 
-def excess_p_value(difference: ArrayLike, se: ArrayLike, allowance: ArrayLike, trials: int) -> Array:
+def excess_p_value(difference: ArrayLike, se: ArrayLike, allowance: ArrayLike, trials: ArrayLike) -> Array:
     """P-value of "the true difference is at most the allowance", two-sided.
 
     Parameters
@@ -57,7 +61,8 @@ def excess_p_value(difference: ArrayLike, se: ArrayLike, allowance: ArrayLike, t
     allowance = np.asarray(allowance, dtype=float)
     with np.errstate(divide="ignore", invalid="ignore"):
         near, far = (size - allowance) / se, (size + allowance) / se
-    p = np.asarray(stdtr(trials - 1, -near) + stdtr(trials - 1, -far))
+    freedom = np.asarray(trials) - 1
+    p = np.asarray(stdtr(freedom, -near) + stdtr(freedom, -far))
     # A quantity that does not vary between trials (an atom of the spectrum) is inside the allowance or not.
     return np.where(se > 0.0, np.minimum(p, 1.0), np.where(size > allowance, 0.0, 1.0))
 
@@ -93,3 +98,145 @@ def overall(verdicts: Sequence[Verdict]) -> Verdict:
     if "disagrees" in verdicts:
         return "disagrees"
     return "inconclusive" if "inconclusive" in verdicts or not verdicts else "agrees"
+
+
+def trials_to_tell(
+    difference: float,
+    scatter: float,
+    allowance: float,
+    margin: float,
+    rate: float,
+    confidence: float = CONFIDENCE,
+) -> int | None:
+    """Number of trials that would have ended a row in agreement or disagreement.
+
+    Parameters
+    ----------
+    difference
+        Observed minus predicted.
+    scatter
+        Standard deviation between trials.
+    allowance, margin
+        Of the row.
+    rate
+        Level at which the row is called wrong: the family rate over the number of rows, Holm's first step.
+    confidence
+        Two-sided confidence of the equivalence interval.
+
+    Returns
+    -------
+    int or None
+        The least number of trials, were difference and scatter to stay what they are; None above a million.
+
+    Notes
+    -----
+    Both verdicts are monotone in the number of trials when the difference is held fixed, so the least number
+    is found by bisection.
+    """
+
+    def told(trials: int) -> bool:
+        se = scatter / np.sqrt(trials)
+        low, high = t_interval(difference, se, trials, confidence)
+        inside = -margin <= low and high <= margin
+        return bool(inside or excess_p_value(difference, se, allowance, trials) <= rate)
+
+    if not told(MOST_TRIALS):
+        return None
+    low, high = 1, MOST_TRIALS
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if told(middle) else (middle, high)
+    return high
+
+
+def power(error: float, se: float, allowance: float, trials: int, rate: float) -> float:
+    """Probability that a row with a given true error is called wrong.
+
+    Parameters
+    ----------
+    error
+        True difference, above the allowance.
+    se
+        True standard error of the mean of the trials.
+    allowance
+        Of the row.
+    trials
+        Number of trials behind the standard error.
+    rate
+        Level of the test.
+
+    Returns
+    -------
+    float
+        Of the normal approximation with Student's critical value, tails on the other side neglected.
+    """
+    critical = float(stdtrit(trials - 1, 1.0 - rate))
+    return float(ndtr((abs(error) - allowance) / se - critical))
+
+
+def binomial_interval(count: int, trials: int, confidence: float = 0.95) -> tuple[float, float]:
+    """Exact (Clopper-Pearson) interval of a probability.
+
+    Parameters
+    ----------
+    count, trials
+        Number of events, and of independent trials.
+    confidence
+        Two-sided; each side has half of what is missing.
+
+    Returns
+    -------
+    tuple of float
+    """
+    tail = 0.5 * (1.0 - confidence)
+    low = 0.0 if count == 0 else float(betaincinv(count, trials - count + 1, tail))
+    high = 1.0 if count == trials else float(betaincinv(count + 1, trials - count, 1.0 - tail))
+    return low, high
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """A weighted straight line ``intercept + slope x`` and its covariance.
+
+    Attributes
+    ----------
+    intercept, slope
+        Coefficients.
+    intercept_se, slope_se
+        Their standard errors, from the standard errors of the data.
+    misfit
+        Sum of squared residuals in units of the standard errors, of ``points - 2`` degrees of freedom.
+    """
+
+    intercept: float
+    slope: float
+    intercept_se: float
+    slope_se: float
+    misfit: float
+
+
+def fit_line(x: ArrayLike, y: ArrayLike, se: ArrayLike) -> Line:
+    """Fit a straight line by weighted least squares.
+
+    Parameters
+    ----------
+    x, y, se
+        Abscissas (at least two different ones), data and their standard errors, shape ``(points,)``.
+
+    Returns
+    -------
+    Line
+    """
+    x, y, se = (np.asarray(v, dtype=float) for v in (x, y, se))
+    design = np.stack([np.ones_like(x), x], axis=1) / se[:, None]
+    covariance = np.linalg.inv(design.T @ design)
+    coefficients = covariance @ (design.T @ (y / se))
+    residuals = y / se - design @ coefficients
+    errors = np.sqrt(np.diag(covariance))
+    return Line(
+        intercept=float(coefficients[0]),
+        slope=float(coefficients[1]),
+        intercept_se=float(errors[0]),
+        slope_se=float(errors[1]),
+        misfit=float(residuals @ residuals),
+    )

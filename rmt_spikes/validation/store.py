@@ -3,106 +3,162 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import sqlite3
-import zipfile
-from collections.abc import Iterable
-from dataclasses import fields
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import quote
 
-import numpy as np
-
-from rmt_spikes.errors import CaseError
+from rmt_spikes.errors import CaseError, shorten
 from rmt_spikes.setting import Setting
-from rmt_spikes.simulation import RealisedLatent, Trial
+from rmt_spikes.simulation import Trial
+from rmt_spikes.validation.archive import code_schema, decode, encode
 
 APPLICATION_ID = 0x524D5453
-SCHEMA_VERSION = 1
-BUSY_SECONDS = 30.0
+SCHEMA_VERSION = 2
+BUSY_SECONDS = 2.0
+ADVICE = "move it away or choose another folder"
 
-_CREATE = """
+# The losses and the direction are columns of their own for whoever opens the file, for example with
+# `pandas.read_sql`; the program reads the payload.
+COLUMNS = ("objective", "train", "test", "beta_norm2", "beta_cosine")
+_CREATE = f"""
+CREATE TABLE campaign (name TEXT PRIMARY KEY, identity TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE code (schema TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE trials (
-    fingerprint TEXT NOT NULL, seed INTEGER NOT NULL, trial INTEGER NOT NULL,
-    setting TEXT NOT NULL, digest TEXT NOT NULL, payload BLOB NOT NULL,
+    fingerprint TEXT NOT NULL, seed INTEGER NOT NULL, trial INTEGER NOT NULL, setting TEXT NOT NULL,
+    {", ".join(f"{name} REAL" for name in COLUMNS)}, digest TEXT NOT NULL, payload BLOB NOT NULL,
     PRIMARY KEY (fingerprint, seed, trial)
 ) WITHOUT ROWID
 """
-
-
-def fingerprint(setting: Setting, **options: Any) -> str:
-    """Digest of everything that decides the outcome of a trial, seed and number apart.
-
-    Parameters
-    ----------
-    setting
-        What is simulated.
-    options
-        Arguments of the simulation that change its result.
-
-    Returns
-    -------
-    str
-        32 hexadecimal digits.
-    """
-    text = json.dumps({"schema": SCHEMA_VERSION, "setting": setting.to_dict(), **options}, sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
+_INSERT = f"INSERT OR IGNORE INTO trials VALUES ({', '.join('?' * (len(COLUMNS) + 6))})"
 
 
 class Store:
-    """Trials by (fingerprint, seed, number), each committed as it is put.
+    """Trials by (fingerprint, seed, number), each committed as it is put; one process at a time.
 
     Parameters
     ----------
     path
         File; created when absent.
+    campaign
+        What the file belongs to: for the name of each case, the values that make it another case when they
+        change. A file belongs to the campaigns it was opened with; more cases may join, none may leave.
 
     Raises
     ------
     CaseError
-        If the file is there but is not a store of this version, or is damaged. It is left as it is.
+        If the file is there but is not a store of this version, is damaged, belongs to other cases or is in
+        use. It is left as it is.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, campaign: Mapping[str, Mapping[str, Any]] | None = None) -> None:
         self.path = path
+        self._inspect()
         try:
             self._connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
         except sqlite3.Error as error:
             raise self._refuse(f"cannot be opened: {error}") from None
         try:
-            self._prepare()
+            self._prepare(campaign or {})
         except sqlite3.Error as error:
             self._connection.close()
-            raise self._refuse(f"is not a store of trials: {error}") from None
+            raise self._broken(error) from None
         except CaseError:
             self._connection.close()
             raise
 
-    def _prepare(self) -> None:
-        execute = self._connection.execute
-        execute("BEGIN IMMEDIATE")
-        identity = execute("PRAGMA application_id").fetchone()[0]
-        version = execute("PRAGMA user_version").fetchone()[0]
-        tables = {name for (name,) in execute("SELECT name FROM sqlite_master")}
+    def _inspect(self) -> None:
+        """Refuse a file that is no store, without changing a byte of it."""
+        log, journal = (self.path.with_name(self.path.name + end) for end in ("-wal", "-journal"))
+        # A journal is left by a process that was killed while it made the file: opening it undoes that.
+        if not self.path.is_file() or journal.exists():
+            return
+        if not self.path.stat().st_size:
+            if log.exists():
+                # SQLite would delete the log, and the trials in it.
+                raise self._refuse(f"is empty, but its log {log.name} is not")
+            return
+        try:
+            # Without a log nobody is at work, and SQLite need not make one to look.
+            mode = "mode=ro" if log.exists() else "immutable=1"
+            uri = f"file:{quote(str(self.path.absolute()))}?{mode}"
+            connection = sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None)
+        except sqlite3.Error as error:
+            raise self._refuse(f"cannot be opened: {error}") from None
+        try:
+            self._identify(connection)
+            damage = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+            if damage != "ok":
+                raise self._refuse(f"is damaged: {damage}")
+        except sqlite3.Error as error:
+            raise self._broken(error) from None
+        finally:
+            connection.close()
+
+    def _identify(self, connection: sqlite3.Connection) -> bool:
+        """Whether the file has tables already; refuse those of another program or version."""
+        identity, version = (
+            connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version")
+        )
+        tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
         if not tables and identity == 0 and version == 0:
-            execute(_CREATE)
+            return False
+        if identity != APPLICATION_ID or "trials" not in tables:
+            raise self._refuse("belongs to another program")
+        if version != SCHEMA_VERSION:
+            raise self._refuse(f"has schema {version}, this version of rmt-spikes reads {SCHEMA_VERSION}")
+        (code,) = connection.execute("SELECT schema FROM code").fetchone() or ("",)
+        if code != code_schema():
+            raise self._refuse("was written by a version of rmt-spikes whose trials are other trials")
+        return True
+
+    def _prepare(self, campaign: Mapping[str, Mapping[str, Any]]) -> None:
+        execute = self._connection.execute
+        # One connection holds the file until it is closed or its process is gone: no two runs share a folder.
+        execute("PRAGMA locking_mode = EXCLUSIVE")
+        execute("BEGIN EXCLUSIVE")
+        if not self._identify(self._connection):
+            for statement in _CREATE.split(";"):
+                execute(statement)
+            execute("INSERT INTO code VALUES (?)", (code_schema(),))
             execute(f"PRAGMA application_id = {APPLICATION_ID}")
             execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-        elif identity != APPLICATION_ID or "trials" not in tables:
-            raise self._refuse("belongs to another program")
-        elif version != SCHEMA_VERSION:
-            raise self._refuse(f"has schema {version}, this version reads {SCHEMA_VERSION}")
-        elif (damage := execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
-            raise self._refuse(f"is damaged: {damage}")
+        self._join(campaign)
         execute("COMMIT")
         # With WAL a commit is one append: a killed process leaves every trial that was committed.
         execute("PRAGMA journal_mode = WAL")
-        execute("PRAGMA synchronous = NORMAL")
+        execute("PRAGMA synchronous = FULL")
+
+    def _join(self, campaign: Mapping[str, Mapping[str, Any]]) -> None:
+        held = dict(self._connection.execute("SELECT name, identity FROM campaign"))
+        for name, text in held.items():
+            if not campaign:
+                break
+            if name not in campaign:
+                raise self._refuse(f"belongs to the case {name!r}, which is not among those to run")
+            before, now = json.loads(text), json.loads(json.dumps(campaign[name]))
+            for key in sorted({*before, *now}):
+                if before.get(key) != now.get(key):
+                    was, came = shorten(before.get(key), 60), shorten(now.get(key), 60)
+                    raise self._refuse(f"belongs to a case {name!r} with {key} {was}, not {came}")
+        for name, identity in campaign.items():
+            text = json.dumps(identity, sort_keys=True)
+            self._connection.execute("INSERT OR IGNORE INTO campaign VALUES (?, ?)", (name, text))
 
     def _refuse(self, reason: str) -> CaseError:
-        return CaseError(str(self.path), "", f"{reason}; move it away or choose another folder")
+        return CaseError(str(self.path), "", f"{reason}; {ADVICE}")
+
+    def _broken(self, error: sqlite3.Error) -> CaseError:
+        name = getattr(error, "sqlite_errorname", "")
+        if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+            reason = "is in use by another run: wait until it has ended, or choose another folder"
+            return CaseError(str(self.path), "", reason)
+        if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
+            return self._refuse(f"is not a store of trials, or is damaged: {error}")
+        return CaseError(str(self.path), "", f"cannot be used: {error}")
 
     def finished(self, key: str, seed: int) -> set[int]:
         """Numbers of the trials of a fingerprint and seed that are stored."""
@@ -122,14 +178,12 @@ class Store:
         payload = encode(trial)
         digest = hashlib.sha256(payload).hexdigest()
         text = json.dumps(setting.to_dict(), sort_keys=True)
+        columns = [float(getattr(trial, name)) for name in COLUMNS]
         try:
-            self._connection.execute(
-                "INSERT OR IGNORE INTO trials VALUES (?, ?, ?, ?, ?, ?)",
-                (key, seed, trial.index, text, digest, payload),
-            )
+            self._connection.execute(_INSERT, (key, seed, trial.index, text, *columns, digest, payload))
         except sqlite3.Error as error:
             raise CaseError(
-                str(self.path), "", f"cannot be written: {error}; finished trials are kept"
+                str(self.path), "", f"cannot be written: {error}; the trials that were finished are kept"
             ) from None
 
     def get(self, key: str, seed: int, numbers: Iterable[int]) -> list[Trial]:
@@ -164,32 +218,3 @@ class Store:
     ) -> None:
         """Close the file."""
         self.close()
-
-
-def encode(trial: Trial) -> bytes:
-    """Arrays of a trial as an npz file: exact, and nothing in it is ever executed."""
-    values = {f.name: getattr(trial, f.name) for f in fields(Trial) if f.name != "latent"}
-    values |= {f"latent.{f.name}": getattr(trial.latent, f.name) for f in fields(RealisedLatent)}
-    stream = io.BytesIO()
-    arrays: dict[str, Any] = {name: np.asarray(value) for name, value in values.items() if value is not None}
-    np.savez_compressed(stream, **arrays)
-    return stream.getvalue()
-
-
-def decode(payload: bytes) -> Trial:
-    """Inverse of `encode`.
-
-    Raises
-    ------
-    CaseError
-        If the bytes are not a trial.
-    """
-    try:
-        with np.load(io.BytesIO(payload)) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-        plain = {k: v.item() if v.ndim == 0 else v for k, v in arrays.items()}
-        latent = {f.name: plain.get(f"latent.{f.name}") for f in fields(RealisedLatent)}
-        trial = {f.name: plain.get(f.name) for f in fields(Trial) if f.name != "latent"}
-        return Trial(latent=RealisedLatent(**latent), **trial)  # type: ignore[arg-type]
-    except (ValueError, KeyError, OSError, TypeError, zipfile.BadZipFile) as error:
-        raise CaseError(None, "", f"a stored trial is damaged: {error}") from None

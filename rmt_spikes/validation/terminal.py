@@ -32,6 +32,31 @@ def print_prediction(document: dict[str, Any], console: Console) -> None:
     console.print(text, style="dim", markup=False, soft_wrap=True)
 
 
+def print_precise(document: dict[str, Any], console: Console) -> None:
+    """Print the JSON document of a precise prediction, one number a line, all digits."""
+    title = f"Prediction: closed form, {document['features']} features, {document['digits']} digits"
+    console.print(title, style="bold", markup=False)
+    sections = ("latent", "losses", "limits", "bulk", "spikes", "certificate")
+    lines = [line for section in sections for line in _lines(section, document[section])]
+    width = max(len(name) for name, _ in lines)
+    for name, value in lines:
+        console.print(f"{name:<{width}}  {value}", markup=False, soft_wrap=True)
+    console.print("enclosures: lower and upper bounds, proved", style="dim")
+    for name, value in _lines("", document["enclosures"]):
+        console.print(f"{name.strip():<{width}}  {value}", markup=False, soft_wrap=True)
+
+
+def _lines(name: str, value: Any) -> list[tuple[str, str]]:
+    """Leaves of a document with their names; numbers of spikes and edges count from 1."""
+    if isinstance(value, dict):
+        return [line for key, item in value.items() for line in _lines(f"{name} {key}", item)]
+    if isinstance(value, list):
+        # Coefficients and alignments are numbered by degree.
+        start = 0 if name.endswith(("feature", "alignment")) else 1
+        return [line for k, item in enumerate(value, start) for line in _lines(f"{name} {k}", item)]
+    return [] if value is None else [(name, f"{value:.1e}" if isinstance(value, float) else str(value))]
+
+
 def _print_limits(document: dict[str, Any], console: Console) -> None:
     """Print the regime and its limits for growing ``n``."""
     regime, limits = document["regime"], document["limits"]

@@ -1,0 +1,1 @@
+"""The closed form to any number of digits, in ball arithmetic: every number carries its rounding error."""

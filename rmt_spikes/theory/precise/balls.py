@@ -1,0 +1,93 @@
+"""Real and complex balls of python-flint: conversions, and the precision of a computation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from fractions import Fraction
+from typing import Any, TypeVar
+
+import mpmath
+from flint import acb, arb, ctx, fmpq
+
+Ball = TypeVar("Ball", arb, acb)
+
+GUARD_DIGITS = 20
+BITS_PER_DIGIT = 3.3219281
+
+
+@contextmanager
+def working_digits(digits: int) -> Iterator[None]:
+    """Compute with balls and mpmath numbers of this many decimal digits; both precisions are restored."""
+    before = ctx.prec
+    ctx.prec = int(digits * BITS_PER_DIGIT) + 8
+    try:
+        with mpmath.workdps(digits):
+            yield
+    finally:
+        ctx.prec = before
+
+
+@contextmanager
+def working_bits(bits: int) -> Iterator[None]:
+    """Compute with balls of this many bits; mpmath keeps its precision."""
+    before = ctx.prec
+    ctx.prec = bits
+    try:
+        yield
+    finally:
+        ctx.prec = before
+
+
+def rational(number: float) -> fmpq:
+    """The rational that a number of a setting spells: 0.1 is one tenth, not the nearest double."""
+    fraction = Fraction(repr(number))
+    return fmpq(fraction.numerator, fraction.denominator)
+
+
+def ball(number: float) -> arb:
+    """Ball around the rational that a number of a setting spells."""
+    return arb(rational(number))
+
+
+def power(x: Ball, exponent: int) -> Ball:
+    """A power with an exponent 0, 1, 2, ...; ``**`` of a ball around zero is not finite in python-flint."""
+    result = x * 0 + 1
+    for _ in range(exponent):
+        result = result * x
+    return result
+
+
+def square(x: Ball) -> Ball:
+    """A real or complex ball times itself."""
+    return x * x
+
+
+def radius(x: arb) -> float:
+    """Radius of a ball, as a float."""
+    return float(x.rad())
+
+
+def exact_mpf(x: arb) -> Any:
+    """An exact ball as an mpmath number, without rounding."""
+    mantissa, exponent = x.man_exp()
+    with mpmath.workprec(max(53, int(mantissa).bit_length() + 1)):
+        return mpmath.mpf((int(mantissa), int(exponent)))
+
+
+def midpoint(x: arb) -> Any:
+    """Middle of a ball as an mpmath number; a ball around zero is zero."""
+    if x.contains(0):
+        return mpmath.mpf(0)
+    return exact_mpf(x.mid())
+
+
+def enclosure(x: arb) -> tuple[Any, Any]:
+    """Lower and upper end of a ball as mpmath numbers."""
+    return exact_mpf(x.lower()), exact_mpf(x.upper())
+
+
+def from_mpf(x: Any) -> arb:
+    """A ball around an mpmath number."""
+    sign, mantissa, exponent, _ = mpmath.mpf(x)._mpf_
+    return arb((-1) ** sign * int(mantissa)) * arb(2) ** int(exponent)

@@ -1,0 +1,101 @@
+"""The bulk of the untrained features (docs/theory.md sections 5 and 7)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rmt_spikes.theory.symbolic.formula import symbol
+from rmt_spikes.theory.symbolic.quantities import quantity, whole_number
+
+
+@quantity("marchenko-pastur", "normalised trace g(kappa) of the population resolvent", "5", "g")
+def marchenko_pastur() -> Any:
+    """``g`` at a positive effective ridge, the root that is positive there."""
+    import sympy
+
+    gamma, slope = symbol("gamma"), symbol("c_1") ** 2
+    t = (symbol("c_tail2") + symbol("kappa")) / slope
+    b = 1 + t - gamma
+    return (-b + sympy.sqrt(b**2 + 4 * gamma * t)) / (2 * gamma * t * slope)
+
+
+@quantity("effective-ridge", "effective ridge as a rational function of g", "5", "kappa")
+def effective_ridge() -> Any:
+    """Inverse of `marchenko_pastur`."""
+    g, slope = symbol("g"), symbol("c_1") ** 2
+    return 1 / g - symbol("c_tail2") - slope / (1 + symbol("gamma") * slope * g)
+
+
+@quantity("ridge", "ridge lambda that belongs to an effective ridge kappa", "5", "lambda_")
+def ridge() -> Any:
+    """``lambda``; at ``lambda = -z`` the resolvent at an eigenvalue ``z``."""
+    kappa = symbol("kappa")
+    return kappa * (1 - symbol("ratio") * (1 - kappa * symbol("g")))
+
+
+@quantity("mu", "factor by which the linear direction is left unexplained", "5", "mu")
+def mu() -> Any:
+    """``mu`` in terms of ``kappa`` and ``g``; it equals ``1 / (1 + gamma c_1^2 g)``."""
+    return 1 - symbol("gamma") * (1 - (symbol("c_tail2") + symbol("kappa")) * symbol("g"))
+
+
+@quantity("trace-slope", "derivative of g in the effective ridge", "5", "g_slope")
+def trace_slope() -> Any:
+    """``dg/dkappa`` in terms of ``g`` and ``mu``."""
+    g = symbol("g")
+    return -(g**2) / (1 - symbol("gamma") * (symbol("c_1") ** 2 * g * symbol("mu")) ** 2)
+
+
+@quantity("mu-slope", "derivative of mu in the effective ridge", "5", "mu_slope")
+def linear_share_slope() -> Any:
+    """``dmu/dkappa`` in terms of ``mu`` and ``dg/dkappa``."""
+    return -symbol("gamma") * symbol("c_1") ** 2 * symbol("mu") ** 2 * symbol("g_slope")
+
+
+@quantity("kappa-slope", "derivative of the effective ridge in the ridge", "5", "kappa_slope")
+def effective_ridge_slope() -> Any:
+    """``dkappa/dlambda`` in terms of ``kappa``, ``g`` and ``dg/dkappa``."""
+    kappa, g, ratio = symbol("kappa"), symbol("g"), symbol("ratio")
+    return 1 / (1 - ratio * (1 - kappa * g) + ratio * kappa * (g + kappa * symbol("g_slope")))
+
+
+@quantity(
+    "bulk", "polynomial in g that vanishes at an eigenvalue z; edges are roots of its discriminant", "5", "0"
+)
+def bulk_polynomial() -> Any:
+    """Quartic in ``g``, linear in ``z``, of the law of ``F F^T / n_ridge``."""
+    import sympy
+
+    g, z, ratio = symbol("g"), symbol("z"), symbol("ratio")
+    slope = symbol("c_1") ** 2
+    d = 1 + symbol("gamma") * slope * g
+    a = (1 - symbol("c_tail2") * g) * d - slope * g
+    return sympy.collect(sympy.expand(z * g * d**2 + a * ((1 - ratio) * d + ratio * a)), g)
+
+
+@quantity("published-equation", "equation {number} of the published theory for m_1 and m_2", "7", "0")
+def published_equation(number: int) -> Any:
+    """One of the two equations that determine ``m_1`` and ``m_2`` for as many samples in both batches.
+
+    Parameters
+    ----------
+    number
+        1 or 2.
+
+    Returns
+    -------
+    sympy.Expr
+        What vanishes.
+
+    Raises
+    ------
+    DomainError
+        For another number.
+    """
+    number = whole_number("number", number, 1, 2)
+    first, second = symbol("m_1"), symbol("m_2")
+    phi, psi, slope = symbol("phi"), symbol("psi"), symbol("c_1") ** 2
+    common = slope * first * second * (symbol("lambda_") * psi * first / phi - 1)
+    if number == 1:
+        return phi * (first - second) * (symbol("c_tail2") * first + slope * second) + common
+    return phi / psi * (slope * first * second + phi * (second - first)) + common

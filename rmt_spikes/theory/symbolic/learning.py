@@ -1,0 +1,122 @@
+"""What the gradient step learns: the latent variables and the features they make (docs/theory.md, 2)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rmt_spikes.theory.symbolic.formula import symbol
+from rmt_spikes.theory.symbolic.quantities import quantity, whole_number
+
+MAXIMUM_DEGREE = 12
+
+
+@quantity("beta-norm2", "squared norm of the learnt direction", "2", "B")
+def beta_norm2() -> Any:
+    """``||beta||^2`` of ``beta = X^T y / n``."""
+    return symbol("c_star_1") ** 2 + symbol("phi") * symbol("E_y2")
+
+
+@quantity("beta-cosine2", "squared cosine between the learnt direction and the teacher's", "2", "rho")
+def beta_cosine2() -> Any:
+    """``cos^2(beta, beta_*)``."""
+    return symbol("c_star_1") ** 2 / beta_norm2()
+
+
+@quantity("shift", "shift of a pre-activation by the step, per unit of alpha_j q_i", "2", "s")
+def shift() -> Any:
+    """``s = c_1 theta sqrt(B)``."""
+    import sympy
+
+    return symbol("c_1") * symbol("theta") * sympy.sqrt(symbol("B"))
+
+
+@quantity(
+    "inflation",
+    "growth of the squared norm of a row, from the part of its gradient not along beta",
+    "2",
+    "nu",
+)
+def inflation() -> Any:
+    """``nu``, per unit of ``alpha_j^2``."""
+    return symbol("theta") ** 2 * symbol("phi") * symbol("E_y2") * symbol("V")
+
+
+@quantity("chi", "inflation in units of the squared shift", "2", "chi")
+def chi() -> Any:
+    """``nu / s^2``, in which the step size cancels."""
+    return (inflation() / shift() ** 2).simplify()
+
+
+@quantity("row-norm2", "squared norm of a trained row apart from its part along beta", "2", "tau2")
+def row_norm2() -> Any:
+    """``tau_j^2`` as a function of the readout weight."""
+    alpha = symbol("alpha")
+    return (1 + symbol("drift") * alpha) ** 2 + symbol("nu") * alpha**2
+
+
+@quantity(
+    "feature", "polynomial of q that spike {degree} carries, E (q + sqrt(chi) Z)^{degree}", "2", "p_{degree}"
+)
+def feature(degree: int) -> Any:
+    """Heat-evolved monomial.
+
+    Parameters
+    ----------
+    degree
+        From 0 to 12.
+
+    Returns
+    -------
+    sympy.Expr
+        ``p_k(q) = E (q + sqrt(chi) Z)^k``, the published ``q^k`` at ``chi = 0``.
+
+    Raises
+    ------
+    DomainError
+        For another degree.
+    """
+    import sympy
+
+    degree = whole_number("degree", degree, 0, MAXIMUM_DEGREE)
+    q, spread = symbol("q"), symbol("chi")
+    terms = [
+        sympy.binomial(degree, 2 * m) * sympy.factorial2(2 * m - 1) * spread**m * q ** (degree - 2 * m)
+        for m in range(degree // 2 + 1)
+    ]
+    return sum(terms, sympy.Integer(0))
+
+
+@quantity("feature-generating", "generating function sum_k p_k(q) t^k / k!", "2", "P")
+def feature_generating() -> Any:
+    """``exp(t q + chi t^2 / 2)``."""
+    import sympy
+
+    t = symbol("t")
+    return sympy.exp(t * symbol("q") + symbol("chi") * t**2 / 2)
+
+
+@quantity(
+    "growth", "exponent of n with which spike {degree} grows relative to the bulk", "6", "growth_{degree}"
+)
+def growth(degree: int) -> Any:
+    """Growth of a spike: ``n^growth`` relative to the bulk, positive when it leaves it in the end.
+
+    Parameters
+    ----------
+    degree
+        From 1 to 12.
+
+    Returns
+    -------
+    sympy.Expr
+        ``k exponent - (k - 1) / 2``.
+
+    Raises
+    ------
+    DomainError
+        For another degree.
+    """
+    import sympy
+
+    degree = whole_number("degree", degree, 1, MAXIMUM_DEGREE)
+    return degree * symbol("exponent") - sympy.Rational(degree - 1, 2)

@@ -1,0 +1,219 @@
+"""Verdicts on a case: every row of every point, the wrong theories, the findings, the rates and limits."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from rmt_spikes.simulation import Trial
+from rmt_spikes.theory import Prediction
+from rmt_spikes.validation.case import Case, Point, is_at
+from rmt_spikes.validation.case_tables import NegativeControl
+from rmt_spikes.validation.compare import Array, Evidence, judge, measure, pairs, wanted
+from rmt_spikes.validation.comparison import Comparison, Row, matches
+from rmt_spikes.validation.results import CaseResult, ControlResult, FindingResult, PointResult
+from rmt_spikes.validation.scaling import ScalingResult, fit_limit, fit_rate
+from rmt_spikes.validation.statistics import CONFIDENCE
+
+GROWTH = 2.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Expectation:
+    """What a theory, right or wrong, says about one point.
+
+    Attributes
+    ----------
+    prediction
+        None, with the reason in `error`, when there is none.
+    untrained
+        Prediction without a step, where the case asks for improvements.
+    error
+        Reason.
+    """
+
+    prediction: Prediction | None
+    untrained: Prediction | None = None
+    error: str | None = None
+
+
+def open_rows(case: Case, expectation: Expectation, evidence: Evidence) -> list[Row]:
+    """Rows of one point before they are judged; none without a prediction."""
+    if expectation.prediction is None:
+        return []
+    return measure(
+        expectation.prediction, evidence, case.claims, case.tolerance_map(), untrained=expectation.untrained
+    )
+
+
+def trials_wanted(case: Case, expectation: Expectation, evidence: Evidence) -> int:
+    """Number of trials towards the target precision of a case, at most twice as many as there are.
+
+    Parameters
+    ----------
+    case, expectation, evidence
+        Case, and theory and simulation of one of its points.
+
+    Returns
+    -------
+    int
+        The number there is when the precision is met, or when the case has no target.
+
+    Notes
+    -----
+    Depends on the scatter only, not on the difference, so that the verdicts keep their rates: for normal
+    data mean and standard deviation are independent.
+    """
+    count = len(evidence.trials)
+    if case.precision is None:
+        return count
+    rows = open_rows(case, expectation, evidence)
+    if case.given_trials is not None and count >= case.given_trials:
+        # More trials would not have conditional predictions.
+        rows = [row for row in rows if row.given == "none"]
+    shares = [row.se / (case.precision.share * row.margin) for row in rows if row.se]
+    needed = math.ceil(count * min(max(shares, default=0.0) ** 2, GROWTH))
+    return max(count, min(needed, case.precision.most_trials))
+
+
+def assess(
+    case: Case,
+    points: Sequence[Point],
+    expectations: Sequence[Expectation],
+    evidence: Sequence[Evidence],
+    controls: Sequence[tuple[Expectation, Evidence]],
+    figure_trials: dict[tuple[int, int], tuple[Trial, ...]],
+) -> CaseResult:
+    """Judge a case.
+
+    Parameters
+    ----------
+    case, points
+        What was asked for.
+    expectations, evidence
+        Theory and simulation of each point.
+    controls
+        The same for each negative control.
+    figure_trials
+        Passed on.
+
+    Returns
+    -------
+    CaseResult
+    """
+    measured = [open_rows(case, *pair) for pair in zip(expectations, evidence, strict=True)]
+    judged = iter(judge([row for rows in measured for row in rows], case.family_rate))
+    results = []
+    for point, expectation, shown, rows in zip(points, expectations, evidence, measured, strict=True):
+        results.append(
+            PointResult(
+                point=point,
+                prediction=expectation.prediction,
+                error=expectation.error or _missing(rows),
+                trials=tuple(shown.trials),
+                comparison=_comparison(case, [_documented(case, point, next(judged)) for _ in rows], shown),
+                differences=_differences(case, expectation, shown),
+            )
+        )
+    return CaseResult(
+        case=case,
+        points=tuple(results),
+        controls=tuple(
+            _try(case, control, *pair) for control, pair in zip(case.negative_controls, controls, strict=True)
+        ),
+        findings=_findings(case, results),
+        scaling=_scale(case, results),
+        figure_trials=figure_trials,
+    )
+
+
+def _differences(case: Case, expectation: Expectation, evidence: Evidence) -> dict[str, Array]:
+    if expectation.prediction is None:
+        return {}
+    found = wanted(expectation.prediction, evidence, case.claims, expectation.untrained)
+    values = {quantity.path: pairs(quantity, evidence) for quantity in found}
+    return {path: observed - predicted for path, (observed, predicted, _) in values.items()}
+
+
+def _try(case: Case, control: NegativeControl, expectation: Expectation, evidence: Evidence) -> ControlResult:
+    rows = [
+        row
+        for row in open_rows(case, expectation, evidence)
+        if any(matches(row.quantity, pattern) for pattern in control.quantities)
+    ]
+    return ControlResult(
+        control=control,
+        point=case.point_at(control.at),
+        comparison=_comparison(case, judge(rows, case.family_rate), evidence),
+        error=expectation.error,
+    )
+
+
+def _comparison(case: Case, rows: Sequence[Row], evidence: Evidence) -> Comparison:
+    return Comparison(
+        rows=tuple(rows),
+        trials=len(evidence.trials),
+        confidence=CONFIDENCE,
+        family_rate=case.family_rate,
+    )
+
+
+def _missing(rows: Sequence[Row]) -> str | None:
+    most = max((row.missing for row in rows), default=0)
+    if not most:
+        return None
+    return f"{most} trials are left out of some rows, for want of a conditional prediction of the quantity"
+
+
+def _documented(case: Case, point: Point, row: Row) -> Row:
+    for finding in case.findings:
+        if is_at(point, finding.at) and any(matches(row.quantity, p) for p in finding.quantities):
+            return replace(row, finding=f"{finding.reason} ({finding.reference})")
+    return row
+
+
+def _findings(case: Case, results: Sequence[PointResult]) -> tuple[FindingResult, ...]:
+    found = []
+    for finding in case.findings:
+        seen = [
+            (row.quantity, dict(result.point.values))
+            for result in results
+            if is_at(result.point, finding.at)
+            for row in result.comparison.rows
+            if row.verdict == "disagrees" and any(matches(row.quantity, p) for p in finding.quantities)
+        ]
+        found.append(FindingResult(finding=finding, seen=tuple(seen)))
+    return tuple(found)
+
+
+def _scale(case: Case, results: Sequence[PointResult]) -> ScalingResult | None:
+    scaling = case.scaling
+    if scaling is None:
+        return None
+    sizes = [result.point.setting.n for result in results]
+    tables = [{row.quantity: row for row in result.comparison.rows} for result in results]
+    series = {
+        path: [table[path] for table in tables]
+        for path in (tables[0] if tables else {})
+        if all(path in table and table[path].se for table in tables)
+    }
+    asked = {
+        kind: [path for path in series if any(matches(path, pattern) for pattern in patterns)]
+        for kind, patterns in (
+            ("error", scaling.error_rates),
+            ("scatter", scaling.scatter_rates),
+            ("limit", scaling.limits),
+        )
+    }
+    rate = case.family_rate / max(1, sum(map(len, asked.values())))
+    tolerances = case.tolerance_map()
+    return ScalingResult(
+        rates=tuple(
+            fit_rate(sizes, series[path], kind, rate) for kind in ("error", "scatter") for path in asked[kind]
+        ),
+        limits=tuple(
+            fit_limit(sizes, series[path], tolerances[series[path][0].claim], rate) for path in asked["limit"]
+        ),
+        rate=rate,
+    )

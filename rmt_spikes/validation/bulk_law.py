@@ -1,0 +1,67 @@
+"""Distances between the law of the singular values of one network and the predicted bulk."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from rmt_spikes.theory import Bulk
+
+Array = NDArray[np.float64]
+
+
+class Distances(NamedTuple):
+    """Distances between two laws on the half-line.
+
+    Attributes
+    ----------
+    kolmogorov
+        Largest difference of the distribution functions.
+    wasserstein
+        Area between them, in units of the upper edge of the bulk; singular values above the edge count as
+        if they were at the edge, so that a spike, of mass ``1/width``, does not make it large by its place.
+    """
+
+    kolmogorov: float
+    wasserstein: float
+
+
+def spectral_distances(bulk: Bulk, singular_values: Array) -> Distances:
+    """Distances between the empirical law of singular values and a predicted bulk.
+
+    Parameters
+    ----------
+    bulk
+        Prediction.
+    singular_values
+        All of them, zeros included, in descending order; shape ``(width,)``.
+
+    Returns
+    -------
+    Distances
+    """
+    edge = float(bulk.edges[-1, 1])
+    values = np.minimum(singular_values[::-1], edge)
+    count = values.size
+    # Next to zero the distribution functions jump together; a rounded zero must not count before the jump.
+    values = np.where(values < 1e-9 * edge, 0.0, values)
+    predicted = bulk.cdf(values)
+    before = np.where(values > 0.0, predicted, 0.0)
+    ranks = np.arange(count + 1) / count
+    last = np.append(values[1:] != values[:-1], True)
+    first = np.append(True, values[1:] != values[:-1])
+    kolmogorov = max(
+        float(np.max(np.abs(ranks[1:] - predicted)[last])), float(np.max(np.abs(before - ranks[:-1])[first]))
+    )
+    wasserstein = float(np.mean(np.abs(values - _levels(bulk, count)))) / edge
+    return Distances(kolmogorov, wasserstein)
+
+
+@lru_cache(maxsize=8)
+def _levels(bulk: Bulk, count: int) -> Array:
+    """Predicted places of `count` singular values."""
+    return bulk.quantile((np.arange(count) + 0.5) / count)

@@ -1,0 +1,139 @@
+"""Wrong theories: changes to a prediction that the comparison has to reject, or it would prove nothing."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from rmt_spikes.errors import DomainError
+from rmt_spikes.setting import Setting
+from rmt_spikes.theory import Prediction, limit_losses, predict
+
+FACTORIAL_DEGREES = (2, 3)
+TARGET_DEGREES = 9
+
+
+@dataclass(frozen=True, kw_only=True)
+class WrongTheory:
+    """A mistake that a theory of this kind could contain.
+
+    Attributes
+    ----------
+    meaning
+        The mistake, in a sentence.
+    setting
+        The setting that is predicted instead.
+    features
+        Features of the prediction, where they are the mistake.
+    prediction
+        What is done to the prediction afterwards.
+    """
+
+    meaning: str
+    setting: Callable[[Setting], Setting] = lambda setting: setting
+    features: str | None = None
+    prediction: Callable[[Prediction], Prediction] = lambda prediction: prediction
+
+
+def predict_wrongly(theory: WrongTheory, setting: Setting, **options: Any) -> Prediction:
+    """Predict with a mistake.
+
+    Parameters
+    ----------
+    theory
+        The mistake, from `WRONG_THEORIES`.
+    setting
+        What is predicted.
+    options
+        Further arguments of `predict`.
+
+    Returns
+    -------
+    Prediction
+        Its `setting` is the one that was predicted instead.
+
+    Raises
+    ------
+    DomainError
+        If the mistake cannot be made with this setting.
+    ConvergenceError
+        As in `predict`.
+    """
+    if theory.features is not None:
+        options["features"] = theory.features
+    return theory.prediction(predict(theory.setting(setting), **options))
+
+
+def _without_factorial(setting: Setting) -> Setting:
+    """Coefficients ``E[sigma He_k]`` for ``E[sigma He_k] / k!``, in degrees 2 and 3; the rest is kept."""
+    if not isinstance(setting.activation, str):
+        raise DomainError(
+            "activation", "must be a name for the control missing_factorial", setting.activation
+        )
+    coefficients = setting.activation_expansion.coefficients
+    polynomials = {2: "(z**2 - 1)", 3: "(z**3 - 3*z)"}
+    terms = [
+        f"({(math.factorial(k) - 1) * float(coefficients[k])!r}) * {polynomials[k]}"
+        for k in FACTORIAL_DEGREES
+    ]
+    return setting.replace(activation={"expression": " + ".join([f"{setting.activation}(z)", *terms])})
+
+
+def _exchanged(setting: Setting) -> Setting:
+    """Samples and neurons exchanged, at the same ``theta``: ``phi`` is taken for ``psi`` and back."""
+    return setting.replace(
+        n=setting.width,
+        width=setting.n,
+        n_ridge=setting.width,
+        step_size=setting.theta * math.sqrt(setting.n),
+    )
+
+
+def _without_linear_direction(setting: Setting) -> Setting:
+    """The linear part of the teacher taken for noise."""
+    coefficients = setting.target_expansion.coefficients[:TARGET_DEGREES].tolist()
+    coefficients[1] = 0.0
+    kept = sum(math.factorial(k) * c * c for k, c in enumerate(coefficients))
+    noise = math.sqrt(max(0.0, setting.label_energy - kept))
+    return setting.replace(target={"hermite": coefficients}, noise_std=noise)
+
+
+def _one_fewer(prediction: Prediction) -> Prediction:
+    """The last spike missing, from the spectrum and, in the limit of a regime, from the losses."""
+    if not prediction.spikes:
+        raise DomainError("negative_controls", "one_spike_fewer needs a spike", 0)
+    losses = prediction.losses
+    degree = prediction.regime.degree
+    if prediction.method == "limit" and degree:
+        features = "published" if prediction.features == "published" else "corrected"
+        losses = limit_losses(prediction.setting, features, degree=degree - 1)
+    return replace(prediction, spikes=prediction.spikes[:-1], losses=losses)
+
+
+def _other_ridge(setting: Setting) -> Setting:
+    """The penalty weighed by neurons instead of samples."""
+    return setting.replace(ridge=setting.ridge * setting.n_ridge / setting.width)
+
+
+WRONG_THEORIES: Mapping[str, WrongTheory] = {
+    "missing_factorial": WrongTheory(
+        meaning="Hermite coefficients of the activation lack their 1/k!", setting=_without_factorial
+    ),
+    "exchanged_proportions": WrongTheory(
+        meaning="d/n and d/N are exchanged: samples are taken for neurons", setting=_exchanged
+    ),
+    "no_inflation": WrongTheory(
+        meaning="rows do not grow apart from the spikes: spike k carries the bare monomial, as published",
+        features="published",
+    ),
+    "no_linear_direction": WrongTheory(
+        meaning="the linear part of the teacher cannot be learnt: it is taken for noise",
+        setting=_without_linear_direction,
+    ),
+    "one_spike_fewer": WrongTheory(meaning="the last spike is missing", prediction=_one_fewer),
+    "ridge_not_normalised": WrongTheory(
+        meaning="the ridge is weighed by the number of neurons, not of samples", setting=_other_ridge
+    ),
+}

@@ -1,0 +1,176 @@
+"""A headless Chromium, spoken to in its own protocol through a pipe: what a page looks like to a reader.
+
+https://chromedevtools.github.io/devtools-protocol/ ; messages are JSON, each ended by a zero byte.
+"""
+
+import base64
+import io
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import matplotlib.image
+import numpy as np
+import pytest
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+OPTIONS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+    "--hide-scrollbars",
+    "--remote-debugging-pipe",
+)
+
+
+def find() -> str:
+    """Path of the browser; without one the test is skipped, but not where it must run."""
+    for name in NAMES:
+        if path := shutil.which(name):
+            return path
+    reason = f"no Chromium: none of {', '.join(NAMES)} is installed (Debian: apt-get install chromium)"
+    if os.environ.get("CI") == "true":
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+class Browser:
+    """One tab.
+
+    Parameters
+    ----------
+    send, receive
+        Ends of the pipes.
+    """
+
+    def __init__(self, send: int, receive: BinaryIO) -> None:
+        self._send, self._receive = send, receive
+        self._pending = b""
+        self._count = 0
+        self._session: str | None = None
+        target = self._call("Target.createTarget", url="about:blank")["targetId"]
+        self._session = self._call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+        for domain in ("Page", "Runtime", "Accessibility", "Network"):
+            self._call(f"{domain}.enable")
+        self.requests: list[str] = []
+
+    def _read(self) -> dict[str, Any]:
+        while b"\0" not in self._pending:
+            piece = os.read(self._receive.fileno(), 1 << 16)
+            assert piece, "the browser has gone"
+            self._pending += piece
+        message, _, self._pending = self._pending.partition(b"\0")
+        found: dict[str, Any] = json.loads(message)
+        if found.get("method") == "Network.requestWillBeSent":
+            self.requests.append(found["params"]["request"]["url"])
+        return found
+
+    def _call(self, method: str, **params: Any) -> dict[str, Any]:
+        self._count += 1
+        message: dict[str, Any] = {"id": self._count, "method": method, "params": params}
+        if self._session:
+            message["sessionId"] = self._session
+        os.write(self._send, json.dumps(message).encode() + b"\0")
+        while (answer := self._read()).get("id") != self._count:
+            pass
+        assert "error" not in answer, answer
+        result: dict[str, Any] = answer["result"]
+        return result
+
+    def open(self, page: Path, width: int = 1200, height: int = 900, theme: str = "light") -> None:
+        """Load a file in a window of a width, for a reader who prefers light or dark."""
+        self._call(
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=height,
+            deviceScaleFactor=1,
+            mobile=width < 600,
+        )
+        self.prefer(theme)
+        self.requests = []
+        self._call("Page.navigate", url=page.absolute().as_uri())
+        while self._read().get("method") != "Page.loadEventFired":
+            pass
+        self.run("Promise.all([...document.images].map(each => each.decode()))")
+
+    def prefer(self, theme: str, media: str = "") -> None:
+        """Take the part of a reader who prefers light or dark; `media` is "print" for one with paper."""
+        features = [{"name": "prefers-color-scheme", "value": theme}]
+        self._call("Emulation.setEmulatedMedia", media=media, features=features)
+
+    def run(self, expression: str) -> Any:
+        """Value of a JavaScript expression, awaited."""
+        answer = self._call("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
+        assert "exceptionDetails" not in answer, answer["exceptionDetails"]
+        return answer["result"].get("value")
+
+    def press(self, key: str) -> None:
+        """Press and release a key."""
+        codes = {"Tab": 9, "Enter": 13}
+        text = {"text": "\r"} if key == "Enter" else {}
+        self._call(
+            "Input.dispatchKeyEvent", type="keyDown", key=key, windowsVirtualKeyCode=codes[key], **text
+        )
+        self._call("Input.dispatchKeyEvent", type="keyUp", key=key, windowsVirtualKeyCode=codes[key])
+
+    def screenshot(self, path: Path | None = None, *, whole: bool = False) -> np.ndarray:
+        """Picture of the window, or of the whole page, as an array of bytes (height, width, channel)."""
+        answer = self._call("Page.captureScreenshot", format="png", captureBeyondViewport=whole)
+        data = base64.b64decode(answer["data"])
+        if path is not None:
+            path.write_bytes(data)
+        picture = matplotlib.image.imread(io.BytesIO(data), format="png")
+        return np.asarray(np.rint(picture[..., :3] * 255), dtype=np.uint8)
+
+    def pdf(self) -> bytes:
+        """The page as printed on A4."""
+        answer = self._call("Page.printToPDF", paperWidth=8.27, paperHeight=11.69)
+        return base64.b64decode(answer["data"])
+
+    def accessible(self) -> list[tuple[str, str]]:
+        """Role and name of everything that a screen reader is told."""
+        nodes = self._call("Accessibility.getFullAXTree")["nodes"]
+        return [
+            (node["role"]["value"], str(node.get("name", {}).get("value", "")))
+            for node in nodes
+            if not node["ignored"]
+        ]
+
+
+@contextmanager
+def browser() -> Iterator[Browser]:
+    """Start a browser, and end it."""
+    program = find()
+    read_in, write_in = os.pipe()
+    read_out, write_out = os.pipe()
+
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
+        # The browser reads from descriptor 3 and writes to 4.
+        command = 'exec "$0" "$@" 3<&"$READ_END" 4>&"$WRITE_END"'
+        process = subprocess.Popen(
+            ["bash", "-c", command, program, *OPTIONS, f"--user-data-dir={profile}"],
+            pass_fds=(read_in, write_out),
+            env={**os.environ, "READ_END": str(read_in), "WRITE_END": str(write_out)},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        os.close(read_in)
+        os.close(write_out)
+        try:
+            with os.fdopen(read_out, "rb") as receive:
+                yield Browser(write_in, receive)
+        finally:
+            os.close(write_in)
+            process.kill()
+            process.wait()

@@ -1,0 +1,113 @@
+"""Observations drawn about a prediction, and results of cases made of plain numbers."""
+
+import math
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from rmt_spikes.simulation import Observation, RealisedLatent, Trial
+from rmt_spikes.theory import Prediction
+from rmt_spikes.validation.case import Case
+from rmt_spikes.validation.comparison import Comparison, Row
+from rmt_spikes.validation.results import CaseResult, PointResult
+from rmt_spikes.validation.statistics import excess_p_value, t_interval
+
+
+def draw(prediction: Prediction, trials: int, scatter: float, seed: int) -> Observation:
+    """Observations that scatter about the prediction by the given fraction (correlations: by 0.02)."""
+    rng = np.random.default_rng(seed)
+    bulk = _bulk(prediction)
+    spikes = np.array([spike.singular_value for spike in prediction.spikes])
+    table, right, feature = np.zeros((3, 5, 5))
+    for k, spike in enumerate(prediction.spikes):
+        table[k], right[k], feature[k] = spike.alignment, spike.right_alignment, spike.feature
+
+    def one(index: int) -> Trial:
+        def near(value: float) -> float:
+            return value * (1.0 + scatter * rng.standard_normal())
+
+        values = np.concatenate(
+            [
+                [near(value) for value in spikes],
+                bulk * (1.0 + 0.1 * scatter * rng.standard_normal()),
+            ]
+        )
+        norm2 = near(prediction.latent.beta_norm2)
+        cosine = prediction.latent.beta_cosine + 0.02 * rng.standard_normal()
+        return Trial(
+            index=index,
+            objective=near(prediction.losses.objective),
+            train=near(prediction.losses.train),
+            test=near(prediction.losses.test),
+            test_error=0.0,
+            beta_norm2=norm2,
+            beta_cosine=cosine,
+            singular_values=values,
+            alignment=table + 0.02 * rng.standard_normal(table.shape),
+            feature=feature * rng.choice([-1.0, 1.0], (5, 1)) + 0.02 * rng.standard_normal(table.shape),
+            right_alignment=right + 0.02 * rng.standard_normal(table.shape),
+            latent=RealisedLatent(
+                beta_norm2=norm2,
+                beta_cosine=cosine,
+                label_energy=2.25,
+                alpha=np.ones(1),
+                q=np.ones(1),
+                labels=np.ones(1),
+            ),
+        )
+
+    return Observation(setting=prediction.setting, seed=seed, trials=tuple(one(i) for i in range(trials)))
+
+
+@lru_cache(maxsize=8)
+def _bulk(prediction: Prediction) -> np.ndarray:
+    """Singular values at quantiles of the bulk, the uppermost left to the spikes, the next at the edge."""
+    width, spikes = prediction.setting.width, len(prediction.spikes)
+    values = prediction.bulk.quantile((np.arange(width)[::-1] + 0.5) / width)[spikes:]
+    return np.concatenate([prediction.bulk.edges[-1, 1:], values[1:]])
+
+
+def row(
+    quantity: str, values: np.ndarray, *, allowance: float = 0.0, margin: float = 1.0, **more: Any
+) -> Row:
+    """A row about differences given one by one, prediction 0 and scale 1."""
+    count, mean = values.size, float(values.mean())
+    se = float(values.std(ddof=1)) / math.sqrt(count)
+    low, high = t_interval(mean, se, count)
+    options: dict[str, Any] = {"claim": "losses", "verdict": "inconclusive", **more}
+    return Row(
+        quantity=quantity,
+        predicted=0.0,
+        observed=mean,
+        trials=count,
+        se=se,
+        z=mean / se,
+        scale=1.0,
+        coefficient=allowance,
+        exponent=0.0,
+        allowance=allowance,
+        margin=margin,
+        interval=(float(low), float(high)),
+        p_value=float(excess_p_value(mean, se, allowance, count)),
+        **options,
+    )
+
+
+def result(case: Case, tables: list[dict[str, np.ndarray]], **options: Any) -> CaseResult:
+    """Result of a case with these differences at its points."""
+    points = []
+    for point, table in zip(case.points(), tables, strict=True):
+        rows = tuple(row(name, values, **options) for name, values in table.items())
+        comparison = Comparison(rows=rows, trials=8, confidence=0.9, family_rate=case.family_rate)
+        points.append(
+            PointResult(
+                point=point,
+                prediction=None,
+                error=None,
+                trials=(),
+                comparison=comparison,
+                differences=table,
+            )
+        )
+    return CaseResult(case=case, points=tuple(points), controls=(), figure_trials={})

@@ -1,0 +1,246 @@
+"""The documentation: what can be run, runs; what is vendored is what it claims; nothing needs the network.
+
+The pages themselves are built by `make docs`. Everything here works without Sphinx.
+"""
+
+import hashlib
+import importlib.util
+import re
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import layout_rules as rules
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+DOCS = ROOT / "docs"
+PAGES = ["README.md", *sorted(str(path.relative_to(ROOT)) for path in rules.doc_pages(DOCS))]
+TARGETS = re.findall(r"^([a-z]+):.*## ", (ROOT / "Makefile").read_text(encoding="utf-8"), flags=re.MULTILINE)
+MATHJAX_SHA256 = "a4354ff94fd868aea0cc6eaaa79a57fda0588646fc46ee3700a349ee0a11cbe6"
+
+
+def extension(name: str) -> ModuleType:
+    """Import an extension of the documentation from its file."""
+    spec = importlib.util.spec_from_file_location(name, DOCS / "_ext" / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+offline = extension("offline")
+derivations = extension("derivations")
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_python_on_a_page_runs(page: str, tmp_path: Path) -> None:
+    """Blocks and executed cells of a page, in order, in one interpreter in which warnings are errors."""
+    blocks = rules.python_blocks((ROOT / page).read_text(encoding="utf-8"))
+    if not blocks:
+        return
+    result = rules.run_python("\n".join(blocks), tmp_path)
+    assert result.returncode == 0, result.stderr
+
+
+def test_the_tutorials_have_cells() -> None:
+    for page in ("start.md", "conventions.md", "tutorials/spectrum.md", "tutorials/second_feature.md"):
+        assert len(rules.python_blocks((DOCS / page).read_text(encoding="utf-8"))) >= 3
+
+
+def test_a_wrong_claim_of_a_tutorial_is_seen(tmp_path: Path) -> None:
+    """The page on the second feature, told that the published theory is the right one."""
+    text = (DOCS / "tutorials" / "second_feature.md").read_text(encoding="utf-8")
+    claim = 'assert abs(scores["corrected"]) < 3 < 5 < abs(scores["published"])'
+    start, found, _ = text.partition(claim)
+    assert found
+    wrong = claim.replace("corrected", "x").replace("published", "corrected").replace('"x"', '"published"')
+    # Fewer networks suffice to see that it is wrong.
+    code = "\n".join(rules.python_blocks(f"{start}{wrong}\n```\n")).replace("trials=24", "trials=8")
+    result = rules.run_python(code, tmp_path)
+    assert result.returncode == 1
+    assert "AssertionError" in result.stderr
+
+
+def run_line(line: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run one command line of a page: a command of the package, or a dry run of a target of the Makefile.
+
+    A campaign takes minutes, and `make report` runs one. Here its files must exist and its options be known.
+    """
+    words, options = line.removesuffix(" 2>/dev/null").split(), []
+    if words[0] == "make":
+        assert words[1:], "a target is missing"
+        assert set(words[1:]) <= set(TARGETS)
+        command = ["make", "--dry-run", "--directory", str(ROOT), *words[1:]]
+    else:
+        assert words[0] == "rmt-spikes"
+        if words[1] == "validate":
+            assert all((ROOT / word).is_file() for word in words if word.endswith(".toml"))
+            options = [word for word in words if word.startswith("--")]
+            words = [*words[:2], "--help"]
+        command = [sys.executable, "-W", "error", "-m", "rmt_spikes.cli", *words[1:]]
+    result = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert all(re.search(rf"{option}\b", result.stdout) for option in options), f"not among: {result.stdout}"
+    return result
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_the_commands_of_a_page_run(page: str, tmp_path: Path) -> None:
+    """In a folder with the settings that the pages refer to."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    for path in (DOCS / "settings").glob("*.toml"):
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    for setting in rules.toml_blocks(text):
+        (tmp_path / "setting.toml").write_text(setting, encoding="utf-8")
+    for line in rules.shell_lines(text):
+        result = run_line(line, tmp_path)
+        assert result.returncode == 0, f"{line}: {result.stderr}"
+        assert result.stdout
+
+
+def test_the_readme_shows_the_commands() -> None:
+    lines = rules.shell_lines((ROOT / "README.md").read_text(encoding="utf-8"))
+    assert {"predict", "simulate", "derive"} <= {line.split()[1] for line in lines}
+
+
+def test_a_wrong_command_is_seen(tmp_path: Path) -> None:
+    shell = "```sh\nrmt-spikes predikt x.toml\n```\n"
+    page = f"{shell}\n```{{command-output}} rmt-spikes predict gone.toml\n:cwd: x\n```\n"
+    lines = rules.shell_lines(page)
+    assert lines == ["rmt-spikes predikt x.toml", "rmt-spikes predict gone.toml"]
+    assert [run_line(line, tmp_path).returncode for line in lines] == [2, 2]
+    with pytest.raises(AssertionError):
+        run_line("curl https://example.org", tmp_path)
+    with pytest.raises(AssertionError):
+        run_line("make nothing", tmp_path)
+    with pytest.raises(AssertionError):
+        run_line("rmt-spikes validate --outt report", tmp_path)
+    with pytest.raises(AssertionError):
+        run_line("rmt-spikes validate validation/cases/gone.toml --out report", tmp_path)
+
+
+def test_the_api_page_lists_what_there_is() -> None:
+    """Every public name is documented once: those of the theory either at the top or with the theory."""
+    documented = rules.documented_names((DOCS / "api.md").read_text(encoding="utf-8"))
+    package = rules.declared_names(ROOT / "rmt_spikes" / "__init__.py")
+    assert rules.differences(documented["rmt_spikes"], [name for name in package if name != "theory"]) == []
+    theory = rules.declared_names(ROOT / "rmt_spikes" / "theory" / "__init__.py")
+    own = sorted(set(theory) - set(package) - {"symbolic"})
+    assert rules.differences(documented["rmt_spikes.theory"], own) == []
+    symbolic = rules.declared_names(ROOT / "rmt_spikes" / "theory" / "symbolic" / "__init__.py")
+    assert rules.differences(documented["rmt_spikes.theory.symbolic"], symbolic) == []
+
+
+def test_a_wrong_api_page_is_seen() -> None:
+    page = ".. module:: rmt_spikes\n\n.. autofunction:: predict\n.. autoclass:: Gone\n.. autoclass:: Gone\n"
+    found = rules.differences(rules.documented_names(page)["rmt_spikes"], ["predict", "simulate"])
+    assert found == ["listed, but missing: Gone", "present, but unlisted: simulate", "listed twice: Gone"]
+
+
+def test_every_page_is_in_the_table_of_contents() -> None:
+    index = (DOCS / "index.md").read_text(encoding="utf-8")
+    listed = {
+        name
+        for block in re.findall(r"```\{toctree\}\n(.*?)```", index, flags=re.DOTALL)
+        for name in block.split()
+    }
+    pages = {str(path.relative_to(DOCS).with_suffix("")) for path in rules.doc_pages(DOCS)}
+    assert pages - {"index"} == {name for name in listed if name in pages}
+    assert "derivations/index" in listed
+
+
+def test_mathjax_is_the_vendored_file_with_its_licence() -> None:
+    folder = DOCS / "_static" / "mathjax"
+    script = (folder / "tex-svg-full.js").read_bytes()
+    assert hashlib.sha256(script).hexdigest() == MATHJAX_SHA256
+    assert "Apache License" in (folder / "LICENSE").read_text(encoding="utf-8")
+    configuration = (DOCS / "conf.py").read_text(encoding="utf-8")
+    assert 'mathjax_path = "mathjax/tex-svg-full.js"' in configuration
+
+
+def test_styles_load_nothing_from_the_network() -> None:
+    styles = sorted((DOCS / "_static").rglob("*.css"))
+    assert styles
+    for path in styles:
+        assert offline.remote_loads(path.read_text(encoding="utf-8"), ".css") == []
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        '<script src="https://cdn.example.org/a.js"></script>',
+        '<script async="async" src="//cdn.example.org/a.js"></script>',
+        '<link rel="stylesheet" href="http://example.org/a.css"/>',
+        '<link rel="preconnect" href="https://fonts.example.org"/>',
+        '<img alt="" src=" https://example.org/a.png">',
+        '<img srcset="a.png 1x, https://example.org/a.png 2x">',
+        '<video poster="https://example.org/a.png"></video>',
+        '<object data="https://example.org/a.svg"></object>',
+        '<svg><use xlink:href="https://example.org/a.svg#b"/></svg>',
+        "<style>@import 'https://example.org/a.css';</style>",
+        '<p style="background: url(https://example.org/a.png)">text</p>',
+    ],
+)
+def test_what_loads_from_the_network_is_seen(html: str) -> None:
+    assert len(offline.remote_loads(f"<html><body>{html}</body></html>", ".html")) == 1
+
+
+def test_what_does_not_load_is_not_reported() -> None:
+    html = (
+        '<link rel="canonical" href="https://example.org/"/><a href="https://arxiv.org/abs/1">paper</a>'
+        '<script src="_static/a.js"></script><img src="data:image/png;base64,AAAA">'
+        "<style>p { background: url(a.png) }</style><p>url(https://example.org)</p>"
+    )
+    assert offline.remote_loads(html, ".html") == []
+
+
+def test_derivations_become_pages(tmp_path: Path) -> None:
+    """Every script has a page, and links of the README lead to files that exist."""
+    names = derivations.copy_scripts(ROOT / "theory", tmp_path / "derivations")
+    scripts = {path.name for path in (ROOT / "theory").glob("*.py")}
+    assert scripts
+    assert set(names) == scripts | {"index.md"}
+    index = (tmp_path / "derivations" / "index.md").read_text(encoding="utf-8")
+    assert index.startswith("# Derivations\n")
+    downloads = re.findall(r"\{download\}`[^`<]+ <\.\./\.\./([^>]+)>`", index)
+    assert downloads
+    assert all((ROOT / name).is_file() for name in downloads)
+    pages = [link for link in re.findall(r"\]\(([^)#]+)", index) if "://" not in link]
+    assert all((DOCS / link[3:]).is_file() if link.startswith("../") else link in scripts for link in pages)
+
+
+def test_links_of_a_derivation_are_moved() -> None:
+    text = "[a](../docs/theory.md) [`b`](../tests/b.py) [c](01_c.py) [d](https://example.org)"
+    moved = "[a](../theory.md) {download}`b <../../tests/b.py>` [c](01_c.py) [d](https://example.org)"
+    assert derivations.page(text) == moved
+
+
+def test_a_folder_without_scripts_has_an_index_alone(tmp_path: Path) -> None:
+    (tmp_path / "theory").mkdir()
+    (tmp_path / "theory" / "README.md").write_text("# theory/\n\nNothing.\n", encoding="utf-8")
+    assert derivations.copy_scripts(tmp_path / "theory", tmp_path / "pages") == ["index.md"]
+    assert "toctree" not in (tmp_path / "pages" / "index.md").read_text(encoding="utf-8")
+
+
+def test_output_of_derivations_has_the_symbols_of_the_theory() -> None:
+    """What each kernel runs at its start, with stand-ins for the formatters that it registers with."""
+    code = r"""
+from pathlib import Path
+from types import SimpleNamespace
+found = {}
+register = lambda module, name, call: found.setdefault((module, name), call)
+display = SimpleNamespace(formatters={"text/latex": SimpleNamespace(for_type_by_name=register)})
+namespace = {"get_ipython": lambda: SimpleNamespace(display_formatter=display)}
+exec(Path(PATH).read_text(encoding="utf-8"), namespace)
+import sympy
+from rmt_spikes.theory import symbolic
+for module, name in found:
+    assert hasattr(__import__(module, fromlist=[name]), name)
+typeset = found["sympy.core.basic", "Basic"]
+assert typeset(symbolic.symbol("c_star_2") ** 2) == r"$\displaystyle c_{*,2}^{2}$"
+assert typeset(sympy.Symbol("unknown_7")) == r"$\displaystyle unknown_{7}$"
+"""
+    result = rules.run_python(f"PATH = {str(DOCS / '_kernel' / 'symbols.py')!r}\n{code}", ROOT)
+    assert result.returncode == 0, result.stderr

@@ -1,0 +1,177 @@
+"""The improvement against exact linear algebra, and what options do to it."""
+
+import random
+from collections.abc import Iterable
+from fractions import Fraction
+
+import pytest
+import sympy
+from numpy.polynomial import hermite_e
+
+from rmt_spikes.errors import DomainError
+from rmt_spikes.theory.symbolic import improvement, symbol
+
+TEACHER = {j: symbol(f"c_star_{j}") for j in range(1, 13)}
+
+
+def gaussian_moment(power: int) -> int:
+    value = 1
+    for odd in range(1, power, 2):
+        value *= odd
+    return 0 if power % 2 else value
+
+
+def solve(matrix: list[list[Fraction]], right: list[Fraction]) -> list[Fraction]:
+    """Gauss-Jordan elimination in exact fractions; leading minors of a Gram matrix do not vanish."""
+    rows = [[*row, value] for row, value in zip(matrix, right, strict=True)]
+    for i, pivot in enumerate(rows):
+        rows[i] = pivot = [value / pivot[i] for value in pivot]
+        for j, row in enumerate(rows):
+            if j != i:
+                rows[j] = [a - row[i] * b for a, b in zip(row, pivot, strict=True)]
+    return [row[-1] for row in rows]
+
+
+def directly(degrees: Iterable[int], point: dict[str, Fraction], teacher: dict[int, Fraction]) -> Fraction:
+    """``b^T Gamma^{-1} b / kappa * lambda`` in fractions, from monomial coefficients and Gaussian moments."""
+    degrees = list(degrees)
+    features = []
+    for k in degrees:
+        coefficients = [Fraction(0)] * (k + 1)
+        for m in range(k // 2 + 1):
+            ways = Fraction(sympy.binomial(k, 2 * m).p) * gaussian_moment(2 * m)
+            coefficients[k - 2 * m] = ways * point["chi"] ** m
+        features.append(coefficients)
+    label = [Fraction(0)] * (max(degrees) + 1)
+    for j, c in teacher.items():
+        if j < len(label):
+            for power, h in enumerate(hermite_e.herme2poly([0] * j + [1])):
+                # Integers below 2^53 are exact.
+                label[power] += c * point["cosine"] ** j * Fraction(int(h))
+
+    def mean(f: list[Fraction], h: list[Fraction], shift: int = 0) -> Fraction:
+        return sum(
+            (a * b * gaussian_moment(i + j + shift) for i, a in enumerate(f) for j, b in enumerate(h)),
+            Fraction(0),
+        )
+
+    def inner(f: list[Fraction], h: list[Fraction]) -> Fraction:
+        one = [Fraction(0), Fraction(1)]
+        return mean(f, h) - (1 - point["mu"]) * mean(f, one) * mean(h, one)
+
+    gram = [[inner(f, h) for h in features] for f in features]
+    signal = [inner(f, label) for f in features]
+    solution = solve(gram, signal)
+    total = sum((a * b for a, b in zip(signal, solution, strict=True)), Fraction(0))
+    return point["lambda_"] / point["kappa"] * total
+
+
+def draw(seed: int) -> tuple[dict[str, Fraction], dict[int, Fraction]]:
+    source = random.Random(seed)
+    names = ("mu", "chi", "kappa", "lambda_", "cosine")
+    point = {name: Fraction(source.randint(1, 9), source.randint(10, 19)) for name in names}
+    teacher = {j: Fraction(source.randint(-9, 9), source.randint(10, 19)) for j in TEACHER}
+    return point, teacher
+
+
+def at(expression: sympy.Expr, point: dict[str, Fraction], teacher: dict[int, Fraction]) -> Fraction:
+    values = {symbol(name): value for name, value in point.items() if name != "cosine"}
+    values[symbol("rho")] = point["cosine"] ** 2
+    values |= {TEACHER[j]: value for j, value in teacher.items()}
+    exact = expression.subs({name: sympy.Rational(v.numerator, v.denominator) for name, v in values.items()})
+    array = sympy.IndexedBase(symbol("c_star"))
+    exact = exact.subs({array[j]: sympy.Rational(v.numerator, v.denominator) for j, v in teacher.items()})
+    return Fraction(int(exact.p), int(exact.q))
+
+
+CASES = [
+    *(({"spikes": k}, range(1, k + 1)) for k in (1, 2, 3, 6, 9, 12)),
+    *(({"spikes": k, "intercept": True}, range(k + 1)) for k in (2, 5)),
+    ({"spikes": 8, "missing": "even"}, (1, 3, 5, 7)),
+    ({"spikes": 7, "missing": "odd"}, (1, 2, 4, 6)),
+    ({"spikes": 5, "missing": "odd", "intercept": True}, (0, 1, 2, 4)),
+    ({"spikes": 6, "missing": [3]}, (1, 2, 4, 5, 6)),
+    ({"spikes": 5, "missing": "2,3"}, (1, 4, 5)),
+    ({"spikes": 4, "missing": [2], "intercept": True}, (0, 1, 3, 4)),
+]
+
+
+@pytest.mark.parametrize("features", ["corrected", "published"])
+@pytest.mark.parametrize(("options", "degrees"), CASES)
+def test_it_is_the_solution_of_the_linear_system(options: dict, degrees: range, features: str) -> None:
+    point, teacher = draw(len(options) + 10 * options["spikes"])
+    if features == "published":
+        point["chi"] = Fraction(0)
+    # Fractions on both sides: equal, not close.
+    expected = directly(degrees, point, teacher)
+    assert at(improvement(**options, features=features), point, teacher) == expected
+    # The comparison can fail: another mu moves the result.
+    assert (
+        at(improvement(**options, features=features), {**point, "mu": point["mu"] / 2}, teacher) != expected
+    )
+
+
+@pytest.mark.parametrize("missing", ["", "even", "odd"])
+@pytest.mark.parametrize("intercept", [False, True])
+@pytest.mark.parametrize("spikes", [1, 2, 5, 8])
+def test_the_formula_in_l_holds_at_every_l(spikes: int, intercept: bool, missing: str) -> None:
+    point, teacher = draw(spikes)
+    general = improvement("l", intercept=intercept, missing=missing).subs(symbol("l"), spikes).doit()
+    special = improvement(spikes, intercept=intercept, missing=missing)
+    assert at(general, point, teacher) == at(special, point, teacher)
+
+
+def test_published_improvements_symbolically() -> None:
+    """The closed forms in the paper's variables, as printed in docs/theory.md section 7."""
+    phi, psi, m_1, m_2, norm2, ridge = (symbol(n) for n in ("phi", "psi", "m_1", "m_2", "B", "lambda_"))
+    one, two = TEACHER[1], TEACHER[2]
+    delta_1 = psi * ridge * one**4 * m_2 / (phi * norm2)
+    delta_2 = delta_1 + sympy.Rational(4, 3) * psi * ridge * one**4 * two**2 * m_1 / (phi * norm2**2)
+    variables = {symbol("kappa"): phi / psi / m_1, symbol("mu"): m_2 / m_1, symbol("rho"): one**2 / norm2}
+    for spikes, printed in ((1, delta_1), (2, delta_2)):
+        derived = improvement(spikes, features="published").subs(variables)
+        assert sympy.simplify(derived - printed) == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "factor"),
+    [
+        ({"features": "published"}, sympy.Rational(4, 3)),
+        ({}, 4 / (2 + (1 + symbol("chi")) ** 2)),
+        ({"intercept": True}, sympy.Integer(2)),
+        ({"intercept": True, "features": "published"}, sympy.Integer(2)),
+        ({"missing": "even"}, sympy.Integer(0)),
+    ],
+)
+def test_factor_of_the_second_spike(options: dict, factor: sympy.Expr) -> None:
+    extra = improvement(2, **options) - improvement(1, **options)
+    unit = symbol("lambda_") / symbol("kappa") * TEACHER[2] ** 2 * symbol("rho") ** 2
+    assert sympy.simplify(extra - factor * unit) == 0
+
+
+def test_an_odd_activation_has_no_even_part() -> None:
+    used = improvement(9, missing="even").free_symbols
+    assert not used & {TEACHER[j] for j in (2, 4, 6, 8)}
+    assert {TEACHER[j] for j in (1, 3, 5, 7, 9)} <= used
+    assert symbol("chi") not in used
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"spikes": 0}, "spikes: must be an integer from 1 to 12, got 0; or l"),
+        ({"spikes": 13}, "from 1 to 12"),
+        ({"spikes": 9, "missing": [3]}, "from 1 to 8"),
+        ({"spikes": True}, "spikes"),
+        ({"spikes": "m"}, "spikes"),
+        ({"spikes": 2, "features": "other"}, "features: must be one of corrected, published"),
+        ({"spikes": 2, "loss": "train"}, "loss: must be one of objective, test"),
+        ({"spikes": 2, "intercept": 1}, "intercept: must be True or False"),
+        ({"spikes": 2, "missing": [1]}, "missing: must be even, odd, or degrees"),
+        ({"spikes": 2, "missing": "3,x"}, "missing"),
+        ({"spikes": "l", "missing": [3]}, "must be 'even' or 'odd' for a formula in l"),
+    ],
+)
+def test_bad_options_are_refused(options: dict, message: str) -> None:
+    with pytest.raises(DomainError, match=message):
+        improvement(**options)
