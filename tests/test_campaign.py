@@ -141,7 +141,7 @@ def tasks(count: int) -> list[Task]:
 
 def numbers(trial: Trial) -> np.ndarray:
     """Everything that a trial holds, as one array."""
-    values = [getattr(trial, f.name) for f in fields(Trial) if f.name != "latent"]
+    values = [getattr(trial, f.name) for f in fields(Trial) if f.name not in ("latent", "method")]
     values += [getattr(trial.latent, f.name) for f in fields(RealisedLatent)]
     return np.concatenate([np.ravel(np.asarray(v, dtype=float)) for v in values if v is not None])
 

@@ -123,5 +123,5 @@ def test_a_stopped_run_continues(tmp_path: Path, jobs: str, kill: signal.Signals
 def test_a_closed_pipe_is_no_error(setting: str) -> None:
     program = f"{sys.executable} -m rmt_spikes.cli derive | head -1"
     done = subprocess.run(["bash", "-c", program], capture_output=True, text=True, check=False)
-    assert done.stdout == "hermite-relu\n"
+    assert done.stdout.count("\n") == 1
     assert "Traceback" not in done.stderr

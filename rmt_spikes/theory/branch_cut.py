@@ -243,7 +243,9 @@ def _extrapolate(z: float, history: list[tuple[float, State]]) -> tuple[Values, 
         for k, weight in weights.items():
             newer, older = getattr(history[-k][1], name), getattr(history[-k - 1][1], name)
             logarithm += weight * np.log(newer / older)
-        values.append(getattr(last, name) * np.exp(logarithm))
+        # A wild guess overflows; it is refused like any other that leads nowhere.
+        with np.errstate(all="ignore"):
+            values.append(getattr(last, name) * np.exp(logarithm))
     return values[0], values[1]
 
 

@@ -21,7 +21,6 @@ from rmt_spikes.validation.statistics import Verdict
 from rmt_spikes.validation.store import Store
 
 TOP = 5
-FEWEST_TEST_SAMPLES = 8000
 
 
 @dataclass(frozen=True)
@@ -39,7 +38,7 @@ class Task:
         """Arguments of `run_trial`: the defaults of `simulate`, but for the test loss, which is sampled."""
         return {
             "top": min(TOP, self.setting.width, self.setting.n_ridge),
-            "test_samples": max(FEWEST_TEST_SAMPLES, 2 * self.setting.n_ridge),
+            "test_samples": None,
             "keep_vectors": self.keep_vectors,
             "gradient_error": self.gradient_error,
         }
@@ -132,10 +131,10 @@ def provide(
     collect(wanted)
     tell()
     # The largest first, so that no process is left with a long one at the end.
-    todo = sorted(missing.values(), key=lambda task: -trial_bytes(task.setting, task.options["test_samples"]))
+    todo = sorted(missing.values(), key=lambda task: -trial_bytes(task.setting, None))
     if scheduler is None:
-        for setting, samples in {(task.setting, task.options["test_samples"]) for task in todo}:
-            check_memory(setting, trials=1, jobs=jobs, test_samples=samples, kept_vectors=TOP)
+        for setting in {task.setting for task in todo}:
+            check_memory(setting, trials=1, jobs=jobs, test_samples=None, kept_vectors=TOP)
     for task, trial in work_through(_run, todo, jobs, scheduler):
         store.put(*task.group, task.setting, trial)
         del missing[task.group, task.trial]
