@@ -35,7 +35,7 @@ class Task:
 
     @property
     def options(self) -> dict[str, Any]:
-        """Arguments of `run_trial`: the defaults of `simulate`, but for the test loss, which is sampled."""
+        """Arguments of `run_trial`: the defaults of `simulate`, so that its trials are those of a report."""
         return {
             "top": min(TOP, self.setting.width, self.setting.n_ridge),
             "test_samples": None,
