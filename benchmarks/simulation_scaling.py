@@ -5,6 +5,7 @@ Each trial runs in a process of its own, whose peak resident memory the operatin
 
 import argparse
 import json
+import os
 import resource
 import subprocess
 import sys
@@ -44,10 +45,11 @@ def child(request: str) -> None:
     sizes, options = json.loads(request)
     rs.simulate(rs.Setting(**SETTING, n=60, d=30, width=40), trials=1, **options)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    start = time.perf_counter()
+    start, processor = time.perf_counter(), time.process_time()
     trial = rs.simulate(rs.Setting(**SETTING, **sizes), trials=1, **options).trials[0]
     report = {
         "seconds": time.perf_counter() - start,
+        "processor": time.process_time() - processor,
         "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
         "before": before,
         "residual": trial.residual,
@@ -68,16 +70,17 @@ def exponent(sizes: np.ndarray, values: np.ndarray) -> tuple[float, float]:
 
 
 def scaling(rounds: int, figure: Path) -> None:
-    """Measure the sizes, fit the exponents, draw them."""
+    """Measure the sizes on one thread, to whose time other programs do not add; fit the exponents."""
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"
     sizes = np.array(SIZES, dtype=float)
     runs = [
         [measure({"n": n, "d": n // 2, "width": 2 * n // 3}, memory=4e9) for _ in range(rounds)]
         for n in SIZES
     ]
-    seconds = np.array([min(run["seconds"] for run in each) for each in runs])
+    seconds = np.array([min(run["processor"] for run in each) for each in runs])
     memory = np.array([min(run["peak"] - run["before"] for run in each) for each in runs])
     for n, time_taken, taken in zip(SIZES, seconds, memory, strict=True):
-        print(f"n = {n:5d}: {time_taken:7.3f} s, {taken / 1e6:7.0f} MB above the libraries")
+        print(f"n = {n:5d}: {time_taken:7.3f} processor seconds, {taken / 1e6:7.0f} MB above the libraries")
     slopes = {}
     for name, values, expected in (("time", seconds, 3), ("memory", memory, 2)):
         # Small trials are dominated by what does not grow like the leading order.
@@ -102,7 +105,7 @@ def draw(
 
     shown, axes = plt.subplots(1, 2, figsize=(8, 3.2), layout="constrained")
     panels = (
-        ("time", seconds, "seconds, least of the rounds"),
+        ("time", seconds, "processor seconds, least of the rounds"),
         ("memory", memory / 1e6, "MB above the libraries"),
     )
     for ax, (name, values, label) in zip(axes, panels, strict=True):
