@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input --quiet --qui
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help report validate calibration test lint format docs bench clean
+.PHONY: help report quick validate calibration test lint format docs bench clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,6 +28,13 @@ report: $(VENV)/.installed-base ## Simulate the headline case, compare it with t
 	test -f '$(OUT)/report.html' || { echo "No report was written (exit status $$status)." >&2; exit 1; }; \
 	echo "Report: $(abspath $(OUT))/report.html: $$verdict"; \
 	test $$status -ne 1
+
+# A disagreement fails this target as well. Small networks and few trials mostly cannot tell.
+QUICK_CASES := learnt-direction rank-one-gradient
+quick: $(VENV)/.installed-base ## A few other cases with small networks, in one report: report/quick/report.html.
+	@status=0; $(BIN)/rmt-spikes validate $(QUICK_CASES:%=validation/cases/%.toml) --quick \
+	  --out '$(OUT)/quick' || status=$$?; \
+	test $$status -eq 0 || test $$status -eq 3 || exit $$status
 
 # All cases in full, REPETITION 0, 1 and 2 with other random numbers: hours, resumed where they stopped.
 validate: $(VENV)/.installed-base ## Run all cases in full and write the reports that are committed in validation/reports.

@@ -87,7 +87,9 @@ def test_a_newer_pyproject_is_installed_again(installed: Path) -> None:
     assert "99" in result.stderr  # the status of the stand-in for Python: it was asked to install
 
 
-@pytest.mark.parametrize("target", ["report", "validate", "calibration", "test", "lint", "docs", "bench"])
+@pytest.mark.parametrize(
+    "target", ["report", "quick", "validate", "calibration", "test", "lint", "docs", "bench"]
+)
 def test_an_old_interpreter_is_refused(project: Path, target: str) -> None:
     old = project / "old python"
     script(old, 'if [ "$1" = -V ]; then echo Python 3.9.2; else exit 1; fi')
@@ -104,5 +106,5 @@ def test_a_missing_interpreter_is_named(project: Path) -> None:
 
 def test_help_is_the_default_and_lists_every_target(project: Path) -> None:
     listed = [line.split()[1] for line in make(project).stdout.splitlines()]
-    expected = "help report validate calibration test lint format docs bench clean"
+    expected = "help report quick validate calibration test lint format docs bench clean"
     assert listed == expected.split()

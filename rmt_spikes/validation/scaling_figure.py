@@ -61,7 +61,9 @@ def _rates(case: str, fits: Sequence[RateFit]) -> Drawing:
             axis.minorticks_off()
             axis.set_xlabel("samples $n$")
             axis.set_ylabel(f"{NAMES[kind]}, relative to its scale")
-            axis.legend(loc="upper left", bbox_to_anchor=(0.0, -0.2), ncols=1 if narrow else 2)
+            axis.legend(
+                loc="upper left", bbox_to_anchor=(0.0, -0.2), ncols=1 if narrow or len(kinds) > 1 else 2
+            )
         return sheet
 
     said = [
