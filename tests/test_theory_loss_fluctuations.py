@@ -9,7 +9,8 @@ import pytest
 
 import rmt_spikes as rs
 from rmt_spikes.theory import loss_standard_deviations
-from rmt_spikes.theory.loss_fluctuations import _of_laws
+from rmt_spikes.theory.equivalent import BulkEquivalent
+from rmt_spikes.theory.loss_fluctuations import _neuron_pairs, _of_laws, _perturbed
 from rmt_spikes.theory.uniform import Uniform
 
 FOLDER = Path(__file__).parents[1] / "validation" / "reference"
@@ -103,3 +104,47 @@ def test_test_loss_of_pure_noise_by_matrices():
     assert loss_standard_deviations(setting)["test"] == pytest.approx(by_hand, rel=0.01)
     diagonal = math.sqrt(2 * np.sum(np.diag(matrix) ** 2))
     assert diagonal < 0.9 * by_hand  # the pairs are seen
+
+
+def test_scatter_over_the_first_layer_by_hand():
+    """Linear and without a step, given ``W`` the objective is ``(lambda/kappa) beta^T M beta`` and a constant.
+
+    ``M = kappa (W^T W + kappa)^{-1}``, so that over the directions of ``beta`` its variance is
+    ``(2/d) ((1/d) tr M^2 - ((1/d) tr M)^2)``. One ``W`` gives the traces, to a few per cent at this size.
+    """
+    d, ridge = 900, 0.01
+    setting = rs.Setting(
+        n=1200, d=d, width=d, n_ridge=1200, activation={"hermite": [0, 1]}, target={"hermite": [0, 1]},
+        noise_std=0.3, ridge=ridge, step_size=0.0,
+    )  # fmt: skip
+    base = Uniform(setting)
+    kappa = BulkEquivalent.of(setting).at_ridge(ridge).kappa
+    rows = np.random.default_rng(1).standard_normal((d, d))
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    m = kappa / (np.linalg.svd(rows, compute_uv=False) ** 2 + kappa)
+    by_hand = (ridge / kappa) ** 2 * 2 / d * (np.mean(m**2) - np.mean(m) ** 2)
+    here = _perturbed(base, np.full(base.grid.q.size, ridge), 0.0)
+    neurons = here.influences[1]
+    single = ridge**2 * neurons.variance(neurons.values)
+    pairs = 2 / d * _neuron_pairs(base, [here] * 3, [here] * 2, (1.0, 1.0))[0]
+    assert single + pairs == pytest.approx(by_hand, rel=0.05)
+    assert single < 0.7 * by_hand  # the pairs are seen
+
+
+@pytest.mark.parametrize("target", ["relu", "identity"])
+def test_without_noise_nothing_is_singular(target):
+    """The projection and the energy of the residual are then one variable."""
+    setting = rs.Setting(n=300, d=150, width=200, activation="relu", target=target, ridge=0.1, step_size=2.0)
+    assert all(value > 0 for value in loss_standard_deviations(setting).values())
+
+
+def test_tiny_ridges_are_a_limit():
+    """Fewer samples than neurons: test tends to a limit, the others scale as ``lambda`` and ``lambda^2``."""
+    setting = rs.Setting(
+        n=900, d=450, width=600, n_ridge=300, activation="relu", target={"hermite": [0, 1, 0.7]},
+        noise_std=0.5, ridge=1e-5, step_exponent=0.4,
+    )  # fmt: skip
+    one, other = (loss_standard_deviations(setting.replace(ridge=ridge)) for ridge in (1e-5, 1e-7))
+    assert one["test"] == pytest.approx(other["test"], rel=1e-3)
+    assert one["objective"] == pytest.approx(1e2 * other["objective"], rel=1e-3)
+    assert one["train"] == pytest.approx(1e4 * other["train"], rel=1e-2)

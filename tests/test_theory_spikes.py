@@ -203,3 +203,44 @@ def test_given_that_does_not_fit(change, field):
     with pytest.raises(rs.DomainError) as caught:
         rs.predict(SMALL, given=dataclasses.replace(latent, **change))
     assert caught.value.field == field
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"n": 2653, "d": 645, "width": 1172, "n_ridge": 9332, "target": "relu", "step_size": 29.6},
+        {"n": 1152, "d": 1393, "width": 1162, "activation": "gelu", "step_size": 23.4},
+    ],
+)
+def test_a_spike_exists_from_its_critical_step_on(changes):
+    """Where the root finder ends at a margin of rounding size, no pole has to be found there."""
+    common = {
+        "activation": "relu",
+        "target": {"hermite": [0, 1, 0.56]},
+        "ridge": 0.02,
+        "readout": "rademacher",
+    }
+    setting = rs.Setting(**{**common, **changes})
+    for k, spike in enumerate(rs.predict(setting).spikes):
+        step = spike.critical_step_size
+        assert [
+            int(np.sum(Uniform(setting.replace(step_size=share * step)).upper.margins < 0.0)) > k
+            for share in (0.999, 1.001)
+        ] == [False, True]
+
+
+def test_losses_out_of_order_are_refused():
+    """A realisation of a few samples can make nonsense of the theory; it must not be returned."""
+    setting = rs.Setting(
+        n=100,
+        d=30,
+        width=200,
+        n_ridge=200,
+        step_size=200**0.5 / 2,
+        activation="relu",
+        target="identity",
+        ridge=1e-4,
+    )
+    given = rs.simulate(setting, trials=1, seed=0).trials[0].latent
+    with pytest.raises(rs.ConvergenceError, match="not in their order"):
+        rs.predict_losses(setting, given=given)

@@ -85,6 +85,16 @@ class BulkEquivalent:
         scaled = 2.0 / (b + root) if b > 0 else (root - b) / (2.0 * self.gamma * t)
         return float(scaled / self.linear)
 
+    def trace_derivatives(self, kappa: float) -> tuple[float, float, float, float]:
+        """``g`` and its first three derivatives in ``kappa > 0``, from those of the inverse function."""
+        g = self.trace(kappa)
+        slope = self.gamma * self.linear
+        share = 1.0 / (1.0 + slope * g)
+        first = -1.0 / g**2 + self.linear * slope * share**2
+        second = 2.0 / g**3 - 2.0 * self.linear * slope**2 * share**3
+        third = -6.0 / g**4 + 6.0 * self.linear * slope**3 * share**4
+        return g, 1.0 / first, -second / first**3, 3.0 * second**2 / first**5 - third / first**4
+
     def ridge(self, kappa: float, g: float) -> float:
         """``lambda`` at a point ``(kappa, g)`` of the curve."""
         return kappa * self._slack(kappa, g)

@@ -100,7 +100,9 @@ def directions(base: Uniform) -> Iterator[tuple[Uniform, float]]:
     """Problems moved by `STEP` along independent directions, with the standard deviation along each."""
     setting = base.setting
     projection, energy, covariance = _first_stage_moments(setting)
-    root = np.linalg.cholesky(covariance + 1e-300 * np.eye(2))
+    # Without noise the two may be one variable: the covariance need not be definite.
+    sizes, axes = np.linalg.eigh(covariance)
+    root = axes * np.sqrt(np.maximum(sizes, 0.0))
     for column in (*root.T, None):
         b, e, rest = projection, energy, 0.0
         if column is None:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from rmt_spikes.errors import ConvergenceError
 from rmt_spikes.setting import Setting
 from rmt_spikes.theory.fluctuations import STEP, directions, moved, require_mean_field
 from rmt_spikes.theory.gauss_rules import gauss_hermite
@@ -21,7 +22,7 @@ LOSSES = ("objective", "train", "test")
 TEACHER_NODES = 16
 NOISE_NODES = 6
 ROW_NODES = 5
-RIDGE_STEP = 0.05
+PERTURBATION = 0.05
 
 
 class _Influence(NamedTuple):
@@ -98,23 +99,26 @@ def _losses(solution: Uniform, rule: tuple[Array, Array]) -> Array:
 
 
 def _of_draws(base: Uniform) -> Array:
-    """Variances from samples and neurons given their laws, and from pairs of samples, shape ``(3,)``."""
+    """Variances from samples and neurons given their laws, and from pairs of both, shape ``(3,)``."""
     setting, ridge = base.setting, base.setting.ridge
     here = base.state.resolvent
     own = np.full(here.size, ridge)
-    penalty = RIDGE_STEP * float(here.min())
-    ridges = [_perturbed(base, own * (1.0 + step), 0.0) for step in (-RIDGE_STEP, 0.0, RIDGE_STEP)]
+    # With fewer samples than neurons the effective ridge hardly moves with a tiny ridge: it sets the step.
+    point = base.untrained.at_ridge(ridge)
+    width, penalty = PERTURBATION * point.kappa * point.ridge_slope, PERTURBATION * float(here.min())
+    ridges = [_perturbed(base, own + sign * width, 0.0) for sign in (-1.0, 0.0, 1.0)]
     penalties = [_perturbed(base, own, sign * penalty) for sign in (-1.0, 1.0)]
     total = np.zeros(len(LOSSES))
     for k, centre in enumerate(ridges[1].influences):
-        slope = _slope([part.influences[k] for part in ridges], RIDGE_STEP * ridge)
+        slope = _slope([part.influences[k] for part in ridges], width)
         penalised = _slope([part.influences[k] for part in penalties], penalty)
         total += [
             ridge**2 * centre.variance(centre.values),
             ridge**4 * centre.variance(slope),
             centre.variance(penalised),
         ]
-    return total + 2.0 * ridges[1].unexplained ** 2 / setting.n_ridge * _pairs(base, ridges)
+    total += 2.0 * ridges[1].unexplained ** 2 / setting.n_ridge * _sample_pairs(base, ridges, width)
+    return total + 2.0 / setting.width * _neuron_pairs(base, ridges, penalties, (width, penalty))
 
 
 def _slope(parts: Sequence[_Influence], step: float) -> Array:
@@ -122,7 +126,44 @@ def _slope(parts: Sequence[_Influence], step: float) -> Array:
     return np.asarray((parts[-1].values - parts[0].values) / (2.0 * step))
 
 
-def _pairs(base: Uniform, ridges: Sequence[_Perturbed]) -> Array:
+def _neuron_pairs(
+    base: Uniform,
+    ridges: Sequence[_Perturbed],
+    penalties: Sequence[_Perturbed],
+    steps: tuple[float, float],
+) -> Array:
+    """Mean square over pairs of neurons of what joins them in each loss, shape ``(3,)``.
+
+    ``K = (c_1^2 W W^T + c_{>1}^2 + kappa)^{-1}`` joins them between the components of their rows along
+    the directions of the latent variables, whose size is that of the influences: ``A = v / g``. The bulk is
+    taken as the untrained one.
+    """
+    bulk, setting = base.untrained, base.setting
+    weights = base.grid.q_weights
+    g, g_1, g_2, g_3 = bulk.trace_derivatives(1.0 / float(weights @ ridges[1].resolvent))
+    # (1/N) tr K_1 K_2 = -(g_1 - g_2)/(kappa_1 - kappa_2), less the diagonal, and its derivatives.
+    pair, pair_1, pair_12 = -g_1 - g**2, -g_2 / 2.0 - g * g_1, -g_3 / 6.0 - g_1**2
+
+    def size(part: _Perturbed) -> tuple[float, float]:
+        kappa = 1.0 / float(weights @ part.resolvent)
+        return part.row_variance / bulk.trace(kappa), kappa
+
+    def mixed(below: _Perturbed, above: _Perturbed, step: float) -> float:
+        (a_low, k_low), (a_high, k_high) = size(below), size(above)
+        slope, rate = (a_high - a_low) / (2.0 * step), (k_high - k_low) / (2.0 * step)
+        total = slope**2 * pair + 2.0 * own * slope * rate * pair_1 + own**2 * rate**2 * pair_12
+        return float(total)
+
+    own, ridge = size(ridges[1])[0], setting.ridge
+    values = [
+        ridge**2 * own**2 * pair,
+        ridge**4 * mixed(ridges[0], ridges[-1], steps[0]),
+        mixed(penalties[0], penalties[-1], steps[1]),
+    ]
+    return np.asarray(np.maximum(values, 0.0))
+
+
+def _sample_pairs(base: Uniform, ridges: Sequence[_Perturbed], width: float) -> Array:
     """Mean square over pairs of samples of what joins them in each loss, shape ``(3,)``.
 
     For the test loss the two resolvents of ``(1/n) tr Q_1 Q_2`` have penalties of their own; the bulk is
@@ -132,16 +173,14 @@ def _pairs(base: Uniform, ridges: Sequence[_Perturbed]) -> Array:
 
     ridge, weights = base.setting.ridge, base.grid.q_weights
     below, here, above = ridges
-    width = RIDGE_STEP * ridge
     third = (above.slope - 2.0 * here.slope + below.slope) / width**2
     objective = ridge**2 * (-weights @ here.slope - weights @ here.resolvent**2)
     train = ridge**4 * (-(weights @ third) / 6.0 - weights @ here.slope**2)
-
     # With one population covariance 1 - lambda R is a function of kappa = 1/R: its values and slopes.
     places, values = [], []
-    for step, part in zip((-RIDGE_STEP, 0.0, RIDGE_STEP), ridges, strict=True):
+    for step, part in zip((-width, 0.0, width), ridges, strict=True):
         r, slope = float(weights @ part.resolvent), float(weights @ part.slope)
-        at = ridge * (1.0 + step)
+        at = ridge + step
         places += [-math.log(r)] * 2
         values += [1.0 - at * r, (r + at * slope) * r / slope]
     psi = KroghInterpolator(np.array(places), np.array(values)).derivatives(places[2], 4)
@@ -193,6 +232,7 @@ class _Perturbed(NamedTuple):
     resolvent: Array
     slope: Array
     unexplained: float
+    row_variance: float
     influences: tuple[_Influence, _Influence]
 
 
@@ -206,6 +246,8 @@ def _perturbed(base: Uniform, profile: Array, penalty: float) -> _Perturbed:
     shift = penalty * base.state.resolvent**-2
     start = base.state.resolvent, base.state.omega
     state = base.equations.solve(profile + shift, start, positive=True)
+    if not np.min(state.omega) > 0.0:
+        raise ConvergenceError("a perturbed resolvent is not positive", residual=state.residual, last=state)
     seen = 1.0 / (1.0 / state.resolvent - shift)
     response = finite.response(state, finite.source(state.resolvent, grid.labels.mean, base.extra_labels))
     t, t_weights = gauss_hermite(TEACHER_NODES)
@@ -225,4 +267,5 @@ def _perturbed(base: Uniform, profile: Array, penalty: float) -> _Perturbed:
     neurons = _Influence(row**2, grid.law.weights, np.outer(z_weights, z_weights), setting.width)
     slope = base.equations.tangent(state, np.ones_like(state.resolvent))[0]
     unexplained = float(grid.q_weights @ np.sum(inner * error**2, axis=(1, 2)))
-    return _Perturbed(state.resolvent, slope, unexplained, (samples, neurons))
+    row_variance = float(grid.law.weights @ (learnt**2 + rest**2)) / setting.gamma
+    return _Perturbed(state.resolvent, slope, unexplained, row_variance, (samples, neurons))

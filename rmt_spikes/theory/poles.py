@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache, cached_property, partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,7 @@ Array = NDArray[np.float64]
 
 NEWTON_STEPS = 8
 CLOSE = 1e-11
+TOUCHING = 1e-10
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,7 +31,7 @@ class Pole:
     point
         Where it is.
     vector
-        Null vector of ``J + S``, of any norm, on the three blocks of nodes.
+        Null vector of ``J + S``, of any norm, on the blocks of nodes.
     slope
         Quadratic form of `vector` in the derivative of ``J + S`` in ``z``, positive.
     """
@@ -46,18 +47,58 @@ class UpperSpectrum:
 
     Attributes
     ----------
-    edge
-        Upper edge of the bulk.
-    poles
-        Largest first.
-    margins
-        Eigenvalues of ``1 + E^{1/2} S E^{1/2}`` at the edge, ascending; those below zero are poles above
-        the edge.
+    curve, finite_rank
+        Resolvent outside the bulk, and the finite-rank part.
+    points
+        Points of the curve from above every pole to the upper edge of the bulk.
     """
 
-    edge: CurvePoint
-    poles: tuple[Pole, ...]
-    margins: Array
+    curve: RealCurve
+    finite_rank: FiniteRank
+    points: tuple[CurvePoint, ...]
+
+    @property
+    def edge(self) -> CurvePoint:
+        """Upper edge of the bulk."""
+        return self.points[-1]
+
+    @cached_property
+    def margins(self) -> Array:
+        """Eigenvalues of ``1 + E^{1/2} S E^{1/2}`` at the edge, ascending.
+
+        Those below zero are poles above the edge.
+        """
+        return self.finite_rank.margins(self.edge.state)
+
+    @cached_property
+    def poles(self) -> tuple[Pole, ...]:
+        """Poles, largest first; one that touches the edge to rounding is none.
+
+        Raises
+        ------
+        ConvergenceError
+            If one is not found.
+        """
+
+        @cache
+        def margins(i: int) -> Array:
+            return self.finite_rank.margins(self.points[i].state)
+
+        def below(k: int, i: int) -> float:
+            return float(margins(i)[k] < 0.0)
+
+        last = len(self.points) - 1
+        poles = []
+        for k in range(int(np.sum(self.margins < -TOUCHING))):
+            # Each margin falls on the way down: where it changes sign is found by bisection.
+            i = 1 + bisect_left(range(1, last), 1.0, key=partial(below, k))
+            bracket = (self.points[i - 1], self.points[i])
+            try:
+                pole = _pole_between(self.curve, self.finite_rank, bracket, k)
+            except ConvergenceError:
+                pole = _pole_by_margin(self.curve, self.finite_rank, bracket, k)
+            poles.append(pole)
+        return tuple(sorted(poles, key=lambda pole: -pole.point.eigenvalue))
 
 
 def upper_spectrum(equations: FixedPoint, finite_rank: FiniteRank, top: float) -> UpperSpectrum:
@@ -77,27 +118,7 @@ def upper_spectrum(equations: FixedPoint, finite_rank: FiniteRank, top: float) -
     """
     curve = RealCurve(equations, (-1.0, 1.0))
     points = curve.follow(_far(curve, finite_rank, 4.0 * top))
-    edge = curve.edge(points)
-    points[-1] = edge
-
-    @cache
-    def margins(i: int) -> Array:
-        return finite_rank.margins(points[i].state)
-
-    def below(k: int, i: int) -> float:
-        return float(margins(i)[k] < 0.0)
-
-    last = len(points) - 1
-    poles = []
-    for k in range(int(np.sum(margins(last) < 0.0))):
-        # Each margin falls on the way down: where it changes sign is found by bisection.
-        i = 1 + bisect_left(range(1, last), 1.0, key=partial(below, k))
-        try:
-            pole = _pole_between(curve, finite_rank, (points[i - 1], points[i]), k)
-        except ConvergenceError:
-            pole = _pole_by_margin(curve, finite_rank, (points[i - 1], points[i]), k)
-        poles.append(pole)
-    return UpperSpectrum(edge, tuple(sorted(poles, key=lambda pole: -pole.point.eigenvalue)), margins(last))
+    return UpperSpectrum(curve, finite_rank, (*points[:-1], curve.edge(points)))
 
 
 def _pole_between(

@@ -21,6 +21,7 @@ SCHEMA = "rmt-spikes/prediction/1"
 MASS_TOLERANCE = 1e-5
 RESIDUAL_TOLERANCE = 1e-8
 EDGE_TOLERANCE = 1e-6
+ORDER_TOLERANCE = 1e-6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +45,25 @@ class Losses:
     def to_dict(self) -> dict[str, float]:
         """Plain dictionary of the losses."""
         return asdict(self)
+
+    def check(self, energy: float) -> Losses:
+        """The losses themselves, when they are in their order to rounding of the label energy.
+
+        Raises
+        ------
+        ConvergenceError
+            If ``0 <= train <= objective`` or ``0 <= test`` fails, as it can where realised latent variables
+            are given of very few samples.
+        """
+        worst = max(-self.train, self.train - self.objective, -self.test)
+        if not worst <= ORDER_TOLERANCE * energy:
+            raise ConvergenceError(
+                "the losses are not in their order 0 <= train <= objective, 0 <= test: take more samples, or "
+                "leave out the second batch",
+                residual=worst / energy,
+                last=self,
+            )
+        return self
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -211,13 +211,20 @@ class Uniform:
         return float(self.grid.q_weights @ (tangent[0] * energy) - explained)
 
     def losses(self) -> Losses:
-        """Losses at the ridge of the setting: value and two derivatives of ``T``."""
+        """Losses at the ridge of the setting: value and two derivatives of ``T``.
+
+        Raises
+        ------
+        ConvergenceError
+            If they are not in their order.
+        """
         ridge, state = self.setting.ridge, self.state
         slope = self.functional_slope(state, np.ones_like(state.resolvent))
         test = -self.functional_slope(state, state.resolvent**-2)
         if self.given is not None and self.given.q is not None:
             test += self.own_error(self._fresh_grid()) - self.own_error(self.grid)
-        return Losses(objective=ridge * self.functional(state), train=-(ridge**2) * slope, test=test)
+        losses = Losses(objective=ridge * self.functional(state), train=-(ridge**2) * slope, test=test)
+        return losses.check(self.setting.label_energy)
 
     def _fresh_grid(self) -> LatentGrid:
         """Latent functions of a fresh sample, with the realised neurons."""
