@@ -107,7 +107,7 @@ def test_test_loss_of_pure_noise_by_matrices():
 
 
 def test_scatter_over_the_first_layer_by_hand():
-    """Linear and without a step, given ``W`` the objective is ``(lambda/kappa) beta^T M beta`` and a constant.
+    """Linear and without a step, given ``W`` the objective is ``(lambda/kappa) beta^T M beta`` + const.
 
     ``M = kappa (W^T W + kappa)^{-1}``, so that over the directions of ``beta`` its variance is
     ``(2/d) ((1/d) tr M^2 - ((1/d) tr M)^2)``. One ``W`` gives the traces, to a few per cent at this size.
