@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import rmt_spikes as rs
+from rmt_spikes import theory
 from rmt_spikes.theory import spike_standard_deviations
 
 REFERENCE = Path(__file__).parents[1] / "validation" / "reference" / "simulations.json"
@@ -61,3 +62,10 @@ def test_standard_scale_is_refused():
     setting = rs.Setting(**CASES["relu-quadratic-alpha0.4"]["setting"]).replace(output_scale="standard")
     with pytest.raises(rs.DomainError, match="output_scale"):
         spike_standard_deviations(setting)
+
+
+@pytest.mark.parametrize("function", [theory.spike_standard_deviations, theory.loss_standard_deviations])
+def test_unknown_features_are_refused(function):
+    setting = rs.Setting(n=60, d=30, width=40, activation="relu", target="tanh", ridge=0.1, step_size=1.0)
+    with pytest.raises(rs.DomainError, match="features"):
+        function(setting, features="spread")

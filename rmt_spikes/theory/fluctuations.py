@@ -13,6 +13,7 @@ from rmt_spikes.errors import DomainError
 from rmt_spikes.setting import Setting
 from rmt_spikes.theory.gauss_rules import gauss_rule, gaussian_draws
 from rmt_spikes.theory.latent import Latent, LatentGrid, latent, latent_grid, residual_moments
+from rmt_spikes.theory.prediction import FEATURES, choice
 from rmt_spikes.theory.uniform import Uniform
 
 Array = NDArray[np.float64]
@@ -52,7 +53,7 @@ def spike_standard_deviations(setting: Setting, *, features: str = "corrected") 
     Raises
     ------
     DomainError
-        At the standard output scale.
+        At the standard output scale, or for unknown features.
     ConvergenceError
         If a perturbed problem is not solved.
 
@@ -65,7 +66,7 @@ def spike_standard_deviations(setting: Setting, *, features: str = "corrected") 
     ``1/n`` to the variance of a spike far from the edge.
     """
     require_mean_field(setting)
-    base = Uniform(setting, features)
+    base = Uniform(setting, choice("features", features, FEATURES))
     centre = _spikes(base)
     total = np.zeros(centre.size)
     for other, scale in directions(base):

@@ -14,6 +14,7 @@ from rmt_spikes.setting import Setting
 from rmt_spikes.theory.fluctuations import STEP, directions, moved, require_mean_field
 from rmt_spikes.theory.gauss_rules import gauss_hermite
 from rmt_spikes.theory.latent import latent_grid
+from rmt_spikes.theory.prediction import FEATURES, choice
 from rmt_spikes.theory.uniform import Uniform
 
 Array = NDArray[np.float64]
@@ -58,7 +59,7 @@ def loss_standard_deviations(setting: Setting, *, features: str = "corrected") -
     Raises
     ------
     DomainError
-        At the standard output scale.
+        At the standard output scale, or for unknown features.
     ConvergenceError
         If a perturbed problem is not solved.
 
@@ -69,7 +70,7 @@ def loss_standard_deviations(setting: Setting, *, features: str = "corrected") -
     the pairs of samples.
     """
     require_mean_field(setting)
-    base = Uniform(setting, features)
+    base = Uniform(setting, choice("features", features, FEATURES))
     variances = _of_laws(base) + _of_draws(base)
     return dict(zip(LOSSES, np.sqrt(variances).tolist(), strict=True))
 
