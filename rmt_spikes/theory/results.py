@@ -110,10 +110,10 @@ class Regime:
     Attributes
     ----------
     step_exponent
-        ``log(step_size) / log(n)``; ``-inf`` without a step.
+        ``log(step_size) / log(n)``; ``-inf`` without a step, ``nan`` at ``n = 1``.
     degree
-        ``l`` with ``(l - 1) / (2 l) < step_exponent <= l / (2 l + 2)``; None from 1/2 on, where there is
-        none.
+        ``l`` with ``(l - 1) / (2 l) < step_exponent <= l / (2 l + 2)``; None from 1/2 on and without an
+        exponent, where there is none.
     spike_count
         Number of spikes of the theorem: degrees ``1..l`` whose Hermite coefficient is not zero and whose
         power of the readout weight is new. It says what happens as ``n`` grows, not how many spikes
@@ -125,7 +125,7 @@ class Regime:
     spike_count: int | None
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain dictionary; an infinite exponent becomes None."""
+        """Plain dictionary; an exponent that is infinite or not defined becomes None."""
         exponent = self.step_exponent if np.isfinite(self.step_exponent) else None
         return {"step_exponent": exponent, "degree": self.degree, "spike_count": self.spike_count}
 
@@ -199,7 +199,7 @@ class Prediction:
         Tracy-Widom fluctuations of its edge, largest first.
     limits
         Losses as ``n`` grows in the regime of the step exponent, for ``"corrected"`` and ``"published"``
-        features; None from step exponent 0.49 on.
+        features; None from step exponent 0.49 on, and where there is no exponent.
     certificate
         Evidence that the equations were solved.
     """
