@@ -80,6 +80,7 @@ def test_bad_commands_are_refused(setting: str, tmp_path: Path) -> None:
         (["improvement", "--spikes", "many"], ["spikes", "an integer from 1 to 12", "or l"]),
         (["chi", "--list"], ["--list", "stands alone"]),
         (["--spikes", "2"], ["--list", "stands alone"]),
+        (["chi", "--json", "--latex"], ["--latex", "--json", "the LaTeX as well"]),
     ],
 )
 def test_bad_options_of_derive_are_refused(arguments: list[str], mentions: list[str]) -> None:
