@@ -57,7 +57,9 @@ class Spike:
     distance
         From the upper edge of the bulk, in units of the Tracy-Widom fluctuations there (`Bulk.edge_scale`).
     alignment
-        Squared correlations of the left singular vector with ``He_0(q), ..., He_4(q)``; shape ``(5,)``.
+        Squared correlations of the left singular vector with ``He_0(q), ..., He_4(q)``; shape ``(5,)``. Their
+        sum may exceed one when `n_ridge` is small (1.09 at 56, 1.56 at 4): the polynomials are orthonormal
+        under the limiting law of ``q``, not under that of few samples.
     feature
         Coefficients of the left singular vector in the normalised ``He_k(q) / sqrt(k!)``, shape ``(5,)``;
         their squares are the alignments, the first that is not zero is positive.
