@@ -48,7 +48,7 @@ calibration: $(VENV)/.installed-base ## How often the verdicts of the cases woul
 	$(BIN)/python validation/calibration.py --campaign validation/reports/repetition-0
 
 test: $(VENV)/.installed-test ## Run all tests, the benchmarks once each among them.
-	$(BIN)/python -m pytest
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 lint: $(VENV)/.installed-test ## Check style and types.
 	$(BIN)/ruff check

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rmt_spikes.errors import ConvergenceError, DomainError, RmtSpikesError
+from rmt_spikes.errors import ConvergenceError, DomainError, RmtSpikesError, Word
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -204,6 +204,9 @@ def derive(
 ) -> None:
     """Derive a formula of the theory symbolically."""
     with _reporting():
+        if latex and as_json:
+            advice = "the JSON document has the LaTeX as well"
+            raise DomainError("--latex", "must be left out with --json", Word("both"), advice)
         from rmt_spikes.theory import symbolic
 
         whole = {"spikes": spikes, "degree": degree, "number": number}

@@ -64,6 +64,20 @@ def test_infinity_becomes_null(setting: str) -> None:
     assert document["regime"]["step_exponent"] is None
 
 
+@pytest.mark.parametrize(
+    "options", [["--method", "uniform"], ["--method", "closed_form"], ["--digits", "16"]]
+)
+def test_no_exponent_at_one_sample(setting: str, options: list[str]) -> None:
+    """``log(step)/log(1)`` is not defined: no regime and no limit, but everything else."""
+    changes = ("--set", "n=1", "--set", "n_ridge=100", "--set", "step_size=1", *options)
+    document = strict(run("predict", setting, *changes, "--json").stdout)
+    assert document["regime"] == {"step_exponent": None, "degree": None, "spike_count": None}
+    assert document["limits"] is None
+    assert float(document["losses"]["test"]) > 0.25  # the label noise
+    if "--digits" not in options:
+        assert "no step exponent is defined at n = 1" in run("predict", setting, *changes).stdout
+
+
 def test_simulate_prints_one_document(setting: str) -> None:
     result = run("simulate", setting, "--trials", "3", "--seed", "5", "--json")
     assert result.exit_code == 0

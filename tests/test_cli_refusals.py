@@ -51,6 +51,11 @@ def test_a_bad_key_is_named(setting: str, change: str, field: str) -> None:
     assert not isinstance(result.exception, RuntimeError)
 
 
+def test_no_limit_without_an_exponent(setting: str) -> None:
+    changes = ("--set", "n=1", "--set", "step_size=1")
+    refused(["predict", setting, *changes, "--method", "limit"], "step_exponent", "no exponent at n = 1")
+
+
 def test_bad_files_are_named(tmp_path: Path) -> None:
     (tmp_path / "binary.toml").write_bytes(bytes(range(256)))
     for name in ("absent.toml", "binary.toml", "."):
@@ -75,6 +80,7 @@ def test_bad_commands_are_refused(setting: str, tmp_path: Path) -> None:
         (["improvement", "--spikes", "many"], ["spikes", "an integer from 1 to 12", "or l"]),
         (["chi", "--list"], ["--list", "stands alone"]),
         (["--spikes", "2"], ["--list", "stands alone"]),
+        (["chi", "--json", "--latex"], ["--latex", "--json", "the LaTeX as well"]),
     ],
 )
 def test_bad_options_of_derive_are_refused(arguments: list[str], mentions: list[str]) -> None:

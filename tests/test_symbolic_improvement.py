@@ -175,3 +175,10 @@ def test_an_odd_activation_has_no_even_part() -> None:
 def test_bad_options_are_refused(options: dict, message: str) -> None:
     with pytest.raises(DomainError, match=message):
         improvement(**options)
+
+
+@pytest.mark.parametrize("missing", [5, None, 2.5, True, [1], ["3"], "three"])
+def test_gaps_that_are_no_degrees(missing):
+    with pytest.raises(DomainError) as caught:
+        improvement(3, missing=missing)
+    assert caught.value.field == "missing"

@@ -4,6 +4,7 @@ import math
 from collections import Counter
 
 import numpy as np
+import pytest
 from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
 
@@ -12,11 +13,13 @@ from rmt_spikes.theory.branch_cut import BranchCut
 from rmt_spikes.theory.prediction import predict_losses
 from rmt_spikes.theory.uniform import Uniform
 
+EXAMPLES = {"losses": 150, "spectra": 12, "resolvent": 12}
 few = settings(
-    max_examples=12,
+    max_examples=EXAMPLES["spectra"],
     phases=[Phase.explicit, Phase.generate],  # a slow failure is not worth shrinking
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
+TRIED: Counter[str] = Counter()
 FAILED: Counter[str] = Counter()
 ratios = st.floats(-1.0, 1.0).map(lambda x: 10.0**x)
 
@@ -46,9 +49,10 @@ def problems(draw):
 
 
 @given(setting=problems(), method=st.sampled_from(["uniform", "closed_form"]))
-@settings(few, max_examples=150)
+@settings(few, max_examples=EXAMPLES["losses"])
 def test_losses_are_in_their_order(setting, method):
     """``0 <= train <= objective <= E y^2`` and ``test >= noise``; 1e-6 is rounding at a ridge of 1e-6."""
+    TRIED["losses"] += 1
     try:
         losses = predict_losses(setting, method=method)
     except rs.ConvergenceError:
@@ -56,9 +60,7 @@ def test_losses_are_in_their_order(setting, method):
         return
     size = 1e-6 * setting.label_energy
     assert 0.0 <= losses.train <= losses.objective + size
-    assert losses.objective <= setting.label_energy * (
-        1 + 1e-2
-    )  # q has the law of n_ridge draws: its fourth moment
+    assert losses.objective <= setting.label_energy + size  # that of no readout at all
     assert losses.test >= setting.noise_std**2 - size
 
 
@@ -66,6 +68,7 @@ def test_losses_are_in_their_order(setting, method):
 @few
 def test_spectra_are_spectra(setting):
     """Mass one with the atom, positive imaginary part, spikes above the edge, overlaps below one."""
+    TRIED["spectra"] += 1
     try:
         prediction = rs.predict(setting)
     except rs.ConvergenceError:
@@ -84,6 +87,7 @@ def test_spectra_are_spectra(setting):
 @few
 def test_resolvent_is_in_the_upper_half_plane(setting, share):
     """Every component of the resolvent, not the mean alone, has a positive imaginary part inside the bulk."""
+    TRIED["resolvent"] += 1
     try:
         solution = Uniform(setting)
         low, high = solution.bulk.edges[0]
@@ -102,6 +106,10 @@ def test_failures_are_few():
 
     Measured over 180 independent draws of the same kind: 6 % of the spectra are refused.
     """
+    untried = [name for name in EXAMPLES if not TRIED[name]]
+    if untried:
+        pytest.skip(f"not tried in this run: {', '.join(untried)}; run the whole file")
+    assert all(TRIED[name] >= count for name, count in EXAMPLES.items())
     assert FAILED["losses"] == 0
     assert FAILED["spectra"] <= 3
     assert FAILED["resolvent"] <= 3

@@ -6,6 +6,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy.integrate import quad
 
+from rmt_spikes.theory.bulk import Bulk
 from rmt_spikes.theory.equivalent import BulkEquivalent
 from rmt_spikes.theory.prediction import singular_value_bulk
 
@@ -77,6 +78,20 @@ def test_square_linear_product_is_fuss_catalan():
     x = np.linspace(0, bulk.edges[0, 1], 20001)[1:]
     second = np.trapezoid(bulk.density(x) * x**2, x)
     assert second == pytest.approx(1.0, rel=1e-3)  # E x^2 = 1; trapezoid at the singular end
+
+
+def test_distribution_function_ends_at_one():
+    """A bulk whose mass is off by less than the certificate allows; NaN is passed on, not called empty."""
+
+    def density(x):
+        return (1 + 5e-6) * 8 / np.pi * np.sqrt((x - 1) * (2 - x))
+
+    bulk = Bulk(edges=np.array([[1.0, 2.0]]), atom_at_zero=0.0, density_inside=density)
+    assert bulk.mass == pytest.approx(1 + 5e-6, abs=1e-9)  # the semicircle is smooth in the angle
+    assert bulk.cdf([0.5, 2.0, 3.0]).tolist() == [0.0, 1.0, 1.0]
+    assert bulk.cdf(1.5) == pytest.approx(0.5, abs=1e-5)
+    assert np.isnan([bulk.density(np.nan), bulk.cdf(np.nan)]).all()
+    assert np.isnan(bulk.density([0.0, np.nan, 1.5])).tolist() == [False, True, False]
 
 
 @pytest.mark.parametrize(("n_ridge", "width", "d"), [(900, 600, 450), (400, 800, 300), (600, 600, 300)])

@@ -145,6 +145,7 @@ def test_regimes(exponent, degree):
 
 def test_no_regime_from_one_half_on():
     assert regime_degree(0.5) is None
+    assert regime_degree(math.nan) is None
     setting = example(step_exponent=0.5)
     assert rs.predict(setting, method="closed_form").limits is None
     with pytest.raises(rs.DomainError, match="step_exponent"):

@@ -2,12 +2,14 @@
 
 import dataclasses
 import math
+import types
 
 import numpy as np
 import pytest
 from scipy.special import ndtri
 
 import rmt_spikes as rs
+from rmt_spikes.simulation.trial import RealisedLatent
 from rmt_spikes.theory.closed_form import ClosedForm
 from rmt_spikes.theory.uniform import Uniform
 
@@ -15,6 +17,14 @@ SMALL = rs.Setting(
     n=1200, d=600, width=800, activation="relu", target={"hermite": [0, 1, 0.5]}, noise_std=0.3, ridge=0.05,
     step_size=8.0,
 )  # fmt: skip
+REALISED = RealisedLatent(
+    beta_norm2=2.0,
+    beta_cosine=0.7,
+    label_energy=2.0,
+    alpha=np.random.default_rng(1).standard_normal(SMALL.width),
+    q=np.random.default_rng(2).standard_normal(SMALL.n_ridge),
+    labels=np.random.default_rng(3).standard_normal(SMALL.n_ridge),
+)
 
 
 def finite_equivalent(setting, latent, seed=3):
@@ -192,16 +202,33 @@ def test_given_narrows_the_scatter():
     ("change", "field"),
     [
         ({"alpha": np.ones(3)}, "given.alpha"),
+        ({"alpha": [1.0] * 800}, "given.alpha"),
+        ({"alpha": "abc"}, "given.alpha"),
+        ({"alpha": None}, "given.alpha"),
+        ({"alpha": np.full(800, "1.0")}, "given.alpha"),
+        ({"alpha": np.ones(800, dtype=complex)}, "given.alpha"),
+        ({"q": [0.0] * 1200}, "given.q"),
+        ({"q": np.full(1200, np.inf)}, "given.q"),
+        ({"labels": "abc"}, "given.labels"),
+        ({"labels": np.zeros(7)}, "given.labels"),
         ({"alpha": np.full(800, np.nan)}, "given.alpha"),
         ({"beta_cosine": 1.5}, "given.beta_cosine"),
+        ({"beta_cosine": 1j}, "given.beta_cosine"),
         ({"beta_norm2": -1.0}, "given.beta_norm2"),
+        ({"beta_norm2": 0.0}, "given.beta_norm2"),
+        ({"beta_norm2": None}, "given.beta_norm2"),
+        ({"beta_norm2": "1"}, "given.beta_norm2"),
+        ({"beta_norm2": True}, "given.beta_norm2"),
+        ({"beta_norm2": math.inf}, "given.beta_norm2"),
+        ({"label_energy": math.nan}, "given.label_energy"),
+        ({"label_energy": -1.0}, "given.label_energy"),
+        ({"label_energy": [1.0]}, "given.label_energy"),
         ({"q": None}, "given"),
     ],
 )
 def test_given_that_does_not_fit(change, field):
-    latent = rs.simulate(SMALL, trials=1, seed=2, top=2).trials[0].latent
     with pytest.raises(rs.DomainError) as caught:
-        rs.predict(SMALL, given=dataclasses.replace(latent, **change))
+        rs.predict(SMALL, given=dataclasses.replace(REALISED, **change))
     assert caught.value.field == field
 
 
@@ -244,3 +271,29 @@ def test_losses_out_of_order_are_refused():
     given = rs.simulate(setting, trials=1, seed=0).trials[0].latent
     with pytest.raises(rs.ConvergenceError, match="not in their order"):
         rs.predict_losses(setting, given=given)
+
+
+@pytest.mark.parametrize("method", ["uniform", "closed_form", "limit"])
+def test_given_that_is_no_realisation(method):
+    observation = rs.simulate(SMALL.replace(n=12, d=6, width=8), trials=1, seed=0, top=2)
+    for given in ({}, "latent", 1.0, observation, observation.trials[0], rs):
+        for predicted in (rs.predict, rs.predict_losses):
+            with pytest.raises(rs.DomainError, match=r"^given: must") as caught:
+                predicted(SMALL, given=given, method=method)
+            assert len(str(caught.value)) < 300
+
+
+def test_given_by_a_type_of_ones_own():
+    """Negative control of the refusals: whatever has the attributes will do, integers among them."""
+    own = types.SimpleNamespace(**dataclasses.asdict(REALISED))
+    own.beta_norm2, own.label_energy = 2, np.float32(2.0)
+    assert rs.predict_losses(SMALL, given=own).train == rs.predict_losses(SMALL, given=REALISED).train
+
+
+def test_learnt_direction_cannot_be_shorter_than_the_initial_one():
+    """At the standard output scale ``beta`` has ``c_1^2`` along the initial output: 1/4 for ReLU."""
+    standard = SMALL.replace(output_scale="standard", step_size=0.1)
+    with pytest.raises(
+        rs.DomainError, match=r"given.beta_norm2: must be a finite number above 0.25, got 0.2$"
+    ):
+        rs.predict_losses(standard, given=dataclasses.replace(REALISED, beta_norm2=0.2))

@@ -32,12 +32,29 @@ def test_few_steps_are_solved_for():
     assert sweep.test[0] == sweep.test[2] == predict_losses(SETTING.replace(step_size=3.0)).test
 
 
-@pytest.mark.parametrize("steps", [[], [[1.0]], [np.nan], [-1.0]])
+@pytest.mark.parametrize(
+    "steps",
+    [[], [[1.0]], [np.nan], [-1.0], 1.0, "abc", ["1.0"], [1j], [None], [True], [[1.0], [1.0, 2.0]], None],
+)
 def test_bad_steps(steps):
-    with pytest.raises(rs.DomainError, match="step_size"):
+    with pytest.raises(rs.DomainError) as caught:
         sweep_losses(SETTING, steps)
+    assert caught.value.field == "step_size"
 
 
-def test_bad_tolerance():
-    with pytest.raises(rs.DomainError, match="rtol"):
-        sweep_losses(SETTING, [1.0], rtol=0.0)
+@pytest.mark.parametrize(
+    ("field", "given"),
+    [
+        *(("rtol", value) for value in (0.0, np.nan, None, "1e-4", 1e-4j, True)),
+        *(("method", value) for value in ("limit", "magic")),
+        ("features", "magic"),
+    ],
+)
+def test_bad_options(field, given):
+    with pytest.raises(rs.DomainError) as caught:
+        sweep_losses(SETTING, [1.0], **{field: given})
+    assert caught.value.field == field
+
+
+def test_whole_numbers_are_numbers():
+    assert sweep_losses(SETTING, [3]).test[0] == predict_losses(SETTING.replace(step_size=3.0)).test

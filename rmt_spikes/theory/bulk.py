@@ -80,9 +80,12 @@ class Bulk:
     direct: bool = True
 
     def density(self, x: ArrayLike) -> Array:
-        """Density at `x` (any shape), zero outside the support; its integral is ``1 - atom_at_zero``."""
+        """Density at `x` (any shape), zero outside the support; its integral is ``1 - atom_at_zero``.
+
+        NaN where `x` is.
+        """
         x = np.asarray(x, dtype=float)
-        values = np.zeros(x.shape)
+        values = np.where(np.isnan(x), np.nan, 0.0)
         for k, (low, high) in enumerate(self.edges):
             inside = (x > low) & (x < high)
             if not np.any(inside):
@@ -133,14 +136,17 @@ class Bulk:
         return float(self.masses.sum() + self.atom_at_zero)
 
     def cdf(self, x: ArrayLike) -> Array:
-        """Distribution function at `x` (any shape), atom included."""
+        """Distribution function at `x` (any shape), atom included; NaN where `x` is.
+
+        Clipped to one: the mass may exceed it by the tolerance of the certificate.
+        """
         x = np.asarray(x, dtype=float)
         total = np.where(x >= 0.0, self.atom_at_zero, 0.0)
         for (low, high), series in zip(self.edges, self._series, strict=True):
             t = _Interval(low, high).angle(x)
             k = np.arange(1, series.size)
             total = total + series[0] * t + np.sin(t[..., None] * k) @ (series[1:] / k)
-        return np.asarray(total)
+        return np.minimum(total, 1.0)
 
     def edge_scale(self, count: int) -> float:
         """Width of the fluctuations of the largest of `count` singular values at the upper edge.

@@ -171,7 +171,7 @@ def latent(setting: Setting, features: str = "corrected", given: Realisation | N
     norm2 = target_1**2 + (c_1**2 if standard else 0.0) + setting.phi * energy
     cosine = target_1 / math.sqrt(norm2)
     if given is not None:
-        norm2, cosine, energy = given.beta_norm2, given.beta_cosine, given.label_energy
+        norm2, cosine, energy = map(float, (given.beta_norm2, given.beta_cosine, given.label_energy))
     shift = c_1 * setting.theta * math.sqrt(norm2)
     chi = setting.phi * energy * activation.derivative_variance / (c_1**2 * norm2)
     corrected = features != "published"

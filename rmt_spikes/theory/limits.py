@@ -34,14 +34,15 @@ def regime_degree(step_exponent: float) -> int | None:
     Returns
     -------
     int or None
-        ``l`` with ``(l - 1) / (2 l) < alpha <= l / (2 l + 2)``, 0 for ``alpha <= 0``, None from 1/2 on.
+        ``l`` with ``(l - 1) / (2 l) < alpha <= l / (2 l + 2)``, 0 for ``alpha <= 0``, None from 1/2 on and
+        for an exponent that is not defined (``nan``, a step size at ``n = 1``).
 
     Notes
     -----
     docs/theory.md section 6. A bound that is met to 12 digits counts as met, so that ``n ** 0.4`` is in
     the regime of 0.4.
     """
-    if step_exponent >= 0.5 - 1e-12:
+    if math.isnan(step_exponent) or step_exponent >= 0.5 - 1e-12:
         return None
     if step_exponent <= 1e-12:
         return 0
@@ -194,7 +195,8 @@ def limit_losses(setting: Setting, features: str = "corrected", *, degree: int |
     Raises
     ------
     DomainError
-        For a degree that is not from 0 to 50, which all are from step exponent 0.49 on.
+        For a degree that is not from 0 to 50, which all are from step exponent 0.49 on, or no degree where
+        the setting has no step exponent (a step size at ``n = 1``).
 
     Notes
     -----
@@ -211,7 +213,7 @@ def limit_losses(setting: Setting, features: str = "corrected", *, degree: int |
             "step_exponent",
             "must be below 0.49 for the limit of a regime",
             setting.exponent,
-            "use another method",
+            "a step size has no exponent at n = 1" if math.isnan(setting.exponent) else "use another method",
         )
     point = BulkEquivalent.of(setting).at_ridge(setting.ridge)
     target = setting.target_expansion.coefficients

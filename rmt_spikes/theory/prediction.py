@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from rmt_spikes.errors import DomainError
+from rmt_spikes.errors import DomainError, Word
 from rmt_spikes.setting import Setting
 from rmt_spikes.theory.bulk import Bulk
 from rmt_spikes.theory.closed_form import ClosedForm
 from rmt_spikes.theory.equivalent import BulkEquivalent
 from rmt_spikes.theory.latent import Realisation
 from rmt_spikes.theory.limits import limit_losses, regime, regime_degree
+from rmt_spikes.theory.realisation import check_realisation
 from rmt_spikes.theory.results import EDGE_TOLERANCE, Certificate, Losses, Prediction
 from rmt_spikes.theory.spikes import (
     closed_form_spikes,
@@ -150,7 +151,7 @@ def _precise_prediction(
         raise DomainError("digits", "must be left out unless the method is 'closed_form'", digits, advice)
     if given is not None:
         raise DomainError(
-            "given", "must be None with digits: a realisation is known in double precision", "one"
+            "given", "must be None with digits: a realisation is known in double precision", Word("one")
         )
     # Ball arithmetic is loaded when it is asked for.
     from rmt_spikes.theory.precise.prediction import predict_precisely
@@ -254,37 +255,6 @@ def choice(field: str, value: str, allowed: tuple[str, ...]) -> str:
     if value not in allowed:
         raise DomainError(field, f"must be one of {', '.join(allowed)}", value)
     return value
-
-
-def check_realisation(setting: Setting, given: Realisation, method: str) -> None:
-    """Check that realised latent variables belong to a setting.
-
-    Raises
-    ------
-    DomainError
-        If a shape or a value does not fit, or the method has no use for them.
-    """
-    if method == "limit":
-        raise DomainError("given", "must be None for the method 'limit'", type(given).__name__)
-    sizes = {"alpha": setting.width}
-    if (given.q is None) != (given.labels is None):
-        raise DomainError("given", "must have both q and labels, or neither", "one of them")
-    if given.q is not None:
-        sizes |= {"q": setting.n_ridge, "labels": setting.n_ridge}
-    for name, size in sizes.items():
-        values = np.asarray(getattr(given, name))
-        if values.shape != (size,) or not np.all(np.isfinite(values)):
-            raise DomainError(f"given.{name}", f"must be finite, of shape ({size},)", values.shape)
-    standard = setting.output_scale == "standard"
-    least = float(setting.activation_expansion.coefficients[1]) ** 2 if standard else 0.0
-    for name, low, high in (
-        ("beta_norm2", least, np.inf),
-        ("beta_cosine", -1.0, 1.0),
-        ("label_energy", 0.0, np.inf),
-    ):
-        value = getattr(given, name)
-        if not (np.isfinite(value) and low <= value <= high and (name != "beta_norm2" or value > low)):
-            raise DomainError(f"given.{name}", f"must be above {low:.4g} and at most {high:.4g}", value)
 
 
 def _printed(features: str) -> str:

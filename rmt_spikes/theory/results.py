@@ -77,7 +77,9 @@ class Spike:
     distance
         From the upper edge of the bulk, in units of the Tracy-Widom fluctuations there (`Bulk.edge_scale`).
     alignment
-        Squared correlations of the left singular vector with ``He_0(q), ..., He_4(q)``; shape ``(5,)``.
+        Squared correlations of the left singular vector with ``He_0(q), ..., He_4(q)``; shape ``(5,)``. Their
+        sum may exceed one when `n_ridge` is small (1.09 at 56, 1.56 at 4): the polynomials are orthonormal
+        under the limiting law of ``q``, not under that of few samples.
     feature
         Coefficients of the left singular vector in the normalised ``He_k(q) / sqrt(k!)``, shape ``(5,)``;
         their squares are the alignments, the first that is not zero is positive.
@@ -130,10 +132,10 @@ class Regime:
     Attributes
     ----------
     step_exponent
-        ``log(step_size) / log(n)``; ``-inf`` without a step.
+        ``log(step_size) / log(n)``; ``-inf`` without a step, ``nan`` at ``n = 1``.
     degree
-        ``l`` with ``(l - 1) / (2 l) < step_exponent <= l / (2 l + 2)``; None from 1/2 on, where there is
-        none.
+        ``l`` with ``(l - 1) / (2 l) < step_exponent <= l / (2 l + 2)``; None from 1/2 on and without an
+        exponent, where there is none.
     spike_count
         Number of spikes of the theorem: degrees ``1..l`` whose Hermite coefficient is not zero and whose
         power of the readout weight is new. It says what happens as ``n`` grows, not how many spikes
@@ -145,7 +147,7 @@ class Regime:
     spike_count: int | None
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain dictionary; an infinite exponent becomes None."""
+        """Plain dictionary; an exponent that is infinite or not defined becomes None."""
         exponent = self.step_exponent if np.isfinite(self.step_exponent) else None
         return {"step_exponent": exponent, "degree": self.degree, "spike_count": self.spike_count}
 
@@ -219,7 +221,7 @@ class Prediction:
         Tracy-Widom fluctuations of its edge, largest first.
     limits
         Losses as ``n`` grows in the regime of the step exponent, for ``"corrected"`` and ``"published"``
-        features; None from step exponent 0.49 on.
+        features; None from step exponent 0.49 on, and where there is no exponent.
     certificate
         Evidence that the equations were solved.
     """

@@ -12,7 +12,8 @@ from scipy.fft import dct
 from rmt_spikes.errors import ConvergenceError, DomainError
 from rmt_spikes.setting import Setting
 from rmt_spikes.theory.latent import latent
-from rmt_spikes.theory.prediction import predict_losses
+from rmt_spikes.theory.prediction import METHODS, choice, predict_losses
+from rmt_spikes.theory.realisation import is_number
 
 Array = NDArray[np.float64]
 
@@ -72,8 +73,8 @@ def sweep_losses(
     Raises
     ------
     DomainError
-        If the step sizes are not a vector of numbers of the domain of `Setting`, or `rtol` is not in
-        ``[1e-10, 1]``.
+        If the step sizes are not a vector of numbers of the domain of `Setting`, `rtol` is not in
+        ``[1e-10, 1]``, or the method is ``"limit"``, whose losses jump from regime to regime.
     ConvergenceError
         If 161 solutions do not give the accuracy.
 
@@ -84,11 +85,10 @@ def sweep_losses(
     The error is estimated by the last coefficients of the series; the points of one round serve in the
     next.
     """
-    steps = np.asarray(step_size, dtype=float)
-    if steps.ndim != 1 or steps.size == 0 or not np.all(np.isfinite(steps)):
-        raise DomainError("step_size", "must be a vector of numbers", step_size)
-    if not 1e-10 <= rtol <= 1.0:
-        raise DomainError("rtol", "must be in [1e-10, 1]", rtol)
+    steps = _vector(step_size)
+    if not is_number(rtol) or not 1e-10 <= rtol <= 1.0:
+        raise DomainError("rtol", "must be a number in [1e-10, 1]", rtol)
+    method = choice("method", METHODS[0] if method is None else method, METHODS[:2])
 
     def solve(values: Array) -> Array:
         table = []
@@ -122,6 +122,17 @@ def sweep_losses(
             return _sweep(steps, chebyshev.chebval(position, coefficients.T), error, degree + 1)
         degree *= 2
     raise ConvergenceError("the losses were not interpolated", residual=error, last=degree // 2)
+
+
+def _vector(step_size: ArrayLike) -> Array:
+    """Check that step sizes are a vector of finite real numbers; text that spells numbers is none."""
+    try:
+        steps = np.asarray(step_size)
+    except ValueError:  # rows of different lengths
+        steps = np.empty(0)
+    if steps.ndim != 1 or steps.size == 0 or steps.dtype.kind not in "iuf" or not np.all(np.isfinite(steps)):
+        raise DomainError("step_size", "must be a vector of numbers", step_size)
+    return steps.astype(float)
 
 
 def _sweep(steps: Array, values: Array, error: float, solves: int) -> LossSweep:

@@ -61,7 +61,9 @@ def _print_limits(document: dict[str, Any], console: Console) -> None:
     """Print the regime and its limits for growing ``n``."""
     regime, limits = document["regime"], document["limits"]
     if limits is None:
-        console.print("no limit for growing n: the step exponent is not below 0.49\n", markup=False)
+        undefined = regime["step_exponent"] is None
+        why = "no step exponent is defined at n = 1" if undefined else "the step exponent is not below 0.49"
+        console.print(f"no limit for growing n: {why}\n", markup=False)
         return
     names = list(limits)
     rows = [(key, *(cell(limits[name][key]) for name in names)) for key in limits[names[0]]]

@@ -81,7 +81,7 @@ class BallLatent:
 
     @property
     def exponent(self) -> Any:
-        """Step exponent as an mpmath number; minus infinity without a step."""
+        """Step exponent as an mpmath number; minus infinity without a step, nan at ``n = 1``."""
         if self.setting.step_exponent is not None:
             return midpoint(ball(self.setting.step_exponent))
         if self.step.is_zero():

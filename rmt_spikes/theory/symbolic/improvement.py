@@ -128,7 +128,10 @@ def _gaps(missing: str | Iterable[int]) -> str | frozenset[int]:
             return missing
         degrees = [int(word) if word.isdecimal() else -1 for word in missing.replace(" ", "").split(",")]
     else:
-        degrees = list(missing)
+        try:
+            degrees = list(missing)
+        except TypeError:  # no collection: refused with those of wrong degrees
+            degrees = [-1]
     if any(type(k) is not int or k < 2 for k in degrees):
         raise DomainError("missing", "must be even, odd, or degrees from 2 on such as 3,5", missing)
     return frozenset(degrees) or ""

@@ -1,0 +1,63 @@
+"""Realised latent variables that a prediction takes as given: which of them are fit for it."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from rmt_spikes.errors import DomainError, Word
+from rmt_spikes.setting import Setting
+from rmt_spikes.theory.latent import Realisation
+
+
+def is_number(value: object) -> bool:
+    """Whether a value is a finite real number, of Python or numpy; a boolean is none."""
+    if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
+        return False
+    return math.isfinite(value)
+
+
+def check_realisation(setting: Setting, given: Realisation, method: str) -> None:
+    """Check that realised latent variables belong to a setting.
+
+    Raises
+    ------
+    DomainError
+        If an attribute is missing, a type, a shape or a value does not fit, or the method has no use for
+        them.
+    """
+    if method == "limit":
+        raise DomainError("given", "must be None for the method 'limit'", Word(type(given).__name__))
+    names = ("beta_norm2", "beta_cosine", "label_energy", "alpha", "q", "labels")
+    missing = [name for name in names if not hasattr(given, name)]
+    if missing:
+        what = Word(f"{type(given).__name__} without {', '.join(missing)}")
+        raise DomainError("given", f"must have {', '.join(names)}", what, "take the latent of a trial")
+    sizes = {"alpha": setting.width}
+    if (given.q is None) != (given.labels is None):
+        raise DomainError("given", "must have both q and labels, or neither", Word("one of them"))
+    if given.q is not None:
+        sizes |= {"q": setting.n_ridge, "labels": setting.n_ridge}
+    for name, size in sizes.items():
+        _check_vector(f"given.{name}", getattr(given, name), size)
+    standard = setting.output_scale == "standard"
+    least = float(setting.activation_expansion.coefficients[1]) ** 2 if standard else 0.0
+    for name, domain, (low, high) in (
+        ("beta_norm2", f"above {least:.4g}", (np.nextafter(least, np.inf), np.inf)),
+        ("beta_cosine", "from -1 to 1", (-1.0, 1.0)),
+        ("label_energy", "from 0 on", (0.0, np.inf)),
+    ):
+        value = getattr(given, name)
+        if not is_number(value) or not low <= value <= high:
+            raise DomainError(f"given.{name}", f"must be a finite number {domain}", value)
+
+
+def _check_vector(field: str, values: object, size: int) -> None:
+    required = f"must be an array of finite real numbers, of shape ({size},)"
+    if not isinstance(values, np.ndarray):
+        raise DomainError(field, required, Word(type(values).__name__))
+    if values.shape != (size,) or values.dtype.kind not in "iuf":
+        raise DomainError(field, required, Word(f"{values.dtype} of shape {values.shape}"))
+    if not np.all(np.isfinite(values)):
+        raise DomainError(field, required, Word("one with NaN or infinity"))
