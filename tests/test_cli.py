@@ -178,11 +178,21 @@ def test_table_of_a_prediction(capsys: pytest.CaptureFixture[str]) -> None:
     assert printed(PREDICTION, capsys) == TABLE.splitlines()
 
 
-def test_table_without_spikes(capsys: pytest.CaptureFixture[str]) -> None:
-    lines = printed({**PREDICTION, "spikes": [], "regime": {"step_exponent": None}, "limits": None}, capsys)
-    assert lines[0] == "Prediction: method uniform, corrected features"
+@pytest.mark.parametrize(
+    ("exponent", "title", "why"),
+    [
+        (0.5, ", step exponent 0.5", "the step exponent is not below 0.49"),
+        (None, "", "no step exponent is defined at n = 1"),
+    ],
+)
+def test_table_without_spikes(
+    capsys: pytest.CaptureFixture[str], exponent: float | None, title: str, why: str
+) -> None:
+    regime = {"step_exponent": exponent}
+    lines = printed({**PREDICTION, "spikes": [], "regime": regime, "limits": None}, capsys)
+    assert lines[0] == f"Prediction: method uniform, corrected features{title}"
     assert "no spike outside the bulk" in lines
-    assert "no limit for growing n: the step exponent is not below 0.49" in lines
+    assert f"no limit for growing n: {why}" in lines
 
 
 @pytest.mark.parametrize(
