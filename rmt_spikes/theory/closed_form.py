@@ -163,7 +163,7 @@ class ClosedForm:
     def losses(self) -> Losses:
         """Losses at the ridge of the setting."""
         point = self.equivalent.at_ridge(self.setting.ridge)
-        return losses_from(point, *self.functional(point)).check(self.setting.label_energy)
+        return losses_from(point, *self.functional(point))._check(self.setting.label_energy)
 
     def poles(self) -> list[Pole]:
         """Poles above the bulk, largest first."""

@@ -46,7 +46,7 @@ class Losses:
         """Plain dictionary of the losses."""
         return asdict(self)
 
-    def check(self, energy: float) -> Losses:
+    def _check(self, energy: float) -> Losses:
         """The losses themselves, when they are in their order to rounding of the label energy.
 
         Raises

@@ -224,7 +224,7 @@ class Uniform:
         if self.given is not None and self.given.q is not None:
             test += self.own_error(self._fresh_grid()) - self.own_error(self.grid)
         losses = Losses(objective=ridge * self.functional(state), train=-(ridge**2) * slope, test=test)
-        return losses.check(self.setting.label_energy)
+        return losses._check(self.setting.label_energy)
 
     def _fresh_grid(self) -> LatentGrid:
         """Latent functions of a fresh sample, with the realised neurons."""
