@@ -10,7 +10,12 @@ import pytest
 import rmt_spikes as rs
 from rmt_spikes.theory import loss_standard_deviations
 from rmt_spikes.theory.equivalent import BulkEquivalent
-from rmt_spikes.theory.loss_fluctuations import _neuron_pairs, _of_laws, _perturbed
+from rmt_spikes.theory.loss_fluctuations import (
+    _of_influence,
+    _of_laws,
+    _of_neurons,
+    _perturbations,
+)
 from rmt_spikes.theory.uniform import Uniform
 
 FOLDER = Path(__file__).parents[1] / "validation" / "reference"
@@ -107,10 +112,12 @@ def test_test_loss_of_pure_noise_by_matrices():
 
 
 def test_scatter_over_the_first_layer_by_hand():
-    """Linear and without a step, given ``W`` the objective is ``(lambda/kappa) beta^T M beta`` + const.
+    """Linear and without a step, given ``W`` each loss is ``beta^T B beta`` and a constant.
 
-    ``M = kappa (W^T W + kappa)^{-1}``, so that over the directions of ``beta`` its variance is
-    ``(2/d) ((1/d) tr M^2 - ((1/d) tr M)^2)``. One ``W`` gives the traces, to a few per cent at this size.
+    Over the directions of ``beta`` its variance is ``(2/d) ((1/d) tr B^2 - ((1/d) tr B)^2)``. For the objective
+    ``B = lambda (C + kappa)^{-1}`` with ``C = W^T W``; for the test loss, by generalised cross-validation,
+    ``B = kappa^2 (C + kappa)^{-2} / lambda'(kappa)``, and ``(lambda/kappa)^2`` times that for the training
+    loss. One ``W`` gives the traces, to a few per cent at this size.
     """
     d, ridge = 900, 0.01
     setting = rs.Setting(
@@ -118,17 +125,18 @@ def test_scatter_over_the_first_layer_by_hand():
         noise_std=0.3, ridge=ridge, step_size=0.0,
     )  # fmt: skip
     base = Uniform(setting)
-    kappa = BulkEquivalent.of(setting).at_ridge(ridge).kappa
+    point = BulkEquivalent.of(setting).at_ridge(ridge)
+    kappa = point.kappa
     rows = np.random.default_rng(1).standard_normal((d, d))
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
     m = kappa / (np.linalg.svd(rows, compute_uv=False) ** 2 + kappa)
-    by_hand = (ridge / kappa) ** 2 * 2 / d * (np.mean(m**2) - np.mean(m) ** 2)
-    here = _perturbed(base, np.full(base.grid.q.size, ridge), 0.0)
-    neurons = here.influences[1]
-    single = ridge**2 * neurons.variance(neurons.values)
-    pairs = 2 / d * _neuron_pairs(base, [here] * 3, [here] * 2, (1.0, 1.0))[0]
-    assert single + pairs == pytest.approx(by_hand, rel=0.05)
-    assert single < 0.7 * by_hand  # the pairs are seen
+    test = m**2 / point.ridge_slope
+    forms = np.array([ridge / kappa * m, (ridge / kappa) ** 2 * test, test])
+    by_hand = 2 / d * np.var(forms, axis=1)
+    moves = _perturbations(base)
+    assert _of_neurons(base, moves) == pytest.approx(by_hand, rel=0.05)
+    single = _of_influence(base, moves, 1)
+    assert np.all(single < 0.7 * by_hand)  # the pairs are seen
 
 
 @pytest.mark.parametrize("target", ["relu", "identity"])

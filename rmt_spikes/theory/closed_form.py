@@ -21,7 +21,7 @@ from rmt_spikes.hermite import gaussian_moments, normalized_hermite
 from rmt_spikes.setting import Setting
 from rmt_spikes.theory.equivalent import BulkEquivalent, ResolventPoint
 from rmt_spikes.theory.latent import Latent, LatentGrid, Realisation, latent, latent_grid
-from rmt_spikes.theory.results import Losses
+from rmt_spikes.theory.results import Losses, ordered
 
 Array = NDArray[np.float64]
 
@@ -163,7 +163,7 @@ class ClosedForm:
     def losses(self) -> Losses:
         """Losses at the ridge of the setting."""
         point = self.equivalent.at_ridge(self.setting.ridge)
-        return losses_from(point, *self.functional(point))._check(self.setting.label_energy)
+        return ordered(losses_from(point, *self.functional(point)), self.setting.label_energy)
 
     def poles(self) -> list[Pole]:
         """Poles above the bulk, largest first."""

@@ -65,13 +65,14 @@ def loss_standard_deviations(setting: Setting, *, features: str = "corrected") -
 
     Notes
     -----
-    docs/theory.md section 4.2. Four independent parts: the first stage and the laws of ``alpha`` and ``q``
-    (delta method); what a sample changes beyond its ``q``; what a neuron changes beyond its ``alpha``; and
-    the pairs of samples.
+    docs/theory.md section 4.2. Independent parts: the first stage and the laws of ``alpha`` and ``q``
+    (delta method); what a sample changes beyond its ``q``, and pairs of samples; what a neuron changes
+    beyond its ``alpha``, and pairs of neurons. Pairs of a sample and a neuron are left out.
     """
     require_mean_field(setting)
     base = Uniform(setting, choice("features", features, FEATURES))
-    variances = _of_laws(base) + _of_draws(base)
+    moves = _perturbations(base)
+    variances = _of_laws(base) + _of_samples(base, moves) + _of_neurons(base, moves)
     return dict(zip(LOSSES, np.sqrt(variances).tolist(), strict=True))
 
 
@@ -99,27 +100,49 @@ def _losses(solution: Uniform, rule: tuple[Array, Array]) -> Array:
     return np.array([losses.objective, losses.train, test])
 
 
-def _of_draws(base: Uniform) -> Array:
-    """Variances from samples and neurons given their laws, and from pairs of both, shape ``(3,)``."""
-    setting, ridge = base.setting, base.setting.ridge
-    here = base.state.resolvent
+class _Perturbations(NamedTuple):
+    """Problems at three ridges and at two penalties, in steps of `width` and `penalty`."""
+
+    ridges: tuple[_Perturbed, _Perturbed, _Perturbed]
+    penalties: tuple[_Perturbed, _Perturbed]
+    width: float
+    penalty: float
+
+
+def _perturbations(base: Uniform) -> _Perturbations:
+    ridge, here = base.setting.ridge, base.state.resolvent
     own = np.full(here.size, ridge)
     # With fewer samples than neurons the effective ridge hardly moves with a tiny ridge: it sets the step.
     point = base.untrained.at_ridge(ridge)
     width, penalty = PERTURBATION * point.kappa * point.ridge_slope, PERTURBATION * float(here.min())
-    ridges = [_perturbed(base, own + sign * width, 0.0) for sign in (-1.0, 0.0, 1.0)]
-    penalties = [_perturbed(base, own, sign * penalty) for sign in (-1.0, 1.0)]
-    total = np.zeros(len(LOSSES))
-    for k, centre in enumerate(ridges[1].influences):
-        slope = _slope([part.influences[k] for part in ridges], width)
-        penalised = _slope([part.influences[k] for part in penalties], penalty)
-        total += [
+    below, centre, above = (_perturbed(base, own + sign * width, 0.0) for sign in (-1.0, 0.0, 1.0))
+    low, high = (_perturbed(base, own, sign * penalty) for sign in (-1.0, 1.0))
+    return _Perturbations((below, centre, above), (low, high), width, penalty)
+
+
+def _of_samples(base: Uniform, moves: _Perturbations) -> Array:
+    """Variances from samples given their ``q``, and from pairs of samples, shape ``(3,)``."""
+    pairs = 2.0 * moves.ridges[1].unexplained ** 2 / base.setting.n_ridge
+    return _of_influence(base, moves, 0) + pairs * _sample_pairs(base, moves.ridges, moves.width)
+
+
+def _of_neurons(base: Uniform, moves: _Perturbations) -> Array:
+    """Variances from neurons given their ``alpha``, and from pairs of neurons, shape ``(3,)``."""
+    return _of_influence(base, moves, 1) + 2.0 / base.setting.width * _neuron_pairs(base, moves)
+
+
+def _of_influence(base: Uniform, moves: _Perturbations, k: int) -> Array:
+    """Variances from single samples (`k` = 0) or neurons (1), given their laws, shape ``(3,)``."""
+    ridge, centre = base.setting.ridge, moves.ridges[1].influences[k]
+    slope = _slope([part.influences[k] for part in moves.ridges], moves.width)
+    penalised = _slope([part.influences[k] for part in moves.penalties], moves.penalty)
+    return np.array(
+        [
             ridge**2 * centre.variance(centre.values),
             ridge**4 * centre.variance(slope),
             centre.variance(penalised),
         ]
-    total += 2.0 * ridges[1].unexplained ** 2 / setting.n_ridge * _sample_pairs(base, ridges, width)
-    return total + 2.0 / setting.width * _neuron_pairs(base, ridges, penalties, (width, penalty))
+    )
 
 
 def _slope(parts: Sequence[_Influence], step: float) -> Array:
@@ -127,19 +150,14 @@ def _slope(parts: Sequence[_Influence], step: float) -> Array:
     return np.asarray((parts[-1].values - parts[0].values) / (2.0 * step))
 
 
-def _neuron_pairs(
-    base: Uniform,
-    ridges: Sequence[_Perturbed],
-    penalties: Sequence[_Perturbed],
-    steps: tuple[float, float],
-) -> Array:
+def _neuron_pairs(base: Uniform, moves: _Perturbations) -> Array:
     """Mean square over pairs of neurons of what joins them in each loss, shape ``(3,)``.
 
     ``K = (c_1^2 W W^T + c_{>1}^2 + kappa)^{-1}`` joins them between the components of their rows along
     the directions of the latent variables, whose size is that of the influences: ``A = v / g``. The bulk is
     taken as the untrained one.
     """
-    bulk, setting = base.untrained, base.setting
+    bulk, ridge, ridges = base.untrained, base.setting.ridge, moves.ridges
     weights = base.grid.q_weights
     g, g_1, g_2, g_3 = bulk.trace_derivatives(1.0 / float(weights @ ridges[1].resolvent))
     # (1/N) tr K_1 K_2 = -(g_1 - g_2)/(kappa_1 - kappa_2), less the diagonal, and its derivatives.
@@ -155,11 +173,11 @@ def _neuron_pairs(
         total = slope**2 * pair + 2.0 * own * slope * rate * pair_1 + own**2 * rate**2 * pair_12
         return float(total)
 
-    own, ridge = size(ridges[1])[0], setting.ridge
+    own = size(ridges[1])[0]
     values = [
         ridge**2 * own**2 * pair,
-        ridge**4 * mixed(ridges[0], ridges[-1], steps[0]),
-        mixed(penalties[0], penalties[-1], steps[1]),
+        ridge**4 * mixed(ridges[0], ridges[-1], moves.width),
+        mixed(*moves.penalties, moves.penalty),
     ]
     return np.asarray(np.maximum(values, 0.0))
 

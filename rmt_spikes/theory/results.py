@@ -46,24 +46,25 @@ class Losses:
         """Plain dictionary of the losses."""
         return asdict(self)
 
-    def _check(self, energy: float) -> Losses:
-        """The losses themselves, when they are in their order to rounding of the label energy.
 
-        Raises
-        ------
-        ConvergenceError
-            If ``0 <= train <= objective`` or ``0 <= test`` fails, as it can where realised latent variables
-            are given of very few samples.
-        """
-        worst = max(-self.train, self.train - self.objective, -self.test)
-        if not worst <= ORDER_TOLERANCE * energy:
-            raise ConvergenceError(
-                "the losses are not in their order 0 <= train <= objective, 0 <= test: take more samples, or "
-                "leave out the second batch",
-                residual=worst / energy,
-                last=self,
-            )
-        return self
+def ordered(losses: Losses, energy: float) -> Losses:
+    """Return losses that are in their order to rounding of the label energy.
+
+    Raises
+    ------
+    ConvergenceError
+        If ``0 <= train <= objective`` or ``0 <= test`` fails, as it can where realised latent variables
+        are given of very few samples.
+    """
+    worst = max(-losses.train, losses.train - losses.objective, -losses.test)
+    if not worst <= ORDER_TOLERANCE * energy:
+        raise ConvergenceError(
+            "the losses are not in their order 0 <= train <= objective, 0 <= test: take more samples, or "
+            "leave out the second batch",
+            residual=worst / energy,
+            last=losses,
+        )
+    return losses
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -20,7 +20,7 @@ from rmt_spikes.theory.fixed_point import FixedPoint, State
 from rmt_spikes.theory.latent import Latent, LatentGrid, Realisation, latent, latent_grid
 from rmt_spikes.theory.poles import UpperSpectrum, upper_spectrum
 from rmt_spikes.theory.real_curve import lower_edge
-from rmt_spikes.theory.results import Losses
+from rmt_spikes.theory.results import Losses, ordered
 
 Array = NDArray[np.float64]
 
@@ -224,7 +224,7 @@ class Uniform:
         if self.given is not None and self.given.q is not None:
             test += self.own_error(self._fresh_grid()) - self.own_error(self.grid)
         losses = Losses(objective=ridge * self.functional(state), train=-(ridge**2) * slope, test=test)
-        return losses._check(self.setting.label_energy)
+        return ordered(losses, self.setting.label_energy)
 
     def _fresh_grid(self) -> LatentGrid:
         """Latent functions of a fresh sample, with the realised neurons."""
