@@ -114,8 +114,8 @@ def test_test_loss_of_pure_noise_by_matrices():
 def test_scatter_over_the_first_layer_by_hand():
     """Linear and without a step, given ``W`` each loss is ``beta^T B beta`` and a constant.
 
-    Over the directions of ``beta`` its variance is ``(2/d) ((1/d) tr B^2 - ((1/d) tr B)^2)``. For the objective
-    ``B = lambda (C + kappa)^{-1}`` with ``C = W^T W``; for the test loss, by generalised cross-validation,
+    Over the directions of ``beta`` its variance is ``(2/d) ((1/d) tr B^2 - ((1/d) tr B)^2)``. For the
+    objective ``B = lambda (C + kappa)^{-1}`` with ``C = W^T W``; for the test loss, by cross-validation,
     ``B = kappa^2 (C + kappa)^{-2} / lambda'(kappa)``, and ``(lambda/kappa)^2`` times that for the training
     loss. One ``W`` gives the traces, to a few per cent at this size.
     """
