@@ -62,9 +62,9 @@ def draw(prediction: Prediction, trials: int, scatter: float, seed: int) -> Obse
 
 @lru_cache(maxsize=8)
 def _bulk(prediction: Prediction) -> np.ndarray:
-    """Singular values at quantiles of the bulk, the uppermost left to the spikes, the next at the edge."""
-    width, spikes = prediction.setting.width, len(prediction.spikes)
-    values = prediction.bulk.quantile((np.arange(width)[::-1] + 0.5) / width)[spikes:]
+    """Singular values below the spikes, at quantiles of the bulk, the uppermost at the edge."""
+    count = prediction.setting.width - len(prediction.spikes)
+    values = prediction.bulk.quantile((np.arange(count)[::-1] + 0.5) / count)
     return np.concatenate([prediction.bulk.edges[-1, 1:], values[1:]])
 
 

@@ -182,7 +182,7 @@ def pairs(quantity: Quantity, evidence: Evidence) -> tuple[Array, Array, str]:
     if not any(path in each for each in evidence.conditional):
         return observed, np.full(observed.shape, quantity.predicted), "none"
     has = np.array([path in each for each in evidence.conditional])
-    predicted = np.array([each[path] for each in evidence.conditional if path in each])
+    predicted = np.array([quantity.read(each) for each in evidence.conditional if path in each])
     return observed[:asked][has], predicted, evidence.given
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -42,6 +42,8 @@ class Quantity:
     gained
         Whether the quantity is what the step took away: the value without a step, on the same random numbers,
         minus the value with it.
+    vector
+        For an entry of a vector whose sign is free: paths and predictions of all entries.
     """
 
     path: str
@@ -50,6 +52,7 @@ class Quantity:
     scale: float
     observe: Callable[[Trial], float]
     gained: bool = False
+    vector: tuple[tuple[str, float], ...] = ()
 
     def value(self, trial: Trial, untrained: Trial | None = None) -> float:
         """Value in a trial; `untrained` is the same trial without a step."""
@@ -59,9 +62,19 @@ class Quantity:
         assert untrained is not None, "a gain needs the trial without a step"
         return self.observe(untrained) - seen
 
+    def read(self, values: Mapping[str, float]) -> float:
+        """Value in another prediction of the same paths, a vector with the orientation that is closest."""
+        overlap = sum(values.get(path, 0.0) * predicted for path, predicted in self.vector)
+        return -values[self.path] if overlap < 0.0 else values[self.path]
+
 
 def quantities(
-    prediction: Prediction, claim: str, recorded: int, untrained: Prediction | None = None
+    prediction: Prediction,
+    claim: str,
+    recorded: int,
+    untrained: Prediction | None = None,
+    *,
+    near_edge: bool = False,
 ) -> list[Quantity]:
     """Quantities of a claim.
 
@@ -75,22 +88,25 @@ def quantities(
         Number of singular vectors that the trials have.
     untrained
         Prediction of the same setting without a step, for the claim ``improvement``.
+    near_edge
+        Whether spikes that are not clear of the edge count as well.
 
     Returns
     -------
     list of Quantity
     """
+    spikes = prediction.spikes[:recorded] if near_edge else _clear_spikes(prediction, recorded)
     table: dict[str, Callable[[], list[Quantity]]] = {
         "gradient": lambda: [Quantity("gradient.rank_one_error", claim, 0.0, 1.0, _gradient_error)],
         "latent": lambda: _latent(prediction),
         "losses": lambda: _losses(prediction),
         "improvement": lambda: _improvement(prediction, untrained),
         "count": lambda: [_count(prediction)],
-        "spikes": lambda: _spikes(prediction, recorded),
+        "spikes": lambda: _spikes(spikes),
         "edge": lambda: _edge(prediction, recorded),
-        "alignment": lambda: _vectors(prediction, recorded, "alignment"),
-        "right_alignment": lambda: _vectors(prediction, recorded, "right_alignment"),
-        "feature": lambda: _vectors(prediction, recorded, "feature"),
+        "alignment": lambda: _vectors(spikes, "alignment"),
+        "right_alignment": lambda: _vectors(spikes, "right_alignment"),
+        "feature": lambda: _vectors(spikes, "feature"),
         "bulk": lambda: _quantiles(prediction),
         "bulk_law": lambda: _distances(prediction.bulk),
     }
@@ -176,7 +192,7 @@ def _count(prediction: Prediction) -> Quantity:
     return Quantity("spike_count", "count", float(number), 1.0, outside)
 
 
-def _spikes(prediction: Prediction, recorded: int) -> list[Quantity]:
+def _spikes(spikes: Sequence[Spike]) -> list[Quantity]:
     return [
         Quantity(
             f"spikes[{k}].singular_value",
@@ -185,7 +201,7 @@ def _spikes(prediction: Prediction, recorded: int) -> list[Quantity]:
             spike.singular_value,
             partial(_singular_value, k),
         )
-        for k, spike in enumerate(_clear_spikes(prediction, recorded))
+        for k, spike in enumerate(spikes)
     ]
 
 
@@ -200,19 +216,19 @@ def _edge(prediction: Prediction, recorded: int) -> list[Quantity]:
     ]
 
 
-def _vectors(prediction: Prediction, recorded: int, kind: str) -> list[Quantity]:
-    """Coefficients of the singular vectors of clear spikes: degrees 0 to 2, and to ``k`` for spike ``k``."""
+def _vectors(spikes: Sequence[Spike], kind: str) -> list[Quantity]:
+    """Coefficients of the singular vectors of spikes: degrees 0 to 2, and to ``k`` for spike ``k``."""
     rows = []
-    for k, spike in enumerate(_clear_spikes(prediction, recorded)):
+    for k, spike in enumerate(spikes):
         predicted = getattr(spike, kind)
-        for degree in range(min(max(ALIGNED_DEGREES, k + 2), POLYNOMIALS)):
+        entries = [(f"spikes[{k}].{kind}[{degree}]", float(each)) for degree, each in enumerate(predicted)]
+        vector = tuple(entries) if kind == "feature" else ()
+        for degree, (path, value) in enumerate(entries[: min(max(ALIGNED_DEGREES, k + 2), POLYNOMIALS)]):
             if kind == "feature":
                 observe = partial(_coefficient, k, degree, predicted)
             else:
                 observe = partial(_table_entry, kind, k, degree)
-            rows.append(
-                Quantity(f"spikes[{k}].{kind}[{degree}]", kind, float(predicted[degree]), 1.0, observe)
-            )
+            rows.append(Quantity(path, kind, value, 1.0, observe, vector=vector))
     return rows
 
 
@@ -227,12 +243,12 @@ def _coefficient(k: int, degree: int, predicted: np.ndarray, trial: Trial) -> fl
 
 
 def _quantiles(prediction: Prediction) -> list[Quantity]:
-    """Quantiles of the singular values, but for levels where their law jumps from zero.
+    """Quantiles of all singular values but the predicted spikes; no levels where their law jumps from zero.
 
     Within a few ``1/width`` of the jump an empirical quantile interpolates across it. Where zero is predicted
     the tolerance is for rounding, in units of the edge.
     """
-    bulk, width = prediction.bulk, prediction.setting.width
+    bulk, width, spikes = prediction.bulk, prediction.setting.width, len(prediction.spikes)
     rounding = ROUNDING * _upper_edge(prediction)
     return [
         Quantity(
@@ -240,15 +256,15 @@ def _quantiles(prediction: Prediction) -> list[Quantity]:
             "bulk",
             value,
             max(abs(value), rounding),
-            partial(_empirical_quantile, float(level)),
+            partial(_empirical_quantile, float(level), spikes),
         )
         for level, value in bulk.to_dict()["quantiles"].items()
         if bulk.atom_at_zero == 0.0 or abs(float(level) - bulk.atom_at_zero) > JUMP / width
     ]
 
 
-def _empirical_quantile(level: float, trial: Trial) -> float:
-    return float(np.quantile(trial.singular_values, level, method="hazen"))
+def _empirical_quantile(level: float, spikes: int, trial: Trial) -> float:
+    return float(np.quantile(trial.singular_values[spikes:], level, method="hazen"))
 
 
 def _distances(bulk: Bulk) -> list[Quantity]:
