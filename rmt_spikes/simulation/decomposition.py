@@ -18,6 +18,7 @@ from rmt_spikes.errors import ConvergenceError
 from rmt_spikes.simulation.dense import GramSolution, solve_dense
 from rmt_spikes.simulation.feature_matrix import FeatureMatrix, gram_matrix
 from rmt_spikes.simulation.iterative import solve_iterative
+from rmt_spikes.simulation.products import multiply, project
 from rmt_spikes.simulation.sampling import Array
 
 ACCURACY = 1e-7
@@ -153,7 +154,7 @@ def _complete(
         both = np.zeros((source.width, top + 1))
         for block in source.blocks():
             scaled = vectors[block.rows] / (np.sqrt(source.samples) * values[:top])
-            both += block.features.T @ np.column_stack([scaled, small[block.rows]])
+            both += project(block.features, np.column_stack([scaled, small[block.rows]]))
         right, coefficients = both[:, :top], both[:, top]
     rest = np.nan if iterated else 0.0
     values = np.concatenate([values, np.full(source.width - values.size, rest)])
@@ -171,12 +172,12 @@ def _checked(
     right_side = np.zeros(source.width)
     columns = np.column_stack([right / (np.sqrt(source.samples) * values[:top]), coefficients])
     for block in source.blocks():
-        product = block.features @ columns
+        product = multiply(block.features, columns)
         left[block.rows] = product[:, :top]
         product[:, top] = block.labels - product[:, top]
         energy += float(product[:, top] @ product[:, top])
-        back += block.features.T @ product
-        right_side += block.features.T @ block.labels
+        back += project(block.features, product)
+        right_side += project(block.features, block.labels)
     vectors = back[:, :top] / np.sqrt(source.samples) - right * values[:top]
     normal = back[:, top] / source.samples - ridge * coefficients
     scale = float(np.linalg.norm(right_side)) / source.samples

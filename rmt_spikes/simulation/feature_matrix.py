@@ -6,7 +6,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from rmt_spikes.simulation.products import add_gram, outer_gram
+from rmt_spikes.simulation.products import add_gram, outer_gram, project
 from rmt_spikes.simulation.sampling import Array, blocks
 
 
@@ -116,6 +116,6 @@ def gram_matrix(source: FeatureMatrix) -> tuple[Array, Array]:
         labels = np.zeros(source.width)
         for block in source.blocks():
             add_gram(block.features, gram)
-            labels += block.features.T @ block.labels
+            labels += project(block.features, block.labels)
     gram /= source.samples
     return gram, labels / source.samples

@@ -8,7 +8,7 @@ import numpy as np
 from rmt_spikes.activations import ScalarFunction
 from rmt_spikes.errors import DomainError
 from rmt_spikes.setting import Setting
-from rmt_spikes.simulation.products import Precision, add_product, multiply_transposed, operand
+from rmt_spikes.simulation.products import Precision, add_product, multiply_transposed, operand, project
 from rmt_spikes.simulation.sampling import Array, Batch, blocks
 
 LARGEST_FEATURE = 1e100
@@ -94,11 +94,11 @@ def first_step(
         residual = np.empty(len(inputs))
         for part in pieces(preactivations):
             rows = preactivations[part]
-            residual[part] = block.labels[part] - factor * (activation(rows) @ readout)
+            residual[part] = block.labels[part] - factor * np.einsum("ij,j->i", activation(rows), readout)
             slopes = activation.derivative(rows)
             np.multiply(slopes, residual[part, None], out=rows, casting="same_kind")
         add_product(preactivations, inputs, gradient)
-        beta += block.inputs.T @ residual
+        beta += project(block.inputs, residual)
         energy += float(residual @ residual)
         count += residual.size
     gradient *= (readout / count)[:, None]

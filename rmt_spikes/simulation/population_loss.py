@@ -14,6 +14,7 @@ import numpy as np
 from rmt_spikes.activations import ScalarFunction
 from rmt_spikes.errors import ConvergenceError
 from rmt_spikes.setting import Setting
+from rmt_spikes.simulation.products import multiply, multiply_transposed
 from rmt_spikes.simulation.row_expansion import ACCURACY, RowExpansion, expand_rows
 from rmt_spikes.simulation.sampling import Array, blocks
 
@@ -152,7 +153,8 @@ def tile_form(
     Expectation
         The sum and the bound on its error, rounding included.
     """
-    correlation = (left_weights / left.norms[:, None]) @ (right_weights / right.norms[:, None]).T
+    correlation = np.empty((left.norms.size, right.norms.size))
+    multiply_transposed(left_weights / left.norms[:, None], right_weights / right.norms[:, None], correlation)
     np.clip(correlation, -1.0, 1.0, out=correlation)
     factor = 1.0 if same else 2.0
     size = float(np.abs(left_coefficients) @ np.sqrt(left.second)) * float(
@@ -178,7 +180,7 @@ def _corner_form(left: RowExpansion, right: RowExpansion, a: Array, b: Array, co
     both *= half**2 * 2 / np.pi
     both += mean**2 * correlation
     absolute = half * (2 / np.pi) ** 0.5
-    value = scaled @ both @ other + constant**2 * a.sum() * b.sum()
+    value = scaled @ multiply(both, other) + constant**2 * a.sum() * b.sum()
     return float(value - constant * absolute * (scaled.sum() * b.sum() + other.sum() * a.sum()))
 
 
@@ -202,7 +204,7 @@ def _series(
     tails, other_tails = np.abs(a) @ left.tails(), np.abs(b) @ right.tails()
     scaled, other = a[:, None] * left.coefficients, b[:, None] * right.coefficients
     for k in range(scaled.shape[1]):
-        value += float(scaled[:, k] @ (power @ other[:, k]))
+        value += float(scaled[:, k] @ multiply(power, other[:, k]))
         error = largest ** (k + 1) * float(tails[k] * other_tails[k])
         if error <= enough:
             break

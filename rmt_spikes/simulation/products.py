@@ -2,6 +2,9 @@
 
 BLAS works on columns, numpy on rows: the transpose of an array of one kind is one of the other, so that
 handing over transposes copies nothing.
+
+All go through the BLAS of scipy, whose LAPACK is used as well. Numpy has a BLAS of its own, and after each
+product its threads look out for the next one for some 30 ms: they would take processors from those of scipy.
 """
 
 from typing import Literal
@@ -32,18 +35,21 @@ def multiply_transposed(left: Array, right: Array, out: Array) -> Array:
     Parameters
     ----------
     left : ndarray of shape (m, k)
-        Rows.
+        Contiguous rows.
     right : ndarray of shape (p, k)
-        Rows, of the same floating type.
+        Contiguous rows, of the same floating type.
     out : ndarray of shape (m, p)
-        Where to write; a product in single precision is widened when `out` is not.
+        Where to write: contiguous rows of the same floating type.
 
     Returns
     -------
     ndarray of shape (m, p)
         `out`.
     """
-    return np.matmul(left, right.T, out=out)
+    gemm = blas.dgemm if left.dtype == np.float64 else blas.sgemm
+    done = gemm(1.0, right.T, left.T, c=out.T, trans_a=1, overwrite_c=1)
+    assert np.shares_memory(done, out)
+    return out
 
 
 def add_product(left: Array, right: Array, out: Array) -> None:
@@ -52,7 +58,7 @@ def add_product(left: Array, right: Array, out: Array) -> None:
     Parameters
     ----------
     left : ndarray of shape (k, m)
-        One operand.
+        One operand, contiguous rows.
     right : ndarray of shape (k, p)
         The other, of the same floating type.
     out : ndarray of shape (m, p)
@@ -62,7 +68,51 @@ def add_product(left: Array, right: Array, out: Array) -> None:
         done = blas.dgemm(1.0, right.T, left.T, beta=1.0, c=out.T, trans_b=1, overwrite_c=1)
         assert np.shares_memory(done, out)
     else:
-        out += left.T @ right
+        out += blas.sgemm(1.0, right.T, left.T, trans_b=1).T
+
+
+def multiply(left: Array, right: Array) -> Array:
+    """Compute ``left @ right``.
+
+    Parameters
+    ----------
+    left : ndarray of shape (m, k)
+        Contiguous rows in double precision.
+    right : ndarray of shape (k,) or (k, p)
+        A vector, or contiguous rows.
+
+    Returns
+    -------
+    ndarray of shape (m,) or (m, p)
+        The product.
+    """
+    if right.ndim == 1:
+        vector: Array = blas.dgemv(1.0, left.T, right, trans=1)
+        return vector
+    product: Array = blas.dgemm(1.0, right.T, left.T).T
+    return product
+
+
+def project(left: Array, right: Array) -> Array:
+    """Compute ``left.T @ right``.
+
+    Parameters
+    ----------
+    left : ndarray of shape (m, k)
+        Contiguous rows in double precision.
+    right : ndarray of shape (m,) or (m, p)
+        A vector, or contiguous rows.
+
+    Returns
+    -------
+    ndarray of shape (k,) or (k, p)
+        The product.
+    """
+    if right.ndim == 1:
+        vector: Array = blas.dgemv(1.0, left.T, right)
+        return vector
+    product: Array = blas.dgemm(1.0, right.T, left.T, trans_b=1).T
+    return product
 
 
 def add_gram(rows: Array, out: Array) -> None:

@@ -8,7 +8,7 @@ from rmt_spikes.setting import Setting
 from rmt_spikes.simulation.feature_matrix import FeatureBlock, FeatureMatrix, StoredFeatures, StreamedFeatures
 from rmt_spikes.simulation.memory import Plan
 from rmt_spikes.simulation.network import features
-from rmt_spikes.simulation.products import Precision, operand
+from rmt_spikes.simulation.products import Precision, multiply, operand
 from rmt_spikes.simulation.sampling import Array, draw_batch, open_streams
 
 
@@ -73,6 +73,6 @@ class SecondBatch:
             assert space is not None
             out = space[:count] if matrix is None else matrix[block.rows]
             features(setting.activation_function, self._layer, block.inputs, out, self._precision)
-            self.q[block.rows] = block.inputs @ self._direction
+            self.q[block.rows] = multiply(block.inputs, self._direction)
             self.labels[block.rows] = block.labels
             yield FeatureBlock(block.rows, out, block.labels)
