@@ -51,6 +51,30 @@ def test_a_trial_survives_the_store(tmp_path: Path, trial: Trial) -> None:
     )
 
 
+def test_predictions_survive_the_store_to_the_last_bit(tmp_path: Path) -> None:
+    values = {"losses.train": 1.0 / 3.0, "spikes[0].singular_value": 5e-324}
+    with Store(tmp_path / "a.sqlite") as store:
+        store.put_predictions("k", 5, 2, values)
+        store.put_predictions("k", 5, 3, {})
+    with Store(tmp_path / "a.sqlite") as store:
+        assert store.get_predictions("k", 5) == {2: values, 3: {}}
+        assert store.get_predictions("k", 6) == store.get_predictions("j", 5) == {}
+
+
+@pytest.mark.parametrize("text", ["[1]", "nonsense", '{"a": null}', '{"a": "b"}'])
+def test_a_damaged_prediction_is_refused(tmp_path: Path, text: str) -> None:
+    with Store(tmp_path / "a.sqlite") as store:
+        store.put_predictions("k", 5, 2, {"a": 1.0})
+    with sqlite3.connect(tmp_path / "a.sqlite") as connection:
+        connection.execute("UPDATE conditional SET predictions = ?", (text,))
+    connection.close()
+    with (
+        Store(tmp_path / "a.sqlite") as store,
+        pytest.raises(CaseError, match="prediction of trial 2 of seed 5 is damaged"),
+    ):
+        store.get_predictions("k", 5)
+
+
 def test_a_stored_trial_is_not_replaced(tmp_path: Path, trial: Trial) -> None:
     setting = Setting(**SETTING, step_exponent=0.3)
     other = run_trial(setting, 6, 2, top=3, test_samples=1000, keep_vectors=False)
@@ -123,7 +147,7 @@ def emptied(path: Path) -> None:
     ("make", "message"),
     [
         (foreign, "belongs to another program"),
-        (older, "has schema 1, this version of rmt-spikes reads 2"),
+        (older, "has schema 1, this version of rmt-spikes reads 3"),
         (other_code, "trials are other trials"),
         (truncated, "is damaged"),
         (overwritten, "is damaged"),

@@ -7,6 +7,8 @@ import io
 import json
 import zipfile
 from dataclasses import fields
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -41,6 +43,16 @@ def fingerprint(setting: Setting, **options: Any) -> str:
         32 hexadecimal digits.
     """
     return _digest({"schema": code_schema(), "setting": setting.to_dict(), **options})
+
+
+@cache
+def prediction_schema() -> str:
+    """Digest of the source of everything that decides a conditional prediction."""
+    package = Path(__file__).resolve().parents[1]
+    files = [*package.glob("*.py"), *package.glob("theory/*.py")]
+    files += [package / "validation" / name for name in ("conditional.py", "quantities.py")]
+    parts = [(path.name, path.read_text(encoding="utf-8")) for path in sorted(files)]
+    return _digest(parts)
 
 
 def encode(trial: Trial) -> bytes:

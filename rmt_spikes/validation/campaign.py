@@ -10,6 +10,7 @@ from rmt_spikes.errors import CaseError, ConvergenceError, DomainError
 from rmt_spikes.setting import Setting
 from rmt_spikes.simulation import Trial
 from rmt_spikes.theory import Prediction, predict
+from rmt_spikes.validation.archive import fingerprint, prediction_schema
 from rmt_spikes.validation.assessment import Expectation, assess, open_rows, trials_wanted
 from rmt_spikes.validation.case import Case, Point
 from rmt_spikes.validation.case_tables import LossFigure, NegativeControl
@@ -61,7 +62,7 @@ def run(
     """
     points = case.points()
     expectations, wrong = _expect_all(case, points, on_progress)
-    conditions = _Conditions(case, jobs, scheduler, on_progress)
+    conditions = _Conditions(case, store, jobs, scheduler, on_progress)
     while True:
         batches = _batches(case, points)
         trials = provide(
@@ -186,38 +187,57 @@ def _features_alone(control: NegativeControl) -> str | None:
 
 
 class _Conditions:
-    """Conditional predictions, each made once."""
+    """Conditional predictions, each made once and kept in the store."""
 
-    def __init__(self, case: Case, jobs: int, scheduler: str | None, on_progress: OnProgress | None) -> None:
-        self._case, self._jobs, self._scheduler, self._tell = case, jobs, scheduler, on_progress
-        self._known: dict[tuple[Setting, int, int, str], dict[str, float]] = {}
+    def __init__(
+        self, case: Case, store: Store, jobs: int, scheduler: str | None, on_progress: OnProgress | None
+    ) -> None:
+        self._case, self._store, self._jobs = case, store, jobs
+        self._scheduler, self._tell = scheduler, on_progress
 
     def given(self, points: Sequence[Point], evidence: Sequence[Evidence], features: str) -> list[Evidence]:
         """Evidence with the predictions given each trial, where the case asks for them."""
         case = self._case
         if case.given == "none":
             return list(evidence)
-        keys, todo = {}, []
+        known, todo = {}, []
+        keys = [self._fingerprint(point, features) for point in points]
         for i, (point, shown) in enumerate(zip(points, evidence, strict=True)):
-            for j, trial in enumerate(shown.trials[: case.given_trials]):
-                keys[i, j] = (point.setting, point.seed, j, features)
-                if keys[i, j] not in self._known:
+            trials = shown.trials[: case.given_trials]
+            stored = self._store.get_predictions(keys[i], point.seed)
+            for j, trial in enumerate(trials):
+                if j in stored:
+                    known[i, j] = stored[j]
+                else:
                     todo.append(self._condition(trial, (i, j), point.setting, features))
         for done, (place, values) in enumerate(
             work_through(predict_given, todo, self._jobs, self._scheduler), start=1
         ):
             # A failed one leaves its trial out of the rows, which say so.
-            self._known[keys[place]] = {} if isinstance(values, str) else values
+            known[place] = {} if isinstance(values, str) else values
+            i, j = place
+            self._store.put_predictions(keys[i], points[i].seed, j, known[place])
             if self._tell is not None:
                 self._tell(Progress("conditioning", done, len(todo), case=case.name))
         return [
             replace(
                 shown,
                 given=case.given,
-                conditional=tuple(self._known[key] for (place, _), key in keys.items() if place == i),
+                conditional=tuple(known[i, j] for j in range(len(shown.trials[: case.given_trials]))),
             )
             for i, shown in enumerate(evidence)
         ]
+
+    def _fingerprint(self, point: Point, features: str) -> str:
+        case = self._case
+        return fingerprint(
+            point.setting,
+            prediction=prediction_schema(),
+            given=case.given,
+            method=case.method,
+            features=features,
+            claims=case.claims,
+        )
 
     def _condition(self, trial: Trial, place: tuple[int, int], setting: Setting, features: str) -> Condition:
         case = self._case

@@ -1,4 +1,7 @@
-"""Finished trials on disk: an SQLite file that survives interruption and refuses what it does not know."""
+"""Finished trials, and predictions given them, on disk.
+
+An SQLite file that survives interruption and refuses what it does not know.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ from rmt_spikes.simulation import Trial
 from rmt_spikes.validation.archive import code_schema, decode, encode
 
 APPLICATION_ID = 0x524D5453
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 BUSY_SECONDS = 2.0
 ADVICE = "move it away or choose another folder"
 
@@ -30,6 +33,10 @@ CREATE TABLE code (schema TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE trials (
     fingerprint TEXT NOT NULL, seed INTEGER NOT NULL, trial INTEGER NOT NULL, setting TEXT NOT NULL,
     {", ".join(f"{name} REAL" for name in COLUMNS)}, digest TEXT NOT NULL, payload BLOB NOT NULL,
+    PRIMARY KEY (fingerprint, seed, trial)
+) WITHOUT ROWID;
+CREATE TABLE conditional (
+    fingerprint TEXT NOT NULL, seed INTEGER NOT NULL, trial INTEGER NOT NULL, predictions TEXT NOT NULL,
     PRIMARY KEY (fingerprint, seed, trial)
 ) WITHOUT ROWID
 """
@@ -179,8 +186,39 @@ class Store:
         digest = hashlib.sha256(payload).hexdigest()
         text = json.dumps(setting.to_dict(), sort_keys=True)
         columns = [float(getattr(trial, name)) for name in COLUMNS]
+        self._write(_INSERT, (key, seed, trial.index, text, *columns, digest, payload))
+
+    def put_predictions(self, key: str, seed: int, number: int, predictions: Mapping[str, float]) -> None:
+        """Commit what was predicted given one trial.
+
+        Raises
+        ------
+        CaseError
+            If the disk refuses.
+        """
+        row = (key, seed, number, json.dumps(predictions))
+        self._write("INSERT OR REPLACE INTO conditional VALUES (?, ?, ?, ?)", row)
+
+    def get_predictions(self, key: str, seed: int) -> dict[int, dict[str, float]]:
+        """Stored predictions of a fingerprint and seed, by number of the trial.
+
+        Raises
+        ------
+        CaseError
+            If one is damaged.
+        """
+        query = "SELECT trial, predictions FROM conditional WHERE fingerprint = ? AND seed = ?"
+        found = {}
+        for number, text in self._connection.execute(query, (key, seed)):
+            try:
+                found[number] = {str(path): float(value) for path, value in json.loads(text).items()}
+            except (ValueError, TypeError, AttributeError):
+                raise self._refuse(f"the prediction of trial {number} of seed {seed} is damaged") from None
+        return found
+
+    def _write(self, statement: str, row: tuple[Any, ...]) -> None:
         try:
-            self._connection.execute(_INSERT, (key, seed, trial.index, text, *columns, digest, payload))
+            self._connection.execute(statement, row)
         except sqlite3.Error as error:
             raise CaseError(
                 str(self.path), "", f"cannot be written: {error}; the trials that were finished are kept"

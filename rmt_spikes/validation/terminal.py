@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 NEGLIGIBLE = 1e-12
+VERDICTS = ("agrees", "disagrees", "inconclusive")
 
 if TYPE_CHECKING:
     from rmt_spikes.validation.report import Report
@@ -90,9 +92,18 @@ def print_report(report: Report, console: Console) -> None:
             verdicts = [row.verdict for row in point.comparison.rows]
             label = ", ".join(f"{key} {value}" for key, value in point.point.values.items()) or "-"
             counts = (verdicts.count("agrees"), verdicts.count("disagrees"), verdicts.count("inconclusive"))
-            rows.append((label, *map(str, counts), point.error or point.verdict))
+            rows.append((label, *map(str, counts), point.verdict))
         console.print(result.case.title, style="bold", markup=False)
         console.print(table(["point", "agrees", "disagrees", "inconclusive", "verdict"], rows))
+        if result.scaling is not None:
+            for kind, fits in (("slopes", result.scaling.rates), ("limits", result.scaling.limits)):
+                met = Counter[str](fit.verdict for fit in fits)
+                text = ", ".join(f"{met[verdict]} {verdict}" for verdict in VERDICTS if met[verdict])
+                if text:
+                    console.print(f"{kind}: {text}", markup=False)
+        for (label, *_), point in zip(rows, result.points, strict=True):
+            if point.error:
+                console.print(f"{label}: {point.error}", style="dim", markup=False, soft_wrap=True)
         for control in result.controls:
             fate = "rejected" if control.rejected else "NOT rejected"
             console.print(f"wrong theory {control.control.name}: {fate}", markup=False)
@@ -105,7 +116,7 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
     """Table whose first column is text and whose others are numbers."""
     made = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for i, head in enumerate(heads):
-        made.add_column(head, justify="right" if i else "left", no_wrap=True)
+        made.add_column(head, justify="right" if i else "left", no_wrap=i > 0)
     for row in rows:
         made.add_row(*row)
     return made
