@@ -378,9 +378,12 @@ def test_plans_hold_the_features_when_they_fit_and_shrink_blocks_when_they_do_no
     setting = make(n=10_000, d=100, width=200, n_ridge=100_000)
     request = {"trials": 1, "jobs": 1, "test_samples": None, "kept_vectors": 0}
     sizes = [memory.trial_bytes(setting, None, memory.Plan(stored=s, block_rows=2048)) for s in (True, False)]
-    assert memory.check_memory(setting, memory=1.01 * sizes[0] + 2e6, **request) == memory.IN_MEMORY
+    held = memory.check_memory(setting, memory=1.01 * sizes[0] + 2e6, **request)
+    assert held == memory.Plan(stored=True, block_rows=2048, decomposable=False)
+    whole = sizes[0] + memory.decomposition_bytes(setting)
+    assert memory.check_memory(setting, memory=1.01 * whole, **request) == memory.IN_MEMORY
     plan = memory.check_memory(setting, memory=1.01 * sizes[1] + 2e6, **request)
-    assert plan == memory.Plan(stored=False, block_rows=2048)
+    assert plan == memory.Plan(stored=False, block_rows=2048, decomposable=False)
     # 100,000 x 200 features are 160 MB; what a stream holds at most, it holds at another time.
     assert 0.8 * 160e6 < sizes[0] - sizes[1] <= 160e6
     tall = make(n=10_000, d=1000, width=1000, n_ridge=20_000)

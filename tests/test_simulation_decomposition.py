@@ -99,6 +99,13 @@ def test_huge_spike_over_small_ridge_switches_and_keeps_its_accuracy():
     np.testing.assert_allclose(result.coefficients, expected, rtol=1e-5)
 
 
+def test_features_without_memory_for_a_decomposition_are_not_decomposed():
+    matrix = np.outer(np.ones(40), np.ones(20))
+    with pytest.raises(ConvergenceError, match="allow more memory"):
+        decompose_source(StoredFeatures(matrix, np.ones(40), 7, decomposable=False), 0.1, 5)
+    assert decompose_source(StoredFeatures(matrix, np.ones(40), 7), 0.1, 5).method == "svd"
+
+
 def test_ordinary_matrices_do_not_switch():
     """Otherwise the two tests above would prove nothing."""
     for shape in ((60, 40), (40, 60), (300, 211)):

@@ -18,7 +18,7 @@ from rmt_spikes.errors import DomainError
 from rmt_spikes.setting import Setting
 from rmt_spikes.simulation import simulate
 from rmt_spikes.simulation.density import PROBES, RESOLUTION, STEPS, estimate_density
-from rmt_spikes.simulation.memory import IN_MEMORY, Plan
+from rmt_spikes.simulation.memory import IN_MEMORY, Plan, decomposition_bytes
 from rmt_spikes.simulation.network import first_step
 from rmt_spikes.simulation.sampling import Batch
 from rmt_spikes.simulation.trial import run_trial
@@ -169,6 +169,26 @@ def test_a_tall_matrix_is_streamed_within_its_memory_limit():
     )
     with pytest.raises(DomainError, match="MB"):
         simulate(tall, trials=1, memory=1e7)
+
+
+@pytest.mark.skipif(not STATUS.exists(), reason="the peak of a process is read from /proc")
+def test_memory_of_a_singular_value_decomposition_is_estimated_from_above():
+    """For 1500 x 700 features; at most 1.5 times what it takes."""
+    code = (
+        "import numpy as np, scipy.linalg\n"
+        "from peak_memory import peak_memory\n"
+        "scipy.linalg.svd(np.eye(9), full_matrices=False)\n"
+        "matrix = np.random.default_rng(0).standard_normal((1500, 700))\n"
+        "before = peak_memory()\n"
+        "scipy.linalg.svd(matrix, full_matrices=False, check_finite=False)\n"
+        "print(peak_memory() - before)\n"
+    )
+    command = [sys.executable, "-c", code]
+    run = subprocess.run(command, capture_output=True, text=True, check=True, cwd=Path(__file__).parent)
+    setting = Setting(
+        n=500, d=50, width=700, n_ridge=1500, activation="relu", target="tanh", ridge=0.1, step_size=1.0
+    )
+    assert float(run.stdout) < decomposition_bytes(setting) < 1.5 * float(run.stdout)
 
 
 @pytest.mark.parametrize("jobs", [1, 2])

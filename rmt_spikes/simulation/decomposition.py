@@ -95,7 +95,7 @@ def decompose(
     ------
     ConvergenceError
         When LAPACK or an iteration fails, the vectors do not satisfy their defining equations, or a singular
-        value decomposition is needed of features that are not held in memory.
+        value decomposition is needed for which there is no memory.
     """
     gram, target = gram_matrix(source)
     if on_gram is not None:
@@ -110,7 +110,7 @@ def decompose(
     result = None if solution is None else _complete(source, solution, ridge, top, iterate)
     if result is not None:
         return result
-    if source.matrix is None or iterate:
+    if not source.decomposable or iterate:
         raise ConvergenceError(
             f"the Gram matrix is too ill-conditioned for an accuracy of {ACCURACY:g}: allow more memory, so "
             "that the features can be held and decomposed, ask for the full spectrum, or raise the ridge",

@@ -34,6 +34,7 @@ class FeatureMatrix(Protocol):
     samples: int
     width: int
     matrix: Array | None
+    decomposable: bool
 
     def blocks(self) -> Iterator[FeatureBlock]:
         """Yield all rows once, in order; can be called again."""
@@ -51,11 +52,14 @@ class StoredFeatures:
         Labels of the ridge regression.
     block_rows : int
         Rows of a block. The same number gives the same rounding as `StreamedFeatures`.
+    decomposable : bool
+        Whether there is memory for a singular value decomposition of the matrix.
     """
 
     matrix: Array | None
     labels: Array
     block_rows: int
+    decomposable: bool = True
 
     def __post_init__(self) -> None:
         """Read off the sizes."""
@@ -85,6 +89,7 @@ class StreamedFeatures:
     width: int
     draw: Callable[[], Iterator[FeatureBlock]]
     matrix: Array | None = None
+    decomposable: bool = False
 
     def blocks(self) -> Iterator[FeatureBlock]:
         """Draw the samples and compute their features."""

@@ -1,7 +1,7 @@
 """Memory that a simulation needs, how it is divided, and the refusal of one that cannot fit."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rmt_spikes.errors import DomainError
@@ -36,10 +36,13 @@ class Plan:
         Whether the features of the second batch are held, or computed a second time.
     block_rows : int
         Samples handled at a time.
+    decomposable : bool
+        Whether held features may be decomposed as a whole, which needs several times their memory.
     """
 
     stored: bool
     block_rows: int
+    decomposable: bool = True
 
 
 IN_MEMORY = Plan(stored=True, block_rows=BLOCK_ROWS)
@@ -88,6 +91,13 @@ def trial_bytes(
     else:
         test = layer + CONTROL_WORDS * test_samples + BLOCK_ROWS * (setting.d + setting.width)
     return int(WORD * (max(first, second, test + 2 * vectors)))
+
+
+def decomposition_bytes(setting: Setting) -> int:
+    """Memory that a singular value decomposition of the features needs beside them: a copy, vectors, work."""
+    rank = min(setting.width, setting.n_ridge)
+    sides = setting.width + setting.n_ridge
+    return WORD * (setting.width * setting.n_ridge + rank * sides + 5 * rank * rank)
 
 
 def available_bytes() -> int | None:
@@ -187,7 +197,8 @@ def check_memory(
             f"take at most {int((memory - jobs * least) // kept)} and combine several seeds",
         )
     share = (memory - trials * kept) / jobs
-    return next(plan for plan, size in zip(plans, needed, strict=True) if size <= share)
+    plan, size = next((plan, size) for plan, size in zip(plans, needed, strict=True) if size <= share)
+    return replace(plan, decomposable=plan.stored and size + decomposition_bytes(setting) <= share)
 
 
 def _halvings(longest: int, shortest: int) -> list[int]:

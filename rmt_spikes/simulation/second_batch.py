@@ -57,7 +57,7 @@ class SecondBatch:
             for _ in self._draw(matrix):
                 pass
             del self._layer
-            self.source = StoredFeatures(matrix, self.labels, plan.block_rows)
+            self.source = StoredFeatures(matrix, self.labels, plan.block_rows, plan.decomposable)
         else:
             self.source = StreamedFeatures(setting.n_ridge, setting.width, self._draw)
 
