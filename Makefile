@@ -65,9 +65,11 @@ docs: $(VENV)/.installed-docs ## Build the documentation into docs/_build/html.
 
 bench: $(VENV)/.installed-bench ## Measure the speed of predictions and simulations.
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python benchmarks/ratios.py
+	$(BIN)/python benchmarks/simulation_ratios.py
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python benchmarks/simulation_ratios.py
 	$(BIN)/python benchmarks/simulation_scaling.py
 	$(BIN)/python benchmarks/simulation_scaling.py --tall
+	$(BIN)/python benchmarks/simulation_scaling.py --large
 	$(BIN)/python benchmarks/spread_cost.py
 	$(BIN)/python benchmarks/peers.py
 	$(BIN)/python benchmarks/campaign.py
