@@ -17,6 +17,8 @@ from rmt_spikes.validation.scaling import ScalingResult, fit_limit, fit_rate
 from rmt_spikes.validation.statistics import CONFIDENCE
 
 GROWTH = 2.0
+SPARE = 1.05
+"""More trials than the scatter so far asks for, so that the next look at it is mostly the last."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,8 +75,10 @@ def trials_wanted(case: Case, expectation: Expectation, evidence: Evidence) -> i
         # More trials would not have conditional predictions.
         rows = [row for row in rows if row.given == "none"]
     shares = [row.se / (case.precision.share * row.margin) for row in rows if row.se]
-    needed = math.ceil(count * min(max(shares, default=0.0) ** 2, GROWTH))
-    return max(count, min(needed, case.precision.most_trials))
+    ratio = max(shares, default=0.0) ** 2
+    if ratio <= 1.0:
+        return count
+    return max(count, min(math.ceil(count * min(SPARE * ratio, GROWTH)), case.precision.most_trials))
 
 
 def assess(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -109,37 +109,46 @@ def provide(
         often the work was interrupted.
     """
     wanted = {key: batch.tasks() for key, batch in batches.items()}
-    unique = {(task.group, task.trial): task for tasks in wanted.values() for task in tasks}
-    stored = {group: store.finished(*group) for group, _ in unique}
+    groups = {key: tasks[0].group for key, tasks in wanted.items()}
+    unique = {(groups[key], task.trial): task for key, tasks in wanted.items() for task in tasks}
+    stored = {group: store.finished(*group) for group in groups.values()}
     missing = {place: task for place, task in unique.items() if place[1] not in stored[place[0]]}
     done = held = len(unique) - len(missing)
+    lacking = {
+        key: {n for n in range(len(tasks)) if n not in stored[groups[key]]} for key, tasks in wanted.items()
+    }
     collected: dict[Hashable, tuple[Trial, ...]] = {}
     verdicts: Counter[str] = Counter()
 
-    def collect(keys: Iterable[Hashable]) -> None:
-        for key in list(keys):
-            places = [(task.group, task.trial) for task in wanted[key]]
-            if not any(place in missing for place in places):
-                collected[key] = tuple(store.get(*places[0][0], [number for _, number in places]))
-                verdict = judge(key, collected[key]) if judge is not None else None
-                verdicts.update([verdict] if verdict else [])
+    def collect() -> None:
+        for key in [key for key, numbers in lacking.items() if not numbers]:
+            del lacking[key]
+            collected[key] = tuple(store.get(*groups[key], range(len(wanted[key]))))
+            verdict = judge(key, collected[key]) if judge is not None else None
+            verdicts.update([verdict] if verdict else [])
 
     def tell() -> None:
         if on_progress is not None:
             on_progress(Progress("simulating", done, len(unique), held, dict(verdicts), case))
 
-    collect(wanted)
+    collect()
     tell()
     # The largest first, so that no process is left with a long one at the end.
-    todo = sorted(missing.values(), key=lambda task: -trial_bytes(task.setting, None))
+    sizes = {setting: trial_bytes(setting, None) for setting in {task.setting for task in missing.values()}}
+    order = sorted(missing, key=lambda place: -sizes[missing[place].setting])
     if scheduler is None:
-        for setting in {task.setting for task in todo}:
+        for setting in sizes:
             check_memory(setting, trials=1, jobs=jobs, test_samples=None, kept_vectors=TOP)
-    for task, trial in work_through(_run, todo, jobs, scheduler):
-        store.put(*task.group, task.setting, trial)
-        del missing[task.group, task.trial]
+    # Looked up: to take the fingerprint of each trial would hold the workers up.
+    places = {missing[place]: place for place in order}
+    for task, trial in work_through(_run, list(places), jobs, scheduler):
+        group, number = places[task]
+        store.put(*group, task.setting, trial)
         done += 1
-        collect(key for key in wanted.keys() - collected.keys() if task in wanted[key])
+        for key, numbers in lacking.items():
+            if groups[key] == group:
+                numbers.discard(number)
+        collect()
         tell()
     return {key: collected[key] for key in batches}
 
@@ -147,5 +156,4 @@ def provide(
 def _run(task: Task) -> tuple[Task, Trial]:
     # One BLAS thread whatever the executor: sums are taken in the same order, results are the same bits.
     with threadpool_limits(limits=1):
-        trial = run_trial(task.setting, task.seed, task.trial, **task.options)
-    return task, trial
+        return task, run_trial(task.setting, task.seed, task.trial, **task.options)
