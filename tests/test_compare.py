@@ -203,7 +203,9 @@ def test_conditional_predictions_are_paired(prediction: Prediction) -> None:
     assert {r.given for r in measure(prediction, evidence, ["latent"], tolerances)} == {"none"}
 
 
-def test_a_row_without_many_of_its_trials_cannot_agree(prediction: Prediction) -> None:
+def test_a_row_without_many_of_its_conditional_predictions_is_compared_without_them(
+    prediction: Prediction,
+) -> None:
     observation = draw(prediction, 20, 0.02, seed=8)
 
     def judged(left_out: int) -> Row:
@@ -218,8 +220,21 @@ def test_a_row_without_many_of_its_trials_cannot_agree(prediction: Prediction) -
         )
         return row
 
-    assert (judged(1).verdict, judged(1).trials, judged(1).missing) == ("agrees", 19, 1)
-    assert (judged(2).verdict, judged(2).missing) == ("inconclusive", 2)
+    assert (judged(1).given, judged(1).trials, judged(1).missing) == ("first_stage", 19, 1)
+    plain = judged(2)
+    assert (plain.given, plain.trials, plain.missing) == ("none", 20, 2)
+    assert plain.predicted == prediction.losses.test
+    assert plain.observed == pytest.approx(np.mean([trial.test for trial in observation.trials]))
+
+
+def test_a_claim_that_could_be_sharpened_says_that_it_was_not(prediction: Prediction) -> None:
+    observation = draw(prediction, 20, 0.02, seed=8)
+    evidence = Evidence(trials=observation.trials, given="first_stage", conditional=[{}] * 20)
+    rows = measure(prediction, evidence, ["spikes", "latent"], TOLERANCES)
+    assert {(row.claim, row.given, row.missing) for row in rows} == {
+        ("spikes", "none", 20),
+        ("latent", "none", 0),
+    }
 
 
 def test_a_documented_disagreement_counts_as_known(prediction: Prediction) -> None:

@@ -137,7 +137,7 @@ def _differences(case: Case, expectation: Expectation, evidence: Evidence) -> di
         return {}
     found = wanted(expectation.prediction, evidence, case.claims, expectation.untrained)
     values = {quantity.path: pairs(quantity, evidence) for quantity in found}
-    return {path: observed - predicted for path, (observed, predicted, _) in values.items()}
+    return {path: pair.observed - pair.predicted for path, pair in values.items()}
 
 
 def _try(case: Case, control: NegativeControl, expectation: Expectation, evidence: Evidence) -> ControlResult:
@@ -164,10 +164,14 @@ def _comparison(case: Case, rows: Sequence[Row], evidence: Evidence) -> Comparis
 
 
 def _missing(rows: Sequence[Row]) -> str | None:
-    most = max((row.missing for row in rows), default=0)
-    if not most:
-        return None
-    return f"{most} trials are left out of some rows, for want of a conditional prediction of the quantity"
+    out = max((row.missing for row in rows if row.given != "none"), default=0)
+    many = max((row.missing for row in rows if row.given == "none"), default=0)
+    said = []
+    if out:
+        said.append(f"up to {out} trials without a prediction given them are left out of a row")
+    if many:
+        said.append(f"rows that {many} trials have no prediction for are compared without anything given")
+    return "; ".join(said) or None
 
 
 def _documented(case: Case, point: Point, row: Row) -> Row:

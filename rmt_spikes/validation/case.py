@@ -79,7 +79,7 @@ class Case(BaseModel):
         Of the prediction, as for `predict`.
     given
         What predictions of losses, spikes and vectors take as given, trial by trial: ``none``,
-        ``first_stage`` or ``both_batches`` (`conditional.SHARPENED`). One prediction a trial: sharper.
+        ``first_stage`` or ``both_batches`` (`tolerance.SHARPENED`). One prediction a trial: sharper.
     given_trials
         Number of trials that get one, the first of each point; all by default. The rows that use them have
         no others.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +22,14 @@ from rmt_spikes.validation.statistics import (
     t_interval,
     trials_to_tell,
 )
-from rmt_spikes.validation.tolerance import CLAIMS, DEFAULT_CLAIMS, TOLERANCES, Tolerance
+from rmt_spikes.validation.tolerance import (
+    CLAIMS,
+    DEFAULT_CLAIMS,
+    SHARPENED,
+    TOLERANCES,
+    Tolerance,
+    effective_size,
+)
 
 if TYPE_CHECKING:
     from rmt_spikes.simulation import Observation, Trial
@@ -50,7 +57,7 @@ class Evidence:
         ``none``, ``first_stage`` or ``both_batches``.
     conditional
         For the first trials, or all, a dictionary from the path of a quantity to its prediction given the
-        trial. Rows whose path is in any of them are compared trial by trial, on these trials only.
+        trial. Rows whose path is in nearly all of them are compared trial by trial, on these trials only.
     """
 
     trials: Sequence[Trial]
@@ -98,7 +105,7 @@ def compare(
     A row *disagrees* when its difference exceeds its allowance, tested on Student's t with ``trials - 1``
     degrees of freedom and Holm's correction over the rows; it *agrees* when it does not disagree and the
     interval of the difference is inside its margin; otherwise it is *inconclusive*: the trials could not
-    tell. Vectors are compared for spikes clear of the edge only (`quantities.is_clear`): closer to it the
+    tell. Vectors are compared for spikes far from the edge only (`quantities.has_settled`): closer to it the
     transition is smeared over a width that shrinks with ``n``.
     """
     if prediction.setting != observation.setting:
@@ -146,7 +153,7 @@ def measure(
     -------
     list of Row
     """
-    n = prediction.setting.n
+    n = effective_size(prediction.setting)
     return [
         _row(quantity, evidence, tolerances[quantity.claim], n, confidence)
         for quantity in wanted(prediction, evidence, claims, untrained)
@@ -161,8 +168,26 @@ def wanted(
     return [each for claim in claims for each in quantities(prediction, claim, recorded, untrained)]
 
 
-def pairs(quantity: Quantity, evidence: Evidence) -> tuple[Array, Array, str]:
-    """Observed values, predictions and what they took as given, over the trials that have both.
+class Pairs(NamedTuple):
+    """What is compared of one quantity, trial by trial.
+
+    Attributes
+    ----------
+    observed, predicted : ndarray of shape ``(count,)``
+    given
+        What the predictions took as given.
+    missing
+        Number of trials without a conditional prediction that was asked for.
+    """
+
+    observed: Array
+    predicted: Array
+    given: str
+    missing: int
+
+
+def pairs(quantity: Quantity, evidence: Evidence) -> Pairs:
+    """Observed values and predictions of the trials that have both.
 
     Parameters
     ----------
@@ -171,23 +196,29 @@ def pairs(quantity: Quantity, evidence: Evidence) -> tuple[Array, Array, str]:
 
     Returns
     -------
-    observed, predicted : ndarray of shape ``(count,)``
-    given : str
+    Pairs
+
+    Notes
+    -----
+    Where more than one conditional prediction in twenty is missing, those that are left would be a selection
+    (a spike that has gone into the bulk is missing): the prediction for all trials takes their place.
     """
     untrained: Sequence[Trial | None] = evidence.untrained or [None] * len(evidence.trials)
     observed = np.array(
         [quantity.value(trial, plain) for trial, plain in zip(evidence.trials, untrained, strict=True)]
     )
-    path, asked = quantity.path, len(evidence.conditional)
-    if not any(path in each for each in evidence.conditional):
-        return observed, np.full(observed.shape, quantity.predicted), "none"
-    has = np.array([path in each for each in evidence.conditional])
+    path = quantity.path
+    has = np.array([path in each for each in evidence.conditional], dtype=bool)
+    asked = has.any() or (has.size and quantity.claim in SHARPENED[evidence.given])
+    missing = int(np.count_nonzero(~has)) if asked else 0
+    if not asked or missing > MOST_MISSING * has.size:
+        return Pairs(observed, np.full(observed.shape, quantity.predicted), "none", missing)
     predicted = np.array([quantity.read(each) for each in evidence.conditional if path in each])
-    return observed[:asked][has], predicted, evidence.given
+    return Pairs(observed[: has.size][has], predicted, evidence.given, missing)
 
 
-def _row(quantity: Quantity, evidence: Evidence, tolerance: Tolerance, n: int, confidence: float) -> Row:
-    observed, predicted, given = pairs(quantity, evidence)
+def _row(quantity: Quantity, evidence: Evidence, tolerance: Tolerance, n: float, confidence: float) -> Row:
+    observed, predicted, given, missing = pairs(quantity, evidence)
     count = observed.size
     row = Row(
         quantity=quantity.path,
@@ -196,7 +227,7 @@ def _row(quantity: Quantity, evidence: Evidence, tolerance: Tolerance, n: int, c
         predicted=quantity.predicted if given == "none" else float(predicted.mean()),
         observed=float(observed.mean()),
         trials=count,
-        missing=0 if given == "none" else len(evidence.conditional) - count,
+        missing=missing,
         se=None,
         z=None,
         scale=quantity.scale,
@@ -237,7 +268,7 @@ def judge(rows: Sequence[Row], family_rate: float = FAMILY_RATE, confidence: flo
         needed = None
         if too_far:
             verdict = "disagrees"
-        elif _is_inside(row) and row.missing <= MOST_MISSING * (row.trials + row.missing):
+        elif _is_inside(row):
             verdict = "agrees"
         elif row.se is not None:
             needed = trials_to_tell(

@@ -30,8 +30,8 @@ class Row:
     trials
         Number of trials that count.
     missing
-        Number of trials left out because their conditional prediction failed or lacks the row; a row with
-        more than one in twenty left out cannot agree.
+        Number of trials whose conditional prediction failed or lacks the row. They are left out; with more
+        than one in twenty the row is compared unconditionally, on all trials.
     se
         Standard error of the difference; None with one trial.
     z

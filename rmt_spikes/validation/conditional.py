@@ -13,14 +13,7 @@ from rmt_spikes.simulation import Trial
 from rmt_spikes.simulation.trial import FirstStage, RealisedLatent
 from rmt_spikes.theory import predict
 from rmt_spikes.validation.quantities import quantities
-
-VECTORS = ("spikes", "alignment", "right_alignment", "feature")
-SHARPENED = {"first_stage": VECTORS, "both_batches": ("losses", *VECTORS)}
-"""Claims that are compared trial by trial, by what is given.
-
-Losses scatter with the second batch: the first stage alone explains a tenth of it (docs/limits.md), which
-does not pay for a prediction a trial. What the first stage is itself stays unconditional.
-"""
+from rmt_spikes.validation.tolerance import SHARPENED
 
 
 class Condition(NamedTuple):

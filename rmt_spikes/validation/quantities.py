@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 ALIGNED_DEGREES = 3
 POLYNOMIALS = 5
 CLEAR_WIDTHS = 4.0
+CLEAR_FLUCTUATIONS = 4.0
 
 JUMP = 5.0
 ROUNDING = 1e-9
@@ -96,6 +97,7 @@ def quantities(
     list of Quantity
     """
     spikes = prediction.spikes[:recorded] if near_edge else _clear_spikes(prediction, recorded)
+    settled = spikes if near_edge else _settled(prediction, spikes)
     table: dict[str, Callable[[], list[Quantity]]] = {
         "gradient": lambda: [Quantity("gradient.rank_one_error", claim, 0.0, 1.0, _gradient_error)],
         "latent": lambda: _latent(prediction),
@@ -104,9 +106,9 @@ def quantities(
         "count": lambda: [_count(prediction)],
         "spikes": lambda: _spikes(spikes),
         "edge": lambda: _edge(prediction, recorded),
-        "alignment": lambda: _vectors(spikes, "alignment"),
-        "right_alignment": lambda: _vectors(spikes, "right_alignment"),
-        "feature": lambda: _vectors(spikes, "feature"),
+        "alignment": lambda: _vectors(settled, "alignment"),
+        "right_alignment": lambda: _vectors(settled, "right_alignment"),
+        "feature": lambda: _vectors(settled, "feature"),
         "bulk": lambda: _quantiles(prediction),
         "bulk_law": lambda: _distances(prediction.bulk),
     }
@@ -114,7 +116,7 @@ def quantities(
 
 
 def is_clear(singular_value: float, edge: float, width: int) -> bool:
-    """Whether a spike is far enough from the bulk edge for its vectors to follow the limiting law.
+    """Whether a spike is told from the bulk in any one network.
 
     The transition is smeared over a relative width ``width^(-2/3)`` of the edge; clear is four above it.
     """
@@ -127,6 +129,16 @@ def clear_of(edge: float, width: int) -> float:
     return edge * (1.0 + CLEAR_WIDTHS * smeared)
 
 
+def has_settled(singular_value: float, edge: float, width: int) -> bool:
+    """Whether a spike is far enough from the bulk edge for its vectors to follow the limiting law.
+
+    Spikes move by a relative ``width^(-1/2)`` between networks, and near the edge their vectors change
+    steeply with their place: settled is four above it.
+    """
+    fluctuation: float = width ** (-1.0 / 2.0)
+    return singular_value > edge * (1.0 + CLEAR_FLUCTUATIONS * fluctuation)
+
+
 def _upper_edge(prediction: Prediction) -> float:
     return float(prediction.bulk.edges[-1, 1])
 
@@ -135,6 +147,11 @@ def _clear_spikes(prediction: Prediction, recorded: int) -> list[Spike]:
     """Spikes clear of the edge; they come first, since spikes are in descending order."""
     bound = clear_of(_upper_edge(prediction), prediction.setting.width)
     return [spike for spike in prediction.spikes[:recorded] if spike.singular_value > bound]
+
+
+def _settled(prediction: Prediction, spikes: Sequence[Spike]) -> list[Spike]:
+    edge, width = _upper_edge(prediction), prediction.setting.width
+    return [spike for spike in spikes if has_settled(spike.singular_value, edge, width)]
 
 
 def _singular_value(index: int, trial: Trial) -> float:
