@@ -69,9 +69,9 @@ TOLERANCES: Mapping[str, Tolerance] = {
     "count": Tolerance(0.25, 0.0, 0.5),
     "spikes": Tolerance(10.0, 1.0, 0.05),
     "edge": Tolerance(1.5, 2.0 / 3.0, 0.05),
-    "alignment": Tolerance(12.0, 1.0, 0.03),
+    "alignment": Tolerance(14.0, 1.0, 0.03),
     "right_alignment": Tolerance(25.0, 1.0, 0.03),
-    "feature": Tolerance(12.0, 1.0, 0.03),
+    "feature": Tolerance(14.0, 1.0, 0.03),
     "bulk": Tolerance(8.0, 1.0, 0.03),
     "bulk_law": Tolerance(8.0, 1.0, 0.02),
 }
