@@ -36,13 +36,14 @@ quick: $(VENV)/.installed-base ## A few other cases with small networks, in one 
 	  --out '$(OUT)/quick' || status=$$?; \
 	test $$status -eq 0 || test $$status -eq 3 || exit $$status
 
-# All cases in full, REPETITION 0, 1 and 2 with other random numbers: hours, resumed where they stopped.
+# All cases in full, REPETITION 0, 1 and 2 with other random numbers: an hour, resumed where it stopped.
 validate: $(VENV)/.installed-base ## Run all cases in full and write the reports that are committed in validation/reports.
 	@for repetition in 0 1 2; do \
 	  status=0; $(BIN)/rmt-spikes validate validation/cases/*.toml --repetition $$repetition \
 	    --out validation/reports/repetition-$$repetition || status=$$?; \
 	  test $$status -eq 0 || test $$status -eq 1 || test $$status -eq 3 || exit $$status; \
 	done
+	@$(BIN)/python validation/summary.py
 
 calibration: $(VENV)/.installed-base ## How often the verdicts of the cases would be wrong, on the trials of repetition 0.
 	$(BIN)/python validation/calibration.py --campaign validation/reports/repetition-0

@@ -71,8 +71,10 @@ def test_report_fails_without_a_report(installed: Path, status: int, lines: list
 def test_validate_runs_every_repetition(installed: Path, status: int, runs: int, succeeds: bool) -> None:
     """Also after a disagreement, which is a result; not after an error."""
     script(installed / ".venv" / "bin" / "rmt-spikes", 'echo "$*" >> calls', f"exit {status}")
+    script(installed / ".venv" / "bin" / "python", 'echo "$*" >> tables')
     result = make(installed, "validate")
     assert (result.returncode == 0) is succeeds
+    assert (installed / "tables").exists() is succeeds
     calls = (installed / "calls").read_text(encoding="utf-8").splitlines()
     assert [call.split(" --repetition ")[1] for call in calls] == [
         f"{i} --out validation/reports/repetition-{i}" for i in range(runs)
