@@ -9,7 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from distributed import Client, LocalCluster
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
 from peak_memory import STATUS, peak_memory
+from test_simulation_routes import drawn_settings, figures
 
 from rmt_spikes.errors import DomainError
 from rmt_spikes.setting import Setting
@@ -78,6 +82,18 @@ def test_a_spread_trial_is_the_same_as_here(client, changes):
     assert there.method == "lanczos"
     assert there.residual < 1e-8
     assert there.test_samples == 0
+
+
+@given(drawn_settings(), st.integers(0, 1000))
+@hypothesis_settings(max_examples=3, deadline=None)
+def test_drawn_trials_are_the_same_on_a_cluster_and_spread_over_it(client, setting, seed):
+    (here,) = simulate(setting, trials=1, seed=seed, top=2).trials
+    (there,) = simulate(setting, trials=1, seed=seed, top=2, scheduler=client).trials
+    np.testing.assert_allclose(figures(there), figures(here), rtol=2e-12)
+    options = {"top": 2, "spectrum": "top", "scheduler": client, "spread": True}
+    (spread,) = simulate(setting, trials=1, seed=seed, **options).trials
+    # As for the iterations of `test_all_routes_agree`.
+    np.testing.assert_allclose(figures(spread), figures(here), rtol=1e-9)
 
 
 @pytest.mark.skipif(not STATUS.exists(), reason="the peak of a process is read from /proc")

@@ -1,5 +1,6 @@
 """One trial by several routes: held or streamed, in double or single precision, full or iterated."""
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -189,6 +190,49 @@ def test_memory_of_a_singular_value_decomposition_is_estimated_from_above():
         n=500, d=50, width=700, n_ridge=1500, activation="relu", target="tanh", ridge=0.1, step_size=1.0
     )
     assert float(run.stdout) < decomposition_bytes(setting) < 1.5 * float(run.stdout)
+
+
+OVERLAP = """
+import threading
+import numpy, scipy.linalg
+from threadpoolctl import threadpool_info, threadpool_limits
+from rmt_spikes.simulation.threads import one_blas_thread
+
+def threads():
+    return {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"}
+
+inside, leave = threading.Event(), threading.Event()
+
+def hold():
+    with LIMIT():
+        inside.set()
+        leave.wait(10)
+
+before = threads()
+holder = threading.Thread(target=hold)
+holder.start()
+inside.wait(10)
+with LIMIT():
+    leave.set()
+    holder.join()
+    within = threads()
+print(before, within, threads())
+"""
+
+
+@pytest.mark.parametrize(
+    ("limit", "after"),
+    [("one_blas_thread", "{2}"), ("(lambda: threadpool_limits(limits=1))", "{1}")],
+    ids=["shared", "each its own: a wrong way"],
+)
+def test_threads_of_one_process_hold_the_limit_at_the_same_time(limit, after):
+    """Two that overlap: the later must not take the limit of the earlier for the caller's setting."""
+    environment = os.environ | {"OPENBLAS_NUM_THREADS": "2"}
+    command = [sys.executable, "-c", OVERLAP.replace("LIMIT", limit)]
+    run = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+    before, within, left = run.stdout.split()
+    assert (before, left) == ("{2}", after)
+    assert limit != "one_blas_thread" or within == "{1}"
 
 
 @pytest.mark.parametrize("jobs", [1, 2])

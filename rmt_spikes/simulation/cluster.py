@@ -4,11 +4,10 @@ from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from threadpoolctl import threadpool_limits
-
 from rmt_spikes.errors import DomainError
 from rmt_spikes.setting import Setting
 from rmt_spikes.simulation.memory import check_memory
+from rmt_spikes.simulation.threads import one_blas_thread
 from rmt_spikes.simulation.trial import Trial, run_trial
 
 if TYPE_CHECKING:
@@ -154,7 +153,7 @@ def run_trials(
 
 def _one(setting: Setting, seed: int, index: int, options: dict[str, Any]) -> Trial:
     """Run a trial on one thread: the worker has as many trials at work as it has threads."""
-    with threadpool_limits(limits=1, user_api="blas"):
+    with one_blas_thread():
         return run_trial(setting, seed, index, **options)
 
 

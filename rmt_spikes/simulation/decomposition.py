@@ -218,13 +218,16 @@ def _by_svd(source: FeatureMatrix, ridge: float, top: int) -> Decomposition:
             f"singular vectors leave a residual of {worst:g}", residual=worst, last=compact[:top]
         )
     misfit = labels - source.matrix @ coefficients
+    scale = float(np.linalg.norm(source.matrix.T @ labels)) / samples
+    gap = float(np.linalg.norm(source.matrix.T @ misfit / samples - ridge * coefficients))
+    normal = gap / scale if scale > 0.0 else 0.0
     return Decomposition(
         singular_values=values,
         left=top_left,
         right=top_right,
         coefficients=coefficients,
         train=float(misfit @ misfit) / samples,
-        residual=worst / float(compact[0]) if compact[0] > 0.0 else 0.0,
+        residual=max(worst / float(compact[0]) if compact[0] > 0.0 else 0.0, normal),
         method="svd",
     )
 

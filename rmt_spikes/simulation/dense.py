@@ -66,7 +66,7 @@ def solve_dense(gram: Array, target: Array, ridge: float, top: int) -> GramSolut
     _check_lapack("dsytrd", info)
     eigenvalues = scipy.linalg.eigvalsh_tridiagonal(diagonal, off_diagonal, lapack_driver="sterf")
     _, small = scipy.linalg.eigh_tridiagonal(
-        diagonal, off_diagonal, select="i", select_range=(size - top, size - 1), lapack_driver="stemr"
+        diagonal, off_diagonal, select="i", select_range=(size - top, size - 1), lapack_driver="stebz"
     )
     turned = _turn(reduced, reflectors, target[:, None], "T")
     _, _, solution, info = lapack.dptsv(diagonal + ridge, off_diagonal, turned)

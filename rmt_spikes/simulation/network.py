@@ -94,8 +94,9 @@ def first_step(
         residual = np.empty(len(inputs))
         for part in pieces(preactivations):
             rows = preactivations[part]
-            residual[part] = block.labels[part] - factor * np.einsum("ij,j->i", activation(rows), readout)
-            slopes = activation.derivative(rows)
+            exact = rows.astype(np.float64, copy=False)
+            residual[part] = block.labels[part] - factor * np.einsum("ij,j->i", activation(exact), readout)
+            slopes = activation.derivative(exact)
             np.multiply(slopes, residual[part, None], out=rows, casting="same_kind")
         add_product(preactivations, inputs, gradient)
         beta += project(block.inputs, residual)
@@ -165,7 +166,7 @@ def features(
     for part in pieces(out):
         # Overflow is reported below, with the cause, instead of as a warning from inside the activation.
         with np.errstate(over="ignore", invalid="ignore"):
-            values = activation(preactivations[part])
+            values = activation(preactivations[part].astype(np.float64, copy=False))
         largest = np.maximum(largest, max(float(values.max()), -float(values.min())))
         out[part] = values
     if not largest <= LARGEST_FEATURE:

@@ -62,10 +62,13 @@ def population_loss(setting: Setting, weights: Array, coefficients: Array) -> Ex
 
     def energy(rows: RowExpansion, enough: float) -> Expectation:
         total = Expectation(0.0, 0.0)
+        here, held = slice(0), weights[:0]
         for left, right in tiles(norms.size):
-            same = left == right
-            sides = (rows.part(left), rows.part(right), weights[order[left]], weights[order[right]])
-            tile = tile_form(*sides, a[left], a[right], same=same, enough=enough)
+            if left != here:
+                here, held = left, weights[order[left]]
+            other = held if left == right else weights[order[right]]
+            sides = (rows.part(left), rows.part(right), held, other)
+            tile = tile_form(*sides, a[left], a[right], same=left == right, enough=enough)
             total = Expectation(total.value + tile.value, total.error + tile.error)
         return total
 
@@ -154,7 +157,9 @@ def tile_form(
         The sum and the bound on its error, rounding included.
     """
     correlation = np.empty((left.norms.size, right.norms.size))
-    multiply_transposed(left_weights / left.norms[:, None], right_weights / right.norms[:, None], correlation)
+    multiply_transposed(left_weights, right_weights, correlation)
+    correlation /= left.norms[:, None]
+    correlation /= right.norms
     np.clip(correlation, -1.0, 1.0, out=correlation)
     factor = 1.0 if same else 2.0
     size = float(np.abs(left_coefficients) @ np.sqrt(left.second)) * float(

@@ -360,8 +360,9 @@ class _SpreadTrial:
         exact = loss_from_energy(self._setting, summary[0], summary[1], coefficients, energy)
         if exact is None:
             raise ConvergenceError(
-                "the test loss cannot be computed as an expectation, because rows are almost parallel, and "
-                "sampling it is not spread over workers: simulate this setting in one process",
+                "the test loss cannot be computed as an expectation, because rows are almost parallel or the "
+                "activation or the target has no Hermite expansion that is short enough, and sampling it is "
+                "not spread over workers: simulate this setting in one process",
                 residual=np.inf,
             )
         return LossEstimate(exact.value, exact.error, 0)

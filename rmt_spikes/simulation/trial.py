@@ -152,7 +152,8 @@ class Trial:
 
         Of the singular values, only those that are known.
         """
-        scalars = ("index", "objective", "train", "test", "test_error", "beta_norm2", "beta_cosine")
+        losses = ("objective", "train", "test", "test_error", "test_samples")
+        scalars = ("index", *losses, "beta_norm2", "beta_cosine", "method", "residual")
         arrays = ("alignment", "feature", "right_alignment")
         known = self.singular_values[~np.isnan(self.singular_values)]
         return (

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from threadpoolctl import threadpool_limits
-
 from rmt_spikes.errors import ConvergenceError, DomainError
 from rmt_spikes.setting import Setting
 from rmt_spikes.simulation import Trial
+from rmt_spikes.simulation.threads import one_blas_thread
 from rmt_spikes.simulation.trial import FirstStage, RealisedLatent
 from rmt_spikes.theory import predict
 from rmt_spikes.validation.quantities import quantities
@@ -90,7 +89,7 @@ def predict_given(condition: Condition) -> tuple[tuple[int, int], dict[str, floa
     """
     try:
         # One BLAS thread whatever the executor, so that sums are the same bits.
-        with threadpool_limits(limits=1):
+        with one_blas_thread():
             prediction = predict(
                 condition.setting,
                 method=condition.method,

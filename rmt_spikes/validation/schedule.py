@@ -7,11 +7,10 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from threadpoolctl import threadpool_limits
-
 from rmt_spikes.setting import Setting
 from rmt_spikes.simulation import Trial
 from rmt_spikes.simulation.memory import check_memory, trial_bytes
+from rmt_spikes.simulation.threads import one_blas_thread
 from rmt_spikes.simulation.trial import run_trial
 from rmt_spikes.validation.archive import fingerprint
 from rmt_spikes.validation.case import Point
@@ -155,5 +154,5 @@ def provide(
 
 def _run(task: Task) -> tuple[Task, Trial]:
     # One BLAS thread whatever the executor: sums are taken in the same order, results are the same bits.
-    with threadpool_limits(limits=1):
+    with one_blas_thread():
         return task, run_trial(task.setting, task.seed, task.trial, **task.options)
