@@ -49,7 +49,8 @@ def fingerprint(setting: Setting, **options: Any) -> str:
 def prediction_schema() -> str:
     """Digest of the source of everything that decides a conditional prediction."""
     package = Path(__file__).resolve().parents[1]
-    files = [*package.glob("*.py"), *package.glob("theory/*.py")]
+    files = [path for path in package.glob("*.py") if path.name != "cli.py"]
+    files += package.glob("theory/*.py")
     files += [package / "validation" / name for name in ("conditional.py", "quantities.py")]
     parts = [(path.name, path.read_text(encoding="utf-8")) for path in sorted(files)]
     return _digest(parts)
