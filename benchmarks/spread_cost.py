@@ -14,7 +14,7 @@ import numpy as np
 from distributed import Client, LocalCluster
 
 import rmt_spikes as rs
-from rmt_spikes.simulation.spread import Tiling, plan_tiling, worker_bytes
+from rmt_spikes.simulation.tiling import Tiling, plan_tiling, worker_bytes
 
 PRODUCTS = 150
 """Products with the Gram matrix that Lanczos iterations and conjugate gradients take, about."""
@@ -69,7 +69,7 @@ def worker_sent(dask_worker: Any) -> float:
 
 def measure(setting: rs.Setting, workers: int) -> tuple[Tiling, float, float, float]:
     """Run one trial on a new cluster; tiling, seconds, bytes moved, largest peak above an idle worker."""
-    options = {"threads_per_worker": 1, "memory_limit": "2GB", "dashboard_address": None}
+    options = {"threads_per_worker": 1, "memory_limit": "2GB", "dashboard_address": ":0"}
     request: dict[str, Any] = {"trials": 1, "top": 3, "spectrum": "top", "spread": True}
     with LocalCluster(n_workers=workers, **options) as cluster, Client(cluster) as client:
         small = headline(60)
