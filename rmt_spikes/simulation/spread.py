@@ -165,12 +165,13 @@ class _SpreadTrial:
                 for p, tile, home in zip(pre, tiling.neurons, homes, strict=True)
             ]
             residual = self._submit(tasks.residual_block, drawn, parts, factor, at=homes[0])
+            sums = self._submit(tasks.first_sums, sums, drawn, residual, at=homes[0])
+            # Before a sum takes up a block, what the last block replaced is gone: two of each at the most.
+            self._wait(before)
             gradients = [
                 self._submit(tasks.add_gradient, g, self._activation, p, drawn, residual, at=home)
                 for g, p, home in zip(gradients, pre, homes, strict=True)
             ]
-            sums = self._submit(tasks.first_sums, sums, drawn, residual, at=homes[0])
-            self._wait(before)
             before = [*gradients, sums]
         totals: Array = sums.result() / setting.n
         scale = setting.step * readout / setting.n
@@ -197,6 +198,7 @@ class _SpreadTrial:
                 self._submit(tasks.feature_block, self._activation, w, drawn, at=tiling.home(j))
                 for j, w in enumerate(weights)
             ]
+            self._wait(before)
             tiles = {
                 (j, k): self._submit(tasks.add_gram_tile, tile, parts[j], parts[k], at=tiling.gram_home(j, k))
                 for (j, k), tile in tiles.items()
@@ -205,7 +207,6 @@ class _SpreadTrial:
                 self._submit(tasks.add_projection, total, part, known, POLYNOMIALS - 1, at=tiling.home(j))
                 for j, (total, part) in enumerate(zip(sums, parts, strict=True))
             ]
-            self._wait(before)
             if pending is not None:
                 latent[:, pending[0]] = pending[1].result()
             before, pending = [*tiles.values(), *sums], (rows, known)
