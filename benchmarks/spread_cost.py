@@ -1,20 +1,28 @@
 """Cost model of one trial spread over a dask cluster (docs/large.md), against measured runs; extrapolation.
 
-The runs are on local clusters of two workers with one thread each, started by the script. Rates (operations a
-second, seconds a task) are fitted to the runs; operations, bytes and memory are predictions.
+The runs are on local clusters of workers with one thread each, started by the script. Seconds an operation,
+a task and a trial are fitted to the runs; operations, tasks, bytes and memory are predictions. Memory is read
+from /proc: Linux alone.
 """
 
 import argparse
-import resource
+import re
 import time
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 from distributed import Client, LocalCluster
+from scipy.optimize import nnls
 
 import rmt_spikes as rs
-from rmt_spikes.simulation.spread import Tiling, plan_tiling, worker_bytes
+from rmt_spikes.simulation import spread
+from rmt_spikes.simulation.cluster import workers_of
+from rmt_spikes.simulation.decomposition import ACCURACY, rounding_error
+from rmt_spikes.simulation.tiling import Tiling, worker_bytes
 
 PRODUCTS = 150
 """Products with the Gram matrix that Lanczos iterations and conjugate gradients take, about."""
@@ -33,33 +41,51 @@ class Cost:
 def cost(setting: rs.Setting, workers: int, per_worker: int, block_rows: int) -> Cost:
     """Predict the cost of a spread trial."""
     n, m, d, width = setting.n, setting.n_ridge, setting.d, setting.width
-    tiles = min(workers * per_worker, width)
+    tiling = Tiling(setting, [str(i) for i in range(workers)], per_worker, block_rows)
+    tiles = len(tiling.neurons)
     blocks = -(-n // block_rows), -(-m // block_rows)
     gram_tiles = tiles * (tiles + 1) / 2
     # Of the off-diagonal part only the lower triangle, of the diagonal tiles both.
     half = (1 + 1 / tiles) / 2
     operations = (4 * n + 2 * m) * d * width + 2 * half * (m + d) * width**2 + 2 * PRODUCTS * width**2
-    # Blocks of samples go to every worker but their own. Tiles of the Gram matrix, and of the test loss, lack
-    # a side that lives elsewhere, which a worker fetches once: half of all, by the parity that decides where
-    # a tile goes, or all when a worker has tiles of both parities.
-    rows = 8 * width * (workers - 1) * (1.0 if tiles > workers and workers % 2 else 0.5)
-    # Each product with the Gram matrix brings home one vector from every worker.
-    moved = 8 * (n + m) * d * (workers - 1) + rows * m + rows * d + 8 * PRODUCTS * width * workers
-    tasks = blocks[0] * (3 * tiles + 4) + blocks[1] * (gram_tiles + 2 * tiles + 3) + gram_tiles
+    # Tiles of neurons that a worker lacks for its tiles of the Gram matrix: each is fetched once for every
+    # sample, and once for the test loss.
+    fetched = sum(foreign is not None for groups in tiling.groups().values() for foreign in groups)
+    rows = 8 * width * fetched / tiles
+    # Blocks of samples go to every worker but their own. Each product with the Gram matrix brings home one
+    # vector from every worker.
+    moved = 8 * (n + m) * d * (workers - 1) + rows * (m + d) + 8 * PRODUCTS * width * workers
+    first, second = blocks[0] * (3 * tiles + 4), blocks[1] * (gram_tiles + 2 * tiles + 3)
+    tasks = first + second + 5 * tiles + gram_tiles + fetched + PRODUCTS * workers
     return Cost(operations, moved, worker_bytes(setting, workers, per_worker, block_rows), tasks)
 
 
-def headline(n: int) -> rs.Setting:
+def headline(n: int, ridge: float = 0.01) -> rs.Setting:
     """The setting of section 9 of the theory at another size."""
     return rs.Setting(
         n=n, d=n // 2, width=2 * n // 3, activation="relu", target={"hermite": [0, 1, 0.5**0.5]},
-        noise_std=0.5, step_exponent=0.4, ridge=0.01,
+        noise_std=0.5, step_exponent=0.4, ridge=ridge,
     )  # fmt: skip
 
 
-def worker_peak() -> float:
-    """Peak resident bytes of a worker, on the worker."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024.0
+def flat(d: int, width: int, n: int, n_ridge: int) -> rs.Setting:
+    """A setting whose memory is all first layer, or all Gram matrix."""
+    return rs.Setting(
+        n=n, n_ridge=n_ridge, d=d, width=width, activation="relu", target={"hermite": [0, 1, 0.7]},
+        noise_std=0.5, step_size=1.0, ridge=0.05,
+    )  # fmt: skip
+
+
+def forget_peak() -> float:
+    """Reset the peak of the resident memory of a worker, on the worker; return what is resident."""
+    Path("/proc/self/clear_refs").write_text("5")
+    return resident("VmRSS")
+
+
+def resident(field: str) -> float:
+    """Resident bytes of a worker, on the worker: now (``VmRSS``) or at their peak (``VmHWM``)."""
+    (kilobytes,) = re.findall(rf"^{field}:\s+(\d+) kB$", Path("/proc/self/status").read_text(), re.M)
+    return 1024.0 * int(kilobytes)
 
 
 def worker_sent(dask_worker: Any) -> float:
@@ -67,60 +93,96 @@ def worker_sent(dask_worker: Any) -> float:
     return float(dask_worker.transfer_outgoing_bytes_total)
 
 
-def measure(setting: rs.Setting, workers: int) -> tuple[Tiling, float, float, float]:
-    """Run one trial on a new cluster; tiling, seconds, bytes moved, largest peak above an idle worker."""
-    options = {"threads_per_worker": 1, "memory_limit": "2GB", "dashboard_address": None}
+def measure(
+    setting: rs.Setting, workers: int, per_worker: int, block_rows: int
+) -> tuple[float, float, float]:
+    """Run one trial on a new cluster; seconds, bytes moved, largest growth of the memory of a worker."""
+    options = {"threads_per_worker": 1, "memory_limit": "2GB", "dashboard_address": ":0"}
     request: dict[str, Any] = {"trials": 1, "top": 3, "spectrum": "top", "spread": True}
-    with LocalCluster(n_workers=workers, **options) as cluster, Client(cluster) as client:
-        small = headline(60)
-        rs.simulate(small, scheduler=client, **request)
-        idle = max(client.run(worker_peak).values())
+
+    def plan(client: Client, wanted: rs.Setting) -> Tiling:
+        return Tiling(wanted, sorted(workers_of(client)), per_worker, block_rows)
+
+    with (
+        LocalCluster(n_workers=workers, **options) as cluster,
+        Client(cluster) as client,
+        mock.patch.object(spread, "plan_tiling", plan),
+    ):
+        rs.simulate(headline(60), scheduler=client, **request)
         sent = sum(client.run(worker_sent).values())
-        tiling = plan_tiling(client, setting)
+        before = client.run(forget_peak)
         start = time.perf_counter()
         rs.simulate(setting, scheduler=client, **request)
         seconds = time.perf_counter() - start
         moved = sum(client.run(worker_sent).values()) - sent
-        return tiling, seconds, moved, max(client.run(worker_peak).values()) - idle
+        peaks = client.run(partial(resident, "VmHWM"))
+        return seconds, moved, max(peaks[worker] - before[worker] for worker in peaks)
 
 
 def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--sizes", type=int, nargs="+", default=[600, 1200, 1800])
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument(
+        "--tiles", type=int, nargs="+", default=[1, 2, 4], help="tiles of neurons on a worker"
+    )
     arguments = parser.parse_args()
-    print(f"{'':>23}{'MB moved':^22}{'peak MB on a worker':^24}")
-    print(f"{'n':>6}{'seconds':>9}{'GFlop':>8}" + f"{'model':>12}{'measured':>10}" * 2)
+    runs = [(headline(n), 1, 1024) for n in (600, 1200, 1800)]
+    for k in arguments.tiles:
+        shapes = [flat(6000, 1200, 300, 300), flat(100, 3000, 300, 1500)]
+        runs += [(headline(900), k, 128), *((shape, k, 64) for shape in shapes)]
+    print(f"{'':>53}{'MB moved':^20}{'peak MB on a worker':^20}")
+    print(
+        f"{'n':>6}{'n_ridge':>8}{'d':>6}{'width':>6}{'tiles':>6}{'seconds':>8}{'GFlop':>7}{'tasks':>6}",
+        end="",
+    )
+    print(f"{'model':>10}{'measured':>10}" * 2)
     rows = []
-    for n in arguments.sizes:
-        setting = headline(n)
-        tiling, seconds, moved, peak = measure(setting, arguments.workers)
-        per_worker = len(tiling.neurons) // arguments.workers
-        predicted = cost(setting, arguments.workers, per_worker, tiling.block_rows)
+    for setting, k, block_rows in runs:
+        seconds, moved, peak = measure(setting, arguments.workers, k, block_rows)
+        predicted = cost(setting, arguments.workers, k, block_rows)
         rows.append((seconds, predicted))
-        print(f"{n:>6}{seconds:>9.1f}{predicted.operations / 1e9:>8.1f}", end="")
-        print(f"{predicted.moved / 1e6:>12.1f}{moved / 1e6:>10.1f}", end="")
-        print(f"{predicted.memory / 1e6:>12.1f}{peak / 1e6:>10.1f}")
-    design = np.array([[each.operations, 1.0] for _, each in rows])
-    rate, overhead = np.linalg.lstsq(design, np.array([seconds for seconds, _ in rows]), rcond=None)[0]
-    print(f"fitted: {1 / rate / 1e9:.1f} GFlop/s on all workers, {overhead:.1f} s for products and tasks")
-    extrapolate()
-
-
-def extrapolate() -> None:
-    """Print the cost of a million samples on hosts of 2 TFlop/s and 10 Gbit/s each."""
-    print("\nn = n_ridge = 10^6, d = 500,000, width = 666,666; hosts of 2 TFlop/s and 10 Gbit/s")
-    print(f"{'hosts':>6}{'GB a host':>12}{'EFlop':>8}{'TB moved':>10}{'days of work':>14}{'of transfer':>13}")
-    setting = headline(1_000_000)
-    for hosts in (16, 64, 256):
-        each = cost(setting, hosts, 2, 1024)
-        work = each.operations / (hosts * 2e12) / 86400
-        transfer = each.moved / (hosts * 1.25e9) / 86400
         print(
-            f"{hosts:>6}{each.memory / 1e9:>12.0f}{each.operations / 1e18:>8.2f}{each.moved / 1e12:>10.0f}"
-            f"{work:>14.2f}{transfer:>13.2f}"
+            f"{setting.n:>6}{setting.n_ridge:>8}{setting.d:>6}{setting.width:>6}{k:>6}{seconds:>8.1f}", end=""
         )
+        print(f"{predicted.operations / 1e9:>7.1f}{predicted.tasks:>6.0f}", end="")
+        print(f"{predicted.moved / 1e6:>10.1f}{moved / 1e6:>10.1f}", end="")
+        print(f"{predicted.memory / 1e6:>10.1f}{peak / 1e6:>10.1f}", flush=True)
+    design = np.array([[each.operations / 1e9, each.tasks / 1e3, 1.0] for _, each in rows])
+    times = np.array([seconds for seconds, _ in rows])
+    fitted = nnls(design, times)[0]
+    misfit = np.abs(design @ fitted / times - 1).max()
+    print(
+        f"fitted: {fitted[0]:.3f} s for 10^9 operations on all workers, {fitted[1]:.2f} ms a task, "
+        f"{fitted[2]:.1f} s a trial; off by {misfit:.0%} at most"
+    )
+    extrapolate(fitted[1] / 1e3)
+
+
+def extrapolate(task_seconds: float) -> None:
+    """Print the cost of a million samples on hosts of 2 TFlop/s and 10 Gbit/s each, and the least ridge."""
+    setting = headline(1_000_000, ridge=0.1)
+    largest = rs.predict(setting).spikes[0].singular_value
+    least = rounding_error(largest**2, setting.width) / ACCURACY
+    print(f"\nn = n_ridge = 10^6, d = 500,000, width = 666,666; largest singular value {largest:.1f},")
+    print(f"as predicted: a ridge below {least:.3f} would be refused; ridge {setting.ridge}")
+    print(f"hosts of 2 TFlop/s and 10 Gbit/s, {task_seconds * 1e3:.2f} ms a task")
+    print(f"{'':>40}{'':>20}{'days of':^33}")
+    print(
+        f"{'hosts':>6}{'tiles':>6}{'block':>6}{'GB a host':>11}{'EFlop':>8}{'TB moved':>10}{'tasks':>10}",
+        end="",
+    )
+    print(f"{'work':>8}{'transfer':>10}{'tasks':>9}")
+    for hosts in (16, 64, 256):
+        for per_worker, block_rows in ((2, 1024), (1, 1024), (1, 4096)):
+            each = cost(setting, hosts, per_worker, block_rows)
+            work = each.operations / (hosts * 2e12) / 86400
+            transfer = each.moved / (hosts * 1.25e9) / 86400
+            print(
+                f"{hosts:>6}{per_worker:>6}{block_rows:>6}{each.memory / 1e9:>11.0f}"
+                f"{each.operations / 1e18:>8.2f}{each.moved / 1e12:>10.0f}{each.tasks:>10.1e}"
+                f"{work:>8.2f}{transfer:>10.2f}{each.tasks * task_seconds / 86400:>9.2f}"
+            )
 
 
 if __name__ == "__main__":

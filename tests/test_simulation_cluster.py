@@ -18,7 +18,7 @@ from test_simulation_routes import drawn_settings, figures
 from rmt_spikes.errors import DomainError
 from rmt_spikes.setting import Setting
 from rmt_spikes.simulation import simulate
-from rmt_spikes.simulation.spread import Tiling, worker_bytes
+from rmt_spikes.simulation.tiling import Tiling, worker_bytes
 
 LIMIT = 290_000_000
 """Bytes that a worker of the test cluster may take: at 95 % of it, dask kills the worker."""
@@ -36,7 +36,7 @@ WIDE = Setting(
 
 @pytest.fixture(scope="module")
 def client() -> Iterator[Client]:
-    options = {"n_workers": 4, "threads_per_worker": 1, "memory_limit": LIMIT, "dashboard_address": None}
+    options = {"n_workers": 4, "threads_per_worker": 1, "memory_limit": LIMIT, "dashboard_address": ":0"}
     with LocalCluster(**options) as cluster, Client(cluster, set_as_default=False) as connected:
         yield connected
 
@@ -160,3 +160,25 @@ def test_every_tile_has_a_home_and_more_workers_need_less_each():
     assert all(homes.count(worker) >= 5 for worker in "abc")
     needs = [worker_bytes(WIDE, workers, 2, 64) for workers in (1, 2, 4, 8)]
     assert needs == sorted(needs, reverse=True)
+
+
+@pytest.mark.parametrize(
+    ("workers", "per_worker", "count"), [(2, 1, 1), (2, 2, 3), (2, 4, 7), (4, 2, 18), (3, 4, 24)]
+)
+def test_tiles_of_the_gram_matrix_lack_one_side_at_most(workers, per_worker, count):
+    tiling = Tiling(SMALL, [f"w{i}" for i in range(workers)], per_worker, 64)
+    tiles = len(tiling.neurons)
+    seen = []
+    fetched = 0
+    for home, groups in tiling.groups().items():
+        for foreign, pairs in groups.items():
+            fetched += foreign is not None
+            for pair in pairs:
+                assert {p for p in pair if tiling.home(p) != home} == ({foreign} - {None})
+                seen.append(pair)
+        # docs/large.md: k (T / 2 + 1) tiles on a worker at most.
+        assert sum(map(len, groups.values())) <= per_worker * (tiles / 2 + 1)
+    assert sorted(seen) == [(j, k) for j in range(tiles) for k in range(j + 1)]
+    # By hand: of T (w - 1) pairs of a tile and another worker, 1/2, 3/4, 7/8 for 1, 2, 4 tiles a worker when
+    # the number of workers is even; all of them for four tiles on each of three.
+    assert fetched == count

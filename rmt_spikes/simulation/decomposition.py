@@ -111,9 +111,11 @@ def decompose(
     if result is not None:
         return result
     if not source.decomposable or iterate:
+        # Iterations are not replaced by a decomposition, whatever memory there is.
+        way = 'ask for spectrum="full"' if iterate else "allow more memory to decompose the features"
         raise ConvergenceError(
-            f"the Gram matrix is too ill-conditioned for an accuracy of {ACCURACY:g}: allow more memory, so "
-            "that the features can be held and decomposed, ask for the full spectrum, or raise the ridge",
+            f"the Gram matrix is too ill-conditioned for an accuracy of {ACCURACY:g}: {way}, or "
+            "raise the ridge",
             residual=np.inf,
         )
     return _by_svd(source, ridge, top)

@@ -14,11 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rmt_spikes.errors import ConvergenceError, DomainError, Word
+from rmt_spikes.errors import ConvergenceError, DomainError
 from rmt_spikes.setting import Setting
 from rmt_spikes.simulation import spread_tasks as tasks
 from rmt_spikes.simulation.alignment import POLYNOMIALS
-from rmt_spikes.simulation.cluster import SAFE_FRACTION, free_bytes, workers_of
 from rmt_spikes.simulation.decomposition import ACCURACY, Spectrum, rounding_error
 from rmt_spikes.simulation.density import estimate_density, probe_stream
 from rmt_spikes.simulation.generalization import LossEstimate
@@ -27,6 +26,7 @@ from rmt_spikes.simulation.network import output_factor
 from rmt_spikes.simulation.population_loss import Expectation, loss_from_energy
 from rmt_spikes.simulation.row_expansion import RowExpansion
 from rmt_spikes.simulation.sampling import Array, Streams, blocks, draw_readout, open_streams
+from rmt_spikes.simulation.tiling import plan_tiling
 from rmt_spikes.simulation.trial import RealisedLatent, Trial, compose_trial
 
 if TYPE_CHECKING:
@@ -36,102 +36,6 @@ if TYPE_CHECKING:
     # Any: what a future will hold is known where it is used.
     Future = GenericFuture[Any]
     Tiles = dict[tuple[int, int], Future]
-
-
-class Tiling:
-    """How neurons and samples are cut, and which worker has what.
-
-    Parameters
-    ----------
-    setting : Setting
-        Gives the sizes.
-    workers : list of str
-        Addresses of the workers.
-    per_worker : int
-        Tiles of neurons on each worker.
-    block_rows : int
-        Samples of a block.
-    """
-
-    def __init__(self, setting: Setting, workers: list[str], per_worker: int, block_rows: int) -> None:
-        self.workers = workers
-        count = min(len(workers) * per_worker, setting.width)
-        bounds = [setting.width * j // count for j in range(count + 1)]
-        self.neurons = [slice(bounds[j], bounds[j + 1]) for j in range(count)]
-        self.block_rows = block_rows
-
-    def home(self, tile: int) -> str:
-        """Worker of a tile of neurons."""
-        return self.workers[tile % len(self.workers)]
-
-    def gram_home(self, left: int, right: int) -> str:
-        """Worker of a tile of the Gram matrix: one of the two that have its neurons, both in turn."""
-        return self.home(left if (left + right) % 2 == 0 else right)
-
-
-def worker_bytes(setting: Setting, workers: int, per_worker: int, block_rows: int) -> int:
-    """Estimate the peak memory of the arrays on one worker (docs/large.md).
-
-    Parameters
-    ----------
-    setting : Setting
-        Gives the sizes.
-    workers, per_worker : int
-        Number of workers, and of tiles of neurons on each.
-    block_rows : int
-        Samples of a block.
-
-    Returns
-    -------
-    int
-        Bytes.
-    """
-    share = setting.width / workers
-    tile = share / per_worker
-    samples = 2 * block_rows * (setting.d + setting.width + share)
-    first = 2 * share * setting.d + tile * setting.d
-    second = share * setting.d + share * (setting.width + tile) / 2 + 2 * tile**2
-    test = 3 * tile * setting.d
-    return int(8 * (max(first, second + test) + samples))
-
-
-def plan_tiling(client: "Client", setting: Setting) -> Tiling:
-    """Choose tiles and blocks that fit the smallest worker.
-
-    Parameters
-    ----------
-    client : distributed.Client
-        A connected client.
-    setting : Setting
-        Gives the sizes.
-
-    Returns
-    -------
-    Tiling
-        The largest tiles and blocks that fit.
-
-    Raises
-    ------
-    DomainError
-        When there is no worker, or none that is small enough fits (field ``scheduler``).
-    """
-    known = workers_of(client)
-    limits = [each for each in map(free_bytes, known.values()) if each is not None]
-    free = min(limits, default=np.inf)
-    choices = [(k, rows) for rows in (1024, 512, 256, 128, 64) for k in (1, 2, 4, 8)]
-    needed = {choice: worker_bytes(setting, len(known), *choice) for choice in choices}
-    fitting = [choice for choice in choices if needed[choice] <= free]
-    if fitting:
-        # The number of tasks goes like the number of blocks times that of the tiles of the Gram matrix.
-        per_worker, rows = min(fitting, key=lambda choice: choice[0] ** 2 / choice[1])
-        return Tiling(setting, sorted(known), per_worker, rows)
-    least = min(needed.values())
-    raise DomainError(
-        "scheduler",
-        f"must have workers with {least / 1e6:.0f} MB free below {SAFE_FRACTION:.0%} of their memory limit",
-        Word(f"{max(free, 0.0) / 1e6:.0f} MB on the smallest of {len(known)}"),
-        "take more workers, or workers with more memory",
-    )
 
 
 def run_spread_trial(
@@ -261,12 +165,13 @@ class _SpreadTrial:
                 for p, tile, home in zip(pre, tiling.neurons, homes, strict=True)
             ]
             residual = self._submit(tasks.residual_block, drawn, parts, factor, at=homes[0])
+            sums = self._submit(tasks.first_sums, sums, drawn, residual, at=homes[0])
+            # Before a sum takes up a block, what the last block replaced is gone: two of each at the most.
+            self._wait(before)
             gradients = [
                 self._submit(tasks.add_gradient, g, self._activation, p, drawn, residual, at=home)
                 for g, p, home in zip(gradients, pre, homes, strict=True)
             ]
-            sums = self._submit(tasks.first_sums, sums, drawn, residual, at=homes[0])
-            self._wait(before)
             before = [*gradients, sums]
         totals: Array = sums.result() / setting.n
         scale = setting.step * readout / setting.n
@@ -293,6 +198,7 @@ class _SpreadTrial:
                 self._submit(tasks.feature_block, self._activation, w, drawn, at=tiling.home(j))
                 for j, w in enumerate(weights)
             ]
+            self._wait(before)
             tiles = {
                 (j, k): self._submit(tasks.add_gram_tile, tile, parts[j], parts[k], at=tiling.gram_home(j, k))
                 for (j, k), tile in tiles.items()
@@ -301,7 +207,6 @@ class _SpreadTrial:
                 self._submit(tasks.add_projection, total, part, known, POLYNOMIALS - 1, at=tiling.home(j))
                 for j, (total, part) in enumerate(zip(sums, parts, strict=True))
             ]
-            self._wait(before)
             if pending is not None:
                 latent[:, pending[0]] = pending[1].result()
             before, pending = [*tiles.values(), *sums], (rows, known)
@@ -328,14 +233,20 @@ class _SpreadTrial:
 
     def _check(self, values: Array, gaps: Array, singular: Array) -> None:
         error = rounding_error(float(values[0]), self._setting.width)
-        if not error < ACCURACY * self._setting.ridge or (gaps > ACCURACY * singular).any():
+        if not error < ACCURACY * self._setting.ridge:
             raise ConvergenceError(
-                f"the Gram matrix is too ill-conditioned for an accuracy of {ACCURACY:g}: raise the ridge",
+                f"the Gram matrix is too ill-conditioned for an accuracy of {ACCURACY:g}: its largest "
+                f"eigenvalue is {values[0]:.3g}, and the ridge must be above {error / ACCURACY:.2g}",
+                residual=float(gaps.max()),
+            )
+        if (gaps > ACCURACY * singular).any():
+            raise ConvergenceError(
+                f"singular vectors are not found to an accuracy of {ACCURACY:g}: ask for a smaller top",
                 residual=float(gaps.max()),
             )
 
     def _test_loss(self, weights: "list[Future]", coefficients: Array) -> LossEstimate:
-        """Compute the test loss; each worker adds up the tiles of its neurons."""
+        """Compute the test loss; each worker adds up its tiles, with one side from elsewhere at a time."""
         tiling = self._tiling
         summary = np.concatenate(
             self._client.gather([self._client.submit(tasks.row_summary, w, pure=False) for w in weights]),
@@ -345,24 +256,36 @@ class _SpreadTrial:
         def energy(rows: RowExpansion, enough: float) -> Expectation:
             parts = [rows.part(tile) for tile in tiling.neurons]
             vectors = [coefficients[tile] for tile in tiling.neurons]
-            found = []
-            for j in range(len(weights)):
-                submitted = [
-                    self._submit(
-                        tasks.energy_tile, parts[j], parts[k], weights[j], weights[k], vectors[j], vectors[k],
-                        j == k, enough, at=tiling.gram_home(j, k),
-                    )
-                    for k in range(j + 1)
-                ]  # fmt: skip
+            found: list[Expectation] = []
+            queues = [(home, list(groups.items())) for home, groups in tiling.groups().items()]
+            for turn in range(max(len(queue) for _, queue in queues)):
+                submitted: list[Future] = []
+                # What a worker fetches is a key of this turn: with the key, its copies are gone.
+                lent: dict[int, Future] = {}
+                for home, queue in queues:
+                    foreign, pairs = queue[turn] if turn < len(queue) else (None, [])
+                    side = dict(enumerate(weights))
+                    if foreign is not None:
+                        if foreign not in lent:
+                            lent[foreign] = self._submit(
+                                tasks.lend, weights[foreign], at=tiling.home(foreign)
+                            )
+                        side[foreign] = lent[foreign]
+                    submitted += [
+                        self._submit(
+                            tasks.energy_tile, parts[j], parts[k], side[j], side[k], vectors[j], vectors[k],
+                            j == k, enough, at=home,
+                        )
+                        for j, k in pairs
+                    ]  # fmt: skip
                 found += self._client.gather(submitted)
             return Expectation(sum(part.value for part in found), sum(part.error for part in found))
 
         exact = loss_from_energy(self._setting, summary[0], summary[1], coefficients, energy)
         if exact is None:
             raise ConvergenceError(
-                "the test loss cannot be computed as an expectation, because rows are almost parallel or the "
-                "activation or the target has no Hermite expansion that is short enough, and sampling it is "
-                "not spread over workers: simulate this setting in one process",
+                "the test loss cannot be computed as an expectation (docs/large.md), and sampling it is not "
+                "spread over workers: simulate this setting in one process",
                 residual=np.inf,
             )
         return LossEstimate(exact.value, exact.error, 0)

@@ -79,7 +79,9 @@ def add_gradient(
 
 def step_rows(weights: Array, gradient: Array, factors: Array) -> Array:
     """Take the gradient step of a tile of neurons."""
-    return weights + factors[:, None] * gradient
+    result = factors[:, None] * gradient
+    result += weights
+    return result
 
 
 def feature_block(activation: ScalarFunction, weights: Array, drawn: Drawn) -> Array:
@@ -120,6 +122,11 @@ def add_projection(sums: Array | None, block: Array, latent: Array, order: int) 
 def row_summary(weights: Array) -> Array:
     """Norms of the rows and their components along the teacher direction, shape (2, neurons)."""
     return np.stack([np.sqrt(np.einsum("jk,jk->j", weights, weights)), weights[:, 0]])
+
+
+def lend(weights: Array) -> Array:
+    """Return a tile itself: what other workers copy has a key of its own, and goes when that goes."""
+    return weights
 
 
 def energy_tile(
