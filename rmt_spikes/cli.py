@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rmt_spikes.errors import ConvergenceError, DomainError, RmtSpikesError, Word
+from rmt_spikes.interruption import Terminated, stoppable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 STATUS = {"agrees": 0, "disagrees": 1, "inconclusive": 3}
 BAD_INPUT = 2
 INTERRUPTED = 130
+TERMINATED = 143
 INTERNAL_ERROR = 70
 MESSAGE_CHARACTERS = 1500
 
@@ -87,6 +89,36 @@ def simulate(
     trials: Annotated[int, typer.Option(min=1, help="Number of independent trials.")] = 8,
     seed: Annotated[int, typer.Option(min=0, help="Seed; it and its number determine a trial.")] = 0,
     jobs: Annotated[int, typer.Option(min=1, help="Number of processes.")] = 1,
+    top: Annotated[
+        int | None, typer.Option(help="Number of leading singular vectors.  [default: 5, or all if fewer]")
+    ] = None,
+    spectrum: Annotated[
+        str,
+        typer.Option(
+            help="full; top: the top singular values alone, by iterations; density: and an estimate of the "
+            "bulk's density, in the JSON document."
+        ),
+    ] = "full",
+    precision: Annotated[
+        str, typer.Option(help="double or single: of the products with the inputs.")
+    ] = "double",
+    memory: Annotated[
+        float | None,
+        typer.Option(
+            metavar="BYTES",
+            help="What the arrays of all jobs may take, or those of each worker; 2e9 is 2 GB.  [default: "
+            "half of the free memory, or what the limits of the workers leave]",
+        ),
+    ] = None,
+    scheduler: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="Simulate on the dask cluster of this scheduler.")
+    ] = None,
+    spread: Annotated[
+        bool,
+        typer.Option(
+            "--spread", help="Each trial over all workers of the scheduler; with --spectrum top or density."
+        ),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Simulate a setting exactly: the same quantities, observed, with standard errors."""
@@ -104,9 +136,18 @@ def simulate(
                 finished += 1
                 show(Progress("simulating", finished, trials))
 
-            top = min(5, what.width, what.n_ridge)
             observation = simulate_setting(
-                what, trials=trials, seed=seed, jobs=jobs, top=top, on_trial=one_more
+                what,
+                trials=trials,
+                seed=seed,
+                jobs=jobs,
+                top=top,
+                spectrum=spectrum,  # type: ignore[arg-type]
+                precision=precision,  # type: ignore[arg-type]
+                memory=memory,
+                scheduler=scheduler,
+                spread=spread,
+                on_trial=one_more,
             )
         if as_json:
             _print_json(observation.to_dict())
@@ -254,7 +295,8 @@ def main() -> None:
 def _reporting(kept: Callable[[], str] = str) -> Iterator[None]:
     """Turn errors into a short message on stderr and an exit status; `kept` says what an interrupt leaves."""
     try:
-        yield
+        with stoppable():
+            yield
     except ConvergenceError as error:
         _fail(str(error), STATUS["inconclusive"])
     except RmtSpikesError as error:
@@ -267,6 +309,8 @@ def _reporting(kept: Callable[[], str] = str) -> Iterator[None]:
         raise typer.Exit(1) from None
     except OSError as error:
         _fail(f"{error.filename or 'output'}: {error.strerror or error}", BAD_INPUT)
+    except Terminated:
+        _fail(f"terminated. {kept()}".strip(), TERMINATED)
     except KeyboardInterrupt:
         _fail(f"interrupted. {kept()}".strip(), INTERRUPTED)
 

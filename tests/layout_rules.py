@@ -27,7 +27,8 @@ ALLOWED = {
     "theory": SETTING,
     "simulation": SETTING,
     "validation": SETTING | {"theory", "simulation"},
-    "cli": SETTING | {"theory", "simulation", "validation"},
+    "interruption": set(),
+    "cli": SETTING | {"interruption", "theory", "simulation", "validation"},
     "__main__": {"cli"},
 }
 """What each module or subpackage of `rmt_spikes` may import from the others."""

@@ -1,15 +1,19 @@
 """Commands: exit statuses, one JSON document, short messages, tables, and a fast start."""
 
+import inspect
 import resource
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from cli_tools import command, run, setting_file, strict
+from distributed import Client, LocalCluster
 from rich.console import Console
 
+from rmt_spikes import simulation
 from rmt_spikes.setting import Setting
-from rmt_spikes.simulation import simulate
+from rmt_spikes.simulation import Observation, simulate
 from rmt_spikes.theory import predict
 from rmt_spikes.validation import terminal
 
@@ -84,6 +88,77 @@ def test_simulate_prints_one_document(setting: str) -> None:
     observation = simulate(Setting.from_toml(setting), trials=3, seed=5)
     assert strict(result.stdout) == observation.to_dict()
     assert result.stderr.splitlines()[-1].startswith("simulating 3/3")
+
+
+def test_simulate_passes_its_options_on(setting: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = {}
+
+    def watched(what: Setting, **options: Any) -> Any:
+        given.update(options)
+        return simulate(what, trials=1)
+
+    monkeypatch.setattr(simulation, "simulate", watched)
+    numbers = ("--trials", "3", "--seed", "2", "--jobs", "4", "--top", "2", "--memory", "2.5e8")
+    words = ("--spectrum", "density", "--precision", "single", "--scheduler", "tcp://host:1", "--spread")
+    assert run("simulate", setting, *numbers, *words).exit_code == 0
+    del given["on_trial"]
+    assert given == {
+        "trials": 3,
+        "seed": 2,
+        "jobs": 4,
+        "top": 2,
+        "memory": 2.5e8,
+        "spectrum": "density",
+        "precision": "single",
+        "scheduler": "tcp://host:1",
+        "spread": True,
+    }
+    assert run("simulate", setting).exit_code == 0
+    by_default = {name: each.default for name, each in inspect.signature(simulate).parameters.items()}
+    del given["on_trial"]
+    assert given == {name: by_default[name] for name in given}
+
+
+def test_simulate_with_options_prints_what_simulate_finds(setting: str) -> None:
+    arguments = ("--trials", "2", "--spectrum", "density", "--precision", "single", "--top", "3")
+    result = run("simulate", setting, *arguments, "--memory", "1e8", "--json")
+    assert result.exit_code == 0, result.stderr
+    options = {"spectrum": "density", "precision": "single", "top": 3, "memory": 1e8}
+    found = simulate(Setting.from_toml(setting), trials=2, **options)
+    document = strict(result.stdout)
+    assert document == found.to_dict()
+    assert len(document["spikes"]) == 3
+    density = document["bulk"]["density"]
+    each = [trial.density for trial in found.trials]
+    means = np.array([value["mean"] for value in density["values"]])
+    # Means of both have the mean of their masses; interpolation on a curve of some twenty points, 1 %.
+    masses = [np.trapezoid(values[:, 1], values[:, 0]) for values in each]
+    assert np.trapezoid(means, density["points"]) == pytest.approx(np.mean(masses), rel=0.03)
+    assert density["points"][-1] == max(values[-1, 0] for values in each)
+    alone = Observation(setting=found.setting, seed=0, trials=found.trials[:1]).to_dict()["bulk"]["density"]
+    assert [value["mean"] for value in alone["values"]] == each[0][:, 1].tolist()
+    assert "density" not in simulate(Setting.from_toml(setting), trials=1).to_dict()["bulk"]
+    assert run("simulate", setting, *arguments).exit_code == 0
+
+
+def test_simulate_on_a_cluster_leaves_it_as_it_was(setting: str) -> None:
+    options = {"n_workers": 1, "threads_per_worker": 1, "processes": False, "dashboard_address": ":0"}
+    with LocalCluster(**options) as cluster:
+        arguments = ("--trials", "1", "--scheduler", cluster.scheduler_address, "--json")
+        result = run("simulate", setting, *arguments)
+        assert result.exit_code == 0, result.stderr
+        here = simulate(Setting.from_toml(setting), trials=1).to_dict()
+        there = strict(result.stdout)
+        for name, value in here["losses"].items():
+            assert there["losses"][name]["mean"] == pytest.approx(value["mean"], rel=1e-10)
+        spread = run("simulate", setting, *arguments, "--spread", "--spectrum", "top", "--top", "2")
+        assert spread.exit_code == 0, spread.stderr
+        losses = strict(spread.stdout)["losses"]
+        # Conjugate gradients stop at 1e-11 of the right-hand side, the condition number is below 1e3.
+        assert losses["test"]["mean"] == pytest.approx(here["losses"]["test"]["mean"], rel=1e-8)
+        with Client(cluster, set_as_default=False) as client:
+            known = [client.scheduler_info()["id"], *cluster.scheduler.clients]
+            assert [name for name in known if name.startswith("Client-")] == [client.id]
 
 
 def test_one_trial_has_no_error(setting: str) -> None:

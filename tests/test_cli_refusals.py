@@ -73,6 +73,30 @@ def test_bad_commands_are_refused(setting: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("arguments", "mention"),
+    [
+        (["--top", "81"], "top: must be an integer from 1 to 80, got 81"),
+        (["--spectrum", "all"], "spectrum: must be one of full, top, density, got 'all'"),
+        (["--precision", "half"], "precision: must be one of double, single, got 'half'"),
+        (["--memory", "nan"], "memory: must be a positive number of bytes, got nan"),
+        (["--memory", "1e4"], "memory: must be at least"),
+        (["--memory", "1GB"], "--memory"),
+        (["--spread"], "spread: needs a scheduler, got True"),
+        (
+            ["--scheduler", "tcp://127.0.0.1:1", "--spread"],
+            'spectrum: must be "top" or "density" with spread',
+        ),
+        (["--scheduler", "tcp://127.0.0.1:1", "--jobs", "2"], "jobs: must be 1 with a scheduler"),
+        (["--scheduler", "nowhere"], "scheduler: must be reachable"),
+    ],
+)
+def test_bad_options_of_simulate_are_refused(setting: str, arguments: list[str], mention: str) -> None:
+    result = run("simulate", setting, *arguments)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert mention in result.stderr
+
+
+@pytest.mark.parametrize(
     ("arguments", "mentions"),
     [
         (["chi", "--spikes", "2"], ["spikes", "chi takes no options"]),

@@ -10,7 +10,7 @@ import pytest
 
 from rmt_spikes.errors import DomainError
 from rmt_spikes.setting import Setting
-from rmt_spikes.simulation import Observation, RealisedLatent, Trial, memory, simulate
+from rmt_spikes.simulation import Observation, RealisedLatent, Trial, simulate
 from rmt_spikes.simulation.alignment import row_signs
 from rmt_spikes.simulation.generalization import expected_loss
 from rmt_spikes.simulation.observation import _common_signs
@@ -320,15 +320,21 @@ def test_results_are_frozen_and_can_be_pickled():
         ("trials", [0, -1, 100_001, 2.0, True, "3", None]),
         ("seed", [-1, 2**63, 0.5, False, None]),
         ("jobs", [0, -1, 1.5, True]),
-        ("top", [0, 9, -2, 2.0]),
+        ("top", [0, 9, -2, 2.0, True]),
         ("test_samples", [0, 999, 1e4]),
-        ("spectrum", ["all", None, 1]),
-        ("precision", ["half", None]),
-        ("memory", [0, -1.0, float("nan"), "1 GB", True]),
+        ("spectrum", ["all", None, 1, np.array(["top", "full"])]),
+        ("precision", ["half", None, np.array(["single", "double"])]),
+        ("memory", [0, -1.0, float("nan"), "1 GB", True, 10**400, np.complex128(1e9), float("inf"), [1e9]]),
         ("keep_vectors", [1, None, "yes"]),
+        ("on_trial", [5, "print"]),
+        ("spread", [1, None, np.array([True, False])]),
     ],
 )
-def test_arguments_out_of_domain_are_named(field, values):
+def test_arguments_out_of_domain_are_named(field, values, monkeypatch):
+    def run(*_, **__):
+        raise AssertionError("a trial was started")
+
+    monkeypatch.setattr("rmt_spikes.simulation.runner.run_trial", run)
     for value in values:
         with pytest.raises(DomainError) as refusal:
             simulate(make(), **{field: value})
@@ -336,64 +342,15 @@ def test_arguments_out_of_domain_are_named(field, values):
         assert field in str(refusal.value)
 
 
+@pytest.mark.parametrize("changes", [{"width": 3}, {"n_ridge": 4}, {"width": 1, "n_ridge": 1}])
+def test_by_default_there_are_as_many_vectors_as_fit(changes):
+    setting = make(**changes)
+    (trial,) = simulate(setting, trials=1).trials
+    assert len(trial.feature) == min(setting.width, setting.n_ridge)
+    with pytest.raises(DomainError, match="top: "):
+        simulate(setting, trials=1, top=5)
+
+
 def test_numpy_integers_are_integers():
     observation = simulate(make(), trials=np.int64(1), seed=np.int64(4))
     assert json.dumps(observation.to_dict()["seed"]) == "4"
-
-
-def test_too_large_settings_are_refused_before_anything_is_drawn():
-    for changes, field in (
-        ({"width": 10**9}, "width"),
-        ({"d": 10**9, "n": 10**9}, "d"),
-        ({"n_ridge": 10**9, "width": 10**6}, "n_ridge"),
-    ):
-        with pytest.raises(DomainError) as refusal:
-            simulate(make(**changes), trials=1)
-        assert refusal.value.field == field
-        assert "GB" in str(refusal.value) or "TB" in str(refusal.value)
-
-
-def test_memory_of_jobs_and_results_is_counted():
-    setting = make(n=2000, d=1000, width=1000, n_ridge=1000)
-    request = {"test_samples": None, "kept_vectors": 0}
-    one = memory.trial_bytes(setting, None, memory.Plan(stored=False, block_rows=64))
-    memory.check_memory(setting, trials=2, jobs=1, memory=1.5 * one, **request)
-    with pytest.raises(DomainError) as refusal:
-        memory.check_memory(setting, trials=2, jobs=2, memory=1.5 * one, **request)
-    assert refusal.value.field == "jobs"
-    assert "at most 1" in str(refusal.value)
-    with pytest.raises(DomainError) as refusal:
-        memory.check_memory(setting, trials=100_000, jobs=1, memory=1.5 * one, **request)
-    assert refusal.value.field == "trials"
-
-
-def test_more_memory_than_there_is_is_refused_and_none_known_means_no_limit(monkeypatch):
-    request = {"trials": 1, "jobs": 1, "test_samples": None, "kept_vectors": 0}
-    monkeypatch.setattr(memory, "available_bytes", lambda: 10**9)
-    with pytest.raises(DomainError) as refusal:
-        memory.check_memory(make(), memory=2e9, **request)
-    assert refusal.value.field == "memory"
-    monkeypatch.setattr(memory, "available_bytes", lambda: None)
-    assert memory.check_memory(make(width=10**9), **request) == memory.IN_MEMORY
-
-
-def test_plans_hold_the_features_when_they_fit_and_shrink_blocks_when_they_do_not():
-    setting = make(n=10_000, d=100, width=200, n_ridge=100_000)
-    request = {"trials": 1, "jobs": 1, "test_samples": None, "kept_vectors": 0}
-    sizes = [memory.trial_bytes(setting, None, memory.Plan(stored=s, block_rows=2048)) for s in (True, False)]
-    held = memory.check_memory(setting, memory=1.01 * sizes[0] + 2e6, **request)
-    assert held == memory.Plan(stored=True, block_rows=2048, decomposable=False)
-    whole = sizes[0] + memory.decomposition_bytes(setting)
-    assert memory.check_memory(setting, memory=1.01 * whole, **request) == memory.IN_MEMORY
-    plan = memory.check_memory(setting, memory=1.01 * sizes[1] + 2e6, **request)
-    assert plan == memory.Plan(stored=False, block_rows=2048, decomposable=False)
-    # 100,000 x 200 features are 160 MB; what a stream holds at most, it holds at another time.
-    assert 0.8 * 160e6 < sizes[0] - sizes[1] <= 160e6
-    tall = make(n=10_000, d=1000, width=1000, n_ridge=20_000)
-    least = memory.trial_bytes(tall, None, memory.Plan(stored=False, block_rows=64))
-    assert memory.check_memory(tall, memory=1.1 * least, **request).block_rows < 2048
-
-
-def test_available_memory_is_known_here():
-    available = memory.available_bytes()
-    assert available is None or 10**7 < available < 10**15

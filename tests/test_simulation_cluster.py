@@ -128,6 +128,27 @@ def test_what_does_not_fit_all_workers_is_refused_with_the_figure(client):
     assert re.search(r"\d+ MB free", str(refusal.value))
 
 
+def test_more_memory_than_a_worker_has_is_refused_before_anything_is_submitted(client, monkeypatch):
+    def submit(*_, **__):
+        raise AssertionError("a task was submitted")
+
+    monkeypatch.setattr(client, "submit", submit)
+    # 70 % of 290 MB, less 110 MB.
+    for memory in (1e12, 0.7 * LIMIT - 109e6):
+        with pytest.raises(DomainError, match="93 MB that the smallest worker may take") as refusal:
+            simulate(WIDE, trials=1, scheduler=client, memory=memory)
+        assert refusal.value.field == "memory"
+    with pytest.raises(DomainError, match=r"the memory allowed a thread \(90 MB\)") as refusal:
+        simulate(WIDE, trials=1, scheduler=client, memory=9e7)
+    assert refusal.value.field == "d"
+
+
+def test_less_memory_than_a_worker_has_is_enough_for_a_campaign(client):
+    (there,) = simulate(SMALL, trials=1, scheduler=client, memory=2e6).trials
+    (here,) = simulate(SMALL, trials=1).trials
+    agree(there, here, 90, 1e-10)
+
+
 @pytest.mark.parametrize(
     ("field", "arguments"),
     [
@@ -141,6 +162,7 @@ def test_what_does_not_fit_all_workers_is_refused_with_the_figure(client):
         ("memory", {"spread": True, "spectrum": "top", "memory": 1e9}),
         ("top", {"spread": True, "spectrum": "top", "width": 6}),
         ("jobs", {"jobs": 2}),
+        ("jobs", {"jobs": 2, "trials": 1}),
         ("scheduler", {"scheduler": 5}),
         ("scheduler", {"scheduler": "not an address"}),
     ],

@@ -238,6 +238,8 @@ def test_threads_of_one_process_hold_the_limit_at_the_same_time(limit, after):
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_threads_and_temporary_files_are_left_as_they_were(jobs, tmp_path, monkeypatch):
     monkeypatch.setenv("TMPDIR", str(tmp_path))
+    # Joblib would take /dev/shm.
+    monkeypatch.setenv("JOBLIB_TEMP_FOLDER", str(tmp_path))
     monkeypatch.setattr(tempfile, "tempdir", None)
     setting = Setting(n=60, d=30, width=40, activation="relu", target="tanh", ridge=0.1, step_size=1.0)
 

@@ -1,12 +1,13 @@
 """Trials on a dask cluster: one on each thread of a worker, or each on all workers."""
 
+import math
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from rmt_spikes.errors import DomainError
 from rmt_spikes.setting import Setting
-from rmt_spikes.simulation.memory import check_memory
+from rmt_spikes.simulation.memory import check_memory, format_bytes
 from rmt_spikes.simulation.threads import one_blas_thread
 from rmt_spikes.simulation.trial import Trial, run_trial
 
@@ -118,25 +119,36 @@ def run_trials(
     Raises
     ------
     DomainError
-        When a trial does not fit a worker.
+        When a trial does not fit a worker, or `memory` exceeds what one may take.
     """
     from distributed import as_completed
 
     workers = workers_of(client).values()
-    shares = [
-        free / worker["nthreads"]
-        for worker in workers
-        if (free := free_bytes(worker) if memory is None else memory) is not None
-    ]
+    known = [(free, worker["nthreads"]) for worker in workers if (free := free_bytes(worker)) is not None]
+    least = min((max(free, 0.0) for free, _ in known), default=math.inf)
+    if memory is not None and memory > least:
+        raise DomainError(
+            "memory",
+            f"must not exceed the {format_bytes(least)} that the smallest worker may take: "
+            f"{SAFE_FRACTION:.0%} of its limit, less what it takes itself",
+            memory,
+        )
+    if memory is None:
+        share = min((max(free, 0.0) / threads for free, threads in known), default=None)
+    else:
+        share = memory / max(worker["nthreads"] for worker in workers)
     plan = check_memory(
         setting,
         trials=1,
         jobs=1,
         test_samples=options["test_samples"],
         kept_vectors=0,
-        memory=min(shares) if shares else None,
+        memory=share,
         precision=options["precision"],
+        top=options["top"],
+        density=options["spectrum"] == "density",
         local=False,
+        limit_name="the memory of a worker's thread" if memory is None else "the memory allowed a thread",
     )
     futures = [
         client.submit(_one, setting, seed, index, options | {"plan": plan}, pure=False)

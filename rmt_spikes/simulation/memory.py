@@ -1,11 +1,14 @@
 """Memory that a simulation needs, how it is divided, and the refusal of one that cannot fit."""
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from rmt_spikes.errors import DomainError
 from rmt_spikes.setting import Setting
+from rmt_spikes.simulation.density import PROBES, STEPS
 from rmt_spikes.simulation.population_loss import ORDERS, TILE
 from rmt_spikes.simulation.products import Precision
 from rmt_spikes.simulation.sampling import BLOCK_ROWS
@@ -22,8 +25,29 @@ FEWEST_ROWS = 64
 CONTROL_WORDS = 110
 """Numbers held per test sample: 34 control polynomials, three times while they are fitted, and a few more."""
 
-VECTORS = 24
-"""Vectors of the lengths `width` and `n_ridge` held at a time: singular vectors, and the iteration's own."""
+QUADRATURE_WORDS = 115_000
+"""Numbers held while Hermite coefficients of one function are computed (measured: 0.88 MB)."""
+
+FEWEST_KRYLOV = 40
+"""Vectors of the shortest Krylov space of Lanczos iterations; they take four for each that is wanted."""
+
+ALIKE = 0.05
+"""Relative difference in what is needed that does not decide which size is named."""
+
+USELESS = 0.9
+"""When half of the best size still needs this part, it is the memory that is too small."""
+
+DEFAULT_TOP = 5
+"""Singular vectors examined by default, where there are as many."""
+
+
+class Sizes(NamedTuple):
+    """Sizes of a setting."""
+
+    n: int
+    d: int
+    width: int
+    n_ridge: int
 
 
 @dataclass(frozen=True)
@@ -50,20 +74,24 @@ IN_MEMORY = Plan(stored=True, block_rows=BLOCK_ROWS)
 
 
 def trial_bytes(
-    setting: Setting,
+    setting: Setting | Sizes,
     test_samples: int | None,
     plan: Plan = IN_MEMORY,
     precision: Precision = "double",
+    *,
+    top: int = DEFAULT_TOP,
+    density: bool = False,
 ) -> int:
     """Estimate the peak memory of the arrays of one trial.
 
     The first step holds the weights, the gradient and a block of samples with their preactivations; the
-    second stage the weights, the Gram matrix, a block and perhaps all features; the test the weights and
-    what its method needs.
+    second stage the weights, a block, perhaps all features, and the Gram matrix with the vectors of an
+    iteration, then the singular vectors; the test the weights, these vectors and what its method needs.
+    Neither counted are samples that are drawn because the test loss cannot be computed, nor what is kept.
 
     Parameters
     ----------
-    setting : Setting
+    setting : Setting or Sizes
         Gives the sizes.
     test_samples : int or None
         Number of fresh samples behind the test loss; None when it is computed.
@@ -71,26 +99,42 @@ def trial_bytes(
         How the memory is used.
     precision : {"double", "single"}
         Single precision needs second copies of the weights and of a block.
+    top : int
+        Number of singular vectors examined.
+    density : bool
+        Whether the density of the singular values is estimated.
 
     Returns
     -------
     int
         Bytes.
     """
-    layer = setting.width * setting.d
-    gram = min(setting.width, setting.n_ridge) ** 2
+    width, d, samples = setting.width, setting.d, setting.n_ridge
+    layer = width * d
+    size = min(width, samples)
+    columns = min(top, size) + 1
     extra = 0 if precision == "double" else layer // 2
-    block = plan.block_rows * (setting.d + setting.width) * (1.0 if precision == "double" else 1.5)
-    vectors = VECTORS * (setting.width + setting.n_ridge)
-    first = 2 * layer + 2 * extra + block
-    second = layer + extra + gram + block + vectors
+    rows = min(plan.block_rows, max(setting.n, samples))
+    block = rows * (d + width) * (1.0 if precision == "double" else 1.5)
+    # One number a sample and one a neuron: latent variables, labels, readout, spectrum, ridge solution.
+    results = 8 * (width + samples)
+    iteration = size * (size + min(size, max(4 * columns, FEWEST_KRYLOV)) + 2 * columns)
+    if density:
+        steps = min(PROBES * STEPS, size)
+        iteration = max(iteration, size * (size + steps + 6 * PROBES) + 4 * steps**2)
+    # The products of a block, the sums over blocks and their residuals.
+    vectors = columns * (samples + 5 * width + 3 * rows) + (columns * size if width > samples else 0)
+    second = layer + extra + block + max(iteration, vectors)
     if plan.stored:
-        second += setting.n_ridge * setting.width
+        second += samples * width
     if test_samples is None:
-        test = layer + 3 * (ORDERS[-1] + 1) * setting.width + TILE * (4 * TILE + 4 * setting.d)
+        tile = min(TILE, width)
+        tiles = 3 * (ORDERS[-1] + 1) * width + tile * (4 * tile + 4 * d)
+        test = layer + max(QUADRATURE_WORDS, tiles)
     else:
-        test = layer + CONTROL_WORDS * test_samples + BLOCK_ROWS * (setting.d + setting.width)
-    return int(WORD * (max(first, second, test + 2 * vectors)))
+        test = layer + CONTROL_WORDS * test_samples + min(BLOCK_ROWS, test_samples) * (d + width)
+    test += columns * (width + samples)
+    return int(WORD * (max(2 * layer + 2 * extra + block, second + results, test + results)))
 
 
 def decomposition_bytes(setting: Setting) -> int:
@@ -122,7 +166,10 @@ def check_memory(
     kept_vectors: int,
     memory: float | None = None,
     precision: Precision = "double",
+    top: int = DEFAULT_TOP,
+    density: bool = False,
     local: bool = True,
+    limit_name: str = "",
 ) -> Plan:
     """Choose how a simulation uses memory; refuse one whose arrays cannot fit.
 
@@ -142,8 +189,14 @@ def check_memory(
         Bytes that may be used; by default half of what is available.
     precision : {"double", "single"}
         Floating type of the products.
+    top : int
+        Number of singular vectors examined.
+    density : bool
+        Whether the density of the singular values is estimated.
     local : bool
         Whether the memory of this machine counts: False for workers elsewhere.
+    limit_name : str
+        What `memory` is, for messages; by default the memory allowed.
 
     Returns
     -------
@@ -153,52 +206,78 @@ def check_memory(
     Raises
     ------
     DomainError
-        Naming the largest dimension, `jobs` or `trials`, whichever has to be reduced.
+        Naming the size whose halving saves most, `jobs` or `trials`, whichever has to be reduced.
     """
     available = available_bytes() if local else None
+    limit_name = limit_name or "the memory allowed"
     if memory is None:
         if available is None:
             return IN_MEMORY
-        memory = FRACTION * available
+        memory, limit_name = FRACTION * available, f"{FRACTION:.0%} of the available memory"
     elif available is not None and memory > available:
-        raise DomainError("memory", f"must not exceed the {_text(available)} that are available", memory)
-    plans = [
-        Plan(stored=stored, block_rows=rows)
-        for stored, shortest in ((True, 512), (False, FEWEST_ROWS))
-        if stored or setting.width <= setting.n_ridge
-        for rows in _halvings(BLOCK_ROWS, shortest)
-    ]
-    needed = [trial_bytes(setting, test_samples, plan, precision) for plan in plans]
-    least = min(needed)
+        raise DomainError(
+            "memory", f"must not exceed the {format_bytes(available)} that are available", memory
+        )
+    limit = f"{limit_name} ({format_bytes(memory)})"
+    sizes = Sizes(setting.n, setting.d, setting.width, setting.n_ridge)
+
+    def options(sizes: Sizes) -> dict[Plan, int]:
+        return {
+            plan: trial_bytes(sizes, test_samples, plan, precision, top=top, density=density)
+            for plan in _plans(sizes)
+        }
+
+    needed = options(sizes)
+    least = min(needed.values())
     if least > memory:
-        sizes = {"width": setting.width, "d": setting.d, "n_ridge": setting.n_ridge}
-        field = max(sizes, key=lambda name: sizes[name])
-        gram = min(setting.width, setting.n_ridge)
+        field, half = _largest_saving(sizes, lambda smaller: min(options(smaller).values()))
+        if half > USELESS * least:
+            raise DomainError("memory", f"must be at least {format_bytes(least)} for a trial", memory)
         raise DomainError(
             field,
-            f"must let a trial, of at least {_text(least)}, fit in the {_text(memory)} of available memory",
-            sizes[field],
-            f"its weights are width x d = {setting.width} x {setting.d}, its Gram matrix {gram} x {gram}: "
-            "make them smaller, allow more memory, or spread the trial over several machines (docs/large.md)",
+            f"must let a trial, of at least {format_bytes(least)}, fit in {limit}",
+            getattr(sizes, field),
+            f"with half of it {format_bytes(half)} would do; otherwise allow more memory, or spread the "
+            "trial over several machines (docs/large.md)",
         )
     if jobs * least > memory:
         raise DomainError(
             "jobs",
-            f"must let the jobs, of at least {_text(least)} each, fit in the {_text(memory)} of memory",
+            f"must let the jobs, of at least {format_bytes(least)} each, fit in {limit}",
             jobs,
             f"take at most {int(memory // least)}",
         )
     kept = WORD * (2 * setting.width + 2 * setting.n_ridge + kept_vectors * (setting.width + setting.n_ridge))
     if jobs * least + trials * kept > memory:
+        fitting = int((memory - jobs * least) // kept)
         raise DomainError(
             "trials",
-            f"must let the results, of {_text(kept)} each, fit in the {_text(memory)} of available memory",
+            f"must let the results, of {format_bytes(kept)} each, fit in {limit} beside the jobs",
             trials,
-            f"take at most {int((memory - jobs * least) // kept)} and combine several seeds",
+            f"take at most {fitting} and combine several seeds" if fitting else "allow more memory",
         )
     share = (memory - trials * kept) / jobs
-    plan, size = next((plan, size) for plan, size in zip(plans, needed, strict=True) if size <= share)
+    plan, size = next((plan, size) for plan, size in needed.items() if size <= share)
     return replace(plan, decomposable=plan.stored and size + decomposition_bytes(setting) <= share)
+
+
+def _largest_saving(sizes: Sizes, need: Callable[[Sizes], int]) -> tuple[str, int]:
+    """Return the size whose halving saves most, and what is needed then; of equals the largest."""
+    halves = {name: need(sizes._replace(**{name: (size + 1) // 2})) for name, size in sizes._asdict().items()}
+    least = min(halves.values())
+    equal = [name for name, half in halves.items() if half <= (1.0 + ALIKE) * least]
+    field = max(equal, key=lambda name: getattr(sizes, name))
+    return field, halves[field]
+
+
+def _plans(sizes: Sizes) -> list[Plan]:
+    """List the plans that are possible, the fastest first."""
+    return [
+        Plan(stored=stored, block_rows=rows)
+        for stored, shortest in ((True, 512), (False, FEWEST_ROWS))
+        if stored or sizes.width <= sizes.n_ridge
+        for rows in _halvings(BLOCK_ROWS, shortest)
+    ]
 
 
 def _halvings(longest: int, shortest: int) -> list[int]:
@@ -208,7 +287,7 @@ def _halvings(longest: int, shortest: int) -> list[int]:
     return lengths
 
 
-def _text(size: float) -> str:
+def format_bytes(size: float) -> str:
     """Write a number of bytes in a readable unit."""
     value = float(size)
     for unit in ("bytes", "kB", "MB", "GB", "TB"):

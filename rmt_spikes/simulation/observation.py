@@ -62,7 +62,8 @@ class Observation:
             The sections `latent`, `bulk`, `spikes` and `losses` of a prediction's JSON, every number
             replaced by ``{"mean": ..., "se": ...}``; `se` is the standard error of the mean over trials,
             None with one trial. Quantiles are over the `width` singular values, zeros included, with
-            numpy's default interpolation; there are none unless all singular values are known. One spike is
+            numpy's default interpolation; there are none unless all singular values are known. An estimated
+            density is in `bulk` as well, at the points of the trial with the widest bulk. One spike is
             reported for each singular vector that was kept, whether or not it has left the bulk; the overall
             sign of its feature is chosen once for all trials.
         """
@@ -76,7 +77,10 @@ class Observation:
         right = np.stack([t.right_alignment for t in trials])
         return {
             "latent": {name: _leaves(self._values(name)) for name in ("beta_norm2", "beta_cosine")},
-            "bulk": {"quantiles": dict(zip(levels, _leaves(quantiles), strict=True)) if complete else {}},
+            "bulk": {
+                "quantiles": dict(zip(levels, _leaves(quantiles), strict=True)) if complete else {},
+                **_mean_density([t.density for t in trials if t.density is not None]),
+            },
             "spikes": [
                 {
                     "singular_value": _leaves(values[:, j]),
@@ -101,6 +105,15 @@ class Observation:
 
     def _values(self, name: str) -> Array:
         return np.array([getattr(trial, name) for trial in self.trials])
+
+
+def _mean_density(densities: list[Array]) -> dict[str, Any]:
+    """Average densities, each on its own points, on those of the widest bulk."""
+    if not densities:
+        return {}
+    points = max((density[:, 0] for density in densities), key=lambda points: points[-1])
+    values = np.stack([np.interp(points, each[:, 0], each[:, 1], right=0.0) for each in densities])
+    return {"density": {"points": points.tolist(), "values": _leaves(values)}}
 
 
 def _leaves(values: Array) -> Any:

@@ -12,7 +12,7 @@ from rmt_spikes.errors import DomainError
 from rmt_spikes.setting import Setting
 from rmt_spikes.simulation.decomposition import Spectrum
 from rmt_spikes.simulation.generalization import MOST_SAMPLES
-from rmt_spikes.simulation.memory import check_memory
+from rmt_spikes.simulation.memory import DEFAULT_TOP, check_memory
 from rmt_spikes.simulation.observation import Observation
 from rmt_spikes.simulation.products import Precision
 from rmt_spikes.simulation.trial import Trial, run_trial
@@ -28,7 +28,7 @@ def simulate(
     trials: int = 8,
     seed: int = 0,
     jobs: int = 1,
-    top: int = 5,
+    top: int | None = None,
     test_samples: int | None = None,
     keep_vectors: bool = False,
     spectrum: Spectrum = "full",
@@ -55,8 +55,9 @@ def simulate(
         Non-negative seed, below ``2**63``.
     jobs : int
         Number of worker processes; 1 works in this one.
-    top : int
-        Number of leading singular vectors examined, at most ``min(width, n_ridge)``.
+    top : int, optional
+        Number of leading singular vectors examined, at most ``min(width, n_ridge)``; 5 by default, or as many
+        as there are.
     test_samples : int, optional
         Number of fresh samples behind each test loss, 1000 to 1,000,000. By default it is computed as an
         expectation over the population, and `Trial.test_error` bounds its error. Where that is not possible
@@ -108,16 +109,22 @@ def simulate(
     """
     trials = _integer("trials", trials, 1, MOST_TRIALS)
     seed = _integer("seed", seed, 0, LARGEST_SEED)
-    jobs = min(_integer("jobs", jobs, 1, math.inf), trials)
-    top = _integer("top", top, 1, min(setting.width, setting.n_ridge))
+    jobs = _integer("jobs", jobs, 1, math.inf)
+    if not isinstance(spread, bool):
+        raise DomainError("spread", "must be True or False", spread)
+    if jobs != 1 and (spread or scheduler is not None):
+        raise DomainError("jobs", "must be 1 with a scheduler, whose workers are the processes", jobs)
+    jobs = min(jobs, trials)
+    rank = min(setting.width, setting.n_ridge)
+    top = min(DEFAULT_TOP, rank) if top is None else _integer("top", top, 1, rank)
     if test_samples is not None:
         test_samples = _integer("test_samples", test_samples, FEWEST_TEST_SAMPLES, MOST_SAMPLES)
     if not isinstance(keep_vectors, bool):
         raise DomainError("keep_vectors", "must be True or False", keep_vectors)
-    if spectrum not in get_args(Spectrum):
-        raise DomainError("spectrum", f"must be one of {', '.join(get_args(Spectrum))}", spectrum)
-    if precision not in get_args(Precision):
-        raise DomainError("precision", f"must be one of {', '.join(get_args(Precision))}", precision)
+    _choice("spectrum", spectrum, get_args(Spectrum))
+    _choice("precision", precision, get_args(Precision))
+    if on_trial is not None and not callable(on_trial):
+        raise DomainError("on_trial", "must be callable", on_trial)
     limit = None if memory is None else _bytes(memory)
     options: dict[str, Any] = {
         "top": top,
@@ -126,8 +133,8 @@ def simulate(
         "spectrum": spectrum,
         "precision": precision,
     }
-    if scheduler is not None or spread is not False:
-        running = _run_on_cluster(setting, seed, trials, jobs, options, limit, scheduler, spread)
+    if scheduler is not None or spread:
+        running = _run_on_cluster(setting, seed, trials, options, limit, scheduler, spread)
     else:
         plan = check_memory(
             setting,
@@ -137,6 +144,8 @@ def simulate(
             kept_vectors=top if keep_vectors else 0,
             memory=limit,
             precision=precision,
+            top=top,
+            density=spectrum == "density",
         )
         running = _run(setting, seed, trials, jobs, options | {"plan": plan})
     done: list[Trial] = []
@@ -177,7 +186,6 @@ def _run_on_cluster(
     setting: Setting,
     seed: int,
     trials: int,
-    jobs: int,
     options: dict[str, Any],
     memory: float | None,
     scheduler: Any,
@@ -186,10 +194,6 @@ def _run_on_cluster(
     """Yield the trials as a cluster finishes them."""
     from rmt_spikes.simulation.cluster import open_client, run_spread_trials, run_trials
 
-    if not isinstance(spread, bool):
-        raise DomainError("spread", "must be True or False", spread)
-    if jobs != 1:
-        raise DomainError("jobs", "must be 1 with a scheduler, whose workers are the processes", jobs)
     if spread:
         _check_spread(setting, options, memory, scheduler)
     with open_client(scheduler) as client:
@@ -234,8 +238,19 @@ def _integer(field: str, value: object, low: int, high: float) -> int:
     return int(value)
 
 
+def _choice(field: str, value: object, choices: tuple[str, ...]) -> None:
+    """Refuse what is not one of some words."""
+    if not isinstance(value, str) or value not in choices:
+        raise DomainError(field, f"must be one of {', '.join(choices)}", value)
+
+
 def _bytes(memory: object) -> float:
     """Return the memory limit, refusing what is not a positive number."""
-    if isinstance(memory, bool) or not isinstance(memory, int | float | np.number) or not memory > 0:
+    real = isinstance(memory, int | float | np.integer | np.floating) and not isinstance(memory, bool)
+    try:
+        limit = float(memory) if real else math.nan  # type: ignore[arg-type]
+    except OverflowError:
+        limit = math.nan
+    if not limit > 0.0:
         raise DomainError("memory", "must be a positive number of bytes", memory)
-    return float(memory)
+    return limit

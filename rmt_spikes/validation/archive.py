@@ -17,6 +17,9 @@ from rmt_spikes.errors import CaseError
 from rmt_spikes.setting import Setting
 from rmt_spikes.simulation import RealisedLatent, Trial
 
+OUTSIDE = ("cli.py", "interruption.py")
+"""Modules at the root of the package that no number depends on."""
+
 SIMULATION_VERSION = 1
 """To be raised when the same setting, seed and number give another trial than before."""
 
@@ -49,7 +52,7 @@ def fingerprint(setting: Setting, **options: Any) -> str:
 def prediction_schema() -> str:
     """Digest of the source of everything that decides a conditional prediction."""
     package = Path(__file__).resolve().parents[1]
-    files = [path for path in package.glob("*.py") if path.name != "cli.py"]
+    files = [path for path in package.glob("*.py") if path.name not in OUTSIDE]
     files += package.glob("theory/*.py")
     files += [package / "validation" / name for name in ("conditional.py", "quantities.py")]
     parts = [(path.name, path.read_text(encoding="utf-8")) for path in sorted(files)]
