@@ -1,15 +1,17 @@
 """From rows to the verdict on a case: findings, wrong theories, target precision, rates."""
 
 import math
+from pathlib import Path
 from dataclasses import replace
 from typing import Any
 
 import pytest
-from small_case import SETTING, case
+from small_case import CASE, SETTING, case
 from synthetic import draw
 
+from rmt_spikes.errors import CaseError
 from rmt_spikes.theory import Losses, Prediction, predict
-from rmt_spikes.validation import Case
+from rmt_spikes.validation import Case, validate
 from rmt_spikes.validation.assessment import Expectation, assess, trials_wanted
 from rmt_spikes.validation.compare import Evidence
 from rmt_spikes.validation.results import CaseResult
@@ -67,6 +69,15 @@ def test_a_case_needs_its_wrong_theories_rejected(predictions: list[Prediction])
     assert not idle.controls[0].rejected
     narrow = case(**{**OPTIONS, "negative_controls": [{**CONTROL, "quantities": ["losses.train"]}]})
     assert not judged(narrow, predictions, control=1.05).controls[0].rejected
+
+
+def test_a_row_in_which_the_theory_itself_disagrees_rejects_nothing(predictions: list[Prediction]) -> None:
+    """Or a known error of the theory would reject any wrong theory: the theory itself, even."""
+    asked = case(**{**OPTIONS, "negative_controls": [CONTROL]}, findings=[FINDING])
+    found = judged(asked, predictions, factor=1.05, control=1.05)
+    assert [row.verdict for row in found.controls[0].comparison.rows].count("disagrees") == 1
+    assert not found.controls[0].rejected
+    assert found.verdict == "inconclusive"
 
 
 def test_a_finding_is_shown_and_does_not_fail(predictions: list[Prediction]) -> None:
@@ -153,10 +164,40 @@ def test_rates_are_judged_where_they_are_asked_for() -> None:
     assert falling.scaling is not None
     assert len(falling.scaling.rates) == 3
     assert len(falling.scaling.limits) == 1
-    assert falling.scaling.rate == pytest.approx(0.01 / 4)
+    # Half of the family rate over the four tests; the rows have the other half.
+    assert falling.scaling.rate == pytest.approx(0.005 / 4)
     assert {fit.verdict for fit in falling.scaling.rates} <= {"agrees", "inconclusive"}
     # Negative control: a scatter that does not fall.
     constant = scaled([0.01, 0.01, 0.01])
     assert constant.scaling is not None
     assert constant.scaling.verdict == "disagrees"
     assert constant.verdict == "disagrees"
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"findings": [{**FINDING, "quantities": ["nothing"]}]}, "findings.0.quantities"),
+        (
+            {"negative_controls": [{**CASE["negative_controls"][0], "quantities": ["loses.*"]}]},
+            "negative_controls.0.quantities",
+        ),
+        (
+            {
+                "sweep": {},
+                "negative_controls": [],
+                "setting": {**SETTING, "step_exponent": 0.1},
+                "scaling": {"n": [40, 80, 120], "limits": ["bulklaw.*"]},
+            },
+            "scaling.limits",
+        ),
+    ],
+)
+def test_a_pattern_without_a_match_is_refused_before_anything_is_simulated(
+    tmp_path: Path, changes: dict[str, Any], field: str
+) -> None:
+    asked = case(**{"figures": [], "quick": None, **changes})
+    with pytest.raises(CaseError, match="must match a quantity") as refusal:
+        validate(asked, out=tmp_path)
+    assert refusal.value.field == field
+    assert list(tmp_path.glob("report*")) == []

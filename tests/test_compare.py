@@ -17,7 +17,7 @@ from rmt_spikes.theory import Losses, Prediction, predict
 from rmt_spikes.validation import Tolerance, compare
 from rmt_spikes.validation.compare import Evidence, judge, measure
 from rmt_spikes.validation.comparison import Row, matches
-from rmt_spikes.validation.quantities import is_clear
+from rmt_spikes.validation.quantities import is_clear, quantities
 from rmt_spikes.validation.statistics import excess_p_value, holm, overall, t_interval
 from rmt_spikes.validation.tolerance import DEFAULT_CLAIMS, TOLERANCES
 
@@ -159,6 +159,18 @@ def test_signs_of_a_vector_are_told(prediction: Prediction) -> None:
     observation = draw(prediction, 12, 0.02, seed=3)
     assert compare(wrong, observation, claims=["alignment"]).verdict == "agrees"
     assert compare(wrong, observation, claims=["feature"]).verdict == "disagrees"
+
+
+def test_the_polynomial_of_a_spike_is_compared_up_to_its_degree() -> None:
+    """The second spike of sin, which has no part of degree two, is that of degree three."""
+    setting = Setting(
+        n=1000, d=500, width=666, activation="sin", target={"hermite": [0, 1, 0, 0.2]}, noise_std=0.3,
+        ridge=0.05, step_exponent=0.5,
+    )  # fmt: skip
+    odd = predict(setting)
+    rows = [quantity.path for quantity in quantities(odd, "alignment", 5)]
+    assert "spikes[1].alignment[3]" in rows
+    assert "spikes[0].alignment[3]" not in rows
 
 
 def test_a_missing_spike_is_counted(prediction: Prediction) -> None:

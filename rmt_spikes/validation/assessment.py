@@ -65,7 +65,7 @@ def trials_wanted(case: Case, expectation: Expectation, evidence: Evidence) -> i
     Notes
     -----
     Depends on the scatter only, not on the difference, so that the verdicts keep their rates: for normal
-    data mean and standard deviation are independent.
+    data these are independent but for the last look (docs/validation.md).
     """
     count = len(evidence.trials)
     if case.precision is None:
@@ -107,7 +107,7 @@ def assess(
     CaseResult
     """
     measured = [open_rows(case, *pair) for pair in zip(expectations, evidence, strict=True)]
-    judged = iter(judge([row for rows in measured for row in rows], case.family_rate))
+    judged = iter(judge([row for rows in measured for row in rows], _rate(case)))
     results = []
     for point, expectation, shown, rows in zip(points, expectations, evidence, measured, strict=True):
         results.append(
@@ -124,7 +124,8 @@ def assess(
         case=case,
         points=tuple(results),
         controls=tuple(
-            _try(case, control, *pair) for control, pair in zip(case.negative_controls, controls, strict=True)
+            _try(case, results, control, *pair)
+            for control, pair in zip(case.negative_controls, controls, strict=True)
         ),
         findings=_findings(case, results),
         scaling=_scale(case, results),
@@ -140,7 +141,20 @@ def _differences(case: Case, expectation: Expectation, evidence: Evidence) -> di
     return {path: pair.observed - pair.predicted for path, pair in values.items()}
 
 
-def _try(case: Case, control: NegativeControl, expectation: Expectation, evidence: Evidence) -> ControlResult:
+def _rate(case: Case) -> float:
+    """Rate of the rows, and that of the fits of a case over sizes: together they are the family rate."""
+    return case.family_rate if case.scaling is None else case.family_rate / 2.0
+
+
+def _try(
+    case: Case,
+    results: Sequence[PointResult],
+    control: NegativeControl,
+    expectation: Expectation,
+    evidence: Evidence,
+) -> ControlResult:
+    point = case.point_at(control.at, points=[result.point for result in results])
+    (right,) = (result for result in results if result.point is point)
     rows = [
         row
         for row in open_rows(case, expectation, evidence)
@@ -148,8 +162,9 @@ def _try(case: Case, control: NegativeControl, expectation: Expectation, evidenc
     ]
     return ControlResult(
         control=control,
-        point=case.point_at(control.at),
+        point=point,
         comparison=_comparison(case, judge(rows, case.family_rate), evidence),
+        disputed=frozenset(row.quantity for row in right.comparison.rows if row.verdict == "disagrees"),
         error=expectation.error,
     )
 
@@ -214,7 +229,7 @@ def _scale(case: Case, results: Sequence[PointResult]) -> ScalingResult | None:
             ("limit", scaling.limits),
         )
     }
-    rate = case.family_rate / max(1, sum(map(len, asked.values())))
+    rate = _rate(case) / max(1, sum(map(len, asked.values())))
     tolerances = case.tolerance_map()
     return ScalingResult(
         rates=tuple(

@@ -15,12 +15,14 @@ from rmt_spikes.validation.assessment import Expectation, assess, open_rows, tri
 from rmt_spikes.validation.case import Case, Point
 from rmt_spikes.validation.case_tables import LossFigure, NegativeControl
 from rmt_spikes.validation.compare import Evidence, judge
+from rmt_spikes.validation.comparison import matches
 from rmt_spikes.validation.conditional import Condition, condition_on, predict_given
 from rmt_spikes.validation.controls import WRONG_THEORIES, predict_wrongly
 from rmt_spikes.validation.executor import work_through
 from rmt_spikes.validation.progress import OnProgress, Progress
+from rmt_spikes.validation.quantities import quantities
 from rmt_spikes.validation.results import CaseResult
-from rmt_spikes.validation.schedule import Batch, provide
+from rmt_spikes.validation.schedule import TOP, Batch, provide
 from rmt_spikes.validation.statistics import Verdict, overall
 from rmt_spikes.validation.store import Store
 
@@ -62,6 +64,7 @@ def run(
     """
     points = case.points()
     expectations, wrong = _expect_all(case, points, on_progress)
+    _check_patterns(case, expectations)
     conditions = _Conditions(case, store, jobs, scheduler, on_progress)
     while True:
         batches = _batches(case, points)
@@ -139,6 +142,29 @@ def _expect_all(
             on_progress(Progress("predicting", done, len(work), case=case.name))
         made.append(_expect(case, point, trained, untrained))
     return made[: len(points)], made[len(points) :]
+
+
+def _check_patterns(case: Case, expectations: Sequence[Expectation]) -> None:
+    """Refuse a pattern that matches no quantity: what it asks for would silently not be done."""
+    known = {
+        quantity.path
+        for each in expectations
+        if each.prediction is not None
+        for claim in case.claims
+        for quantity in quantities(each.prediction, claim, TOP, each.untrained)
+    }
+    if not known:
+        return
+    asked = {f"findings.{i}.quantities": finding.quantities for i, finding in enumerate(case.findings)}
+    for i, control in enumerate(case.negative_controls):
+        asked[f"negative_controls.{i}.quantities"] = control.quantities
+    if case.scaling is not None:
+        for name in ("error_rates", "scatter_rates", "limits"):
+            asked[f"scaling.{name}"] = getattr(case.scaling, name)
+    for field, patterns in asked.items():
+        for pattern in patterns:
+            if not any(matches(path, pattern) for path in known):
+                raise CaseError(None, field, f"must match a quantity of the claims, got {pattern!r}")
 
 
 def _expect(case: Case, point: Point, trained: Predictor, untrained: Predictor) -> Expectation:

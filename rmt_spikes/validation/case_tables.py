@@ -72,9 +72,12 @@ class Range(Table):
         return self
 
     def values(self) -> list[Any]:
-        """Values of the key; whole numbers stay whole where both bounds are and the spacing is linear."""
+        """Values of the key; whole numbers where all are and the spacing is linear."""
         spaced = np.linspace if self.spacing == "linear" else np.geomspace
-        return [float(f"{value:.12g}") for value in spaced(self.start, self.stop, self.points)]
+        values = [float(f"{value:.12g}") for value in spaced(self.start, self.stop, self.points)]
+        if self.spacing == "linear" and all(value.is_integer() for value in values):
+            return [int(value) for value in values]
+        return values
 
 
 class Precision(Table):

@@ -25,7 +25,7 @@ CLAIM_MEANINGS = {
     "alignment": "which polynomials of q the left vectors of the spikes carry",
     "right_alignment": "which polynomials of the readout weights the right vectors carry",
     "feature": "the same as signed coefficients",
-    "bulk": "quantiles of all singular values",
+    "bulk": "quantiles of all singular values but the predicted spikes",
     "bulk_law": "distances between the empirical and the predicted law of the singular values",
 }
 OVERVIEW = {

@@ -234,13 +234,15 @@ def _edge(prediction: Prediction, recorded: int) -> list[Quantity]:
 
 
 def _vectors(spikes: Sequence[Spike], kind: str) -> list[Quantity]:
-    """Coefficients of the singular vectors of spikes: degrees 0 to 2, and to ``k`` for spike ``k``."""
+    """Coefficients of singular vectors: degrees 0 to 2, to ``k`` for spike ``k``, and to the largest one."""
     rows = []
     for k, spike in enumerate(spikes):
         predicted = getattr(spike, kind)
         entries = [(f"spikes[{k}].{kind}[{degree}]", float(each)) for degree, each in enumerate(predicted)]
         vector = tuple(entries) if kind == "feature" else ()
-        for degree, (path, value) in enumerate(entries[: min(max(ALIGNED_DEGREES, k + 2), POLYNOMIALS)]):
+        largest = int(np.argmax(spike.alignment))
+        count = min(max(ALIGNED_DEGREES, k + 2, largest + 1), POLYNOMIALS)
+        for degree, (path, value) in enumerate(entries[:count]):
             if kind == "feature":
                 observe = partial(_coefficient, k, degree, predicted)
             else:

@@ -74,6 +74,8 @@ class ControlResult:
         The wrong theory, and where it was tried.
     comparison
         Its rows, on the same trials as the theory itself.
+    disputed
+        Quantities in which the theory itself disagrees there: they reject nothing.
     error
         Why the wrong theory gives no prediction; it then proves nothing, and is not rejected.
     """
@@ -81,12 +83,15 @@ class ControlResult:
     control: NegativeControl
     point: Point
     comparison: Comparison
+    disputed: frozenset[str] = frozenset()
     error: str | None = None
 
     @property
     def rejected(self) -> bool:
-        """Whether the comparison could tell that the theory is wrong."""
-        return any(row.verdict == "disagrees" for row in self.comparison.rows)
+        """Whether the comparison could tell that it is wrong, where the theory itself does not disagree."""
+        return any(
+            row.verdict == "disagrees" and row.quantity not in self.disputed for row in self.comparison.rows
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-from scipy.special import ndtr, ndtri
+from scipy.special import stdtr, stdtrit
 
 from rmt_spikes.validation.comparison import Row
 from rmt_spikes.validation.statistics import CONFIDENCE, Verdict, fit_line, overall
@@ -193,7 +193,8 @@ def fit_rate(
         return RateFit(**common, verdict="inconclusive", reason=reason)
     line = fit_line(np.log(n), np.log(values), errors / values)
     se = line.slope_se * math.sqrt(max(1.0, line.misfit / (len(n) - 2)))
-    interval, verdict = _judge(line.slope + exponent, se, slopes.allowance, slopes.margin, rate)
+    freedom = min(row.trials for row in rows) - 1
+    interval, verdict = _judge(line.slope + exponent, se, slopes.allowance, slopes.margin, rate, freedom)
     return RateFit(
         **common,
         slope=line.slope,
@@ -223,7 +224,8 @@ def fit_limit(n: Sequence[int], rows: Sequence[Row], tolerance: Tolerance, rate:
     ses = np.array([_se(row) / row.scale for row in rows])
     line = fit_line(np.asarray(n, dtype=float) ** -tolerance.exponent, differences, ses)
     allowance = tolerance.allowance(min(n)) ** 2
-    interval, verdict = _judge(line.intercept, line.intercept_se, allowance, tolerance.margin, rate)
+    margin, freedom = max(tolerance.margin, allowance), min(row.trials for row in rows) - 1
+    interval, verdict = _judge(line.intercept, line.intercept_se, allowance, margin, rate, freedom)
     return LimitFit(
         quantity=rows[0].quantity,
         claim=rows[0].claim,
@@ -237,7 +239,7 @@ def fit_limit(n: Sequence[int], rows: Sequence[Row], tolerance: Tolerance, rate:
         se=line.intercept_se,
         interval=interval,
         allowance=allowance,
-        margin=tolerance.margin,
+        margin=margin,
         verdict=verdict,
     )
 
@@ -248,12 +250,18 @@ def _se(row: Row) -> float:
 
 
 def _judge(
-    difference: float, se: float, allowance: float, margin: float, rate: float
+    difference: float, se: float, allowance: float, margin: float, rate: float, freedom: int
 ) -> tuple[tuple[float, float], Verdict]:
-    """Normal interval of a fitted difference, and its verdict."""
-    half = float(ndtri(0.5 * (1.0 + CONFIDENCE))) * se
+    """Interval of a fitted difference, and its verdict.
+
+    With Student's t at the degrees of freedom of the size with the fewest trials: on the safe side.
+    """
+    half = float(stdtrit(freedom, 0.5 * (1.0 + CONFIDENCE))) * se
     interval = (difference - half, difference + half)
-    p = float(ndtr((allowance - abs(difference)) / se) + ndtr(-(allowance + abs(difference)) / se))
+    p = float(
+        stdtr(freedom, (allowance - abs(difference)) / se)
+        + stdtr(freedom, -(allowance + abs(difference)) / se)
+    )
     if p <= rate:
         return interval, "disagrees"
     return interval, "agrees" if -margin <= interval[0] and interval[1] <= margin else "inconclusive"
