@@ -1,8 +1,8 @@
 """From rows to the verdict on a case: findings, wrong theories, target precision, rates."""
 
 import math
-from pathlib import Path
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -199,5 +199,5 @@ def test_a_pattern_without_a_match_is_refused_before_anything_is_simulated(
     asked = case(**{"figures": [], "quick": None, **changes})
     with pytest.raises(CaseError, match="must match a quantity") as refusal:
         validate(asked, out=tmp_path)
-    assert refusal.value.field == field
+    assert refusal.value.key == field
     assert list(tmp_path.glob("report*")) == []
