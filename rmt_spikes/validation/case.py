@@ -131,6 +131,20 @@ class Case(BaseModel):
             raise CaseError(None, "scaling", "must not come with [sweep]: a case has one or the other")
         if self.given_trials is not None and self.given == "none":
             raise CaseError(None, "given_trials", "needs given = 'first_stage' or 'both_batches'")
+        if len(set(self.claims)) < len(self.claims):
+            raise CaseError(None, "claims", f"must differ from each other, got {', '.join(self.claims)}")
+        if self.precision is not None and self.precision.most_trials < self.trials:
+            raise CaseError(
+                None,
+                "precision.most_trials",
+                f"must be at least the trials, {self.trials}, got {self.precision.most_trials}",
+            )
+        if self.scaling is not None and self.scaling.scatter_rates and self.given != "none":
+            raise CaseError(
+                None,
+                "scaling.scatter_rates",
+                "must be empty with given: that takes away scatter between networks",
+            )
         if self.method == "limit" and self.given != "none":
             raise CaseError(None, "given", "must be none for method = 'limit'")
         self.tolerance_map()

@@ -113,7 +113,11 @@ class Store:
         tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
         if not tables and identity == 0 and version == 0:
             return False
-        if identity != APPLICATION_ID or "trials" not in tables:
+        if (
+            identity != APPLICATION_ID
+            or "trials" not in tables
+            or (version == SCHEMA_VERSION and "conditional" not in tables)
+        ):
             raise self._refuse("belongs to another program")
         if version != SCHEMA_VERSION:
             raise self._refuse(f"has schema {version}, this version of rmt-spikes reads {SCHEMA_VERSION}")
