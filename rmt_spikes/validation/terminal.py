@@ -166,7 +166,9 @@ def _print_sections(document: dict[str, Any], console: Console) -> None:
     else:
         console.print("no spike outside the bulk\n")
     quantiles = document["bulk"]["quantiles"]
-    console.print(table(["bulk quantile", "singular value"], [(p, cell(v)) for p, v in quantiles.items()]))
+    if quantiles:
+        rows = [(level, cell(value)) for level, value in quantiles.items()]
+        console.print(table(["bulk quantile", "singular value"], rows))
     for low, high in document["bulk"].get("edges", []):
         console.print(f"bulk from {low:.6g} to {high:.6g}", markup=False)
     if document["bulk"].get("atom_at_zero"):
