@@ -18,7 +18,7 @@ from rmt_spikes.setting import Setting
 from rmt_spikes.simulation import Trial
 from rmt_spikes.simulation.trial import run_trial
 from rmt_spikes.validation import archive
-from rmt_spikes.validation.archive import decode, encode, fingerprint
+from rmt_spikes.validation.archive import decode, encode, fingerprint, prediction_fingerprint
 from rmt_spikes.validation.document import finite, to_json, write
 from rmt_spikes.validation.store import Store
 
@@ -253,6 +253,24 @@ def test_the_fingerprint_sees_another_simulation(monkeypatch: pytest.MonkeyPatch
     before = fingerprint(base)
     monkeypatch.setattr(archive, "SIMULATION_VERSION", archive.SIMULATION_VERSION + 1)
     assert fingerprint(base) != before
+
+
+def test_a_stored_prediction_is_known_by_what_decides_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    base = Setting(**SETTING, step_exponent=0.3)
+    chosen: dict[str, Any] = {"method": "uniform", "features": "corrected", "given": "first_stage"}
+    changes = [{"method": "closed_form"}, {"features": "published"}, {"given": "both_batches"}]
+    keys = [prediction_fingerprint(base, **chosen | change) for change in ({}, *changes)]
+    keys += [prediction_fingerprint(base.replace(ridge=0.06), **chosen), fingerprint(base, **chosen)]
+    monkeypatch.setattr(archive, "THEORY_VERSION", archive.THEORY_VERSION + 1)
+    keys.append(prediction_fingerprint(base, **chosen))
+    assert len({*keys}) == len(keys)
+
+
+def test_what_is_stored_outlives_a_move_of_the_code() -> None:
+    """These change with a version, the fields of a trial or a parameter of a setting, and nothing else."""
+    base = Setting(**SETTING, step_exponent=0.3)
+    assert fingerprint(base, top=5) == "0febcf1139729882446b467c6d36a650"
+    assert prediction_fingerprint(base, method="uniform") == "5c129e3e8eef6102cc514f23989c5876"
 
 
 def test_a_folder_is_no_store(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from rmt_spikes.theory.results import Certificate, Losses, Prediction, Regime, S
 from rmt_spikes.theory.sweep import LossSweep, sweep_losses
 
 __all__ = [
+    "THEORY_VERSION",
     "Bulk",
     "Certificate",
     "Latent",
@@ -31,3 +32,9 @@ __all__ = [
     "sweep_losses",
     "symbolic",
 ]
+
+THEORY_VERSION = 1
+"""To be raised when a predicted number changes beyond rounding, or when others of them are stored.
+
+Stored predictions are known by it, and never by the text of the code: moving or rewriting code keeps them.
+"""

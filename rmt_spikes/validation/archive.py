@@ -7,21 +7,14 @@ import io
 import json
 import zipfile
 from dataclasses import fields
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from rmt_spikes.errors import CaseError
 from rmt_spikes.setting import Setting
-from rmt_spikes.simulation import RealisedLatent, Trial
-
-OUTSIDE = ("cli.py", "interruption.py")
-"""Modules at the root of the package that no number depends on."""
-
-SIMULATION_VERSION = 1
-"""To be raised when the same setting, seed and number give another trial than before."""
+from rmt_spikes.simulation import SIMULATION_VERSION, RealisedLatent, Trial
+from rmt_spikes.theory import THEORY_VERSION
 
 
 def code_schema() -> str:
@@ -48,15 +41,22 @@ def fingerprint(setting: Setting, **options: Any) -> str:
     return _digest({"schema": code_schema(), "setting": setting.to_dict(), **options})
 
 
-@cache
-def prediction_schema() -> str:
-    """Digest of the source of everything that decides a conditional prediction."""
-    package = Path(__file__).resolve().parents[1]
-    files = [path for path in package.glob("*.py") if path.name not in OUTSIDE]
-    files += package.glob("theory/*.py")
-    files += [package / "validation" / name for name in ("conditional.py", "quantities.py")]
-    parts = [(path.name, path.read_text(encoding="utf-8")) for path in sorted(files)]
-    return _digest(parts)
+def prediction_fingerprint(setting: Setting, **options: Any) -> str:
+    """Digest of everything that decides what is predicted given a trial, the trial apart.
+
+    Parameters
+    ----------
+    setting
+        What is predicted.
+    options
+        What else is chosen: method, features, what is given, claims.
+
+    Returns
+    -------
+    str
+        32 hexadecimal digits.
+    """
+    return fingerprint(setting, theory=THEORY_VERSION, **options)
 
 
 def encode(trial: Trial) -> bytes:

@@ -10,7 +10,7 @@ from rmt_spikes.errors import CaseError, ConvergenceError, DomainError
 from rmt_spikes.setting import Setting
 from rmt_spikes.simulation import Trial
 from rmt_spikes.theory import Prediction, predict
-from rmt_spikes.validation.archive import fingerprint, prediction_schema
+from rmt_spikes.validation.archive import prediction_fingerprint
 from rmt_spikes.validation.assessment import Expectation, assess, open_rows, trials_wanted
 from rmt_spikes.validation.case import Case, Point
 from rmt_spikes.validation.case_tables import LossFigure, NegativeControl
@@ -256,9 +256,8 @@ class _Conditions:
 
     def _fingerprint(self, point: Point, features: str) -> str:
         case = self._case
-        return fingerprint(
+        return prediction_fingerprint(
             point.setting,
-            prediction=prediction_schema(),
             given=case.given,
             method=case.method,
             features=features,

@@ -7,6 +7,9 @@ independent values.
     python tests/golden/record.py --exact      demand the same bits, as on one machine before and after a move
     python tests/golden/record.py --measure    largest difference of each quantity, in units of its scale
     python tests/golden/record.py --write      write them anew; CHANGELOG.md must then say what changed
+
+The files name the versions of the theory and of the simulation. Numbers that change beyond the tolerances are
+written only after one of their versions was raised.
 """
 
 import argparse
@@ -27,8 +30,13 @@ import numpy as np
 from programme import PROGRAMMES, Entry
 
 import rmt_spikes as rs
+from rmt_spikes.simulation import SIMULATION_VERSION
 
 HERE = Path(__file__).parent
+VERSIONS = {
+    "predictions": {"theory": rs.theory.THEORY_VERSION},
+    "trials": {"theory": rs.theory.THEORY_VERSION, "simulation": SIMULATION_VERSION},
+}
 SPIKE = ("singular_value", "distance", "alignment", "feature", "right_alignment")
 LOSSES = ("objective", "train", "test")
 ROW = ("quantity", "predicted", "observed", "se", "allowance", "verdict")
@@ -184,14 +192,23 @@ def compute(entry: Entry) -> Any:
     return json.loads(json.dumps(plain(COMPUTE[entry.kind](entry.setting, **entry.options))))
 
 
-def stored(name: str) -> dict[str, Any]:
-    """A file of golden numbers."""
-    return dict(json.loads((HERE / f"{name}.json").read_text(encoding="utf-8")))
+def stored(name: str) -> tuple[dict[str, int], dict[str, Any]]:
+    """Versions and entries of a file of golden numbers."""
+    entries = json.loads((HERE / f"{name}.json").read_text(encoding="utf-8"))
+    return entries.pop("versions"), entries
+
+
+def refusals(name: str, versions: dict[str, int], old: dict[str, Any], new: dict[str, Any]) -> list[str]:
+    """Numbers that changed without a version that was raised."""
+    if versions != VERSIONS[name]:
+        return []
+    return [line for key in new if key in old for line in failures(f"{name} {key}", old[key], new[key])]
 
 
 def write(name: str, entries: dict[str, Any]) -> None:
     """Write a file of golden numbers, one entry a line."""
-    lines = [f"{json.dumps(key)}:{json.dumps(entries[key], separators=(',', ':'))}" for key in entries]
+    document = {"versions": VERSIONS[name], **entries}
+    lines = [f"{json.dumps(key)}:{json.dumps(document[key], separators=(',', ':'))}" for key in document]
     (HERE / f"{name}.json").write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
 
 
@@ -241,9 +258,11 @@ def main() -> int:
     worst: list[tuple[float, str]] = []
     for name, programme in PROGRAMMES.items():
         entries = {key: compute(entry) for key, entry in programme.items()}
-        if options.write:
+        versions, old = stored(name)
+        if options.write and not (bad := bad + refusals(name, versions, old, entries)):
             write(name, entries)
-        old = stored(name)
+            versions, old = stored(name)
+        bad += [f"{name}: written with {versions}, now {VERSIONS[name]}"] * (versions != VERSIONS[name])
         bad += [f"{name} {key}: not in both" for key in old.keys() ^ entries.keys()]
         for key in [key for key in entries if key in old]:
             bad += failures(f"{name} {key}", old[key], entries[key], options.exact)
