@@ -5,9 +5,9 @@ import os
 import statistics
 import time
 
+from rmt_spikes.execution.tasks import work_through
 from rmt_spikes.validation import Case
-from rmt_spikes.validation.executor import work_through
-from rmt_spikes.validation.schedule import Batch, _run
+from rmt_spikes.validation.campaign.schedule import Batch, _run
 
 AIM = 1.6
 

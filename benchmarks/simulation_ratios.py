@@ -16,7 +16,7 @@ from scipy.linalg import blas
 from threadpoolctl import threadpool_info
 
 import rmt_spikes as rs
-from rmt_spikes.simulation.sampling import draw_readout, draw_weights, open_streams
+from rmt_spikes.simulation.network.sampling import draw_readout, draw_weights, open_streams
 
 TEST_SAMPLES = 20_000
 PAUSE = 0.2

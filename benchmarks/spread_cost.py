@@ -19,10 +19,10 @@ from distributed import Client, LocalCluster
 from scipy.optimize import nnls
 
 import rmt_spikes as rs
-from rmt_spikes.simulation import spread
-from rmt_spikes.simulation.cluster import workers_of
-from rmt_spikes.simulation.decomposition import ACCURACY, rounding_error
-from rmt_spikes.simulation.tiling import Tiling, worker_bytes
+from rmt_spikes.simulation.distributed import spread
+from rmt_spikes.simulation.distributed.cluster import workers_of
+from rmt_spikes.simulation.distributed.tiling import Tiling, worker_bytes
+from rmt_spikes.simulation.linalg.decomposition import ACCURACY, rounding_error
 
 PRODUCTS = 150
 """Products with the Gram matrix that Lanczos iterations and conjugate gradients take, about."""

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
         sweep_losses,
     )
     from rmt_spikes.validation import CaseCalibration, Comparison, Report, calibrate, validate
-    from rmt_spikes.validation.compare import compare
+    from rmt_spikes.validation.verdicts.compare import compare
 
 __version__ = "0.1.0"
 

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from rmt_spikes.console.interruption import Terminated, stoppable
 from rmt_spikes.errors import ConvergenceError, DomainError, RmtSpikesError, Word
-from rmt_spikes.interruption import Terminated, stoppable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -73,11 +73,11 @@ def predict(
         if as_json:
             _print_json(document)
         elif digits is not None:
-            from rmt_spikes.validation.terminal import print_precise
+            from rmt_spikes.console.tables import print_precise
 
             print_precise(document, _console())
         else:
-            from rmt_spikes.validation.terminal import print_prediction
+            from rmt_spikes.console.tables import print_prediction
 
             print_prediction(document, _console())
 
@@ -123,8 +123,8 @@ def simulate(
 ) -> None:
     """Simulate a setting exactly: the same quantities, observed, with standard errors."""
     with _reporting():
+        from rmt_spikes.console.progress import Progress, shown_progress
         from rmt_spikes.simulation import simulate as simulate_setting
-        from rmt_spikes.validation.progress import Progress, shown_progress
 
         what = _read_setting(setting, overrides)
         with shown_progress() as show:
@@ -152,7 +152,7 @@ def simulate(
         if as_json:
             _print_json(observation.to_dict())
         else:
-            from rmt_spikes.validation.terminal import print_observation
+            from rmt_spikes.console.tables import print_observation
 
             print_observation(observation.to_dict(), _console())
 
@@ -185,9 +185,9 @@ def validate(
         return f"{reached}Finished trials are kept in {out}; the same command continues."
 
     with _reporting(kept):
+        from rmt_spikes.console.progress import Progress, shown_progress
         from rmt_spikes.validation import validate as validate_cases
-        from rmt_spikes.validation.progress import Progress, shown_progress
-        from rmt_spikes.validation.provenance import processors
+        from rmt_spikes.validation.campaign.provenance import processors
 
         with shown_progress() as show:
 
@@ -209,7 +209,7 @@ def validate(
         if as_json:
             sys.stdout.write(report.json.read_text(encoding="utf-8"))
         else:
-            from rmt_spikes.validation.terminal import print_report
+            from rmt_spikes.console.tables import print_report
 
             print_report(report, _console())
     raise typer.Exit(STATUS[report.verdict])
@@ -331,7 +331,7 @@ def _read_setting(path: Path, overrides: list[str] | None) -> Setting:
 
 
 def _print_json(document: Any) -> None:
-    from rmt_spikes.validation.document import to_json
+    from rmt_spikes.console.json_documents import to_json
 
     sys.stdout.write(to_json(document))
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from rmt_spikes.activations import function_from
 from rmt_spikes.errors import DomainError
+from rmt_spikes.functions.scalar import function_from
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,11 +20,11 @@ from pydantic import (
     model_validator,
 )
 
-from rmt_spikes.activations import ScalarFunction, function_from
-from rmt_spikes.documents import parse_override
-from rmt_spikes.documents import read_toml as read_toml
+from rmt_spikes.console.documents import parse_override
+from rmt_spikes.console.documents import read_toml as read_toml
 from rmt_spikes.errors import CaseError, ConvergenceError, DomainError, Word, shorten
-from rmt_spikes.hermite import HermiteExpansion, expand
+from rmt_spikes.functions.hermite import HermiteExpansion, expand
+from rmt_spikes.functions.scalar import ScalarFunction, function_from
 from rmt_spikes.parameters import PARAMETERS, FunctionSpecification
 
 _Function = Annotated[str | Mapping[str, Any], SkipValidation]

@@ -12,23 +12,19 @@ from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
-FUNCTIONS = {
-    *("activations", "closed_forms", "elementary", "expression_shape", "expression_tree", "expressions"),
-    *("hermite", "quadrature", "zeros"),
-}
-BASE = FUNCTIONS | {"errors"}
-SETTING = BASE | {"documents", "parameters", "setting"}
+BASE = {"errors", "functions"}
+SETTING = BASE | {"console", "parameters", "setting"}
 ALLOWED = {
     "errors": set(),
-    "documents": {"errors"},
-    **dict.fromkeys(FUNCTIONS, BASE),
+    "console": {"errors", "validation"},
+    "execution": {"errors", "validation"},
+    "functions": {"errors"},
     "parameters": BASE,
     "setting": SETTING,
     "theory": SETTING,
-    "simulation": SETTING,
-    "validation": SETTING | {"theory", "simulation"},
-    "interruption": set(),
-    "cli": SETTING | {"interruption", "theory", "simulation", "validation"},
+    "simulation": SETTING | {"execution"},
+    "validation": SETTING | {"console", "execution", "theory", "simulation"},
+    "cli": SETTING | {"console", "theory", "simulation", "validation"},
     "__main__": {"cli"},
 }
 """What each module or subpackage of `rmt_spikes` may import from the others."""

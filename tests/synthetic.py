@@ -8,10 +8,10 @@ import numpy as np
 
 from rmt_spikes.simulation import Observation, RealisedLatent, Trial
 from rmt_spikes.theory import Prediction
-from rmt_spikes.validation.case import Case
-from rmt_spikes.validation.comparison import Comparison, Row
-from rmt_spikes.validation.results import CaseResult, PointResult
-from rmt_spikes.validation.statistics import excess_p_value, t_interval
+from rmt_spikes.validation.campaign.results import CaseResult, PointResult
+from rmt_spikes.validation.cases.case import Case
+from rmt_spikes.validation.verdicts.comparison import Comparison, Row
+from rmt_spikes.validation.verdicts.statistics import excess_p_value, t_interval
 
 
 def draw(prediction: Prediction, trials: int, scatter: float, seed: int) -> Observation:

@@ -108,7 +108,7 @@ def copy(tmp_path: Path) -> Path:
             "05_published_fixed_point.py is not",
         ),
         ("[05](05_published_fixed_point.py)", "none", "published equations: no file under derivation"),
-        ("[quadrature](../tests/test_hermite.py)", "yes", "no file under cases"),
+        ("[quadrature](../tests/functions/test_hermite.py)", "yes", "no file under cases"),
     ],
 )
 def test_a_wrong_table_is_seen(copy: Path, old: str, new: str, message: str) -> None:

@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from rmt_spikes.activations import NAMES
-from rmt_spikes.documents import parse_override, read_toml
+from rmt_spikes.console.documents import parse_override, read_toml
 from rmt_spikes.errors import CaseError, DomainError
+from rmt_spikes.functions.scalar import NAMES
 from rmt_spikes.parameters import PARAMETERS, FunctionSpecification, Parameter
 from rmt_spikes.setting import Setting
 

@@ -4,7 +4,7 @@ Nothing here knows a prediction.
 """
 
 from rmt_spikes.simulation.observation import Observation
-from rmt_spikes.simulation.runner import simulate
+from rmt_spikes.simulation.simulate import simulate
 from rmt_spikes.simulation.trial import RealisedLatent, Trial
 
 __all__ = ["SIMULATION_VERSION", "Observation", "RealisedLatent", "Trial", "simulate"]

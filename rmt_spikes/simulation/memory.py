@@ -8,10 +8,10 @@ from typing import NamedTuple
 
 from rmt_spikes.errors import DomainError
 from rmt_spikes.setting import Setting
-from rmt_spikes.simulation.density import PROBES, STEPS
-from rmt_spikes.simulation.population_loss import ORDERS, TILE
-from rmt_spikes.simulation.products import Precision
-from rmt_spikes.simulation.sampling import BLOCK_ROWS
+from rmt_spikes.simulation.linalg.density import PROBES, STEPS
+from rmt_spikes.simulation.linalg.products import Precision
+from rmt_spikes.simulation.network.sampling import BLOCK_ROWS
+from rmt_spikes.simulation.test_loss.population import ORDERS, TILE
 
 WORD = 8
 """Bytes of a float64."""

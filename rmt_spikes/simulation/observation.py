@@ -7,8 +7,8 @@ import numpy as np
 
 from rmt_spikes.errors import DomainError
 from rmt_spikes.setting import Setting
-from rmt_spikes.simulation.alignment import row_signs
-from rmt_spikes.simulation.sampling import Array
+from rmt_spikes.simulation.linalg.alignment import row_signs
+from rmt_spikes.simulation.network.sampling import Array
 from rmt_spikes.simulation.trial import RealisedLatent, Trial
 
 SCHEMA = "rmt-spikes/observation/1"

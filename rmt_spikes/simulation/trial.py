@@ -6,17 +6,21 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from rmt_spikes.errors import DomainError
-from rmt_spikes.hermite import normalized_hermite
+from rmt_spikes.functions.hermite import normalized_hermite
 from rmt_spikes.setting import Setting
-from rmt_spikes.simulation.alignment import POLYNOMIALS, readout_alignment, row_signs, squared_correlations
-from rmt_spikes.simulation.decomposition import Spectrum, decompose
-from rmt_spikes.simulation.density import gram_density
-from rmt_spikes.simulation.generalization import LossEstimate, generalization_loss
+from rmt_spikes.simulation.linalg.alignment import (
+    POLYNOMIALS,
+    readout_alignment,
+    row_signs,
+    squared_correlations,
+)
+from rmt_spikes.simulation.linalg.decomposition import Spectrum, decompose
+from rmt_spikes.simulation.linalg.density import gram_density
+from rmt_spikes.simulation.linalg.products import Precision
 from rmt_spikes.simulation.memory import IN_MEMORY, Plan
-from rmt_spikes.simulation.network import first_step, output_factor
-from rmt_spikes.simulation.products import Precision
-from rmt_spikes.simulation.rank_one import rank_one_error
-from rmt_spikes.simulation.sampling import (
+from rmt_spikes.simulation.network.layer import first_step, output_factor
+from rmt_spikes.simulation.network.rank_one import rank_one_error
+from rmt_spikes.simulation.network.sampling import (
     Array,
     Streams,
     draw_batch,
@@ -24,7 +28,8 @@ from rmt_spikes.simulation.sampling import (
     draw_weights,
     open_streams,
 )
-from rmt_spikes.simulation.second_batch import SecondBatch
+from rmt_spikes.simulation.network.second_batch import SecondBatch
+from rmt_spikes.simulation.test_loss.estimate import LossEstimate, generalization_loss
 
 
 @dataclass(frozen=True, kw_only=True)

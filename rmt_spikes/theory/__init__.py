@@ -1,13 +1,13 @@
 """Predictions: no randomness, no knowledge of the simulation."""
 
 from rmt_spikes.theory import symbolic
-from rmt_spikes.theory.bulk import Bulk
-from rmt_spikes.theory.fluctuations import spike_standard_deviations
+from rmt_spikes.theory.bulk.distribution import Bulk
+from rmt_spikes.theory.fluctuations.losses import loss_standard_deviations
+from rmt_spikes.theory.fluctuations.spikes import spike_standard_deviations
 from rmt_spikes.theory.latent import Latent
-from rmt_spikes.theory.limits import limit_losses, regime_degree
-from rmt_spikes.theory.loss_fluctuations import loss_standard_deviations
-from rmt_spikes.theory.precise.results import PrecisePrediction
-from rmt_spikes.theory.prediction import critical_step_sizes, predict, predict_losses
+from rmt_spikes.theory.methods.certified.results import PrecisePrediction
+from rmt_spikes.theory.methods.limit import limit_losses, regime_degree
+from rmt_spikes.theory.predict import critical_step_sizes, predict, predict_losses
 from rmt_spikes.theory.results import Certificate, Losses, Prediction, Regime, Spike
 from rmt_spikes.theory.sweep import LossSweep, sweep_losses
 

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rmt_spikes.errors import DomainError
-from rmt_spikes.hermite import gaussian_moments
+from rmt_spikes.functions.hermite import gaussian_moments
 from rmt_spikes.setting import Setting
-from rmt_spikes.theory.gauss_rules import GaussRule, gauss_hermite, gauss_rule, gaussian_draws
+from rmt_spikes.theory.quadrature_rules import GaussRule, gauss_hermite, gauss_rule, gaussian_draws
 from rmt_spikes.theory.readout import ReadoutLaw, readout_law
 
 Array = NDArray[np.float64]

@@ -8,8 +8,8 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from rmt_spikes.hermite import normalized_hermite
-from rmt_spikes.theory.gauss_rules import gauss_hermite, gaussian_draws
+from rmt_spikes.functions.hermite import normalized_hermite
+from rmt_spikes.theory.quadrature_rules import gauss_hermite, gaussian_draws
 
 Array = NDArray[np.float64]
 

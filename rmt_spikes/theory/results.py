@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from rmt_spikes.errors import ConvergenceError
 from rmt_spikes.setting import Setting
-from rmt_spikes.theory.bulk import Bulk
+from rmt_spikes.theory.bulk.distribution import Bulk
 from rmt_spikes.theory.latent import Latent
 
 Array = NDArray[np.float64]

@@ -12,7 +12,7 @@ from scipy.fft import dct
 from rmt_spikes.errors import ConvergenceError, DomainError
 from rmt_spikes.setting import Setting
 from rmt_spikes.theory.latent import latent
-from rmt_spikes.theory.prediction import METHODS, choice, predict_losses
+from rmt_spikes.theory.predict import METHODS, choice, predict_losses
 from rmt_spikes.theory.realisation import is_number
 
 Array = NDArray[np.float64]

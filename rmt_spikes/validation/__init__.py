@@ -1,11 +1,11 @@
 """Theory against simulation: the only part that knows both."""
 
-from rmt_spikes.validation.calibration import CaseCalibration, calibrate
-from rmt_spikes.validation.case import Case
-from rmt_spikes.validation.compare import compare
-from rmt_spikes.validation.comparison import Comparison, Row
-from rmt_spikes.validation.report import Report, validate
-from rmt_spikes.validation.tolerance import Tolerance
+from rmt_spikes.validation.campaign.calibration import CaseCalibration, calibrate
+from rmt_spikes.validation.cases.case import Case
+from rmt_spikes.validation.report.write import Report, validate
+from rmt_spikes.validation.verdicts.compare import compare
+from rmt_spikes.validation.verdicts.comparison import Comparison, Row
+from rmt_spikes.validation.verdicts.tolerance import Tolerance
 
 __all__ = [
     "Case",

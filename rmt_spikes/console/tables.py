@@ -1,0 +1,175 @@
+"""Tables on a terminal."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+NEGLIGIBLE = 1e-12
+VERDICTS = ("agrees", "disagrees", "inconclusive")
+
+if TYPE_CHECKING:
+    from rmt_spikes.validation.report.write import Report
+
+
+def print_prediction(document: dict[str, Any], console: Console) -> None:
+    """Print the JSON document of a prediction as tables."""
+    title = f"Prediction: method {document['method']}, {document['features']} features"
+    exponent = document["regime"]["step_exponent"]
+    if exponent is not None:
+        title += f", step exponent {exponent:.4g}"
+    console.print(title, style="bold", markup=False)
+    _print_sections(document, console)
+    _print_limits(document, console)
+    certificate = document["certificate"]
+    text = f"certificate: mass {certificate['mass']:.8f}, residual {certificate['residual']:.1g}"
+    if certificate["neglected"] is not None:
+        text += f", neglected about {certificate['neglected']:.1%} of the objective"
+    console.print(text, style="dim", markup=False, soft_wrap=True)
+
+
+def print_precise(document: dict[str, Any], console: Console) -> None:
+    """Print the JSON document of a precise prediction, one number a line, all digits."""
+    title = f"Prediction: closed form, {document['features']} features, {document['digits']} digits"
+    console.print(title, style="bold", markup=False)
+    sections = ("latent", "losses", "limits", "bulk", "spikes", "certificate")
+    lines = [line for section in sections for line in _lines(section, document[section])]
+    width = max(len(name) for name, _ in lines)
+    for name, value in lines:
+        console.print(f"{name:<{width}}  {value}", markup=False, soft_wrap=True)
+    console.print("enclosures: lower and upper bounds, proved", style="dim")
+    for name, value in _lines("", document["enclosures"]):
+        console.print(f"{name.strip():<{width}}  {value}", markup=False, soft_wrap=True)
+
+
+def _lines(name: str, value: Any) -> list[tuple[str, str]]:
+    """Leaves of a document with their names; numbers of spikes and edges count from 1."""
+    if isinstance(value, dict):
+        return [line for key, item in value.items() for line in _lines(f"{name} {key}", item)]
+    if isinstance(value, list):
+        # Coefficients and alignments are numbered by degree.
+        start = 0 if name.endswith(("feature", "alignment")) else 1
+        return [line for k, item in enumerate(value, start) for line in _lines(f"{name} {k}", item)]
+    return [] if value is None else [(name, f"{value:.1e}" if isinstance(value, float) else str(value))]
+
+
+def _print_limits(document: dict[str, Any], console: Console) -> None:
+    """Print the regime and its limits for growing ``n``."""
+    regime, limits = document["regime"], document["limits"]
+    if limits is None:
+        undefined = regime["step_exponent"] is None
+        why = "no step exponent is defined at n = 1" if undefined else "the step exponent is not below 0.49"
+        console.print(f"no limit for growing n: {why}\n", markup=False)
+        return
+    names = list(limits)
+    rows = [(key, *(cell(limits[name][key]) for name in names)) for key in limits[names[0]]]
+    console.print(
+        f"regime {regime['degree']}: {regime['spike_count']} spikes as n grows, with the losses", markup=False
+    )
+    console.print(table(["limit", *names], rows))
+
+
+def print_observation(document: dict[str, Any], console: Console) -> None:
+    """Print the JSON document of an observation as tables, standard errors in parentheses."""
+    title = (
+        f"Simulation: trials {document['trials']}, seed {document['seed']}; mean(error of the last digits)"
+    )
+    console.print(title, style="bold", markup=False)
+    _print_sections(document, console)
+
+
+def print_report(report: Report, console: Console) -> None:
+    """Print the verdicts of a report, and where it is."""
+    for result in report.cases:
+        rows = []
+        for point in result.points:
+            verdicts = [row.verdict for row in point.comparison.rows]
+            label = ", ".join(f"{key} {value}" for key, value in point.point.values.items()) or "-"
+            counts = (verdicts.count("agrees"), verdicts.count("disagrees"), verdicts.count("inconclusive"))
+            rows.append((label, *map(str, counts), point.verdict))
+        console.print(result.case.title, style="bold", markup=False)
+        console.print(table(["point", "agrees", "disagrees", "inconclusive", "verdict"], rows))
+        if result.scaling is not None:
+            for kind, fits in (("slopes", result.scaling.rates), ("limits", result.scaling.limits)):
+                met = Counter[str](fit.verdict for fit in fits)
+                text = ", ".join(f"{met[verdict]} {verdict}" for verdict in VERDICTS if met[verdict])
+                if text:
+                    console.print(f"{kind}: {text}", markup=False)
+        for (label, *_), point in zip(rows, result.points, strict=True):
+            if point.error:
+                console.print(f"{label}: {point.error}", style="dim", markup=False, soft_wrap=True)
+        for control in result.controls:
+            fate = "rejected" if control.rejected else "NOT rejected"
+            console.print(f"wrong theory {control.control.name}: {fate}", markup=False)
+        console.print()
+    console.print(f"verdict: {report.verdict}", style="bold")
+    console.print(f"report: {report.html}", markup=False, soft_wrap=True)
+
+
+def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+    """Table whose first column is text and whose others are numbers."""
+    made = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for i, head in enumerate(heads):
+        made.add_column(head, justify="right" if i else "left", no_wrap=i > 0)
+    for row in rows:
+        made.add_row(*row)
+    return made
+
+
+def cell(value: Any, most_digits: int = 6) -> str:
+    """Text of a number, or of a mean with its standard error: ``0.530(12)`` means 0.530 +- 0.012."""
+    if value is None:
+        return "-"
+    if not isinstance(value, dict):
+        return f"{value:.4g}" if abs(value) > NEGLIGIBLE else "0"
+    mean, se = value["mean"], value["se"]
+    if mean is None or not se:
+        return cell(mean)
+    digits = min(max(0, 1 - math.floor(math.log10(se))), most_digits)
+    return f"{mean:.{digits}f}({se * 10**digits:.0f})"
+
+
+def share_cell(value: Any) -> str:
+    """Text of a squared correlation."""
+    return f"{value:.4f}" if isinstance(value, float) else cell(value, most_digits=4)
+
+
+def _print_sections(document: dict[str, Any], console: Console) -> None:
+    for section in ("latent", "losses"):
+        numbers = [(name, cell(value)) for name, value in document[section].items()]
+        console.print(table([section, ""], numbers))
+    spikes = document["spikes"]
+    if spikes:
+        extra = [key for key in ("distance", "critical_step_size") if key in spikes[0]]
+        # An observation lists its largest singular values, whether or not they have left the bulk.
+        heads = ["spike" if extra else "largest", *(str(number) for number in range(1, len(spikes) + 1))]
+        shares = zip(*(spike["alignment"] for spike in spikes), strict=True)
+        rows = [
+            ("value", *(cell(spike["singular_value"]) for spike in spikes)),
+            *((key.replace("_size", ""), *(cell(spike[key]) for spike in spikes)) for key in extra),
+            *((f"He_{degree}", *map(share_cell, row)) for degree, row in enumerate(shares)),
+        ]
+        console.print(table(heads, rows))
+        legend = "value: singular value; He_k: squared correlation of the left singular vector with He_k(q)"
+        if extra:
+            legend += (
+                "\ndistance: from the edge, in Tracy-Widom units; critical_step: where the spike appears"
+            )
+        console.print(legend, style="dim", soft_wrap=True)
+        console.print()
+    else:
+        console.print("no spike outside the bulk\n")
+    quantiles = document["bulk"]["quantiles"]
+    if quantiles:
+        rows = [(level, cell(value)) for level, value in quantiles.items()]
+        console.print(table(["bulk quantile", "singular value"], rows))
+    for low, high in document["bulk"].get("edges", []):
+        console.print(f"bulk from {low:.6g} to {high:.6g}", markup=False)
+    if document["bulk"].get("atom_at_zero"):
+        console.print(f"share of zeros {document['bulk']['atom_at_zero']:.4g}", markup=False)

@@ -1,0 +1,1 @@
+"""Tasks on local processes or a dask cluster, and threads of BLAS."""

@@ -1,0 +1,229 @@
+"""Formulas in one variable ``z``: a whitelisted syntax tree, never evaluated as code.
+
+Text goes through ``ast.parse`` behind bounds on length, depth, size, exponents and constants, and only
+the node types below are accepted. The accepted tree is then walked by this module alone: for values, for
+the exact derivative (forward mode) and for a sympy expression.
+"""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import warnings
+from dataclasses import dataclass
+from functools import lru_cache, reduce
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rmt_spikes.errors import DomainError, Word
+from rmt_spikes.functions.domain import check_domain, find_details, find_kinks
+from rmt_spikes.functions.expression_tree import CONSTANTS, Node, apply_operation
+from rmt_spikes.functions.table import ELEMENTARY
+
+RealArray = NDArray[Any]
+
+MAX_LENGTH = 1000
+MAX_DEPTH = 60
+MAX_NODES = 400
+MAX_EXPONENT = 20
+MAX_CONSTANT = 1e12
+
+FUNCTIONS = tuple(sorted([*(set(ELEMENTARY) - {"identity"}), "max", "min"]))
+
+_BINARY = {ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.Div: "div"}
+
+
+@dataclass(frozen=True)
+class Expression:
+    """An accepted formula.
+
+    Parameters
+    ----------
+    text : str
+        The formula in canonical spelling.
+    root : Node
+        Its tree.
+    kinks : tuple of float
+        Points where it is not smooth, sorted.
+    details : tuple of float
+        Ends of short intervals that resolve what is narrow, sorted; empty for most formulas.
+    """
+
+    text: str
+    root: Node
+    kinks: tuple[float, ...]
+    details: tuple[float, ...]
+
+    def value(self, z: RealArray) -> RealArray:
+        """Evaluate at an array of float32 or float64, without warnings: look at the result for overflow."""
+        with np.errstate(all="ignore"):
+            value = np.asarray(self.root.value(z), dtype=z.dtype)
+        return value if value.shape == z.shape and value is not z else np.full_like(z, value)
+
+    def slope(self, z: RealArray) -> RealArray:
+        """Evaluate the derivative at an array of float32 or float64, without warnings."""
+        with np.errstate(all="ignore"):
+            slope = self.root.slope(z)
+        return np.zeros_like(z) if slope is None else np.asarray(slope, dtype=z.dtype)
+
+
+def parse_expression(text: object, field: str) -> Expression:
+    """Read a formula.
+
+    Parameters
+    ----------
+    text : str
+        The formula, at most 1000 characters.
+    field : str
+        Name of the parameter, for error messages.
+
+    Returns
+    -------
+    Expression
+        The formula, finite on ``|z| <= 38``.
+
+    Raises
+    ------
+    DomainError
+        When the text is not a formula of the accepted kind, or has a pole, an overflow or no real value at
+        a point that a Gaussian variable can reach in double precision.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> formula = parse_expression("z**2/10 + tanh(z)", "activation")
+    >>> float(formula.slope(np.array(0.0)))
+    1.0
+    """
+    if not isinstance(text, str) or not text.strip():
+        raise DomainError(field, "expression must be a formula in z, given as text", text)
+    if len(text) > MAX_LENGTH:
+        given = Word(f"{len(text)} characters")
+        raise DomainError(field, f"expression must have at most {MAX_LENGTH} characters", given)
+    return _checked(text, field)
+
+
+@lru_cache(maxsize=256)
+def _checked(text: str, field: str) -> Expression:
+    tree = _syntax(text, field)
+    root = _Reader(field).read(tree.body)
+    with np.errstate(all="ignore"):
+        check_domain(root, field, text)
+        kinks = find_kinks(root, field, text)
+        details = find_details(root, kinks)
+    return Expression(ast.unparse(tree), root, kinks, details)
+
+
+def _syntax(text: str, field: str) -> ast.Expression:
+    """Parse the text, and bound what comes out."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            tree = ast.parse(text.strip(), mode="eval")
+    except (RecursionError, MemoryError):
+        raise DomainError(field, f"expression must not nest deeper than {MAX_DEPTH} levels", text) from None
+    except (SyntaxError, ValueError, Warning):
+        raise DomainError(field, "expression must be a formula in z, e.g. tanh(z) + z**2/10", text) from None
+    level: list[ast.AST] = [tree.body]
+    count = 0
+    for _ in range(MAX_DEPTH):
+        count += len(level)
+        level = [child for node in level for child in ast.iter_child_nodes(node)]
+        if not level:
+            break
+    if level:
+        raise DomainError(field, f"expression must not nest deeper than {MAX_DEPTH} levels", text)
+    if count > MAX_NODES:
+        raise DomainError(field, f"expression must have at most {MAX_NODES} operations", text)
+    return tree
+
+
+class _Reader:
+    """Turn accepted syntax into nodes; everything else is refused by name."""
+
+    def __init__(self, field: str) -> None:
+        self.field = field
+
+    def refuse(self, required: str, node: ast.AST, advice: str = "") -> DomainError:
+        try:
+            given = ast.unparse(node)
+        except (RecursionError, ValueError):
+            given = type(node).__name__
+        return DomainError(self.field, f"expression {required}", given, advice)
+
+    def read(self, node: ast.expr) -> Node:
+        match node:
+            case ast.Constant():
+                return self.number(node)
+            case ast.Name(id="z"):
+                return Node("z")
+            case ast.Name(id=name) if name in CONSTANTS:
+                return Node(name, constant=CONSTANTS[name])
+            case ast.Name(id=name):
+                raise self.refuse("must be in the variable z", node, self.suggestion(name))
+            case ast.UnaryOp(op=ast.UAdd()):
+                return self.read(node.operand)
+            case ast.UnaryOp(op=ast.USub()):
+                return self.build("neg", [self.read(node.operand)], node)
+            case ast.BinOp(op=ast.Pow()):
+                return self.power(node)
+            case ast.BinOp(op=operator) if type(operator) in _BINARY:
+                return self.build(
+                    _BINARY[type(operator)], [self.read(node.left), self.read(node.right)], node
+                )
+            case ast.BinOp(op=ast.BitXor()):
+                raise self.refuse("has no operator ^", node, "write ** for a power")
+            case ast.Call(func=ast.Name(id=name), keywords=[]):
+                return self.call(name, node)
+        raise self.refuse("may hold z, numbers, pi, e, + - * / ** and calls of known functions only", node)
+
+    def number(self, node: ast.Constant) -> Node:
+        number = node.value
+        if isinstance(number, bool) or not isinstance(number, int | float):
+            raise self.refuse("must hold numbers only", node)
+        if not abs(number) <= MAX_CONSTANT:
+            raise self.refuse("must hold real numbers of size at most 1e12", node)
+        return Node("number", constant=float(number))
+
+    def power(self, node: ast.BinOp) -> Node:
+        exponent = self.read(node.right)
+        if exponent.constant is None or any(below.operation == "pow" for below in exponent.walk()):
+            raise self.refuse("must have plain numbers as exponents", node)
+        if abs(exponent.constant) > MAX_EXPONENT:
+            raise self.refuse(f"must have exponents between -{MAX_EXPONENT} and {MAX_EXPONENT}", node)
+        return self.build("pow", [self.read(node.left), exponent], node)
+
+    def call(self, name: str, node: ast.Call) -> Node:
+        if name not in FUNCTIONS:
+            raise self.refuse("must use known functions only", node, self.suggestion(name))
+        arguments = [self.read(argument) for argument in node.args]
+        if name in ("max", "min"):
+            if len(arguments) < 2:
+                raise self.refuse(f"needs two arguments or more for {name}", node)
+            return reduce(lambda left, right: self.build(name, [left, right], node), arguments)
+        if len(arguments) != 1:
+            raise self.refuse(f"needs one argument for {name}", node)
+        return self.build(name, arguments, node)
+
+    def suggestion(self, name: str) -> str:
+        if name in FUNCTIONS:
+            return f"write {name}(z)"
+        close = difflib.get_close_matches(name[:40].lower(), [*FUNCTIONS, *CONSTANTS, "z"], n=1, cutoff=0.7)
+        return f"did you mean {close[0]}?" if close else "functions: " + " ".join(FUNCTIONS)
+
+    def build(self, operation: str, arguments: list[Node], node: ast.AST) -> Node:
+        degree = max(argument.degree for argument in arguments)
+        if operation == "pow":
+            degree = arguments[0].degree * max(1.0, abs(arguments[1].constant or 0.0))
+        if degree > 3 * MAX_EXPONENT:
+            raise self.refuse(f"must not multiply nested exponents beyond {3 * MAX_EXPONENT}", node)
+        constants = [argument.constant for argument in arguments]
+        if any(constant is None for constant in constants):
+            return Node(operation, tuple(arguments), None, degree)
+        with np.errstate(all="ignore"):
+            constant = float(apply_operation(operation, [np.float64(c) for c in constants if c is not None]))
+        if not abs(constant) <= MAX_CONSTANT:
+            raise self.refuse("must hold real numbers of size at most 1e12", node)
+        return Node(operation, tuple(arguments), constant, degree)

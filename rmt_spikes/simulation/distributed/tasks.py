@@ -1,0 +1,158 @@
+"""What the workers of a cluster do for one trial: each function takes and returns tiles.
+
+A tile belongs to consecutive neurons, a block to consecutive samples. Random streams travel with the blocks,
+so that the draws are those of a trial in one process.
+"""
+
+from copy import deepcopy
+from typing import NamedTuple
+
+import numpy as np
+
+from rmt_spikes.functions.hermite import normalized_hermite
+from rmt_spikes.functions.scalar import ScalarFunction
+from rmt_spikes.setting import Setting
+from rmt_spikes.simulation.linalg.products import add_product
+from rmt_spikes.simulation.network.layer import features
+from rmt_spikes.simulation.network.sampling import Array, Batch, draw_batch, draw_weights
+from rmt_spikes.simulation.test_loss.population import Expectation, tile_form, tiles
+from rmt_spikes.simulation.test_loss.row_expansion import RowExpansion
+
+Generators = tuple[np.random.Generator, ...]
+
+
+class Drawn(NamedTuple):
+    """A block of samples, and the streams behind it."""
+
+    batch: Batch
+    streams: Generators
+
+
+def draw_rows(setting: Setting, count: int, stream: np.random.Generator) -> tuple[Array, np.random.Generator]:
+    """Draw the next rows of the first layer; return them with the stream behind them."""
+    # A copy: what a cluster holds must not change under its hands.
+    stream = deepcopy(stream)
+    return draw_weights(setting, stream, count), stream
+
+
+def draw_block(setting: Setting, count: int, streams: Generators) -> Drawn:
+    """Draw the next samples of a batch, inputs and noise."""
+    streams = deepcopy(streams)
+    (batch,) = draw_batch(setting, count, streams[0], streams[1], count)
+    return Drawn(batch, streams)
+
+
+def project(weights: Array, drawn: Drawn) -> Array:
+    """Compute preactivations, of shape (samples, neurons)."""
+    result: Array = drawn.batch.inputs @ weights.T
+    return result
+
+
+def output_part(activation: ScalarFunction, preactivations: Array, readout: Array) -> Array:
+    """Compute what a tile of neurons adds to the output of the network."""
+    result: Array = activation(preactivations) @ readout
+    return result
+
+
+def residual_block(drawn: Drawn, parts: list[Array], factor: float) -> Array:
+    """Subtract the output of the network from the labels."""
+    result: Array = drawn.batch.labels - factor * np.sum(parts, axis=0)
+    return result
+
+
+def first_sums(sums: Array | None, drawn: Drawn, residual: Array) -> Array:
+    """Add a block to ``X^T r`` and ``r^T r``, kept as one vector of length ``d + 1``."""
+    added = np.append(drawn.batch.inputs.T @ residual, residual @ residual)
+    return added if sums is None else sums + added
+
+
+def add_gradient(
+    gradient: Array | None, activation: ScalarFunction, preactivations: Array, drawn: Drawn, residual: Array
+) -> Array:
+    """Add a block to the gradient of a tile of neurons, before the factor of each neuron."""
+    slopes = activation.derivative(preactivations) * residual[:, None]
+    shape = (slopes.shape[1], drawn.batch.inputs.shape[1])
+    result = np.zeros(shape) if gradient is None else gradient.copy()
+    add_product(slopes, drawn.batch.inputs, result)
+    return result
+
+
+def step_rows(weights: Array, gradient: Array, factors: Array) -> Array:
+    """Take the gradient step of a tile of neurons."""
+    result = factors[:, None] * gradient
+    result += weights
+    return result
+
+
+def feature_block(activation: ScalarFunction, weights: Array, drawn: Drawn) -> Array:
+    """Compute the features of a block of samples for a tile of neurons."""
+    return features(activation, weights, drawn.batch.inputs)
+
+
+def latent_block(drawn: Drawn, direction: Array) -> Array:
+    """Latent variables and labels of a block, shape (2, samples)."""
+    return np.stack([drawn.batch.inputs @ direction, drawn.batch.labels])
+
+
+def add_gram_tile(tile: Array | None, left: Array, right: Array) -> Array:
+    """Add a block to a tile of the Gram matrix."""
+    product: Array = left.T @ right
+    if tile is not None:
+        product += tile
+    return product
+
+
+def multiply_tiles(places: list[tuple[slice, slice]], tiles: list[Array], columns: Array) -> Array:
+    """Multiply by some tiles of a symmetric matrix, given by those on and below its diagonal."""
+    result = np.zeros_like(columns)
+    for (rows, others), tile in zip(places, tiles, strict=True):
+        result[rows] += tile @ columns[others]
+        if rows != others:
+            result[others] += tile.T @ columns[rows]
+    return result
+
+
+def add_projection(sums: Array | None, block: Array, latent: Array, order: int) -> Array:
+    """Add a block to ``F^T`` times the labels and the Hermite polynomials of `q`, of a tile of neurons."""
+    columns = np.concatenate([latent[1:], normalized_hermite(order, latent[0])])
+    product: Array = block.T @ columns.T
+    return product if sums is None else sums + product
+
+
+def row_summary(weights: Array) -> Array:
+    """Norms of the rows and their components along the teacher direction, shape (2, neurons)."""
+    return np.stack([np.sqrt(np.einsum("jk,jk->j", weights, weights)), weights[:, 0]])
+
+
+def lend(weights: Array) -> Array:
+    """Return a tile itself: what other workers copy has a key of its own, and goes when that goes."""
+    return weights
+
+
+def energy_tile(
+    left: RowExpansion,
+    right: RowExpansion,
+    left_weights: Array,
+    right_weights: Array,
+    left_coefficients: Array,
+    right_coefficients: Array,
+    same: bool,
+    enough: float,
+) -> Expectation:
+    """Sum ``a_i a_j E f(w_i x) f(w_j x)`` over a tile of a cluster, in the tiles of one process."""
+    sides = (left, left_weights, left_coefficients), (right, right_weights, right_coefficients)
+    if same:
+        pairs = list(tiles(left.norms.size))
+    else:
+        rows = [pair[0] for pair in tiles(left.norms.size) if pair[0] == pair[1]]
+        columns = [pair[0] for pair in tiles(right.norms.size) if pair[0] == pair[1]]
+        pairs = [(one, other) for one in rows for other in columns]
+    total = Expectation(0.0, 0.0)
+    for one, other in pairs:
+        (e, w, a), (f, v, b) = sides
+        part = tile_form(
+            e.part(one), f.part(other), w[one], v[other], a[one], b[other],
+            same=same and one == other, enough=enough,
+        )  # fmt: skip
+        total = Expectation(total.value + part.value, total.error + part.error)
+    return total

@@ -1,0 +1,1 @@
+"""Spectra, singular vectors and ridge solutions of a feature matrix."""

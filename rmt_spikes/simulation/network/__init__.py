@@ -1,0 +1,1 @@
+"""The network: random draws, gradient step, features."""

@@ -1,0 +1,190 @@
+"""The two-layer network: its exact first gradient step and its features (docs/theory.md section 1)."""
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from rmt_spikes.errors import DomainError
+from rmt_spikes.functions.scalar import ScalarFunction
+from rmt_spikes.setting import Setting
+from rmt_spikes.simulation.linalg.products import (
+    Precision,
+    add_product,
+    multiply_transposed,
+    operand,
+    project,
+)
+from rmt_spikes.simulation.network.sampling import Array, Batch, blocks
+
+LARGEST_FEATURE = 1e100
+"""Features above this are refused: their squares, which the Gram matrix sums, would overflow."""
+
+PIECE = 1 << 16
+"""Numbers that a function is applied to at a time: half a megabyte, so that temporaries stay in the cache."""
+
+KINK_MARGIN = 1e-5
+"""Distance from a kink within which a preactivation in single precision is computed again: 100 roundings."""
+
+
+class FirstStep(NamedTuple):
+    """What one pass over the first batch gives.
+
+    Attributes
+    ----------
+    gradient : ndarray of shape (width, d)
+        The exact `G`.
+    beta : ndarray of shape (d,)
+        ``X^T r / n``, with the exact residual `r`.
+    residual_energy : float
+        Mean of ``r^2`` over the batch.
+    """
+
+    gradient: Array
+    beta: Array
+    residual_energy: float
+
+
+def output_factor(setting: Setting) -> float:
+    """Return `varsigma`, the factor in front of the network output."""
+    return 1.0 / float(np.sqrt(setting.width)) if setting.output_scale == "mean_field" else 1.0
+
+
+def first_step(
+    activation: ScalarFunction,
+    weights: Array,
+    readout: Array,
+    factor: float,
+    batch: Iterable[Batch],
+    precision: Precision = "double",
+) -> FirstStep:
+    """Compute the exact gradient step of the first layer (docs/theory.md section 1).
+
+    With ``r = y - factor * sigma(X W^T) a`` it is ``G = (1/n) [(a r^T) o sigma'(W X^T)] X``, which is
+    ``-1/factor`` times the gradient in `W` of the loss ``||r||^2 / (2 n)``.
+
+    Parameters
+    ----------
+    activation : ScalarFunction
+        The activation and its derivative.
+    weights : ndarray of shape (width, d)
+        First layer at initialisation.
+    readout : ndarray of shape (width,)
+        Second layer `a` (of order ``1/sqrt(width)``).
+    factor : float
+        Output factor `varsigma`.
+    batch : iterable of Batch
+        The first batch, in blocks.
+    precision : {"double", "single"}
+        Floating type of the two matrix products.
+
+    Returns
+    -------
+    FirstStep
+        Gradient, `beta` and energy of the residual.
+    """
+    width, d = weights.shape
+    layer = operand(weights, precision)
+    gradient = np.zeros((width, d))
+    beta = np.zeros(d)
+    energy = 0.0
+    count = 0
+    space = np.empty((0, width), layer.dtype)
+    for block in batch:
+        inputs = operand(block.inputs, precision)
+        if len(space) < len(inputs):
+            space = np.empty((len(inputs), width), layer.dtype)
+        preactivations = multiply_transposed(inputs, layer, space[: len(inputs)])
+        if precision == "single":
+            _repair(preactivations, activation.kinks, block.inputs, weights)
+        residual = np.empty(len(inputs))
+        for part in pieces(preactivations):
+            rows = preactivations[part]
+            exact = rows.astype(np.float64, copy=False)
+            residual[part] = block.labels[part] - factor * np.einsum("ij,j->i", activation(exact), readout)
+            slopes = activation.derivative(exact)
+            np.multiply(slopes, residual[part, None], out=rows, casting="same_kind")
+        add_product(preactivations, inputs, gradient)
+        beta += project(block.inputs, residual)
+        energy += float(residual @ residual)
+        count += residual.size
+    gradient *= (readout / count)[:, None]
+    beta /= count
+    return FirstStep(gradient, beta, energy / count)
+
+
+def _repair(preactivations: Array, kinks: tuple[float, ...], inputs: Array, weights: Array) -> None:
+    """Recompute in double precision what rounding may have put on the wrong side of a kink.
+
+    The derivative jumps there: each sample on the wrong side would turn the row of a neuron by ``1/sqrt(n)``.
+    """
+    for kink in kinks:
+        for part in pieces(preactivations):
+            rows = preactivations[part]
+            samples, neurons = np.nonzero(np.abs(rows - np.float32(kink)) < KINK_MARGIN * (1.0 + abs(kink)))
+            exact = np.einsum("ik,ik->i", inputs[part][samples], weights[neurons])
+            beyond = np.where(exact > kink, np.float32(np.inf), np.float32(-np.inf))
+            # The nearest number in single precision may be the kink itself, or on its other side.
+            near = exact.astype(np.float32)
+            wrong = np.sign(near - np.float64(kink)) != np.sign(exact - kink)
+            near[wrong] = np.nextafter(np.float32(kink), beyond[wrong])
+            rows[samples, neurons] = near
+
+
+def features(
+    activation: ScalarFunction,
+    weights: Array,
+    inputs: Array,
+    out: Array | None = None,
+    precision: Precision = "double",
+) -> Array:
+    """Compute the features ``sigma(X W^T)``.
+
+    Parameters
+    ----------
+    activation : ScalarFunction
+        The activation.
+    weights : ndarray of shape (width, d)
+        First layer, in the floating type of the product.
+    inputs : ndarray of shape (samples, d)
+        Inputs.
+    out : ndarray of shape (samples, width), optional
+        Where to write them, in double precision.
+    precision : {"double", "single"}
+        Floating type of the product.
+
+    Returns
+    -------
+    ndarray of shape (samples, width)
+        `out` when it is given.
+
+    Raises
+    ------
+    DomainError
+        When a feature is not finite or too large to be squared (field ``step_size``).
+    """
+    if out is None:
+        out = np.empty((len(inputs), len(weights)))
+    given = operand(inputs, precision)
+    space = out if precision == "double" else np.empty(out.shape, given.dtype)
+    preactivations = multiply_transposed(given, weights, space)
+    largest = 0.0
+    for part in pieces(out):
+        # Overflow is reported below, with the cause, instead of as a warning from inside the activation.
+        with np.errstate(over="ignore", invalid="ignore"):
+            values = activation(preactivations[part].astype(np.float64, copy=False))
+        largest = np.maximum(largest, max(float(values.max()), -float(values.min())))
+        out[part] = values
+    if not largest <= LARGEST_FEATURE:
+        raise DomainError(
+            "step_size",
+            f"must keep every feature below {LARGEST_FEATURE:g}",
+            float(largest),
+            "take a smaller step or an activation that grows more slowly",
+        )
+    return out
+
+
+def pieces(matrix: Array) -> Iterator[slice]:
+    """Cut the rows of a matrix into pieces small enough for the cache, so that functions are applied fast."""
+    return blocks(len(matrix), max(1, PIECE // matrix.shape[1]))

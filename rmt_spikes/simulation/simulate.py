@@ -1,0 +1,256 @@
+"""Running the trials of a simulation, in this process or in several."""
+
+import math
+import warnings
+from collections.abc import Callable, Generator
+from contextlib import closing
+from typing import Any, get_args
+
+import numpy as np
+
+from rmt_spikes.errors import DomainError
+from rmt_spikes.setting import Setting
+from rmt_spikes.simulation.linalg.decomposition import Spectrum
+from rmt_spikes.simulation.linalg.products import Precision
+from rmt_spikes.simulation.memory import DEFAULT_TOP, check_memory
+from rmt_spikes.simulation.observation import Observation
+from rmt_spikes.simulation.test_loss.estimate import MOST_SAMPLES
+from rmt_spikes.simulation.trial import Trial, run_trial
+
+MOST_TRIALS = 100_000
+LARGEST_SEED = 2**63 - 1
+FEWEST_TEST_SAMPLES = 1000
+
+
+def simulate(
+    setting: Setting,
+    *,
+    trials: int = 8,
+    seed: int = 0,
+    jobs: int = 1,
+    top: int | None = None,
+    test_samples: int | None = None,
+    keep_vectors: bool = False,
+    spectrum: Spectrum = "full",
+    precision: Precision = "double",
+    memory: float | None = None,
+    scheduler: Any = None,
+    spread: bool = False,
+    on_trial: Callable[[Trial], object] | None = None,
+) -> Observation:
+    """Simulate the network of a setting exactly (docs/theory.md section 1).
+
+    Each trial draws a network and two batches, takes the exact gradient step, and decomposes the features
+    of the second batch. Trial `i` of seed `s` sees the same random numbers whatever `trials` and `jobs`,
+    and so do two settings that differ in the step size, ridge, noise, activation or target. Numbers agree to
+    rounding (1e-10) between machines and numbers of BLAS threads, not always to the last bit.
+
+    Parameters
+    ----------
+    setting : Setting
+        What to simulate.
+    trials : int
+        Number of independent trials, 1 to 100,000.
+    seed : int
+        Non-negative seed, below ``2**63``.
+    jobs : int
+        Number of worker processes; 1 works in this one.
+    top : int, optional
+        Number of leading singular vectors examined, at most ``min(width, n_ridge)``; 5 by default, or as many
+        as there are.
+    test_samples : int, optional
+        Number of fresh samples behind each test loss, 1000 to 1,000,000. By default it is computed as an
+        expectation over the population, and `Trial.test_error` bounds its error. Where that is not possible
+        (rows almost parallel and an activation with kinks or a steep one) the larger of 8000 and
+        ``2 * n_ridge`` samples are taken, `Trial.test_samples` has their number and `Trial.test_error` the
+        standard error.
+    keep_vectors : bool
+        Whether trials keep their singular vectors.
+    spectrum : {"full", "top", "density"}
+        All singular values, or the `top` ones by Lanczos iterations and the ridge solution by conjugate
+        gradients, for large networks; "density" adds an estimate of the bulk, `Trial.density`.
+        `Trial.residual` says how well the equations hold.
+    precision : {"double", "single"}
+        Floating type of the three products with the inputs, the largest part of the work. Single precision
+        halves their time and moves singular values by about 1e-7, losses by less than 1e-6 of themselves.
+    memory : float, optional
+        Bytes that the arrays of all jobs together may take, the interpreter apart; half of the available
+        memory by default. Features that do not fit are computed twice, block by block. With `scheduler`, of
+        each worker.
+    scheduler : str or distributed.Client, optional
+        A dask cluster that does the work, each thread of a worker one trial at a time (docs/large.md).
+    spread : bool
+        Whether all workers of the cluster together do one trial after the other, for matrices that fit none
+        of them; needs a `scheduler`, ``spectrum="top"`` or ``"density"``, and double precision.
+    on_trial : callable, optional
+        Called in this process with each trial as it finishes, in any order when ``jobs > 1``.
+
+    Returns
+    -------
+    Observation
+        The trials, in the order of their indices.
+
+    Raises
+    ------
+    DomainError
+        When an argument is out of its domain, or the arrays would not fit in memory.
+    ConvergenceError
+        When a decomposition fails.
+
+    Examples
+    --------
+    The ridge objective is never above its value at zero, the mean squared label:
+
+    >>> from rmt_spikes.setting import Setting
+    >>> setting = Setting(n=60, d=30, width=40, activation="relu", target="tanh", ridge=0.1, step_size=1.0)
+    >>> trial = simulate(setting, trials=1).trials[0]
+    >>> bool(trial.objective <= (trial.latent.labels**2).mean())
+    True
+    """
+    trials = _integer("trials", trials, 1, MOST_TRIALS)
+    seed = _integer("seed", seed, 0, LARGEST_SEED)
+    jobs = _integer("jobs", jobs, 1, math.inf)
+    if not isinstance(spread, bool):
+        raise DomainError("spread", "must be True or False", spread)
+    if jobs != 1 and (spread or scheduler is not None):
+        raise DomainError("jobs", "must be 1 with a scheduler, whose workers are the processes", jobs)
+    jobs = min(jobs, trials)
+    rank = min(setting.width, setting.n_ridge)
+    top = min(DEFAULT_TOP, rank) if top is None else _integer("top", top, 1, rank)
+    if test_samples is not None:
+        test_samples = _integer("test_samples", test_samples, FEWEST_TEST_SAMPLES, MOST_SAMPLES)
+    if not isinstance(keep_vectors, bool):
+        raise DomainError("keep_vectors", "must be True or False", keep_vectors)
+    _choice("spectrum", spectrum, get_args(Spectrum))
+    _choice("precision", precision, get_args(Precision))
+    if on_trial is not None and not callable(on_trial):
+        raise DomainError("on_trial", "must be callable", on_trial)
+    limit = None if memory is None else _bytes(memory)
+    options: dict[str, Any] = {
+        "top": top,
+        "test_samples": test_samples,
+        "keep_vectors": keep_vectors,
+        "spectrum": spectrum,
+        "precision": precision,
+    }
+    if scheduler is not None or spread:
+        running = _run_on_cluster(setting, seed, trials, options, limit, scheduler, spread)
+    else:
+        plan = check_memory(
+            setting,
+            trials=trials,
+            jobs=jobs,
+            test_samples=test_samples,
+            kept_vectors=top if keep_vectors else 0,
+            memory=limit,
+            precision=precision,
+            top=top,
+            density=spectrum == "density",
+        )
+        running = _run(setting, seed, trials, jobs, options | {"plan": plan})
+    done: list[Trial] = []
+    with closing(running) as arriving:
+        for trial in arriving:
+            done.append(trial)
+            if on_trial is not None:
+                on_trial(trial)
+    done.sort(key=lambda trial: trial.index)
+    return Observation(setting=setting, seed=seed, trials=tuple(done))
+
+
+def _run(
+    setting: Setting, seed: int, trials: int, jobs: int, options: dict[str, Any]
+) -> Generator[Trial, None, None]:
+    """Yield the trials as they finish."""
+    if jobs == 1:
+        for index in range(trials):
+            yield run_trial(setting, seed, index, **options)
+        return
+    from joblib import Parallel, cpu_count, delayed
+
+    threads = max(1, cpu_count() // jobs)
+    tasks = (delayed(_limited_trial)(threads, setting, seed, index, options) for index in range(trials))
+    results = Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1)(tasks)
+    try:
+        # Not `yield from`: closing has to reach the workers through the block below.
+        for trial in results:  # noqa: UP028
+            yield trial
+    finally:
+        # When the caller stops early, joblib warns that it cancels what is running: that is the intention.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            results.close()
+
+
+def _run_on_cluster(
+    setting: Setting,
+    seed: int,
+    trials: int,
+    options: dict[str, Any],
+    memory: float | None,
+    scheduler: Any,
+    spread: bool,
+) -> Generator[Trial, None, None]:
+    """Yield the trials as a cluster finishes them."""
+    from rmt_spikes.simulation.distributed.cluster import open_client, run_spread_trials, run_trials
+
+    if spread:
+        _check_spread(setting, options, memory, scheduler)
+    with open_client(scheduler) as client:
+        if spread:
+            chosen = {name: options[name] for name in ("top", "spectrum")}
+            yield from run_spread_trials(client, setting, seed, trials, chosen)
+        else:
+            yield from run_trials(client, setting, seed, trials, options, memory)
+
+
+def _check_spread(setting: Setting, options: dict[str, Any], memory: float | None, scheduler: Any) -> None:
+    """Refuse what a trial over all workers cannot do."""
+    if scheduler is None:
+        raise DomainError("spread", "needs a scheduler", True)
+    if options["spectrum"] == "full":
+        raise DomainError("spectrum", 'must be "top" or "density" with spread', "full")
+    if options["spectrum"] == "density" and setting.n_ridge < setting.width:
+        raise DomainError("spectrum", 'must be "top" with spread and n_ridge < width', "density")
+    if not options["top"] < setting.width - 1:
+        raise DomainError("top", "must be below width - 1 with spread", options["top"])
+    required = {"precision": "double", "test_samples": None, "keep_vectors": False}
+    for field, value in required.items():
+        if options[field] != value:
+            raise DomainError(field, f"must be {value!r} with spread", options[field])
+    if memory is not None:
+        raise DomainError("memory", "must not be given with spread: the limits of the workers count", memory)
+
+
+def _limited_trial(threads: int, setting: Setting, seed: int, index: int, options: dict[str, Any]) -> Trial:
+    """Run a trial with few enough BLAS threads that the workers together do not exceed the processors."""
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(limits=threads, user_api="blas"):
+        return run_trial(setting, seed, index, **options)
+
+
+def _integer(field: str, value: object, low: int, high: float) -> int:
+    """Return an integer argument, refusing booleans, floats and values out of bounds."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or not low <= value <= high:
+        bounds = f">= {low}" if high == math.inf else f"from {low} to {high}"
+        raise DomainError(field, f"must be an integer {bounds}", value)
+    return int(value)
+
+
+def _choice(field: str, value: object, choices: tuple[str, ...]) -> None:
+    """Refuse what is not one of some words."""
+    if not isinstance(value, str) or value not in choices:
+        raise DomainError(field, f"must be one of {', '.join(choices)}", value)
+
+
+def _bytes(memory: object) -> float:
+    """Return the memory limit, refusing what is not a positive number."""
+    real = isinstance(memory, int | float | np.integer | np.floating) and not isinstance(memory, bool)
+    try:
+        limit = float(memory) if real else math.nan  # type: ignore[arg-type]
+    except OverflowError:
+        limit = math.nan
+    if not limit > 0.0:
+        raise DomainError("memory", "must be a positive number of bytes", memory)
+    return limit

@@ -1,0 +1,140 @@
+"""Test loss of a fitted network: computed where that is possible, else from fresh samples with controls.
+
+The squared error of a fresh sample is mostly a function of three Gaussian variables: the teacher
+direction, `beta` and the linear part of the fitted network. Polynomials of these have known means, so
+regressing them out leaves the expectation alone and removes about two thirds of the sampling variance
+(measured on ReLU, tanh and cubic cases: a standard error 1.5 to 2.2 times smaller). Each half of the
+samples is corrected with the coefficients fitted on the other half, which keeps the estimate unbiased.
+"""
+
+from itertools import product
+from typing import NamedTuple
+
+import numpy as np
+
+from rmt_spikes.functions.hermite import normalized_hermite
+from rmt_spikes.setting import Setting
+from rmt_spikes.simulation.network.layer import features
+from rmt_spikes.simulation.network.sampling import Array, blocks
+from rmt_spikes.simulation.test_loss.population import population_loss
+
+DEGREE = 4
+"""Total degree of the control polynomials. Degree 6 has 83 of them and gains nothing below 10,000 samples."""
+
+FEWEST_SAMPLES = 8000
+"""Samples where the loss cannot be computed and no number was asked for, or ``2 * n_ridge`` if more: on the
+headline setting a sampling error of 0.03, less than half the scatter of the loss between trials."""
+
+MOST_SAMPLES = 1_000_000
+
+
+class LossEstimate(NamedTuple):
+    """Test loss, its error, and the number of samples behind it (0: computed, the error is a bound)."""
+
+    value: float
+    error: float
+    samples: int
+
+
+def default_samples(setting: Setting) -> int:
+    """Return the number of test samples where the loss has to be sampled."""
+    return min(max(FEWEST_SAMPLES, 2 * setting.n_ridge), MOST_SAMPLES)
+
+
+def generalization_loss(
+    setting: Setting,
+    weights: Array,
+    coefficients: Array,
+    beta: Array,
+    samples: int | None,
+    stream: np.random.Generator,
+) -> LossEstimate:
+    """Compute ``E (y - a^T sigma(W x))^2``, or estimate it.
+
+    Parameters
+    ----------
+    setting, weights, coefficients, beta, stream
+        As for `expected_loss`.
+    samples : int or None
+        Number of fresh samples; None computes the loss if `population_loss` can, and takes
+        `default_samples` otherwise.
+
+    Returns
+    -------
+    LossEstimate
+        The loss.
+    """
+    if samples is None:
+        exact = population_loss(setting, weights, coefficients)
+        if exact is not None:
+            return LossEstimate(exact.value, exact.error, 0)
+        samples = default_samples(setting)
+    value, error = expected_loss(setting, weights, coefficients, beta, samples, stream)
+    return LossEstimate(value, error, samples)
+
+
+def expected_loss(
+    setting: Setting,
+    weights: Array,
+    coefficients: Array,
+    beta: Array,
+    samples: int,
+    stream: np.random.Generator,
+) -> tuple[float, float]:
+    """Estimate ``E (y - a^T sigma(W x))^2`` with its standard error.
+
+    The label noise is not drawn: its contribution ``noise_std^2`` is exact.
+
+    Parameters
+    ----------
+    setting : Setting
+        Gives the activation, the target and `noise_std`.
+    weights : ndarray of shape (width, d)
+        First layer after the step.
+    coefficients : ndarray of shape (width,)
+        Fitted second layer.
+    beta : ndarray of shape (d,)
+        Direction of the first step; used for variance reduction only.
+    samples : int
+        Number of fresh samples, at least 2.
+    stream : numpy.random.Generator
+        Source of the inputs.
+
+    Returns
+    -------
+    loss, error : float
+        Estimate and its standard error given the network.
+    """
+    teacher = np.zeros(setting.d)
+    teacher[0] = 1.0
+    directions, _ = np.linalg.qr(np.stack([teacher, beta, coefficients @ weights], axis=1))
+    losses = np.empty(samples)
+    controls = np.empty((samples, directions.shape[1]))
+    for rows in blocks(samples):
+        inputs = stream.standard_normal((rows.stop - rows.start, setting.d))
+        fitted = features(setting.activation_function, weights, inputs) @ coefficients
+        losses[rows] = (setting.target_function(inputs[:, 0]) - fitted) ** 2
+        controls[rows] = inputs @ directions
+    corrected = _corrected(losses, _polynomials(controls))
+    error = float(corrected.std(ddof=1)) / float(np.sqrt(samples))
+    return float(corrected.mean()) + setting.noise_std**2, error
+
+
+def _polynomials(variables: Array) -> Array:
+    """Products of normalised Hermite polynomials of total degree 1 to `DEGREE`: columns of mean zero."""
+    tables = [normalized_hermite(DEGREE, column) for column in variables.T]
+    degrees = (k for k in product(range(DEGREE + 1), repeat=len(tables)) if 0 < sum(k) <= DEGREE)
+    columns = [np.prod([table[k] for table, k in zip(tables, ks, strict=True)], axis=0) for ks in degrees]
+    return np.stack(columns, axis=1)
+
+
+def _corrected(losses: Array, controls: Array) -> Array:
+    """Subtract from the losses of each half of the samples the part that the controls explain."""
+    corrected = losses.copy()
+    half = losses.size // 2
+    first, second = slice(0, half), slice(half, losses.size)
+    design = np.column_stack([np.ones(losses.size), controls])
+    for fitted, used in ((first, second), (second, first)):
+        slopes = np.linalg.lstsq(design[fitted], losses[fitted], rcond=None)[0][1:]
+        corrected[used] -= controls[used] @ slopes
+    return corrected

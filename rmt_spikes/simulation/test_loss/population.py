@@ -1,0 +1,236 @@
+"""Exact test loss: the expectation over Gaussian inputs, from correlations of the trained rows.
+
+With ``u_i = w_i x`` Gaussian, ``E f(u_i) f(u_j)`` is a function of the norms and the correlation of two
+rows: a closed form for functions that are linear on both sides of 0, Mehler's series
+``sum_k b_k(t_i) b_k(t_j) corr^k`` for all others. Where the series is cut, Cauchy and Schwarz bound what is
+left by ``|corr|^(K+1) tail_i tail_j``.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from rmt_spikes.errors import ConvergenceError
+from rmt_spikes.functions.scalar import ScalarFunction
+from rmt_spikes.setting import Setting
+from rmt_spikes.simulation.linalg.products import multiply, multiply_transposed
+from rmt_spikes.simulation.network.sampling import Array, blocks
+from rmt_spikes.simulation.test_loss.row_expansion import ACCURACY, RowExpansion, expand_rows
+
+LARGEST_ERROR = 1e-6
+"""Bound on the relative error of a loss that counts as exact."""
+
+ORDERS = (32, 64, 128, 256)
+"""Lengths of the series, tried in turn."""
+
+TILE = 512
+"""Rows whose correlations are held at a time."""
+
+_ENOUGH = 1e-10
+
+
+class Expectation(NamedTuple):
+    """A number and the bound on its error."""
+
+    value: float
+    error: float
+
+
+def population_loss(setting: Setting, weights: Array, coefficients: Array) -> Expectation | None:
+    """Compute ``E (y - a^T sigma(W x))^2`` over the population.
+
+    Parameters
+    ----------
+    setting : Setting
+        Gives the activation, the target and `noise_std`.
+    weights : ndarray of shape (width, d)
+        First layer after the step.
+    coefficients : ndarray of shape (width,)
+        Fitted second layer.
+
+    Returns
+    -------
+    Expectation or None
+        The loss and the bound on its error; None when that exceeds `LARGEST_ERROR` times the loss, because
+        rows are almost parallel and the activation is rough, or it grows too fast.
+    """
+    norms = np.sqrt(np.einsum("jk,jk->j", weights, weights))
+    # Norms grow with the readout weight, and so do correlations: tiles of similar norms need terms alike.
+    order = np.argsort(norms, kind="stable")
+    a = coefficients[order]
+
+    def energy(rows: RowExpansion, enough: float) -> Expectation:
+        total = Expectation(0.0, 0.0)
+        here, held = slice(0), weights[:0]
+        for left, right in tiles(norms.size):
+            if left != here:
+                here, held = left, weights[order[left]]
+            other = held if left == right else weights[order[right]]
+            sides = (rows.part(left), rows.part(right), held, other)
+            tile = tile_form(*sides, a[left], a[right], same=left == right, enough=enough)
+            total = Expectation(total.value + tile.value, total.error + tile.error)
+        return total
+
+    return loss_from_energy(setting, norms[order], weights[order, 0], a, energy)
+
+
+def loss_from_energy(
+    setting: Setting,
+    norms: Array,
+    first: Array,
+    coefficients: Array,
+    energy: Callable[[RowExpansion, float], Expectation],
+) -> Expectation | None:
+    """Compute the loss from whatever evaluates ``E (a^T sigma(W x))^2``.
+
+    Parameters
+    ----------
+    setting : Setting
+        Gives the activation, the target and `noise_std`.
+    norms, first : ndarray of shape (width,)
+        Norms of the rows, and their components along the teacher direction, the first axis.
+    coefficients : ndarray of shape (width,)
+        Fitted second layer.
+    energy : callable
+        Maps the expansions of the rows, and the error that each tile may leave, to the expectation.
+
+    Returns
+    -------
+    Expectation or None
+        As for `population_loss`.
+    """
+    labels = _label_energy(setting)
+    for terms in ORDERS:
+        try:
+            rows = expand_rows(setting.activation_function, norms, terms)
+            cross = _cross(setting, rows, first, coefficients, terms)
+        except ConvergenceError:
+            return None
+        if cross.error > LARGEST_ERROR / 4 * labels:
+            continue
+        network = energy(rows, _ENOUGH * labels * min(1.0, TILE / norms.size) ** 2)
+        value = labels - 2 * cross.value + network.value + setting.noise_std**2
+        error = 2 * cross.error + network.error
+        if error <= LARGEST_ERROR * value:
+            return Expectation(value, error)
+        if rows.corner is not None:
+            return None
+    return None
+
+
+def tiles(rows: int) -> Iterator[tuple[slice, slice]]:
+    """Yield pairs of slices that cover the lower triangle of a symmetric matrix of this size."""
+    parts = list(blocks(rows, TILE))
+    return ((parts[i], parts[j]) for i in range(len(parts)) for j in range(i + 1))
+
+
+def tile_form(
+    left: RowExpansion,
+    right: RowExpansion,
+    left_weights: Array,
+    right_weights: Array,
+    left_coefficients: Array,
+    right_coefficients: Array,
+    *,
+    same: bool,
+    enough: float,
+) -> Expectation:
+    """Sum ``a_i a_j E f(w_i x) f(w_j x)`` over a tile, and over its transpose when it is off the diagonal.
+
+    Parameters
+    ----------
+    left, right : RowExpansion
+        Expansions of the rows on both sides.
+    left_weights, right_weights : ndarray of shape (rows, d)
+        The rows.
+    left_coefficients, right_coefficients : ndarray of shape (rows,)
+        Their coefficients `a`.
+    same : bool
+        Whether both sides are the same rows.
+    enough : float
+        Bound on the error at which the series may stop.
+
+    Returns
+    -------
+    Expectation
+        The sum and the bound on its error, rounding included.
+    """
+    correlation = np.empty((left.norms.size, right.norms.size))
+    multiply_transposed(left_weights, right_weights, correlation)
+    correlation /= left.norms[:, None]
+    correlation /= right.norms
+    np.clip(correlation, -1.0, 1.0, out=correlation)
+    factor = 1.0 if same else 2.0
+    size = float(np.abs(left_coefficients) @ np.sqrt(left.second)) * float(
+        np.abs(right_coefficients) @ np.sqrt(right.second)
+    )
+    if left.corner is not None:
+        value = _corner_form(left, right, left_coefficients, right_coefficients, correlation)
+        return Expectation(factor * value, factor * ACCURACY * size)
+    value, error = _series(
+        left, right, left_coefficients, right_coefficients, correlation, same, enough / factor
+    )
+    return Expectation(factor * value, factor * (error + ACCURACY * size))
+
+
+def _corner_form(left: RowExpansion, right: RowExpansion, a: Array, b: Array, correlation: Array) -> float:
+    """Use ``E |u v| = (2/pi) t t' (sqrt(1 - c^2) + c arcsin c)`` of two Gaussians of correlation `c`."""
+    assert left.corner is not None
+    mean, half, constant = left.corner
+    scaled, other = a * left.norms, b * right.norms
+    both = np.arcsin(correlation)
+    both *= correlation
+    both += np.sqrt((1.0 - correlation) * (1.0 + correlation))
+    both *= half**2 * 2 / np.pi
+    both += mean**2 * correlation
+    absolute = half * (2 / np.pi) ** 0.5
+    value = scaled @ multiply(both, other) + constant**2 * a.sum() * b.sum()
+    return float(value - constant * absolute * (scaled.sum() * b.sum() + other.sum() * a.sum()))
+
+
+def _series(
+    left: RowExpansion,
+    right: RowExpansion,
+    a: Array,
+    b: Array,
+    correlation: Array,
+    same: bool,
+    enough: float,
+) -> tuple[float, float]:
+    """Sum Mehler's series; the diagonal, where it converges slowest, is known exactly."""
+    value = 0.0
+    power = np.ones_like(correlation)
+    if same:
+        value += float((a * b) @ left.second)
+        np.fill_diagonal(power, 0.0)
+        np.fill_diagonal(correlation, 0.0)
+    largest = float(np.abs(correlation).max())
+    tails, other_tails = np.abs(a) @ left.tails(), np.abs(b) @ right.tails()
+    scaled, other = a[:, None] * left.coefficients, b[:, None] * right.coefficients
+    for k in range(scaled.shape[1]):
+        value += float(scaled[:, k] @ multiply(power, other[:, k]))
+        error = largest ** (k + 1) * float(tails[k] * other_tails[k])
+        if error <= enough:
+            break
+        power *= correlation
+    return value, error
+
+
+def _cross(setting: Setting, rows: RowExpansion, first: Array, a: Array, terms: int) -> Expectation:
+    """Compute ``E y a^T f(W x)``; the teacher direction is the first axis."""
+    target = _target(setting.target_function, terms)
+    correlation = np.clip(first / rows.norms, -1.0, 1.0)
+    powers = correlation[:, None] ** np.arange(terms + 1)
+    value = float(a @ ((rows.coefficients * powers) @ target.coefficients[0]))
+    left = np.abs(correlation) ** (terms + 1) * rows.tails()[:, -1] * target.tails()[0, -1]
+    size = float(np.abs(a) @ np.sqrt(rows.second)) * float(target.second[0]) ** 0.5
+    return Expectation(value, float(np.abs(a) @ left) + ACCURACY * size)
+
+
+def _target(function: ScalarFunction, terms: int) -> RowExpansion:
+    return expand_rows(function, np.ones(1), terms)
+
+
+def _label_energy(setting: Setting) -> float:
+    return float(_target(setting.target_function, 1).second[0])

@@ -1,0 +1,1 @@
+"""The bulk: population and sample resolvent, distribution of singular values."""

@@ -1,0 +1,149 @@
+"""Standard deviations of spikes between networks, at order ``n^{-1/2}``."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rmt_spikes.errors import DomainError
+from rmt_spikes.setting import Setting
+from rmt_spikes.theory.latent import Latent, LatentGrid, latent, latent_grid, residual_moments
+from rmt_spikes.theory.methods.uniform.solution import Uniform
+from rmt_spikes.theory.predict import FEATURES, choice
+from rmt_spikes.theory.quadrature_rules import gauss_rule, gaussian_draws
+
+Array = NDArray[np.float64]
+
+STEP = 1e-3
+DEGREES = 6
+NODES = 64
+
+
+@dataclass(frozen=True)
+class _FirstStage:
+    """Perturbed first stage."""
+
+    beta_norm2: float
+    beta_cosine: float
+    label_energy: float
+    alpha: Array
+    q: None = None
+    labels: None = None
+
+
+def spike_standard_deviations(setting: Setting, *, features: str = "corrected") -> Array:
+    """Standard deviation between networks of each spike's singular value, at leading order.
+
+    Parameters
+    ----------
+    setting
+        What is predicted, at the mean-field output scale.
+    features
+        ``"corrected"``, ``"isotropic"`` or ``"published"``.
+
+    Returns
+    -------
+    ndarray of shape ``(n_spikes,)``
+        In the order of `Prediction.spikes` before the Tracy-Widom criterion.
+
+    Raises
+    ------
+    DomainError
+        At the standard output scale, or for unknown features.
+    ConvergenceError
+        If a perturbed problem is not solved.
+
+    Notes
+    -----
+    docs/theory.md section 4.2: the delta method over what a conditional prediction takes as given.
+    Independent directions are the projection of ``beta`` on the teacher and the energy of the residuals
+    (correlated), the norm of the rest of ``beta``, and the empirical laws of ``alpha`` and ``q`` along
+    their first six orthonormal polynomials. The randomness of the two matrices adds terms of order
+    ``1/n`` to the variance of a spike far from the edge.
+    """
+    require_mean_field(setting)
+    base = Uniform(setting, choice("features", features, FEATURES))
+    centre = _spikes(base)
+    total = np.zeros(centre.size)
+    for other, scale in directions(base):
+        values = _spikes(other)
+        count = min(values.size, centre.size)
+        total[:count] += ((values[:count] - centre[:count]) / STEP * scale) ** 2
+    return np.sqrt(total)
+
+
+def _spikes(solution: Uniform) -> Array:
+    return np.sqrt([pole.point.eigenvalue for pole in solution.upper.poles])
+
+
+def require_mean_field(setting: Setting) -> None:
+    """Refuse the standard output scale, whose first stage has further fluctuations."""
+    if setting.output_scale != "mean_field":
+        raise DomainError(
+            "output_scale", "must be 'mean_field' for standard deviations", setting.output_scale
+        )
+
+
+def moved(base: Uniform, variables: Latent, grid: LatentGrid | None = None) -> Uniform:
+    """The problem of `base` with other latent variables, and another grid if given."""
+    other = Uniform(base.setting, base.features)
+    other.__dict__["latent"] = variables
+    if grid is not None:
+        other.__dict__["grid"] = grid
+    return other
+
+
+def directions(base: Uniform) -> Iterator[tuple[Uniform, float]]:
+    """Problems moved by `STEP` along independent directions, with the standard deviation along each."""
+    setting = base.setting
+    projection, energy, covariance = _first_stage_moments(setting)
+    # Without noise the two may be one variable: the covariance need not be definite.
+    sizes, axes = np.linalg.eigh(covariance)
+    root = axes * np.sqrt(np.maximum(sizes, 0.0))
+    for column in (*root.T, None):
+        b, e, rest = projection, energy, 0.0
+        if column is None:
+            rest = STEP * math.sqrt(2.0 / setting.d)
+        else:
+            b, e = b + STEP * column[0], e + STEP * column[1]
+        norm2 = b**2 + setting.phi * e * (1.0 + rest)
+        stage = _FirstStage(norm2, b / math.sqrt(norm2), e, base.grid.law.nodes)
+        yield moved(base, latent(setting, base.features, stage)), 1.0
+    grid = base.grid
+    rule = grid.q, grid.q_weights
+    for nodes, weights, count in (
+        (grid.law.nodes, grid.law.weights, setting.width),
+        (grid.q, grid.q_weights, setting.n_ridge),
+    ):
+        table = gauss_rule(nodes, nodes.size, weights).polynomials(nodes)
+        for polynomial in table[1 : DEGREES + 1]:
+            shifted = weights * (1.0 + STEP * polynomial)
+            law, q_rule = grid.law, rule
+            if nodes is grid.q:
+                q_rule = nodes, shifted
+            else:
+                law = replace(grid.law, weights=shifted)
+            yield (
+                moved(base, base.latent, latent_grid(setting, base.latent, law=law, q_rule=q_rule)),
+                1.0 / math.sqrt(count),
+            )
+
+
+def _first_stage_moments(setting: Setting) -> tuple[float, float, Array]:
+    """Means of ``r <beta_*, x>`` and ``r^2``, and the covariance of their averages over the first batch."""
+    nodes, weights = gaussian_draws(setting.n, NODES)
+    offset = setting.target_expansion.mean - residual_moments(setting)[0]
+    signal = setting.target_function(nodes) - offset
+    noise = setting.noise_std**2
+    projection = float(weights @ (signal * nodes))
+    energy = float(weights @ signal**2) + noise
+    cross = float(weights @ (signal**3 * nodes)) + 3.0 * noise * projection - projection * energy
+    first = float(weights @ ((signal**2 + noise) * nodes**2)) - projection**2
+    fourth = float(weights @ (signal**4 + 6.0 * noise * signal**2)) + 3.0 * noise**2
+    covariance = np.array([[first, cross], [cross, fourth - energy**2]]) / setting.n
+    exact = float(setting.target_expansion.coefficients[1]), residual_moments(setting)[1]
+    return *exact, covariance

@@ -1,0 +1,1 @@
+"""Methods: routes from a setting to the same quantities."""

@@ -1,0 +1,284 @@
+"""Gaussian moments: closed forms, or a lattice rule for all arguments (docs/theory.md section 3)."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from flint import acb, arb, arb_poly, fmpq
+
+from rmt_spikes.errors import ConvergenceError
+from rmt_spikes.functions.expression_tree import Node
+from rmt_spikes.functions.scalar import ExpressionFunction, HermiteSeries, NamedFunction, ScalarFunction
+from rmt_spikes.theory.methods.certified.balls import power, rational, square
+from rmt_spikes.theory.methods.certified.expansion import normal_density, reach
+from rmt_spikes.theory.methods.certified.functions import RULES, pair_at
+
+Moments = tuple[arb, arb, arb]
+Corner = tuple[fmpq, fmpq]
+
+CORNERS: dict[str, Corner] = {
+    "abs": (fmpq(-1), fmpq(1)),
+    "identity": (fmpq(1), fmpq(1)),
+    "leaky_relu": (fmpq(1, 100), fmpq(1)),
+    "relu": (fmpq(0), fmpq(1)),
+}
+LEGENDRE = (32, 64, 128)
+STEPS = (0.16, 0.08, 0.04, 0.02, 0.01)
+
+
+def distribution(x: arb) -> arb:
+    """Standard normal distribution function."""
+    return (-x / arb(2).sqrt()).erfc() / 2
+
+
+def from_derivatives(value: arb, slope: arb, curvature: arb, scale: arb) -> Moments:
+    """``E f(u)``, ``E Z f(u)`` and ``E (Z^2-1)/2 f(u)`` from ``F(m) = E f(m + scale Z)``: Stein's lemma."""
+    return value, scale * slope, scale**2 / 2 * curvature
+
+
+def _corner(left: fmpq, right: fmpq, m: arb, t: arb) -> Moments:
+    ratio = m / t
+    density, above = normal_density(ratio), distribution(ratio)
+    jump = right - left
+    return from_derivatives(
+        left * m + jump * (m * above + t * density), left + jump * above, jump * density / t, t
+    )
+
+
+def _erf(m: arb, t: arb) -> Moments:
+    width = (1 + 2 * t**2).sqrt()
+    slope = 2 * (-square(m / width)).exp() / (arb.pi().sqrt() * width)
+    return from_derivatives((m / width).erf(), slope, -2 * m / width**2 * slope, t)
+
+
+def _gelu(m: arb, t: arb) -> Moments:
+    width = (1 + t**2).sqrt()
+    density, below = normal_density(m / width), distribution(m / width)
+    value = m * below + t**2 / width * density
+    curvature = density * (1 / width + 1 / width**3 - m * m / width**5)
+    return from_derivatives(value, below + m / width**3 * density, curvature, t)
+
+
+def _sign(m: arb, t: arb) -> Moments:
+    density = normal_density(m / t)
+    return from_derivatives((m / t / arb(2).sqrt()).erf(), 2 * density / t, -2 * m / t**3 * density, t)
+
+
+def _wave(name: str, m: arb, t: arb) -> Moments:
+    damping = (-t * t / 2).exp()
+    sine, cosine = damping * m.sin(), damping * m.cos()
+    value, slope = (sine, cosine) if name == "sin" else (cosine, -sine)
+    return from_derivatives(value, slope, -value, t)
+
+
+def _series(function: HermiteSeries, m: arb, t: arb) -> Moments:
+    def evolved(k: int) -> arb:
+        """``E He_k(m + t Z)``: a monomial, evolved by the heat equation for the time ``t^2 - 1``."""
+        if k < 0:
+            return arb(0)
+        terms = (
+            fmpq(math.factorial(k), math.factorial(i) * math.factorial(k - 2 * i) * 2**i)
+            * power(t * t - 1, i)
+            * power(m, k - 2 * i)
+            for i in range(k // 2 + 1)
+        )
+        return sum(terms, arb(0))
+
+    value, slope, curvature = arb(0), arb(0), arb(0)
+    for k, c in enumerate(map(rational, function.coefficients)):
+        value += c * evolved(k)
+        slope += c * k * evolved(k - 1)
+        curvature += c * k * (k - 1) * evolved(k - 2)
+    return from_derivatives(value, slope, curvature, t)
+
+
+def closed_form(function: ScalarFunction) -> Callable[[arb, arb], Moments] | None:
+    """Moments of a function as a function of mean and scale, where they are elementary."""
+    if isinstance(function, HermiteSeries):
+        return lambda m, t: _series(function, m, t)
+    if isinstance(function, NamedFunction):
+        name = function.name
+        if name in CORNERS:
+            return lambda m, t: _corner(*CORNERS[name], m, t)
+        if name in ("sin", "cos"):
+            return lambda m, t: _wave(name, m, t)
+        return {"erf": _erf, "gelu": _gelu, "sign": _sign}.get(name)
+    return None
+
+
+@dataclass(frozen=True)
+class Lattice:
+    """Nodes ``start + width p + offsets`` for ``p = 0, 1, ..., count - 1``, with weights, for one piece.
+
+    The exponential factor of a Gaussian with any mean is a power of ``p`` on it: sums are polynomials.
+    """
+
+    start: arb
+    width: arb
+    count: int
+    offsets: Sequence[arb]
+    weights: Sequence[arb]
+
+    def points(self) -> list[list[arb]]:
+        """Nodes, by offset and panel."""
+        return [[self.start + self.width * p + x for p in range(self.count)] for x in self.offsets]
+
+
+class LatticeMoments:
+    """Moments of a function without a closed form, by a fixed rule for all means and scales.
+
+    Parameters
+    ----------
+    function
+        The function.
+    means, scales
+        Pairs that will be asked for, or their extremes.
+    digits
+        Digits aimed at.
+
+    Notes
+    -----
+    Smooth functions are summed on equal steps, which converges geometrically; functions with kinks by
+    Gauss-Legendre panels between them. The step is halved (the nodes doubled) until the moments at the
+    extremes and the middle of the arguments stay to ``10^-(digits + 4)``.
+
+    Raises
+    ------
+    ConvergenceError
+        If they do not stay on the finest rule.
+    """
+
+    def __init__(
+        self, function: ScalarFunction, means: Sequence[arb], scales: Sequence[arb], digits: int
+    ) -> None:
+        self.function = function
+        sizes = [abs(float(m)) for m in means]
+        self.top = max(sizes)
+        widest = max(map(float, scales))
+        self.reach = self.top + widest * max(
+            reach(function, digits + 4, side * self.top, widest, decay=2.0) for side in (-1.0, 1.0)
+        )
+        self.kinks = refined_kinks(function, self.reach)
+        probes = [
+            (arb(side * self.top * share), arb(scale))
+            for scale in {min(map(float, scales)), widest}
+            for side, share in ((1.0, 1.0), (-1.0, 1.0), (1.0, 0.37), (-1.0, 0.0))
+        ]
+        previous: list[arb] | None = None
+        change = math.inf
+        for rule in STEPS if not self.kinks else LEGENDRE:
+            self._tabulate(self._lattices(rule))
+            values = [part for m, t in probes for part in self(m, t)]
+            if previous is not None:
+                size = max(1.0, *(abs(float(v)) for v in values))
+                change = max(float(abs(a - b).upper()) for a, b in zip(values, previous, strict=True)) / size
+                if change < 10.0 ** -(digits + 4):
+                    return
+            previous = values
+        raise ConvergenceError(
+            f"the Gaussian moments of {function.name} need too many nodes for {digits} digits",
+            residual=change,
+        )
+
+    def _lattices(self, rule: float) -> list[Lattice]:
+        if not self.kinks:
+            step = rational(rule)
+            half = math.ceil(self.reach / rule)
+            return [Lattice(arb(-half * step), arb(step), 2 * half + 1, [arb(0)], [arb(step)])]
+        nodes = [arb.legendre_p_root(int(rule), k, weight=True) for k in range(int(rule))]
+        edges = [arb(-self.reach), *self.kinks, arb(self.reach)]
+        lattices = []
+        for low, high in itertools.pairwise(edges):
+            count = max(1, math.ceil(float(high - low)))
+            width = (high - low) / count
+            offsets = [width * (1 + x) / 2 for x, _ in nodes]
+            lattices.append(Lattice(low, width, count, offsets, [width * w / 2 for _, w in nodes]))
+        return lattices
+
+    def _tabulate(self, lattices: list[Lattice]) -> None:
+        """Values of the function times weights, and nodes."""
+        self.lattices = lattices
+        self.table = [
+            [[(u, pair_at(self.function, acb(u))[0].real * w) for u in row]
+             for row, w in zip(lattice.points(), lattice.weights, strict=True)]
+            for lattice in lattices
+        ]  # fmt: skip
+        self.polynomials: dict[str, list[list[list[arb_poly]]]] = {}
+
+    def _rows(self, t: arb) -> list[list[list[arb_poly]]]:
+        """Polynomials in the exponential of a step, for the weights 1, u and u^2."""
+        key = t.repr()
+        if key not in self.polynomials:
+            self.polynomials.clear()
+            found = []
+            for rows in self.table:
+                made = []
+                for row in rows:
+                    first = [value * (-(u * u) / (2 * t * t)).exp() for u, value in row]
+                    second = [c * u for c, (u, _) in zip(first, row, strict=True)]
+                    third = [c * u for c, (u, _) in zip(second, row, strict=True)]
+                    made.append([arb_poly(first), arb_poly(second), arb_poly(third)])
+                found.append(made)
+            self.polynomials[key] = found
+        return self.polynomials[key]
+
+    def __call__(self, m: arb, t: arb) -> Moments:
+        """Moments at a mean and a scale; calls with the same scale share their tables."""
+        rate = m / t**2
+        sums = [arb(0), arb(0), arb(0)]
+        for lattice, rows in zip(self.lattices, self._rows(t), strict=True):
+            x = (lattice.width * rate).exp()
+            for offset, polynomials in zip(lattice.offsets, rows, strict=True):
+                factor = ((lattice.start + offset) * rate).exp()
+                sums = [s + factor * p(x) for s, p in zip(sums, polynomials, strict=True)]
+        scale = (-(m * m) / (2 * t * t)).exp() / (t * (2 * arb.pi()).sqrt())
+        zero, one, two = (scale * s for s in sums)
+        return zero, (one - m * zero) / t, ((two - 2 * m * one + m * m * zero) / t**2 - zero) / 2
+
+
+def refined_kinks(function: ScalarFunction, reach: float) -> list[arb]:
+    """Kinks of a function to the precision in use, sorted, those within a reach.
+
+    Raises
+    ------
+    ConvergenceError
+        If a kink is not a simple zero of what stands inside abs, max or their like.
+    """
+    near = [kink for kink in function.kinks if abs(kink) < reach]
+    if not isinstance(function, ExpressionFunction):
+        return [arb(rational(kink)) for kink in near]
+    inner = [node for node in map(_inside, function.expression.root.walk()) if node is not None]
+    return [_refined(function, inner, kink) for kink in near]
+
+
+def _inside(node: Node) -> Node | None:
+    """What changes sign at a kink of a node."""
+    if node.operation in ("max", "min"):
+        return Node("sub", node.arguments)
+    fractional = node.operation == "pow" and (node.arguments[1].constant or 0.0) % 1
+    kinked = node.operation in ("abs", "elu", "heaviside", "leaky_relu", "relu", "sign", "sqrt")
+    assert not kinked or node.operation in RULES
+    return node.arguments[0] if (kinked or fractional) and node.constant is None else None
+
+
+def _refined(function: ExpressionFunction, inner: list[Node], kink: float) -> arb:
+    """Newton's method on the argument that vanishes at a kink, from its double."""
+    for node in inner:
+        argument = ExpressionFunction("", (), type(function.expression)("", node, (), ()))
+        exact = arb(rational(kink))
+        if pair_at(argument, acb(exact))[0].real.contains(0):
+            return exact
+        value, slope = (part.real for part in pair_at(argument, acb(exact)))
+        if not abs(value) < abs(slope) * 1e-9 + 1e-300:
+            continue
+        x = exact
+        for _ in range(12):
+            value, slope = (part.real for part in pair_at(argument, acb(x)))
+            step = value / slope
+            x = (x - step).mid()
+            if abs(step) < 8 * abs(step).rad() or step.contains(0):
+                return x
+    raise ConvergenceError(f"the kink of {function.name} at {kink:.6g} is not a simple zero", residual=kink)

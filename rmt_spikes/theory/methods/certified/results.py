@@ -1,0 +1,301 @@
+"""What a precise prediction consists of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from typing import Any
+
+import mpmath
+from flint import arb
+
+from rmt_spikes.errors import ConvergenceError, DomainError
+from rmt_spikes.setting import Setting
+from rmt_spikes.theory.bulk.distribution import QUANTILES, Bulk
+from rmt_spikes.theory.methods.certified.balls import (
+    GUARD_DIGITS,
+    ball,
+    enclosure,
+    from_mpf,
+    midpoint,
+    working_digits,
+)
+from rmt_spikes.theory.methods.certified.curve import CertifiedCurve
+from rmt_spikes.theory.results import Losses
+
+SCHEMA = "rmt-spikes/precise-prediction/1"
+Enclosure = tuple[Any, Any]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PreciseBulk:
+    """Limiting law of the ``width`` singular values, spikes apart; numbers are ``mpmath.mpf``.
+
+    Attributes
+    ----------
+    edges
+        Intervals of the support, ascending, as pairs.
+    enclosures
+        For each edge a lower and an upper bound, in the order of `edges`; they hold for every value that
+        the coefficients may have within their own enclosures.
+    atom_at_zero
+        Mass at zero.
+    """
+
+    edges: tuple[tuple[Any, Any], ...]
+    enclosures: tuple[tuple[Enclosure, Enclosure], ...]
+    atom_at_zero: Any
+    digits: int
+    curve: CertifiedCurve = field(repr=False)
+    approximate: Bulk = field(repr=False)
+
+    def density(self, x: Any) -> Any:
+        """Density at one number `x`, zero outside the support."""
+        with working_digits(self.digits + GUARD_DIGITS):
+            x = from_mpf(x)
+            return midpoint(2 * x * self.curve.density(x * x)) if x > 0 else mpmath.mpf(0)
+
+    def cdf(self, x: Any) -> Any:
+        """Distribution function at one number `x`, atom included."""
+        with working_digits(self.digits + GUARD_DIGITS):
+            x = from_mpf(x)
+            return midpoint(1 - self._share_above(x)) if x >= 0 else mpmath.mpf(0)
+
+    def quantile(self, p: Any) -> Any:
+        """Smallest number whose distribution function reaches `p`.
+
+        Raises
+        ------
+        DomainError
+            For a probability outside ``[0, 1]``.
+        ConvergenceError
+            If Newton's method, begun at the quantile in double precision, does not settle.
+        """
+        if not 0 <= p <= 1:
+            raise DomainError("p", "must be in [0, 1]", p)
+        with working_digits(self.digits + GUARD_DIGITS):
+            share = ball(p) if isinstance(p, int | float) else from_mpf(p)
+            above = 1 - share
+            if share <= arb(self.curve.atom_at_zero):
+                return mpmath.mpf(0)
+            total = arb(self.curve.atom_at_zero)
+            for (low, high), mass in zip(self.curve.edges, self.curve.masses, strict=True):
+                total += mass
+                if (total - share).contains(0):
+                    return midpoint(high.sqrt())
+                if share < total:
+                    return midpoint(self._root(above, low, high, float(p)).sqrt())
+        raise ConvergenceError("the masses of the bulk do not reach one", residual=float(p))
+
+    def _root(self, above: arb, low: arb, high: arb, p: float) -> arb:
+        """Eigenvalue with a given share above it: Newton's method kept inside its interval."""
+        z = arb(float(self.approximate.quantile(p))) ** 2
+        low, high = low.mid(), high.mid()
+        for _ in range(60):
+            if not low < z < high:
+                z = ((low + high) / 2).mid()
+            excess = self.curve.share_above(z) - above
+            low, high = (z, high) if excess > 0 else (low, z)
+            step = excess / self.curve.density(z)
+            z = (z + step).mid()
+            if abs(step).upper() < z * arb(10) ** -(self.digits + 5):
+                return z
+        raise ConvergenceError("a quantile was not found", residual=float(abs(step).upper()), last=float(z))
+
+    def _share_above(self, x: arb) -> arb:
+        z, total = x * x, arb(0)
+        for (low, high), mass in zip(self.curve.edges, self.curve.masses, strict=True):
+            if low < z < high:
+                return self.curve.share_above(z)
+            if z <= low:
+                total += mass
+        return total
+
+    @cached_property
+    def quantiles(self) -> dict[str, Any]:
+        """Quantiles at the probabilities that predictions list."""
+        return {str(p): self.quantile(p) for p in QUANTILES}
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PreciseSpike:
+    """One singular value outside the bulk; attributes as in `Spike`, numbers are ``mpmath.mpf``."""
+
+    singular_value: Any
+    distance: Any
+    alignment: tuple[Any, ...]
+    feature: tuple[Any, ...]
+    right_alignment: tuple[Any, ...]
+    threshold: Any = field(repr=False)
+
+    @cached_property
+    def critical_step_size(self) -> Any:
+        """Smallest step size at which a spike of this rank exists; computed on first use, in seconds."""
+        return self.threshold()
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PreciseCertificate:
+    """Evidence for the digits.
+
+    Attributes
+    ----------
+    mass
+        Mass of the bulk with its atom at zero, from the phases at the edges.
+    residual
+        Largest relative residual of the equations for the effective ridge at the numbers given.
+    imaginary_part
+        Smallest density found in the interior of the support.
+    nodes
+        Quadrature nodes in each latent variable.
+    change
+        Largest change, relative to the size of a quantity, of losses, spikes, features and alignments when
+        the nodes were last increased by half: the error of the rule before.
+    error
+        Estimated error of what is returned: `change` times its ratio to the change before, which bounds the
+        rest of a series that converges geometrically. Measured, not proved.
+    rounding
+        Largest radius of a ball among the same quantities: a proved bound on all rounding errors.
+    enclosures
+        Certified lower and upper bounds of the effective ridge ``kappa``, of ``g``, ``mu`` and of the
+        strength at which a mode leaves the bulk.
+    """
+
+    mass: Any
+    residual: Any
+    imaginary_part: Any
+    nodes: int
+    change: float
+    error: float
+    rounding: float
+    enclosures: Mapping[str, Enclosure]
+
+    @property
+    def kappa(self) -> Any:
+        """Effective ridge: the middle of its enclosure."""
+        low, high = self.enclosures["kappa"]
+        return (low + high) / 2
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PrecisePrediction:
+    """The closed form of one setting to a number of digits.
+
+    The attributes are those of `Prediction`; every number that is not an integer is an ``mpmath.mpf``, also
+    in `latent`, `losses` and `limits`. Numbers of the setting are taken as the decimals that they spell.
+
+    Attributes
+    ----------
+    digits
+        Significant digits that were asked for; numbers carry more.
+    hermite
+        Coefficients ``c_0, ..., c_8`` of activation and target.
+    """
+
+    setting: Setting
+    method: str
+    features: str
+    digits: int
+    hermite: Mapping[str, tuple[Any, ...]]
+    latent: Mapping[str, Any]
+    regime: Mapping[str, Any]
+    bulk: PreciseBulk
+    spikes: tuple[PreciseSpike, ...]
+    losses: Losses
+    limits: dict[str, Losses] | None
+    certificate: PreciseCertificate
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything, JSON-ready (schema ``rmt-spikes/precise-prediction/1``).
+
+        The keys are those of a prediction in double precision; real numbers are decimal strings of `digits`
+        significant digits. Enclosures are pairs of decimal strings, rounded outwards.
+        """
+        certificate = self.certificate
+        limits = None if self.limits is None else {key: asdict(value) for key, value in self.limits.items()}
+        document = {
+            "schema": SCHEMA,
+            "setting": self.setting.to_dict(),
+            "method": self.method,
+            "features": self.features,
+            "given": "none",
+            "digits": self.digits,
+            "hermite": self.hermite,
+            "latent": self.latent,
+            "regime": self.regime,
+            "bulk": {
+                "edges": self.bulk.edges,
+                "atom_at_zero": self.bulk.atom_at_zero,
+                "quantiles": self.bulk.quantiles,
+            },
+            "spikes": [
+                {
+                    "singular_value": spike.singular_value,
+                    "distance": spike.distance,
+                    "alignment": spike.alignment,
+                    "feature": spike.feature,
+                    "right_alignment": spike.right_alignment,
+                    "critical_step_size": spike.critical_step_size,
+                }
+                for spike in self.spikes
+            ],
+            "losses": asdict(self.losses),
+            "limits": limits,
+            "certificate": {
+                "mass": certificate.mass,
+                "residual": float(certificate.residual),
+                "imaginary_part": certificate.imaginary_part,
+                "nodes": certificate.nodes,
+                "change": certificate.change,
+                "error": certificate.error,
+                "rounding": certificate.rounding,
+                "neglected": None,
+                "edge_error": max(
+                    float((high - low) / high)
+                    for pair in self.bulk.enclosures
+                    for low, high in pair
+                    if high > 0
+                ),
+            },
+        }
+        plain: dict[str, Any] = _decimal(document, self.digits)
+        plain["enclosures"] = {
+            "bulk.edges": [[_outward(edge) for edge in pair] for pair in self.bulk.enclosures],
+            **{name: _outward(pair) for name, pair in certificate.enclosures.items()},
+        }
+        return plain
+
+
+def decimal(x: Any, digits: int) -> str | None:
+    """Decimal string of an mpmath number, None if it is not finite."""
+    return mpmath.nstr(x, digits, strip_zeros=True) if mpmath.isfinite(x) else None
+
+
+def _decimal(value: Any, digits: int) -> Any:
+    """A copy of a document with decimal strings for mpmath numbers."""
+    if isinstance(value, mpmath.mpf):
+        return decimal(value, digits)
+    if isinstance(value, Mapping):
+        return {key: _decimal(item, digits) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_decimal(item, digits) for item in value]
+    return value
+
+
+def _outward(pair: Enclosure) -> list[str]:
+    """Ends of an enclosure in decimal, rounded outwards to a few digits more than they differ in."""
+    low, high = pair
+    if low == high:
+        return [mpmath.nstr(low, 400, strip_zeros=True)] * 2
+    size = max(abs(low), abs(high))
+    digits = 3 + max(3, int(mpmath.ceil(mpmath.log10(size / (high - low)))))
+    with mpmath.workdps(digits + 10):
+        unit = mpmath.mpf(10) ** (int(mpmath.floor(mpmath.log10(size))) + 1 - digits)
+        ends = mpmath.floor(low / unit) * unit, mpmath.ceil(high / unit) * unit
+        return [mpmath.nstr(end, digits + 2, strip_zeros=True) for end in ends]
+
+
+def edge_bounds(edges: list[tuple[arb, arb]]) -> tuple[tuple[Enclosure, Enclosure], ...]:
+    """Enclosures of the square roots of edges of eigenvalues."""
+    return tuple((enclosure(low.sqrt()), enclosure(high.sqrt())) for low, high in edges)

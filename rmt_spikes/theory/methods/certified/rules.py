@@ -1,0 +1,131 @@
+"""Gauss quadrature of the law of finitely many Gaussian draws, in balls (docs/theory.md section 4)."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from flint import arb, ctx, fmpq
+from scipy.linalg import eigh_tridiagonal
+
+from rmt_spikes.theory.methods.certified.balls import working_bits
+from rmt_spikes.theory.methods.certified.expansion import normal_density
+from rmt_spikes.theory.quadrature_rules import TAIL_CELLS
+
+
+@dataclass(frozen=True, eq=False)
+class BallRule:
+    """Nodes and weights of a quadrature, ascending and symmetric unless the law is not."""
+
+    nodes: list[arb]
+    weights: list[arb]
+
+
+def symmetric_law(draws: int, middle_nodes: int) -> list[tuple[arb, arb]]:
+    """The law of `draws` Gaussian variables, its positive half as points with masses.
+
+    The same law as `gauss_rules.gaussian_draws`: `draws` cells of equal probability, the 64 outermost on each
+    side represented by their root mean square, the normal density between them.
+    """
+    if draws == 1:
+        return [(arb(1), arb(1) / 2)]
+    tail = min(draws // 2, TAIL_CELLS)
+    root = arb(2).sqrt()
+    edges = [
+        root * (arb(fmpq(2 * k, draws))).erfcinv() if 2 * k < draws else arb(0) for k in range(1, tail + 1)
+    ]
+    moments = [arb(0), *(e * normal_density(e) + fmpq(k, draws) for k, e in enumerate(edges, 1))]
+    points = [
+        (((high - low) * draws).sqrt(), arb(fmpq(1, draws))) for low, high in itertools.pairwise(moments)
+    ]
+    if 2 * tail < draws:
+        end = edges[-1]
+        for k in range(middle_nodes):
+            x, weight = arb.legendre_p_root(2 * middle_nodes, k, weight=True)
+            points.append((end * x, end * weight * normal_density(end * x)))
+    return points
+
+
+@lru_cache(maxsize=64)
+def gaussian_draws(draws: int, count: int, bits: int) -> BallRule:
+    """Gauss quadrature of the law of `draws` independent standard normal variables.
+
+    Parameters
+    ----------
+    draws
+        Number of variables.
+    count
+        Number of nodes, even.
+    bits
+        Precision of nodes and weights; part of the key of the cache.
+
+    Returns
+    -------
+    BallRule
+        Fewer nodes when the law itself has fewer points.
+
+    Notes
+    -----
+    The recurrence of the orthogonal polynomials comes from Stieltjes' procedure with extra bits for its
+    growth of errors, the nodes from Newton's method on it.
+    """
+    with working_bits(2 * bits + 4 * count):
+        half = symmetric_law(draws, count // 2 + bits // 6 + 40)
+        if 2 * len(half) <= count:
+            return _mirrored(half)
+        squares = _recurrence(half, count)
+        off = [beta.sqrt() for beta in squares]
+        guesses = eigh_tridiagonal(
+            np.zeros(count), np.array([float(b) for b in off[: count - 1]]), eigvals_only=True
+        )
+        return _mirrored([_node(arb(float(x)), off, count, bits) for x in guesses[count // 2 :]])
+
+
+def _mirrored(half: list[tuple[arb, arb]]) -> BallRule:
+    pairs = sorted(((x.mid(), w.mid()) for x, w in half), key=lambda pair: float(pair[0]))
+    both = [(-x, w) for x, w in reversed(pairs)] + pairs
+    return BallRule([x for x, _ in both], [w for _, w in both])
+
+
+def _recurrence(half: list[tuple[arb, arb]], count: int) -> list[arb]:
+    """Squared off-diagonal entries of the Jacobi matrix: ``beta_1, beta_2, ...``."""
+    before, now = [arb(0)] * len(half), [arb(1)] * len(half)
+    squares: list[arb] = []
+    norm = sum((2 * w for _, w in half), arb(0))
+    for _ in range(count):
+        beta = squares[-1] if squares else arb(0)
+        before, now = now, [x * p - beta * b for (x, _), p, b in zip(half, now, before, strict=True)]
+        new = sum((2 * w * p * p for (_, w), p in zip(half, now, strict=True)), arb(0))
+        squares.append(new / norm)
+        norm = new
+    return squares
+
+
+def _node(x: arb, off: list[arb], count: int, bits: int) -> tuple[arb, arb]:
+    """Zero of the orthonormal polynomial of degree `count` next to a guess, and its Christoffel number."""
+    for _ in range(2 + (2 * bits // 40).bit_length()):
+        value, slope, _ = _orthonormal(x, off, count)
+        x = (x - value / slope).mid()
+    _, _, total = _orthonormal(x, off, count)
+    return x, 1 / total
+
+
+def _orthonormal(x: arb, off: list[arb], count: int) -> tuple[arb, arb, arb]:
+    """Polynomial of degree `count`, its slope, and the sum of squares of those below."""
+    before, now = arb(0), arb(1)
+    slope_before, slope = arb(0), arb(0)
+    total = arb(0)
+    for k in range(count):
+        total += now * now
+        last = off[k - 1] if k else arb(0)
+        following = (x * now - last * before) / off[k]
+        slope_before, slope = slope, (now + x * slope - last * slope_before) / off[k]
+        before, now = now, following
+    return now, slope, total
+
+
+def precision() -> int:
+    """Bits in use: the key of cached rules."""
+    return int(ctx.prec)

@@ -1,0 +1,233 @@
+"""Spikes and losses when the bulk is that of the untrained features.
+
+With an untrained bulk, the latent part of the features enters through one positive operator on functions
+of a sample: ``T = (1/kappa) <y, (1 + g A)^{-1} y>``. Its eigenvalues ``a_k`` and the scalar curve of
+`BulkEquivalent` give everything: a spike is a pole ``1 + g a_k = 0``, its vectors the residue
+(docs/theory.md section 5).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rmt_spikes.errors import DomainError
+from rmt_spikes.functions.hermite import gaussian_moments, normalized_hermite
+from rmt_spikes.setting import Setting
+from rmt_spikes.theory.bulk.equivalent import BulkEquivalent, ResolventPoint
+from rmt_spikes.theory.latent import Latent, LatentGrid, Realisation, latent, latent_grid
+from rmt_spikes.theory.results import Losses, ordered
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class LatentModes:
+    """Singular value decomposition of the latent part of the features, on quadrature nodes.
+
+    Attributes
+    ----------
+    strengths
+        ``a_k``, squared singular values, descending.
+    right
+        Neuron side, shape ``(n_modes, n_a + 1)``: square root of weight times function of ``alpha``,
+        then the coordinate along ``W_0 beta``.
+    left
+        Sample side, shape ``(n_modes, 2 n_q)``: square root of weight times function of ``q``, then the
+        part that multiplies the norm of the sample (``sqrt(d/2) (||x||^2/d - 1)``).
+    """
+
+    strengths: Array
+    right: Array
+    left: Array
+
+
+def latent_modes(setting: Setting, grid: LatentGrid) -> LatentModes:
+    """Decompose the latent part of the features of a setting.
+
+    Raises
+    ------
+    DomainError
+        At the standard output scale, where the readout and the learnt direction are not independent.
+    """
+    if setting.output_scale != "mean_field":
+        raise DomainError(
+            "output_scale",
+            "must be 'mean_field' for the closed form",
+            setting.output_scale,
+            "use the uniform method",
+        )
+    slope = float(setting.activation_expansion.coefficients[1])
+    root_a, root_q = np.sqrt(grid.law.weights), np.sqrt(grid.q_weights)
+    neurons = math.sqrt(setting.width) * root_a[:, None]
+    n_a, n_q = grid.mean.shape
+    matrix = np.zeros((n_a + 1, 2 * n_q))
+    matrix[:n_a, :n_q] = neurons * grid.mean * root_q
+    matrix[:n_a, n_q:] = neurons * math.sqrt(2.0 / setting.d) * grid.norm * root_q
+    matrix[n_a, :n_q] = math.sqrt(setting.gamma) * slope * grid.q * root_q
+    right, singular, left = np.linalg.svd(matrix, full_matrices=False)
+    return LatentModes(singular**2, right.T, left)
+
+
+@dataclass(frozen=True, eq=False)
+class Pole:
+    """A pole of the resolvent above the bulk.
+
+    Attributes
+    ----------
+    eigenvalue
+        ``z``, of ``F F^T / n_ridge``.
+    strength
+        ``a_k`` of its mode.
+    left, right
+        Modes of norm one on the nodes, as in `LatentModes`.
+    left_overlap, right_overlap
+        Share (not squared) of the singular vectors that the modes explain: square roots of residues.
+    """
+
+    eigenvalue: float
+    strength: float
+    left: Array
+    right: Array
+    left_overlap: float
+    right_overlap: float
+
+
+@dataclass(frozen=True, eq=False)
+class ClosedForm:
+    """The theory of one setting with the bulk of its untrained features.
+
+    Parameters
+    ----------
+    setting
+        What is predicted.
+    features
+        ``"corrected"`` or ``"published"``.
+    given
+        Realised latent variables that replace their limits.
+    """
+
+    setting: Setting
+    features: str = "corrected"
+    given: Realisation | None = None
+
+    @cached_property
+    def latent(self) -> Latent:
+        """Latent variables."""
+        return latent(self.setting, self.features, self.given)
+
+    @cached_property
+    def grid(self) -> LatentGrid:
+        """Latent functions under the laws of ``width`` neurons and ``n_ridge`` samples."""
+        return latent_grid(self.setting, self.latent, finite=True, given=self.given)
+
+    @cached_property
+    def equivalent(self) -> BulkEquivalent:
+        """Resolvent of the bulk."""
+        return BulkEquivalent.of(self.setting)
+
+    @cached_property
+    def modes(self) -> LatentModes:
+        """Eigenvalues and eigenfunctions of the latent part."""
+        return latent_modes(self.setting, self.grid)
+
+    @property
+    def critical_strength(self) -> float:
+        """Strength ``a`` above which a mode leaves the bulk."""
+        return -1.0 / self.equivalent.edge_trace
+
+    def functional(self, point: ResolventPoint) -> tuple[float, float]:
+        """``kappa T`` and ``-kappa^2 dT/dkappa``, both sums of positive terms."""
+        labels = self.grid.labels
+        weights = self.grid.q_weights
+        amplitudes = self.modes.left[:, : weights.size] @ (np.sqrt(weights) * labels.mean)
+        coefficients = amplitudes**2
+        mean = float(weights @ labels.linear)
+        linear = mean**2
+        unseen = np.sqrt(weights) * labels.mean - amplitudes @ self.modes.left[:, : weights.size]
+        # The modes that see a function of q also have a part along the norm of the sample.
+        side = amplitudes @ self.modes.left[:, weights.size :]
+        rest = unseen @ unseen + side @ side + weights @ ((labels.linear - mean) ** 2 + labels.rest)
+        strengths, mu, excess = self.modes.strengths, point.mu, point.excess
+        damping = 1.0 / (1.0 + point.g * strengths)
+        value = coefficients @ damping + mu * linear + rest
+        loss = coefficients @ ((1.0 + excess * point.g * strengths) * damping**2)
+        loss += mu * (mu + (1.0 - mu) * excess) * linear + rest
+        return float(value), float(loss)
+
+    def losses(self) -> Losses:
+        """Losses at the ridge of the setting."""
+        point = self.equivalent.at_ridge(self.setting.ridge)
+        return ordered(losses_from(point, *self.functional(point)), self.setting.label_energy)
+
+    def poles(self) -> list[Pole]:
+        """Poles above the bulk, largest first."""
+        poles = []
+        for strength, right, left in zip(
+            self.modes.strengths, self.modes.right, self.modes.left, strict=True
+        ):
+            if strength <= self.critical_strength:
+                break
+            g = -1.0 / strength
+            point = self.equivalent.point(self.equivalent.kappa(g), g)
+            z = -point.ridge
+            slope = -strength * point.g_slope / point.ridge_slope
+            left_overlap = math.sqrt(-1.0 / (point.kappa * slope))
+            right_overlap = math.sqrt(point.kappa * g / (z * slope))
+            poles.append(Pole(z, float(strength), left, right, left_overlap, right_overlap))
+        return poles
+
+    def profile(self, pole: Pole, q: Array) -> Array:
+        """Left singular vector of a pole as a function of the latent variable `q` of a sample."""
+        law, setting = self.grid.law, self.setting
+        mean = self.latent.shift * law.nodes * q[..., None]
+        scale = np.broadcast_to(self.latent.scale(law.nodes), mean.shape)
+        moments = gaussian_moments(setting.activation_function, mean, scale)
+        slope = float(setting.activation_expansion.coefficients[1])
+        rows = math.sqrt(setting.width) * moments.first * np.sqrt(law.weights)
+        mode = rows @ pole.right[:-1] + math.sqrt(setting.gamma) * slope * q * pole.right[-1]
+        return np.asarray(mode * pole.left_overlap / math.sqrt(pole.strength))
+
+    def right_profile(self, pole: Pole, alpha: Array) -> Array:
+        """Right singular vector of a pole as a function of the readout weight `alpha` of a neuron."""
+        setting, q = self.setting, self.grid.q
+        mean = self.latent.shift * alpha[..., None] * q
+        scale = np.broadcast_to(self.latent.scale(alpha)[..., None], mean.shape)
+        moments = gaussian_moments(setting.activation_function, mean, scale)
+        root = math.sqrt(setting.width) * np.sqrt(self.grid.q_weights)
+        mode = (moments.first * root) @ pole.left[: q.size]
+        mode += math.sqrt(2.0 / setting.d) * (moments.norm * root) @ pole.left[q.size :]
+        return np.asarray(mode * pole.right_overlap / math.sqrt(pole.strength))
+
+    def hermite_feature(self, pole: Pole, count: int = 5) -> Array:
+        """Coefficients of the left singular vector in normalised Hermite polynomials of ``q``."""
+        q, weights = self.grid.q, self.grid.q_weights
+        mode = np.sqrt(weights) * pole.left[: q.size]
+        return np.asarray(normalized_hermite(count - 1, q) @ mode * pole.left_overlap)
+
+    def readout_feature(self, pole: Pole, count: int = 5) -> Array:
+        """Coefficients of the right singular vector in orthonormal polynomials of the readout law."""
+        law = self.grid.law
+        mode = np.sqrt(law.weights) * pole.right[:-1]
+        return np.asarray(law.polynomials(law.nodes, count) @ mode * pole.right_overlap)
+
+
+def loss_numbers(point: ResolventPoint, value: Any, loss: Any) -> tuple[Any, Any, Any]:
+    """Objective, training and test loss from ``kappa T`` and ``-kappa^2 dT/dkappa``.
+
+    For numbers of any kind: floats, or balls of higher precision.
+    """
+    share = point.ridge / point.kappa
+    test = loss / point.ridge_slope
+    return share * value, share**2 * test, test
+
+
+def losses_from(point: ResolventPoint, value: float, loss: float) -> Losses:
+    """Losses from ``kappa T`` and ``-kappa^2 dT/dkappa``, in double precision."""
+    objective, train, test = map(float, loss_numbers(point, value, loss))
+    return Losses(objective=objective, train=train, test=test)

@@ -1,0 +1,1 @@
+"""The method for every step size: one resolvent."""

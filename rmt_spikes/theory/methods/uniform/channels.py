@@ -1,0 +1,173 @@
+"""The part of the features that is of finite rank: its kernel, its poles and their residues.
+
+On the nodes the latent functions are ``m_0(alpha, q)``, and ``m_1(alpha, q)`` times the components of a
+sample along the directions that latent variables single out: ``q`` along the learnt one, ``t`` along the rest
+of the teacher's, and at the standard output scale a third one along the rest of the initial readout's. With
+the means these are three or four blocks. With ``S`` the second moments of these functions under ``R`` and the
+stiffness ``J`` of the neurons, the resolvent of the finite-rank part is ``(J + S)^{-1}``: docs/theory.md
+sections 4, 4.1 and 8.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rmt_spikes.errors import ConvergenceError
+from rmt_spikes.theory.methods.uniform.equations import FixedPoint, State
+
+Array = NDArray[np.float64]
+Tangent = tuple[Array, Array]
+
+
+@dataclass(frozen=True, eq=False)
+class FiniteRank:
+    """Latent functions of the features and their kernel at a state.
+
+    Parameters
+    ----------
+    equations
+        The equations of the bulk.
+    functions
+        Functions of ``q`` on the nodes, shape ``(size, n_q)``: ``size`` is ``n_a`` for the means and
+        ``n_a`` for each direction.
+    extras
+        Functions that multiply further independent sample variables of variance one (``t``; the norm of the
+        sample; its component along the initial readout), shape ``(n_extras, size, n_q)``.
+    width
+        ``N``.
+    levels, level_weights
+        Relative standard deviations of the rows along the directions: shapes ``(n_levels, n_a)`` and
+        ``(n_levels, n_directions, n_directions)``, positive; they add up to the identity.
+    coupling
+        ``alpha alpha' / N`` when the rows are orthogonal to the readout and the readout's own direction
+        is a latent function (standard output scale), shape ``(n_a, n_a)``; None otherwise.
+    """
+
+    equations: FixedPoint
+    functions: Array
+    extras: Array
+    width: int
+    levels: Array
+    level_weights: Array
+    coupling: Array | None = None
+
+    @property
+    def directions(self) -> int:
+        """Number of directions."""
+        return int(self.level_weights.shape[1])
+
+    def stiffness(self, state: State) -> Array:
+        """``J``, shape ``(size, size)``."""
+        n_a = self.equations.a_weights.size
+        matrix = self._trivial(state)
+        k = self.equations.second_moments(state.resolvent)
+        _, q = self.equations.linear_response(k, state.omega, self.levels)
+        response = self._blocks(self.levels[:, :, None] * q * self.levels[:, None, :])
+        matrix[n_a:, n_a:] = np.linalg.inv(response) / self.equations.gamma
+        matrix[n_a:, n_a:] -= np.kron(np.eye(self.directions), k)
+        return matrix
+
+    def stiffness_slope(self, state: State, tangent: Tangent) -> Array:
+        """Derivative of ``J`` along a tangent of the state."""
+        equations, n_a = self.equations, self.equations.a_weights.size
+        matrix = np.zeros((self.functions.shape[0],) * 2)
+        relative = -tangent[1] / (equations.a_weights * state.omega**2)
+        matrix[np.diag_indices(n_a)] = relative / self.width
+        if self.coupling is not None:
+            matrix[:n_a, :n_a] -= self.coupling * equations.y_slope(state, tangent)
+        k_dot = equations.second_moments(tangent[0])
+        k = equations.second_moments(state.resolvent)
+        z, q = equations.linear_response(k, state.omega, self.levels)
+        scaled = self.levels[:, :, None] * q * self.levels[:, None, :]
+        change = np.swapaxes(z, 1, 2) @ ((equations.a_weights * tangent[1])[:, None] * z)
+        change = self.levels[:, :, None] * change * self.levels[:, None, :]
+        change -= equations.gamma * scaled @ k_dot @ scaled
+        inverse = np.linalg.inv(self._blocks(scaled))
+        matrix[n_a:, n_a:] = -inverse @ self._blocks(change) @ inverse / equations.gamma
+        matrix[n_a:, n_a:] -= np.kron(np.eye(self.directions), k_dot)
+        return matrix
+
+    def _trivial(self, state: State) -> Array:
+        """Stiffness of isotropic rows."""
+        d = self.equations.a_weights * state.omega
+        linear = 1.0 / (self.equations.gamma * d)
+        matrix = np.diag(np.concatenate([1.0 / (self.width * d), *[linear] * self.directions]))
+        if self.coupling is not None:
+            n_a = d.size
+            part = self.equations.interaction(state.resolvent, state.omega)
+            matrix[:n_a, :n_a] -= self.coupling * self.equations.over_levels(part.y_levels)
+        return matrix
+
+    def _blocks(self, values: Array) -> Array:
+        """Sum over the levels, between the directions: shape ``(n_directions n_a,) * 2``."""
+        size = self.directions * self.equations.a_weights.size
+        blocks = np.einsum("hij,hab->iajb", self.level_weights, values)
+        return np.asarray(blocks.reshape(size, size))
+
+    def kernel(self, resolvent: Array) -> Array:
+        """``S``, linear in the resolvent, shape ``(size, size)``."""
+        functions = np.concatenate([self.functions, *self.extras], axis=1)
+        weights = np.tile(self.equations.q_weights * resolvent, 1 + len(self.extras))
+        return np.asarray((functions * weights) @ functions.T)
+
+    def source(self, resolvent: Array, labels: Array, extra_labels: Array) -> Array:
+        """``E[R u y]`` of labels with mean `labels`, and `extra_labels` along the extra variables."""
+        weights = self.equations.q_weights * resolvent
+        source = self.functions @ (weights * labels)
+        for extra, label in zip(self.extras, extra_labels, strict=True):
+            source += extra @ (weights * label)
+        return np.asarray(source)
+
+    def response(self, state: State, source: Array) -> Array:
+        """``(J + S)^{-1}`` applied to a source."""
+        return np.asarray(np.linalg.solve(self.total(state), source))
+
+    def total(self, state: State) -> Array:
+        """``J + S``, shape ``(size, size)``."""
+        return self.stiffness(state) + self.kernel(state.resolvent)
+
+    def total_slope(self, state: State, tangent: Tangent) -> Array:
+        """Derivative of ``J + S`` along a tangent of the state."""
+        return self.kernel(tangent[0]) + self.stiffness_slope(state, tangent)
+
+    def slope(self, state: State, tangent: Tangent, vector: Array) -> float:
+        """Quadratic form of `vector` in the derivative of ``J + S`` along a tangent of the state."""
+        return float(vector @ self.total_slope(state, tangent) @ vector)
+
+    def margins(self, state: State) -> Array:
+        """Eigenvalues (ascending) of ``E^{1/2} (J + S) E^{1/2}`` at a real state.
+
+        ``E`` is the inverse of the stiffness of isotropic rows.
+
+        Raises
+        ------
+        ConvergenceError
+            If that stiffness is not positive, which it is above the bulk.
+        """
+        return np.asarray(np.linalg.eigvalsh(self._scaled(state)[0]))
+
+    def spectrum(self, state: State) -> tuple[Array, Array]:
+        """`margins`, and vectors ``E^{1/2} xi`` in columns."""
+        matrix, root = self._scaled(state)
+        values, vectors = np.linalg.eigh(matrix)
+        return values, root.T @ vectors
+
+    def _scaled(self, state: State) -> tuple[Array, Array]:
+        trivial = self._trivial(state)
+        diagonal = np.diagonal(trivial)
+        if np.any(diagonal <= 0.0):
+            raise ConvergenceError("the stiffness of the neurons is not positive", residual=np.inf)
+        root = np.diag(diagonal**-0.5)
+        total = self.total(state)
+        if self.coupling is None:
+            scale = np.diagonal(root)
+            return scale[:, None] * total * scale, root
+        n_a = self.equations.a_weights.size
+        try:
+            root[:n_a, :n_a] = np.linalg.inv(np.linalg.cholesky(trivial[:n_a, :n_a]))
+        except np.linalg.LinAlgError as error:
+            raise ConvergenceError("the stiffness of the neurons is not positive", residual=np.inf) from error
+        return root @ total @ root.T, root

@@ -1,0 +1,270 @@
+"""The resolvent on the real axis outside the bulk, followed by arc length.
+
+Outside the bulk the resolvent is real and its components keep their signs, so the curve is one of
+``(log |R|, log |omega|, log z)``. At an edge the eigenvalue ``z`` turns back on the curve, which is
+smooth there.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import brentq
+
+from rmt_spikes.errors import ConvergenceError
+from rmt_spikes.theory.methods.uniform.equations import TOLERANCE, FixedPoint, State
+
+Array = NDArray[np.float64]
+
+NEWTON_STEPS = 12
+LOOSE = 1e-6
+CURVE_STEPS = 400
+LONGEST_STEP = 1.0
+SHORTEST_STEP = 1e-9
+SUBDIVISIONS = 40
+
+
+@dataclass(frozen=True, eq=False)
+class CurvePoint:
+    """One point of the real curve.
+
+    Attributes
+    ----------
+    position
+        ``(log |R|, log |omega|, log z)``, shape ``(n_q + n_a + 1,)``.
+    direction
+        Unit tangent.
+    state
+        The resolvent.
+    eigenvalue
+        ``z``.
+    """
+
+    position: Array
+    direction: Array
+    state: State
+    eigenvalue: float
+
+    @property
+    def log_eigenvalue_slope(self) -> float:
+        """``d log z`` along the direction; zero at an edge of the bulk."""
+        return float(self.direction[-1])
+
+    @property
+    def tangent(self) -> tuple[Array, Array]:
+        """Derivative of ``(R, omega)`` along the direction."""
+        n_q = self.state.resolvent.size
+        return self.state.resolvent * self.direction[:n_q], self.state.omega * self.direction[n_q:-1]
+
+
+class RealCurve:
+    """Real solutions of a set of equations with given signs.
+
+    Parameters
+    ----------
+    equations
+        Equations of the bulk.
+    signs
+        Signs of ``R`` and of ``omega``: numbers or arrays.
+    """
+
+    def __init__(self, equations: FixedPoint, signs: tuple[float | Array, float | Array]) -> None:
+        self.equations = equations
+        n_q, n_a = equations.q_weights.size, equations.a_weights.size
+        self._signs = np.concatenate([np.full(n_q, signs[0]), np.full(n_a, signs[1]), [1.0]])
+        self._metric = np.concatenate([np.full(n_q, 1.0 / n_q), np.full(n_a, 1.0 / n_a), [1.0]])
+
+    def inner(self, x: Array, y: Array) -> float:
+        """Inner product of two directions: mean over samples, plus mean over neurons, plus ``z``."""
+        return float(x @ (self._metric * y))
+
+    def at_eigenvalue(self, z: float, resolvent: Array, omega: Array, along: float) -> CurvePoint:
+        """Point at an eigenvalue, from a guess; `along` is the sign of ``dz`` of its direction."""
+        position = np.log(np.abs(np.concatenate([resolvent, omega, [z]])))
+        normal = np.zeros(position.size)
+        normal[-1] = 1.0
+        return self.solve(position, normal, math.log(z), along * normal)
+
+    def solve(
+        self, start: Array, normal: Array, level: float, along: Array, tolerance: float = TOLERANCE
+    ) -> CurvePoint:
+        """Newton's method on the equations and the plane ``<normal, position> = level``.
+
+        Raises
+        ------
+        ConvergenceError
+            If the residual does not fall below `tolerance` (or to its rounding error, below ``1e-8``) in
+            12 steps.
+        """
+        equations = self.equations
+        n_q, size = equations.q_weights.size, start.size - 1
+        matrix = np.zeros((size + 1, size + 1))
+        plane = self._metric * normal
+        position, residual = start.copy(), math.inf
+        for _ in range(NEWTON_STEPS):
+            if not np.max(np.abs(position)) < 300.0:
+                break
+            x = self._signs * np.exp(position)
+            state = (x[:n_q], x[n_q:size])
+            part = equations.interaction(*state)
+            defect = np.empty(size + 1)
+            defect[:size] = equations.inverses(-x[size], state, part) * x[:size] - 1.0
+            defect[size] = plane @ position - level
+            previous, residual = residual, float(np.max(np.abs(defect)))
+            if not residual < 1e3:
+                break
+            matrix[:size, :size] = equations.jacobian(state, part)
+            matrix[:n_q, size] = -x[:n_q] * x[size]
+            matrix[size] = plane
+            done = residual < tolerance or (residual < 1e4 * TOLERANCE and residual >= 0.5 * previous)
+            right = np.append(np.zeros(size), 1.0) if done else -defect
+            try:
+                solution = np.linalg.solve(matrix, right)
+            except np.linalg.LinAlgError:
+                break
+            if done:
+                direction = solution / math.sqrt(self.inner(solution, solution))
+                direction *= math.copysign(1.0, self.inner(direction, along))
+                return CurvePoint(position, direction, State(*state, residual), float(x[size]))
+            position = position + solution
+        raise ConvergenceError(
+            "the resolvent outside the bulk was not found", residual=residual, last=position
+        )
+
+    def follow(self, point: CurvePoint) -> list[CurvePoint]:
+        """Points of the curve from one outside the bulk until just after ``z`` has turned back.
+
+        They serve as brackets, and are solved to ``1e-6`` only.
+
+        Raises
+        ------
+        ConvergenceError
+            If the curve is lost or does not turn.
+        """
+        points, step = [point], LONGEST_STEP
+        sign = math.copysign(1.0, point.log_eigenvalue_slope)
+        for _ in range(CURVE_STEPS):
+            last = points[-1]
+            if last.log_eigenvalue_slope * sign <= 0.0:
+                return points
+            try:
+                new = self.advance(last, step, LOOSE)
+                turned = self.inner(new.direction, last.direction)
+            except ConvergenceError:
+                turned = -1.0
+            if turned < 0.8:
+                step *= 0.35
+                if step < SHORTEST_STEP:
+                    break
+                continue
+            points.append(new)
+            step = min(LONGEST_STEP, 1.8 * step)
+        last = points[-1]
+        raise ConvergenceError("an edge of the bulk was not found", residual=last.state.residual, last=last)
+
+    def zero(self, low: CurvePoint, high: CurvePoint, value: Callable[[CurvePoint], float]) -> CurvePoint:
+        """Point between two points of the curve at which a function changes sign.
+
+        Where the chord between the points misses the curve, the curve is followed in shorter steps until
+        it does not.
+
+        Raises
+        ------
+        ConvergenceError
+            If the curve is lost.
+        """
+        sign = math.copysign(1.0, value(high))
+        for _ in range(SUBDIVISIONS):
+            try:
+                return self._zero_over_chord(low, high, value)
+            except ConvergenceError:
+                chord = high.position - low.position
+                step = 0.25 * math.sqrt(self.inner(chord, chord))
+                middle = self._shortened(low, step)
+                if math.copysign(1.0, value(middle)) == sign:
+                    high = middle
+                else:
+                    low = middle
+        return self._zero_over_chord(low, high, value)
+
+    def advance(self, point: CurvePoint, step: float, tolerance: float = TOLERANCE) -> CurvePoint:
+        """Point a step along the curve, ahead or back.
+
+        Raises
+        ------
+        ConvergenceError
+            If the curve is lost.
+        """
+        start, direction = point.position + step * point.direction, point.direction
+        level = self.inner(direction, point.position) + step
+        return self.solve(start, direction, level, direction, tolerance)
+
+    def _shortened(self, point: CurvePoint, step: float) -> CurvePoint:
+        """Point a step further along the curve, shortened until Newton's method finds it."""
+        while True:
+            try:
+                return self.advance(point, step)
+            except ConvergenceError:
+                step *= 0.3
+                if step < SHORTEST_STEP:
+                    raise
+
+    def _zero_over_chord(
+        self, low: CurvePoint, high: CurvePoint, value: Callable[[CurvePoint], float]
+    ) -> CurvePoint:
+        found: dict[float, CurvePoint] = {0.0: low, 1.0: high}
+
+        def along(share: float) -> float:
+            if share not in found:
+                found[share] = self.between(low, high, share)
+            return value(found[share])
+
+        root = float(brentq(along, 0.0, 1.0, xtol=1e-13, rtol=1e-12))
+        return found[root]
+
+    def between(self, low: CurvePoint, high: CurvePoint, share: float) -> CurvePoint:
+        """Point over a share of the chord between two points, from a cubic through both."""
+        chord = high.position - low.position
+        length = math.sqrt(self.inner(chord, chord))
+        t = share
+        start = (
+            (1 + 2 * t) * (1 - t) ** 2 * low.position
+            + t**2 * (3 - 2 * t) * high.position
+            + length * t * (1 - t) * ((1 - t) * low.direction - t * high.direction)
+        )
+        level = self.inner(chord, low.position) + share * length**2
+        return self.solve(start, chord, level, chord)
+
+    def edge(self, points: list[CurvePoint]) -> CurvePoint:
+        """Edge of the bulk at the end of a followed curve."""
+        return self.zero(points[-2], points[-1], lambda point: point.log_eigenvalue_slope)
+
+
+def lower_edge(
+    equations: FixedPoint, near_zero: State, ridge: float, signs: tuple[float, float]
+) -> CurvePoint:
+    """Lowest edge of the bulk, followed from zero upwards.
+
+    Parameters
+    ----------
+    equations
+        Equations of the bulk, whose support does not reach zero.
+    near_zero, ridge
+        Solution at a positive ridge that is small against the edge.
+    signs
+        Signs of ``R`` and ``omega`` below the edge: ``R`` has a pole at the origin, and changes sign
+        there, when the features have more rows than their rank; ``omega`` has a zero there when they do
+        not have more columns.
+
+    Raises
+    ------
+    ConvergenceError
+        If the edge is not found.
+    """
+    curve = RealCurve(equations, signs)
+    start = curve.at_eigenvalue(ridge, near_zero.resolvent, near_zero.omega, 1.0)
+    return curve.edge(curve.follow(start))

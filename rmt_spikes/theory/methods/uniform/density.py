@@ -1,0 +1,263 @@
+"""The resolvent on the upper side of its branch cut: the density of the bulk."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rmt_spikes.errors import ConvergenceError
+from rmt_spikes.theory.methods.uniform.continuation import RealCurve
+from rmt_spikes.theory.methods.uniform.equations import FixedPoint, State
+
+Array = NDArray[np.float64]
+Values = NDArray[Any]
+
+HIGHEST, ATTEMPT, LOWEST = 100.0, 0.02, 1e-12
+SLOWEST, ENOUGH = 0.95, 1e-10
+SMALLEST_DENSITY = 1e-9
+ROUNDING = 1e-11
+SCAN_POINTS, AGAIN = 48, 9
+DIP_STEPS = 30
+
+
+@dataclass(frozen=True, eq=False)
+class BranchCut:
+    """Boundary values of the resolvent of a set of equations on the real axis.
+
+    Parameters
+    ----------
+    equations
+        Equations of the bulk.
+    """
+
+    equations: FixedPoint
+    _known: list[tuple[float, int, State]] = field(default_factory=list, repr=False)
+
+    def resolvent(self, z: Array) -> tuple[Array, float]:
+        """Mean resolvent ``E_q R`` at ``z + i0``.
+
+        Parameters
+        ----------
+        z
+            Positive eigenvalues, ascending, shape ``(n,)``.
+
+        Returns
+        -------
+        values
+            Complex, shape ``(n,)``; real where there is no spectrum.
+        residual
+            Largest relative residual of the equations.
+
+        Raises
+        ------
+        ConvergenceError
+            If the equations cannot be solved on the physical branch.
+        """
+        values = np.zeros(z.size, dtype=complex)
+        middle = z.size // 2
+        seed = self._seed(float(z[middle]))
+        residual = 0.0
+        for order in (range(middle, z.size), range(middle - 1, -1, -1)):
+            history = [(z[middle], seed)] if order.step < 0 else []
+            for i in order:
+                state = seed if i == middle else self._step(float(z[i]), history)
+                history.append((z[i], state))
+                insort(self._known, (float(z[i]), len(self._known), state))
+                values[i] = self.equations.q_weights @ state.resolvent
+                residual = max(residual, state.residual)
+        return values, residual
+
+    def support(self, low: float, high: float, hints: Array) -> Array:
+        """Intervals of the spectrum between its outer edges, shape ``(n_intervals, 2)``.
+
+        Gaps are looked for on 48 points, at the `hints` and at the bottom of each dip of the density between
+        these. What goes unseen shows in the mass of the bulk.
+        """
+        t = (np.arange(SCAN_POINTS) + 0.5) * np.pi / SCAN_POINTS
+        z = (0.5 * (np.sqrt(low) + np.sqrt(high)) - 0.5 * (np.sqrt(high) - np.sqrt(low)) * np.cos(t)) ** 2
+        z = np.unique(np.concatenate([z, hints[(hints > low) & (hints < high)]]))
+        density = self.resolvent(z)[0].imag
+        for i in np.flatnonzero((density[1:-1] < density[:-2]) & (density[1:-1] < density[2:])) + 1:
+            dip, value = self._lowest(z[i - 1], z[i], z[i + 1])
+            place = np.searchsorted(z, dip)
+            z, density = np.insert(z, place, dip), np.insert(density, place, value)
+        return np.array(self._intervals(low, high, z, density))
+
+    def _intervals(self, low: float, high: float, z: Array, density: Array) -> list[tuple[float, float]]:
+        """Intervals of the spectrum from `low` to `high`, given the density on points between these.
+
+        Each interval is looked through again on nine points of its own, until these are all occupied.
+        """
+        empty = np.flatnonzero(density <= 0.0)
+        if empty.size == 0:
+            if z.size == AGAIN:
+                return [(low, high)]
+            angle = (np.arange(AGAIN) + 0.5) * np.pi / AGAIN
+            z = 0.5 * (low + high) - 0.5 * (high - low) * np.cos(angle)
+            return self._intervals(low, high, z, self.resolvent(z)[0].imag)
+        first = empty[0]
+        last = first + int(np.argmin(np.append(density[first:] <= 0.0, False))) - 1
+        occupied = (z[first - 1] if first > 0 else low, z[last + 1] if last + 1 < z.size else high)
+        left, right = self._gap_edges(float(z[(first + last) // 2]), *occupied)
+        if not low < left < right < high:
+            raise ConvergenceError(
+                "a gap of the bulk was not found", residual=right - left, last=(left, right)
+            )
+        below, above = z < left, z > right
+        return [
+            *self._intervals(low, left, z[below], density[below]),
+            *self._intervals(right, high, z[above], density[above]),
+        ]
+
+    def _gap_edges(self, z: float, low: float, high: float) -> tuple[float, float]:
+        """Edges of the gap around `z`, between two eigenvalues of the spectrum.
+
+        The real resolvent is followed to both sides. Where it is lost (a component that changes sign in the
+        gap), the edge is found by bisection.
+        """
+        state = self._from_above(z)
+        r, omega = state.resolvent.real, state.omega.real
+        curve = RealCurve(self.equations, (np.sign(r), np.sign(omega)))
+        edges = []
+        for along, occupied in ((-1.0, low), (1.0, high)):
+            try:
+                edge = curve.edge(curve.follow(curve.at_eigenvalue(z, r, omega, along))).eigenvalue
+            except ConvergenceError:
+                edge = np.inf
+            edges.append(edge if min(z, occupied) < edge < max(z, occupied) else self._bisect(occupied, z))
+        return edges[0], edges[1]
+
+    def _bisect(self, inside: float, outside: float) -> float:
+        """Edge between an eigenvalue of the spectrum and one of a gap, to ``1e-9``."""
+        while abs(outside - inside) > 1e-9 * outside:
+            middle = 0.5 * (inside + outside)
+            if _physical(self._from_above(middle)):
+                inside = middle
+            else:
+                outside = middle
+        return inside
+
+    def _lowest(self, low: float, middle: float, high: float) -> tuple[float, float]:
+        """Bottom of a dip of the density, by golden sections; stops at once in a gap."""
+        golden = 0.5 * (3.0 - 5.0**0.5)
+        value = self._density(middle)
+        for _ in range(DIP_STEPS):
+            if value <= 0.0:
+                break
+            right = high - middle > middle - low
+            trial = middle + golden * ((high if right else low) - middle)
+            trial_value = self._density(trial)
+            if trial_value < value:
+                low, high = (middle, high) if right else (low, middle)
+                middle, value = trial, trial_value
+            else:
+                low, high = (low, trial) if right else (trial, high)
+        return middle, value
+
+    def _density(self, z: float) -> float:
+        return float(self.resolvent(np.array([z]))[0][0].imag)
+
+    def _seed(self, z: float) -> State:
+        """Solution from that at the nearest eigenvalue known, or from far above the axis."""
+        place = bisect_left(self._known, (z,))
+        near = self._known[max(0, place - 1) : place + 1]
+        if not near:
+            return self._from_above(z)
+        nearest = min(near, key=lambda known: abs(known[0] - z))
+        return self._step(z, [(nearest[0], nearest[2])])
+
+    def _step(self, z: float, history: list[tuple[float, State]]) -> State:
+        """Solution next to the last ones, or from far above the axis when that fails."""
+        guess = _extrapolate(z, history)
+        try:
+            state = self.equations.solve(np.asarray(-complex(z)), guess, tolerance=ENOUGH)
+        except ConvergenceError:
+            return self._from_above(z)
+        return state if _physical(state) else self._from_above(z)
+
+    def _from_above(self, z: float) -> State:
+        """Solution on the axis by continuation from the upper half-plane, where there is only one.
+
+        The height falls by a factor that is adapted; at each height the axis itself is tried. Where
+        there is no spectrum the solution becomes real, and is returned once its imaginary part is that
+        of the height.
+        """
+        equations = self.equations
+        size = (
+            equations.ratio
+            * equations.a_weights
+            @ (equations.noise + equations.linear**2)
+            @ equations.q_weights
+        )
+        height, factor = HIGHEST * (1.0 + float(size) / z), 0.1
+        last = equations.solve(
+            np.asarray(-complex(z, height * z)),
+            (
+                np.full(equations.q_weights.size, -1.0 / complex(z, height * z)),
+                np.ones(equations.a_weights.size, dtype=complex),
+            ),
+        )
+        while height > LOWEST:
+            try:
+                state = equations.solve(np.asarray(-complex(z, factor * height * z)), _pair(last))
+                if not _physical(state, 0.0, complex(z, factor * height * z)):
+                    raise ConvergenceError("the resolvent left its half-plane", residual=state.residual)
+            except ConvergenceError:
+                factor = factor**0.5
+                if factor > SLOWEST:
+                    raise
+                continue
+            last, height, factor = state, factor * height, max(0.1, factor**1.5)
+            if height < ATTEMPT:
+                try:
+                    state = equations.solve(np.asarray(-complex(z)), _pair(last))
+                except ConvergenceError:
+                    continue
+                if _physical(state):
+                    return state
+        return State(last.resolvent.real + 0j, last.omega.real + 0j, last.residual)
+
+
+def _pair(state: State) -> tuple[Values, Values]:
+    return state.resolvent, state.omega
+
+
+def _extrapolate(z: float, history: list[tuple[float, State]]) -> tuple[Values, Values]:
+    """Guess from the last states, by extrapolating logarithms: the unknowns are powers of a small ``z``.
+
+    In steps of the same kind (angles of an interval) for neighbours, in ``log z`` where they are far apart.
+    """
+    (last_z, last) = history[-1]
+    if len(history) < 2 or last_z == history[-2][0]:
+        return last.resolvent, last.omega
+    share = np.log(z / last_z) / np.log(last_z / history[-2][0])
+    neighbours = abs(np.log(z / last_z)) < 1.0 and len(history) > 2
+    weights = {1: 2.0, 2: -1.0} if neighbours else {1: share}
+    values = []
+    for name in ("resolvent", "omega"):
+        logarithm = np.zeros_like(getattr(last, name))
+        for k, weight in weights.items():
+            newer, older = getattr(history[-k][1], name), getattr(history[-k - 1][1], name)
+            logarithm += weight * np.log(newer / older)
+        # A wild guess overflows; it is refused like any other that leads nowhere.
+        with np.errstate(all="ignore"):
+            values.append(getattr(last, name) * np.exp(logarithm))
+    return values[0], values[1]
+
+
+def _physical(state: State, least: float = SMALLEST_DENSITY, z: complex = 1.0) -> bool:
+    """Whether a state belongs to the upper half-plane, or inside the spectrum to its boundary.
+
+    Rows and columns that hardly fluctuate have next to no imaginary part of their own: the mean decides,
+    and rounding is allowed for in the rest.
+    """
+    r, omega = state.resolvent, state.omega / z
+    return bool(
+        np.mean(r.imag) > least * np.mean(np.abs(r))
+        and np.all(r.imag > -ROUNDING * np.abs(r))
+        and np.all(omega.imag < ROUNDING * np.abs(omega))
+    )

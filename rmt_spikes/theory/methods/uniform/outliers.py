@@ -1,0 +1,191 @@
+"""Poles of the finite-rank part above the bulk."""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left
+from dataclasses import dataclass
+from functools import cache, cached_property, partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rmt_spikes.errors import ConvergenceError
+from rmt_spikes.theory.methods.uniform.channels import FiniteRank
+from rmt_spikes.theory.methods.uniform.continuation import CurvePoint, RealCurve
+from rmt_spikes.theory.methods.uniform.equations import FixedPoint
+
+Array = NDArray[np.float64]
+
+NEWTON_STEPS = 8
+CLOSE = 1e-11
+TOUCHING = 1e-10
+
+
+@dataclass(frozen=True, eq=False)
+class Pole:
+    """A zero of the finite-rank kernel above the bulk.
+
+    Attributes
+    ----------
+    point
+        Where it is.
+    vector
+        Null vector of ``J + S``, of any norm, on the blocks of nodes.
+    slope
+        Quadratic form of `vector` in the derivative of ``J + S`` in ``z``, positive.
+    """
+
+    point: CurvePoint
+    vector: Array
+    slope: float
+
+
+@dataclass(frozen=True, eq=False)
+class UpperSpectrum:
+    """What lies above the bulk.
+
+    Attributes
+    ----------
+    curve, finite_rank
+        Resolvent outside the bulk, and the finite-rank part.
+    points
+        Points of the curve from above every pole to the upper edge of the bulk.
+    """
+
+    curve: RealCurve
+    finite_rank: FiniteRank
+    points: tuple[CurvePoint, ...]
+
+    @property
+    def edge(self) -> CurvePoint:
+        """Upper edge of the bulk."""
+        return self.points[-1]
+
+    @cached_property
+    def margins(self) -> Array:
+        """Eigenvalues of ``1 + E^{1/2} S E^{1/2}`` at the edge, ascending.
+
+        Those below zero are poles above the edge.
+        """
+        return self.finite_rank.margins(self.edge.state)
+
+    @cached_property
+    def poles(self) -> tuple[Pole, ...]:
+        """Poles, largest first; one that touches the edge to rounding is none.
+
+        Raises
+        ------
+        ConvergenceError
+            If one is not found.
+        """
+
+        @cache
+        def margins(i: int) -> Array:
+            return self.finite_rank.margins(self.points[i].state)
+
+        def below(k: int, i: int) -> float:
+            return float(margins(i)[k] < 0.0)
+
+        last = len(self.points) - 1
+        poles = []
+        for k in range(int(np.sum(self.margins < -TOUCHING))):
+            # Each margin falls on the way down: where it changes sign is found by bisection.
+            i = 1 + bisect_left(range(1, last), 1.0, key=partial(below, k))
+            bracket = (self.points[i - 1], self.points[i])
+            try:
+                pole = _pole_between(self.curve, self.finite_rank, bracket, k)
+            except ConvergenceError:
+                pole = _pole_by_margin(self.curve, self.finite_rank, bracket, k)
+            poles.append(pole)
+        return tuple(sorted(poles, key=lambda pole: -pole.point.eigenvalue))
+
+
+def upper_spectrum(equations: FixedPoint, finite_rank: FiniteRank, top: float) -> UpperSpectrum:
+    """Follow the resolvent from far above the spectrum down to the edge.
+
+    Parameters
+    ----------
+    equations, finite_rank
+        The two parts of the features.
+    top
+        Rough size of the largest eigenvalue.
+
+    Raises
+    ------
+    ConvergenceError
+        If the curve is lost.
+    """
+    curve = RealCurve(equations, (-1.0, 1.0))
+    points = curve.follow(_far(curve, finite_rank, 4.0 * top))
+    return UpperSpectrum(curve, finite_rank, (*points[:-1], curve.edge(points)))
+
+
+def _pole_between(
+    curve: RealCurve,
+    finite_rank: FiniteRank,
+    bracket: tuple[CurvePoint, CurvePoint],
+    k: int,
+) -> Pole:
+    """Zero of margin `k` by Newton's method on the point and the null vector together.
+
+    Raises
+    ------
+    ConvergenceError
+        If it leaves the bracket, does not converge, or ends at another pole.
+    """
+    high, low = bracket[0].eigenvalue, bracket[1].eigenvalue
+    # Below the pole its margin stands apart, above it may be lost among those of no pole.
+    point = bracket[1]
+    vector = finite_rank.spectrum(point.state)[1][:, k]
+    for _ in range(NEWTON_STEPS):
+        total, slope = finite_rank.total(point.state), finite_rank.total_slope(point.state, point.tangent)
+        step = -float(vector @ total @ vector) / float(vector @ slope @ vector)
+        if abs(step) < CLOSE:
+            break
+        try:
+            vector = np.asarray(np.linalg.solve(total, slope @ vector))
+        except np.linalg.LinAlgError:
+            break
+        vector = np.asarray(vector / np.linalg.norm(vector))
+        moved = curve.advance(point, step)
+        if not low <= moved.eigenvalue <= high:
+            raise ConvergenceError("a pole was not found", residual=abs(step), last=point)
+        point = moved
+    else:
+        raise ConvergenceError("a pole was not found", residual=abs(step), last=point)
+    if np.argmin(np.abs(finite_rank.margins(point.state))) != k:
+        raise ConvergenceError("a pole was found twice", residual=abs(step), last=point)
+    return _pole(finite_rank, point, vector)
+
+
+def _pole_by_margin(
+    curve: RealCurve, finite_rank: FiniteRank, bracket: tuple[CurvePoint, CurvePoint], k: int
+) -> Pole:
+    """Zero of margin `k` by bracketing."""
+    point = curve.zero(*bracket, lambda point: float(finite_rank.margins(point.state)[k]))
+    return _pole(finite_rank, point, finite_rank.spectrum(point.state)[1][:, k])
+
+
+def _pole(finite_rank: FiniteRank, point: CurvePoint, vector: Array) -> Pole:
+    slope = finite_rank.slope(point.state, point.tangent, vector)
+    slope /= point.eigenvalue * point.log_eigenvalue_slope
+    if not slope > 0.0:
+        raise ConvergenceError("a pole has a residue of the wrong sign", residual=abs(slope), last=point)
+    return Pole(point, vector, slope)
+
+
+def _far(curve: RealCurve, finite_rank: FiniteRank, z: float) -> CurvePoint:
+    """Point above every pole."""
+    equations = curve.equations
+    for _ in range(20):
+        resolvent = np.full(equations.q_weights.size, -1.0 / z)
+        try:
+            point = curve.at_eigenvalue(z, resolvent, np.ones(equations.a_weights.size), -1.0)
+        except ConvergenceError:
+            z *= 4.0
+            continue
+        if finite_rank.margins(point.state)[0] > 0.0:
+            return point
+        z *= 4.0
+    raise ConvergenceError("no point above the spectrum was found", residual=math.inf, last=z)

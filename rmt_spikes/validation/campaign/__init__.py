@@ -1,0 +1,1 @@
+"""Campaigns: the trials of cases, stored and resumed."""

@@ -1,0 +1,189 @@
+"""How often verdicts are wrong: synthetic observations of a right theory, and of a slightly wrong one."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rmt_spikes.errors import DomainError
+from rmt_spikes.validation.campaign.results import CaseResult
+from rmt_spikes.validation.verdicts.statistics import binomial_interval, excess_p_value, holm, t_interval
+
+Array = NDArray[np.float64]
+
+ERROR = 0.03
+"""Size of the error that a comparison has to find, in units of the scale of a row."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RowCalibration:
+    """Fate of one row over synthetic observations.
+
+    Attributes
+    ----------
+    values, quantity, claim, trials
+        Swept values of the point, and the row.
+    scatter
+        Measured standard deviation between trials, in units of the scale of the row.
+    allowance
+        In the same units.
+    agrees
+        Share of `agrees` when the theory is exact.
+    error
+        Size of the planted error in the same units: `ERROR`; one for a count.
+    power
+        Share of `disagrees` when the prediction is off by that error, either way, at Holm's first step. None
+        where the allowance is larger than the error, so that there is nothing to find.
+    """
+
+    values: dict[str, Any]
+    quantity: str
+    claim: str
+    trials: int
+    scatter: float
+    allowance: float
+    agrees: float
+    error: float
+    power: float | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready."""
+        return dict(self.__dict__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CaseCalibration:
+    """Calibration of one case.
+
+    Attributes
+    ----------
+    name
+        Of the case.
+    family_rate
+        Its stated rate of false disagreement.
+    repetitions
+        Number of synthetic cases.
+    exact, worst
+        Number of them in which a row disagreed although the theory was exact, and although each true
+        difference was no more than the allowance (as large as it, with random signs).
+    rows
+        One a row.
+    """
+
+    name: str
+    family_rate: float
+    repetitions: int
+    exact: int
+    worst: int
+    rows: tuple[RowCalibration, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready, with exact 95 % intervals of the two rates."""
+        return {
+            "name": self.name,
+            "family_rate": self.family_rate,
+            "repetitions": self.repetitions,
+            "exact": self.exact,
+            "exact_interval": list(binomial_interval(self.exact, self.repetitions)),
+            "worst": self.worst,
+            "worst_interval": list(binomial_interval(self.worst, self.repetitions)),
+            "rows": [row.to_dict() for row in self.rows],
+        }
+
+
+def calibrate(result: CaseResult, *, repetitions: int = 2000, seed: int = 0) -> CaseCalibration:
+    """Measure how often the verdicts of a case would be wrong.
+
+    Parameters
+    ----------
+    result
+        A finished case; its trials give the scatter.
+    repetitions
+        Number of synthetic cases.
+    seed
+        Of the synthetic observations.
+
+    Returns
+    -------
+    CaseCalibration
+
+    Raises
+    ------
+    DomainError
+        If the case has no rows, or `repetitions` is not positive.
+
+    Notes
+    -----
+    A synthetic observation is a bootstrap of the differences between observed and predicted values, trial by
+    trial, after their means have been taken off: it keeps their scatter, their tails and the correlation
+    between the rows of a trial, and its true difference is zero. Planted errors are added to it.
+    """
+    if repetitions < 1:
+        raise DomainError("repetitions", "must be at least 1", repetitions)
+    places = [(point, row) for point in result.points for row in point.comparison.rows]
+    rows = [row for _, row in places]
+    if not rows:
+        raise DomainError("result", "must have a row to calibrate", result.case.name)
+    rng = np.random.default_rng(seed)
+    rate = result.case.family_rate
+    level = rate / len(rows)
+    trials = np.array([row.trials for row in rows])
+    allowance = np.array([row.allowance for row in rows])
+    margin = np.array([row.margin for row in rows])
+    scale = np.array([row.scale for row in rows])
+    error = np.array([1.0 if row.claim == "count" else ERROR for row in rows]) * scale
+    exact = worst = 0
+    agrees, found = np.zeros(len(rows)), np.zeros(len(rows))
+    for _ in range(repetitions):
+        means, ses = _observe(result, rng)
+        signs = rng.choice([-1.0, 1.0], len(rows))
+        p_exact = excess_p_value(means, ses, allowance, trials)
+        p_worst = excess_p_value(means + signs * allowance, ses, allowance, trials)
+        p_wrong = excess_p_value(means + signs * error, ses, allowance, trials)
+        interval = t_interval(means, ses, trials)
+        exact += bool(holm(p_exact, rate).any())
+        worst += bool(holm(p_worst, rate).any())
+        agrees += (p_exact > level) & (interval[:, 0] >= -margin) & (interval[:, 1] <= margin)
+        found += p_wrong <= level
+    return CaseCalibration(
+        name=result.case.name,
+        family_rate=rate,
+        repetitions=repetitions,
+        exact=exact,
+        worst=worst,
+        rows=tuple(
+            RowCalibration(
+                values=dict(point.point.values),
+                quantity=row.quantity,
+                claim=row.claim,
+                trials=row.trials,
+                scatter=float(np.std(point.differences[row.quantity], ddof=1)) / row.scale,
+                allowance=row.allowance / row.scale,
+                agrees=float(agrees[i]) / repetitions,
+                error=float(error[i]) / row.scale,
+                power=float(found[i]) / repetitions if error[i] > allowance[i] else None,
+            )
+            for i, (point, row) in enumerate(places)
+        ),
+    )
+
+
+def _observe(result: CaseResult, rng: np.random.Generator) -> tuple[Array, Array]:
+    """Means of one synthetic case and their standard errors, over all rows; true differences are zero."""
+    means, ses = [], []
+    for point in result.points:
+        drawn: dict[int, NDArray[np.int64]] = {}
+        for row in point.comparison.rows:
+            values = point.differences[row.quantity]
+            count = values.size
+            # Rows of one point share their trials, and with them their correlations.
+            if count not in drawn:
+                drawn[count] = rng.integers(count, size=count)
+            sample = values[drawn[count]]
+            means.append(sample.mean() - values.mean())
+            ses.append(sample.std(ddof=1) / math.sqrt(count))
+    return np.array(means), np.array(ses)

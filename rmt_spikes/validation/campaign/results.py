@@ -1,0 +1,196 @@
+"""What came out of a case, as plain data: what a report is written from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rmt_spikes.simulation import Trial
+from rmt_spikes.theory import Prediction
+from rmt_spikes.validation.cases.case import Case, Point
+from rmt_spikes.validation.cases.tables import Finding, NegativeControl
+from rmt_spikes.validation.verdicts.comparison import Comparison
+from rmt_spikes.validation.verdicts.scaling import ScalingResult
+from rmt_spikes.validation.verdicts.statistics import Verdict, overall
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PointResult:
+    """One setting of a case.
+
+    Attributes
+    ----------
+    point
+        Where.
+    prediction
+        None, with the reason in `error`, when there is none.
+    error
+        Why there is no prediction, or why some trials have no conditional one.
+    trials
+        The simulated networks.
+    comparison
+        Rows and verdict.
+    differences
+        Observed minus predicted, trial by trial, for each quantity of the rows.
+    """
+
+    point: Point
+    prediction: Prediction | None
+    error: str | None
+    trials: tuple[Trial, ...] = field(repr=False)
+    comparison: Comparison
+    differences: dict[str, Array] = field(repr=False, default_factory=dict)
+
+    @property
+    def verdict(self) -> Verdict:
+        """Verdict on the point."""
+        return self.comparison.verdict
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything but the trials, JSON-ready."""
+        return {
+            "values": dict(self.point.values),
+            "seed": self.point.seed,
+            "trials": len(self.trials),
+            "verdict": self.verdict,
+            "error": self.error,
+            "prediction": None if self.prediction is None else self.prediction.to_dict(),
+            "rows": [row.to_dict() for row in self.comparison.rows],
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class ControlResult:
+    """A wrong theory and how it fared.
+
+    Attributes
+    ----------
+    control, point
+        The wrong theory, and where it was tried.
+    comparison
+        Its rows, on the same trials as the theory itself.
+    disputed
+        Quantities in which the theory itself disagrees there: they reject nothing.
+    error
+        Why the wrong theory gives no prediction; it then proves nothing, and is not rejected.
+    """
+
+    control: NegativeControl
+    point: Point
+    comparison: Comparison
+    disputed: frozenset[str] = frozenset()
+    error: str | None = None
+
+    @property
+    def rejected(self) -> bool:
+        """Whether the comparison could tell that it is wrong, where the theory itself does not disagree."""
+        return any(
+            row.verdict == "disagrees" and row.quantity not in self.disputed for row in self.comparison.rows
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready."""
+        return {
+            "name": self.control.name,
+            "meaning": self.control.meaning,
+            "theory": self.control.theory,
+            "at": dict(self.control.at),
+            "rejected": self.rejected,
+            "error": self.error,
+            "rows": [row.to_dict() for row in self.comparison.rows],
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class FindingResult:
+    """A documented disagreement, and whether it was seen.
+
+    Attributes
+    ----------
+    finding
+        What the case says.
+    seen
+        Quantities that disagreed, with the swept values of their point.
+    """
+
+    finding: Finding
+    seen: tuple[tuple[str, dict[str, Any]], ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready."""
+        return {
+            "quantities": list(self.finding.quantities),
+            "at": dict(self.finding.at),
+            "reason": self.finding.reason,
+            "reference": self.finding.reference,
+            "seen": [{"quantity": quantity, "values": values} for quantity, values in self.seen],
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class CaseResult:
+    """What came out of a case.
+
+    Attributes
+    ----------
+    case
+        What was asked for.
+    points, controls, findings
+        Results of each.
+    scaling
+        Rates and limits, for a case over a list of sizes.
+    figure_trials
+        Trials of the figures, by number of the figure and of the panel.
+    """
+
+    case: Case
+    points: tuple[PointResult, ...]
+    controls: tuple[ControlResult, ...]
+    findings: tuple[FindingResult, ...] = ()
+    scaling: ScalingResult | None = None
+    figure_trials: dict[tuple[int, int], tuple[Trial, ...]] = field(repr=False)
+
+    @property
+    def verdict(self) -> Verdict:
+        """Verdict on the case: agreement counts only when every wrong theory was rejected."""
+        verdicts = [result.verdict for result in self.points]
+        if self.scaling is not None and (self.scaling.rates or self.scaling.limits):
+            verdicts.append(self.scaling.verdict)
+        verdict = overall(verdicts)
+        if verdict == "agrees" and not all(control.rejected for control in self.controls):
+            return "inconclusive"
+        return verdict
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything but the trials, JSON-ready."""
+        case = self.case
+        return {
+            "name": case.name,
+            "title": case.title,
+            "description": case.description.strip(),
+            "verdict": self.verdict,
+            "family_rate": case.family_rate,
+            "confidence": self.points[0].comparison.confidence,
+            "given": case.given,
+            "method": case.method,
+            "features": case.features,
+            "tolerances": {
+                claim: {
+                    "coefficient": tolerance.coefficient,
+                    "exponent": tolerance.exponent,
+                    "margin": tolerance.margin,
+                    "reason": case.tolerances[claim].reason if claim in case.tolerances else None,
+                }
+                for claim, tolerance in case.tolerance_map().items()
+                if claim in case.claims
+            },
+            "points": [point.to_dict() for point in self.points],
+            "negative_controls": [control.to_dict() for control in self.controls],
+            "findings": [finding.to_dict() for finding in self.findings],
+            "scaling": None if self.scaling is None else self.scaling.to_dict(),
+        }

@@ -1,0 +1,1 @@
+"""Cases: what is simulated, what is claimed about it, which wrong theories must be rejected."""

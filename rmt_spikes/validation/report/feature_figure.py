@@ -1,0 +1,187 @@
+"""Figure of the features that spikes carry: left singular vectors against the samples' latent variable."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rmt_spikes.simulation import Trial
+from rmt_spikes.theory import Spike, predict
+from rmt_spikes.validation.cases.case import Point
+from rmt_spikes.validation.cases.tables import FeatureFigure
+from rmt_spikes.validation.report.style import Drawing, Theme, legend_above, panels, sizes
+from rmt_spikes.validation.verdicts.statistics import t_interval
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Array = NDArray[np.float64]
+
+BINS = np.linspace(-2.875, 2.875, 24)
+CENTRES = 0.5 * (BINS[1:] + BINS[:-1])
+RANGE = 3.0
+SHOWN_SAMPLES = 1500
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Panel:
+    """One spike: the theories (published None when it has no such spike), dots of one network, bin means."""
+
+    number: int
+    corrected: Spike
+    published: Spike | None
+    q: Array
+    u: Array
+    means: Array
+    half_widths: Array
+
+    def at(self, q: float) -> tuple[float, float, float]:
+        """Observed, corrected and published vector near `q` (NaN for a theory that is missing)."""
+        nearest = int(np.argmin(np.abs(CENTRES - q)))
+        centre = CENTRES[nearest]
+        published = math.nan if self.published is None else float(self.published.profile(centre))
+        return float(self.means[nearest]), float(self.corrected.profile(centre)), published
+
+
+def feature_drawing(
+    case: str, figure: FeatureFigure, point: Point, trials: Sequence[Trial]
+) -> Drawing | None:
+    """Draw left singular vectors against ``q``, with both theories.
+
+    Parameters
+    ----------
+    case
+        Name of the case.
+    figure, point, trials
+        What is asked for, its setting, and trials that kept their vectors.
+
+    Returns
+    -------
+    Drawing or None
+        None when none of the spikes is predicted to exist.
+    """
+    corrected = predict(point.setting)
+    published = predict(point.setting, features="published")
+    shown = []
+    for k in figure.spikes:
+        if k <= len(corrected.spikes):
+            other = published.spikes[k - 1] if k <= len(published.spikes) else None
+            shown.append(_panel(k, corrected.spikes[k - 1], other, trials))
+    if not shown:
+        return None
+
+    def draw(theme: Theme, narrow: bool) -> Figure:
+        sheet, axes = panels(len(shown), narrow, 2.75)
+        for axis, panel in zip(axes, shown, strict=True):
+            _draw_panel(axis, theme, panel)
+            axis.plot(
+                panel.q[:SHOWN_SAMPLES],
+                panel.u[:SHOWN_SAMPLES],
+                ".",
+                color=theme.faint,
+                markersize=1.6,
+                markeredgewidth=0.0,
+                alpha=0.5,
+                rasterized=True,
+                zorder=0,
+            )
+            axis.set_xlim(-RANGE, RANGE)
+            axis.set_ylim(*_limits(panel))
+            axis.set_title(f"spike {panel.number}")
+            axis.set_xlabel(r"latent variable $q_i=\langle\hat{\beta},\tilde{x}_i\rangle$")
+            axis.set_ylabel(rf"$\sqrt{{\tilde{{n}}}}\,u_i$ of spike {panel.number}")
+            if panel.number % 2 == 0:
+                _draw_zoom(axis, theme, panel)
+        legend_above(sheet, axes[0], narrow)
+        return sheet
+
+    return Drawing(
+        name=f"{case}-features",
+        title="The features that the spikes carry",
+        caption=f"Left singular vectors u of the spikes against the latent variable q of the samples "
+        f"({sizes(point.setting)}, step exponent {point.setting.exponent:.3g}). Small dots: samples of one "
+        f"network. Large dots: means over bins of q and {len(trials)} networks, with 95 % intervals. Solid: "
+        f"corrected theory at this n; as n grows it tends to q² + χ, χ = {corrected.latent.chi:.3g}. Dashed: "
+        "as published, with q² in its place.",
+        alt=" ".join(_describe(panel) for panel in shown),
+        draw=draw,
+    )
+
+
+def _panel(number: int, corrected: Spike, published: Spike | None, trials: Sequence[Trial]) -> _Panel:
+    table = []
+    for trial in trials:
+        q, u = trial.latent.q, _oriented(trial, number - 1, corrected)
+        size = np.histogram(q, BINS)[0]
+        table.append(np.histogram(q, BINS, weights=u)[0] / np.where(size > 0, size, np.nan))
+    means = np.array(table)
+    se = means.std(axis=0, ddof=1) / math.sqrt(len(trials))
+    return _Panel(
+        number=number,
+        corrected=corrected,
+        published=published,
+        q=trials[0].latent.q,
+        u=_oriented(trials[0], number - 1, corrected),
+        means=means.mean(axis=0),
+        half_widths=t_interval(np.zeros(se.size), se, len(trials), 0.95)[:, 1],
+    )
+
+
+def _oriented(trial: Trial, index: int, spike: Spike) -> Array:
+    """Left singular vector times ``sqrt(n_ridge)``; it has no sign of its own: it takes the theory's."""
+    if trial.left_vectors is None:
+        raise ValueError("the trials of a feature figure must keep their vectors")
+    u = math.sqrt(trial.latent.q.size) * trial.left_vectors[:, index]
+    return np.asarray(u * np.copysign(1.0, u @ spike.profile(trial.latent.q)))
+
+
+def _limits(panel: _Panel) -> tuple[float, float]:
+    profile = panel.corrected.profile(np.linspace(-RANGE, RANGE, 61))
+    room = 0.12 * float(np.ptp(profile))
+    return float(profile.min()) - room, float(profile.max()) + room
+
+
+def _draw_panel(axis: Axes, theme: Theme, panel: _Panel) -> None:
+    q = np.linspace(-RANGE, RANGE, 241)
+    axis.plot(q, panel.corrected.profile(q), color=theme.corrected, linewidth=1.5, label="theory, corrected")
+    if panel.published is not None:
+        line: dict[str, Any] = {"linestyle": (0, (5, 2)), "linewidth": 1.2, "label": "theory, published"}
+        axis.plot(q, panel.published.profile(q), color=theme.published, **line)
+    bars: dict[str, Any] = {
+        "linestyle": "none",
+        "marker": "o",
+        "markersize": 2.6,
+        "label": "simulation, 95 % interval",
+    }
+    axis.errorbar(
+        CENTRES, panel.means, panel.half_widths, color=theme.ink, capsize=1.5, elinewidth=0.7, **bars
+    )
+
+
+def _draw_zoom(axis: Axes, theme: Theme, panel: _Panel) -> None:
+    """Inset around ``q = 0``, in the hollow of an even feature, where the theories differ most."""
+    inset = axis.inset_axes((0.27, 0.52, 0.46, 0.42))
+    _draw_panel(inset, theme, panel)
+    near = np.linspace(-1.0, 1.0, 21)
+    profiles = [s.profile(near) for s in (panel.corrected, panel.published) if s is not None]
+    low, high = float(np.min(profiles)), float(np.max(profiles))
+    inset.set_xlim(-1.05, 1.05)
+    inset.set_ylim(low - 0.1 * (high - low), high + 0.1 * (high - low))
+    inset.set_xticks([-1, 0, 1])
+    inset.tick_params(labelsize=7)
+
+
+def _describe(panel: _Panel) -> str:
+    parts = []
+    for q in (-2.0, 0.0, 2.0):
+        seen, corrected, published = panel.at(q)
+        parts.append(
+            f"near q = {q:g} it is {seen:.2f}, in theory {corrected:.2f}, as published {published:.2f}"
+        )
+    return f"Left singular vector of spike {panel.number}: {'; '.join(parts)}."

@@ -1,0 +1,118 @@
+"""The pages of a report, HTML and Markdown: each HTML page is one file with everything inside."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from rmt_spikes.validation.campaign.provenance import Run
+from rmt_spikes.validation.report.notation import FILTERS, printable
+from rmt_spikes.validation.report.style import DARK, LIGHT, Drawing
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+CLAIM_MEANINGS = {
+    "gradient": "relative distance of the gradient from the rank-one matrix",
+    "latent": "norm of the learnt direction, its cosine with the teacher",
+    "losses": "ridge objective, training and test loss",
+    "improvement": "what the step takes from each loss, in pairs on the same random numbers",
+    "count": "number of singular values clear of the bulk",
+    "spikes": "singular values clear of the bulk",
+    "edge": "spikes next to the edge of the bulk, and the edge",
+    "alignment": "which polynomials of q the left vectors of the spikes carry",
+    "right_alignment": "which polynomials of the readout weights the right vectors carry",
+    "feature": "the same as signed coefficients",
+    "bulk": "quantiles of all singular values but the predicted spikes",
+    "bulk_law": "distances between the empirical and the predicted law of the singular values",
+}
+OVERVIEW = {
+    "losses.objective": "objective",
+    "losses.train": "train",
+    "losses.test": "test",
+    "spikes[0].singular_value": "spike 1",
+    "spikes[1].singular_value": "spike 2",
+}
+
+# What is folded on the screen is printed. The page allows this script and no other, by its digest.
+SCRIPT = (
+    'addEventListener("beforeprint", () => '
+    '{ for (const each of document.querySelectorAll("details")) each.open = true; });'
+)
+
+
+def render_pages(
+    document: Mapping[str, Any], drawn: Mapping[str, Sequence[Drawing]], run: Run
+) -> dict[str, str]:
+    """Pages of a report.
+
+    Parameters
+    ----------
+    document
+        Content of ``report.json``.
+    drawn
+        Figures by the name of the case.
+    run
+        Date and timings, for the HTML.
+
+    Returns
+    -------
+    dict
+        Text by path in the folder of the report: ``report.html`` and ``report.md``; with several cases these
+        are an index, and each case has pages in ``cases/``.
+    """
+    html, markdown = _environment(autoescape=True), _environment(autoescape=False)
+    digest = base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode("ascii")
+    common: dict[str, Any] = {
+        "report": document,
+        "run": run,
+        "many": len(document["cases"]) > 1,
+        "claims": CLAIM_MEANINGS,
+        "overview": OVERVIEW,
+        "script": SCRIPT,
+        "script_hash": digest,
+    }
+    pages = {}
+    for case in document["cases"]:
+        drawings = drawn[case["name"]]
+        images = [_image(drawing) for drawing in drawings]
+        stem = f"cases/{case['name']}" if common["many"] else "report"
+        pages[f"{stem}.html"] = html.get_template("case.html.j2").render(**common, case=case, images=images)
+        pages[f"{stem}.md"] = markdown.get_template("case.md.j2").render(
+            **common, case=case, drawings=drawings
+        )
+    if common["many"]:
+        pages["report.html"] = html.get_template("index.html.j2").render(**common)
+        pages["report.md"] = markdown.get_template("index.md.j2").render(**common)
+    return pages
+
+
+def _environment(autoescape: bool) -> Environment:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("rmt_spikes.validation.report"),
+        autoescape=autoescape,
+        undefined=StrictUndefined,
+        finalize=printable,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters.update(FILTERS)
+    return environment
+
+
+def _image(drawing: Drawing) -> dict[str, Any]:
+    themes = (LIGHT, DARK)
+    return {
+        "drawing": drawing,
+        "wide": {theme.name: _data_uri(drawing.render("svg", theme)) for theme in themes},
+        "narrow": {theme.name: _data_uri(drawing.render("svg", theme, narrow=True)) for theme in themes},
+    }
+
+
+def _data_uri(svg: bytes) -> str:
+    return "data:image/svg+xml;base64," + base64.b64encode(svg).decode("ascii")

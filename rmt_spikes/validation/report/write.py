@@ -1,0 +1,202 @@
+"""Validate cases and write the report: JSON, Markdown, figures, and HTML pages that need nothing else."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rmt_spikes.console.json_documents import to_json, write
+from rmt_spikes.console.progress import OnProgress, Progress
+from rmt_spikes.errors import CaseError
+from rmt_spikes.validation.campaign.provenance import Stopwatch, provenance
+from rmt_spikes.validation.campaign.results import CaseResult
+from rmt_spikes.validation.campaign.run import run
+from rmt_spikes.validation.campaign.store import Store
+from rmt_spikes.validation.cases.case import Case
+from rmt_spikes.validation.report.page import render_pages
+from rmt_spikes.validation.report.style import PAPER, Drawing
+from rmt_spikes.validation.verdicts.statistics import Verdict, overall
+
+SCHEMA = "rmt-spikes/report/2"
+STORE_NAME = "trials.sqlite"
+FORMATS = ("svg", "pdf")
+SEED_STRIDE = 1_000_000
+LARGEST_SEED = 2**63 - 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """What `validate` wrote.
+
+    Attributes
+    ----------
+    verdict
+        On all cases together.
+    cases
+        Results of each case.
+    html, markdown, json, figures
+        Files; with several cases the first two are an index, and each case has its own in ``cases/``.
+    """
+
+    verdict: Verdict
+    cases: tuple[CaseResult, ...]
+    html: Path
+    markdown: Path
+    json: Path
+    figures: tuple[Path, ...]
+
+
+def validate(
+    case: Case | str | Path | Sequence[Case | str | Path] | None = None,
+    *,
+    out: str | Path,
+    jobs: int = 1,
+    scheduler: str | None = None,
+    quick: bool = False,
+    repetition: int = 0,
+    on_progress: OnProgress | None = None,
+) -> Report:
+    """Simulate the settings of cases, compare with the theory, and write a report.
+
+    Parameters
+    ----------
+    case
+        A case, a path of a case file, or several; None for the built-in headline case.
+    out
+        Folder of the report. Trials that it holds already are not simulated again.
+    jobs
+        Number of processes.
+    scheduler
+        Address of a dask scheduler for the simulations, which then takes the place of local processes.
+    quick
+        Whether to apply the ``[quick]`` table of each case: smaller and fewer.
+    repetition
+        Each repetition draws other random numbers: it adds this many times `SEED_STRIDE` to every seed.
+    on_progress
+        Called with a `Progress` as the work goes on.
+
+    Returns
+    -------
+    Report
+
+    Raises
+    ------
+    CaseError
+        For a file that is not a case, a folder that cannot be written or holds the store of another program.
+    """
+    loaded, files = _load(case)
+    cases = [_repeated(each.quickened() if quick else each, repetition) for each in loaded]
+    names = [each.name for each in cases]
+    if len(set(names)) != len(names):
+        raise CaseError(None, "name", f"must differ between the cases of a report, got {', '.join(names)}")
+    folder = Path(out)
+    try:
+        for needed in ("figures", *(["cases"] if len(cases) > 1 else [])):
+            (folder / needed).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CaseError(str(folder), "", f"cannot be used as a folder: {error.strerror or error}") from None
+    watch = Stopwatch()
+
+    def follow(progress: Progress) -> None:
+        watch.see(progress)
+        if on_progress is not None:
+            on_progress(progress)
+
+    with Store(folder / STORE_NAME, {each.name: _identity(each, quick) for each in cases}) as store:
+        results = [run(each, store, jobs=jobs, scheduler=scheduler, on_progress=follow) for each in cases]
+        # The store is held until the end: two runs must not write the same report either.
+        drawn = _draw(results, folder, jobs, on_progress)
+        verdict = overall([result.verdict for result in results])
+        document = {
+            "schema": SCHEMA,
+            "verdict": verdict,
+            "quick": quick,
+            "summary": _summary(results),
+            "cases": [_case_document(result, drawn[result.case.name]) for result in results],
+            "provenance": provenance(files, quick, repetition),
+        }
+        write(folder / "report.json", to_json(document))
+        for path, text in render_pages(document, drawn, watch.stop(jobs, scheduler)).items():
+            write(folder / path, text)
+    return Report(
+        verdict=verdict,
+        cases=tuple(results),
+        html=folder / "report.html",
+        markdown=folder / "report.md",
+        json=folder / "report.json",
+        figures=tuple(
+            folder / "figures" / f"{drawing.name}.{kind}"
+            for group in drawn.values()
+            for drawing in group
+            for kind in FORMATS
+        ),
+    )
+
+
+def _draw(
+    results: Sequence[CaseResult], folder: Path, jobs: int, on_progress: OnProgress | None
+) -> dict[str, list[Drawing]]:
+    """Figures by the name of the case, written as files."""
+    from rmt_spikes.validation.report.figures import drawings
+
+    drawn = {result.case.name: drawings(result, jobs, on_progress) for result in results}
+    for drawing in (each for group in drawn.values() for each in group):
+        for kind in FORMATS:
+            write(folder / "figures" / f"{drawing.name}.{kind}", drawing.render(kind, PAPER))
+    return drawn
+
+
+def _load(
+    case: Case | str | Path | Sequence[Case | str | Path] | None,
+) -> tuple[list[Case], list[str]]:
+    """Cases, and what to call their files in a command."""
+    if case is None:
+        return [Case.built_in()], []
+    if isinstance(case, Case):
+        return [case], [f"{case.name}.toml"]
+    if isinstance(case, str | Path):
+        return [Case.load(case)], [str(case)]
+    pairs = [_load(each) for each in case]
+    return [each for cases, _ in pairs for each in cases], [each for _, files in pairs for each in files]
+
+
+def _case_document(result: CaseResult, drawn: Sequence[Drawing]) -> dict[str, Any]:
+    case = result.case
+    return {
+        **result.to_dict(),
+        "setting": dict(case.setting),
+        "sweep": {key: list(values) for key, values in case.sweep.items()},
+        "summary": _summary([result]),
+        "figures": [f"figures/{drawing.name}.svg" for drawing in drawn],
+    }
+
+
+def _summary(results: Sequence[CaseResult]) -> Mapping[str, int]:
+    """How many comparisons came out how, and how many wrong theories were rejected."""
+    rows = [row for result in results for point in result.points for row in point.comparison.rows]
+    controls = [control for result in results for control in result.controls]
+    counts = Counter(row.verdict for row in rows)
+    return {
+        "agrees": counts["agrees"],
+        "disagrees": counts["disagrees"],
+        "documented": sum(row.verdict == "disagrees" and row.finding is not None for row in rows),
+        "inconclusive": counts["inconclusive"],
+        "controls": len(controls),
+        "rejected": sum(control.rejected for control in controls),
+    }
+
+
+def _repeated(case: Case, repetition: object) -> Case:
+    if isinstance(repetition, bool) or not isinstance(repetition, int) or repetition < 0:
+        raise CaseError(None, "repetition", f"must be an integer >= 0, got {repetition!r}")
+    if case.seed + SEED_STRIDE * (repetition + 1) > LARGEST_SEED:
+        raise CaseError(None, "seed", f"leaves no room for repetition {repetition}, got {case.seed}")
+    return case.model_copy(update={"seed": case.seed + SEED_STRIDE * repetition})
+
+
+def _identity(case: Case, quick: bool) -> dict[str, Any]:
+    """What makes a case another one when it changes; the rest may, and stored trials are used again."""
+    return {"seed": case.seed, "quick": quick, "setting": case.setting}

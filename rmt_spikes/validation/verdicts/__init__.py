@@ -1,0 +1,1 @@
+"""Comparison of predictions with observations, and verdicts."""

@@ -1,0 +1,242 @@
+"""Verdicts on a case: every row of every point, the wrong theories, the findings, the rates and limits."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from rmt_spikes.simulation import Trial
+from rmt_spikes.theory import Prediction
+from rmt_spikes.validation.campaign.results import CaseResult, ControlResult, FindingResult, PointResult
+from rmt_spikes.validation.cases.case import Case, Point, is_at
+from rmt_spikes.validation.cases.tables import NegativeControl
+from rmt_spikes.validation.verdicts.compare import Array, Evidence, judge, measure, pairs, wanted
+from rmt_spikes.validation.verdicts.comparison import Comparison, Row, matches
+from rmt_spikes.validation.verdicts.scaling import ScalingResult, fit_limit, fit_rate
+from rmt_spikes.validation.verdicts.statistics import CONFIDENCE
+
+GROWTH = 2.0
+SPARE = 1.05
+"""More trials than the scatter so far asks for, so that the next look at it is mostly the last."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Expectation:
+    """What a theory, right or wrong, says about one point.
+
+    Attributes
+    ----------
+    prediction
+        None, with the reason in `error`, when there is none.
+    untrained
+        Prediction without a step, where the case asks for improvements.
+    error
+        Reason.
+    """
+
+    prediction: Prediction | None
+    untrained: Prediction | None = None
+    error: str | None = None
+
+
+def open_rows(case: Case, expectation: Expectation, evidence: Evidence) -> list[Row]:
+    """Rows of one point before they are judged; none without a prediction."""
+    if expectation.prediction is None:
+        return []
+    return measure(
+        expectation.prediction, evidence, case.claims, case.tolerance_map(), untrained=expectation.untrained
+    )
+
+
+def trials_wanted(case: Case, expectation: Expectation, evidence: Evidence) -> int:
+    """Number of trials towards the target precision of a case, at most twice as many as there are.
+
+    Parameters
+    ----------
+    case, expectation, evidence
+        Case, and theory and simulation of one of its points.
+
+    Returns
+    -------
+    int
+        The number there is when the precision is met, or when the case has no target.
+
+    Notes
+    -----
+    Depends on the scatter only, not on the difference, so that the verdicts keep their rates: for normal
+    data these are independent but for the last look (docs/validation.md).
+    """
+    count = len(evidence.trials)
+    if case.precision is None:
+        return count
+    rows = open_rows(case, expectation, evidence)
+    if case.given_trials is not None and count >= case.given_trials:
+        # More trials would not have conditional predictions.
+        rows = [row for row in rows if row.given == "none"]
+    shares = [row.se / (case.precision.share * row.margin) for row in rows if row.se]
+    ratio = max(shares, default=0.0) ** 2
+    if ratio <= 1.0:
+        return count
+    return max(count, min(math.ceil(count * min(SPARE * ratio, GROWTH)), case.precision.most_trials))
+
+
+def assess(
+    case: Case,
+    points: Sequence[Point],
+    expectations: Sequence[Expectation],
+    evidence: Sequence[Evidence],
+    controls: Sequence[tuple[Expectation, Evidence]],
+    figure_trials: dict[tuple[int, int], tuple[Trial, ...]],
+) -> CaseResult:
+    """Judge a case.
+
+    Parameters
+    ----------
+    case, points
+        What was asked for.
+    expectations, evidence
+        Theory and simulation of each point.
+    controls
+        The same for each negative control.
+    figure_trials
+        Passed on.
+
+    Returns
+    -------
+    CaseResult
+    """
+    measured = [open_rows(case, *pair) for pair in zip(expectations, evidence, strict=True)]
+    judged = iter(judge([row for rows in measured for row in rows], _rate(case)))
+    results = []
+    for point, expectation, shown, rows in zip(points, expectations, evidence, measured, strict=True):
+        results.append(
+            PointResult(
+                point=point,
+                prediction=expectation.prediction,
+                error=expectation.error or _missing(rows),
+                trials=tuple(shown.trials),
+                comparison=_comparison(case, [_documented(case, point, next(judged)) for _ in rows], shown),
+                differences=_differences(case, expectation, shown),
+            )
+        )
+    return CaseResult(
+        case=case,
+        points=tuple(results),
+        controls=tuple(
+            _try(case, results, control, *pair)
+            for control, pair in zip(case.negative_controls, controls, strict=True)
+        ),
+        findings=_findings(case, results),
+        scaling=_scale(case, results),
+        figure_trials=figure_trials,
+    )
+
+
+def _differences(case: Case, expectation: Expectation, evidence: Evidence) -> dict[str, Array]:
+    if expectation.prediction is None:
+        return {}
+    found = wanted(expectation.prediction, evidence, case.claims, expectation.untrained)
+    values = {quantity.path: pairs(quantity, evidence) for quantity in found}
+    return {path: pair.observed - pair.predicted for path, pair in values.items()}
+
+
+def _rate(case: Case) -> float:
+    """Rate of the rows, and that of the fits of a case over sizes: together they are the family rate."""
+    return case.family_rate if case.scaling is None else case.family_rate / 2.0
+
+
+def _try(
+    case: Case,
+    results: Sequence[PointResult],
+    control: NegativeControl,
+    expectation: Expectation,
+    evidence: Evidence,
+) -> ControlResult:
+    point = case.point_at(control.at, points=[result.point for result in results])
+    (right,) = (result for result in results if result.point is point)
+    rows = [
+        row
+        for row in open_rows(case, expectation, evidence)
+        if any(matches(row.quantity, pattern) for pattern in control.quantities)
+    ]
+    return ControlResult(
+        control=control,
+        point=point,
+        comparison=_comparison(case, judge(rows, case.family_rate), evidence),
+        disputed=frozenset(row.quantity for row in right.comparison.rows if row.verdict == "disagrees"),
+        error=expectation.error,
+    )
+
+
+def _comparison(case: Case, rows: Sequence[Row], evidence: Evidence) -> Comparison:
+    return Comparison(
+        rows=tuple(rows),
+        trials=len(evidence.trials),
+        confidence=CONFIDENCE,
+        family_rate=case.family_rate,
+    )
+
+
+def _missing(rows: Sequence[Row]) -> str | None:
+    out = max((row.missing for row in rows if row.given != "none"), default=0)
+    many = max((row.missing for row in rows if row.given == "none"), default=0)
+    said = []
+    if out:
+        said.append(f"up to {out} trials without a prediction given them are left out of a row")
+    if many:
+        said.append(f"rows that {many} trials have no prediction for are compared without anything given")
+    return "; ".join(said) or None
+
+
+def _documented(case: Case, point: Point, row: Row) -> Row:
+    for finding in case.findings:
+        if is_at(point, finding.at) and any(matches(row.quantity, p) for p in finding.quantities):
+            return replace(row, finding=f"{finding.reason} ({finding.reference})")
+    return row
+
+
+def _findings(case: Case, results: Sequence[PointResult]) -> tuple[FindingResult, ...]:
+    found = []
+    for finding in case.findings:
+        seen = [
+            (row.quantity, dict(result.point.values))
+            for result in results
+            if is_at(result.point, finding.at)
+            for row in result.comparison.rows
+            if row.verdict == "disagrees" and any(matches(row.quantity, p) for p in finding.quantities)
+        ]
+        found.append(FindingResult(finding=finding, seen=tuple(seen)))
+    return tuple(found)
+
+
+def _scale(case: Case, results: Sequence[PointResult]) -> ScalingResult | None:
+    scaling = case.scaling
+    if scaling is None:
+        return None
+    sizes = [result.point.setting.n for result in results]
+    tables = [{row.quantity: row for row in result.comparison.rows} for result in results]
+    series = {
+        path: [table[path] for table in tables]
+        for path in (tables[0] if tables else {})
+        if all(path in table and table[path].se for table in tables)
+    }
+    asked = {
+        kind: [path for path in series if any(matches(path, pattern) for pattern in patterns)]
+        for kind, patterns in (
+            ("error", scaling.error_rates),
+            ("scatter", scaling.scatter_rates),
+            ("limit", scaling.limits),
+        )
+    }
+    rate = _rate(case) / max(1, sum(map(len, asked.values())))
+    tolerances = case.tolerance_map()
+    return ScalingResult(
+        rates=tuple(
+            fit_rate(sizes, series[path], kind, rate) for kind in ("error", "scatter") for path in asked[kind]
+        ),
+        limits=tuple(
+            fit_limit(sizes, series[path], tolerances[series[path][0].claim], rate) for path in asked["limit"]
+        ),
+        rate=rate,
+    )

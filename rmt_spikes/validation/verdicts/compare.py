@@ -1,0 +1,283 @@
+"""Compare one prediction with one observation, quantity by quantity."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rmt_spikes.errors import DomainError
+from rmt_spikes.validation.verdicts.comparison import Comparison, Row
+from rmt_spikes.validation.verdicts.quantities import Quantity, quantities
+from rmt_spikes.validation.verdicts.statistics import (
+    CONFIDENCE,
+    FAMILY_RATE,
+    Verdict,
+    excess_p_value,
+    holm,
+    t_interval,
+    trials_to_tell,
+)
+from rmt_spikes.validation.verdicts.tolerance import (
+    CLAIMS,
+    DEFAULT_CLAIMS,
+    SHARPENED,
+    TOLERANCES,
+    Tolerance,
+    effective_size,
+)
+
+if TYPE_CHECKING:
+    from rmt_spikes.simulation import Observation, Trial
+    from rmt_spikes.theory import Prediction
+
+Array = NDArray[np.float64]
+
+MOST_MISSING = 0.05
+
+SPECIAL_CLAIMS = ("gradient", "improvement")
+"""Claims that need more than an observation has: another run without a step, or the gradient."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """The trials of one setting, and what else sharpens or widens a comparison.
+
+    Attributes
+    ----------
+    trials
+        Simulated networks.
+    untrained
+        The same without a step, on the same random numbers; for the claim ``improvement``.
+    given
+        ``none``, ``first_stage`` or ``both_batches``.
+    conditional
+        For the first trials, or all, a dictionary from the path of a quantity to its prediction given the
+        trial. Rows whose path is in nearly all of them are compared trial by trial, on these trials only.
+    """
+
+    trials: Sequence[Trial]
+    untrained: Sequence[Trial] = ()
+    given: str = "none"
+    conditional: Sequence[Mapping[str, float]] = ()
+
+
+def compare(
+    prediction: Prediction,
+    observation: Observation,
+    *,
+    claims: Sequence[str] = DEFAULT_CLAIMS,
+    tolerances: Mapping[str, Tolerance] | None = None,
+    confidence: float = CONFIDENCE,
+    family_rate: float = FAMILY_RATE,
+) -> Comparison:
+    """Compare a prediction with an observation of the same setting.
+
+    Parameters
+    ----------
+    prediction, observation
+        Results of `predict` and `simulate`.
+    claims
+        Groups of quantities to compare, from `tolerance.CLAIMS`; not ``gradient`` and ``improvement``, which
+        only a case can ask for.
+    tolerances
+        Replacements for `TOLERANCES`, by claim.
+    confidence
+        Two-sided confidence of the equivalence interval; 0.90 makes agreement two one-sided tests at 5 %.
+    family_rate
+        Bound on the probability that any row of a correct theory disagrees.
+
+    Returns
+    -------
+    Comparison
+
+    Raises
+    ------
+    DomainError
+        If the two are not of the same setting, or an argument is outside its domain.
+
+    Notes
+    -----
+    A row *disagrees* when its difference exceeds its allowance, tested on Student's t with ``trials - 1``
+    degrees of freedom and Holm's correction over the rows; it *agrees* when it does not disagree and the
+    interval of the difference is inside its margin; otherwise it is *inconclusive*: the trials could not
+    tell. Vectors are compared for spikes far from the edge only (`quantities.has_settled`): closer to it the
+    transition is smeared over a width that shrinks with ``n``.
+    """
+    if prediction.setting != observation.setting:
+        raise DomainError(
+            "observation", "must be of the setting that was predicted", observation.setting.to_dict()
+        )
+    possible = [claim for claim in CLAIMS if claim not in SPECIAL_CLAIMS]
+    for claim in claims:
+        if claim not in possible:
+            raise DomainError("claims", f"must be among {', '.join(possible)}", claim)
+    for name, value in (("confidence", confidence), ("family_rate", family_rate)):
+        if not 0.0 < value < 1.0:
+            raise DomainError(name, "must be between 0 and 1", value)
+    evidence = Evidence(trials=observation.trials)
+    rows = measure(prediction, evidence, claims, {**TOLERANCES, **(tolerances or {})}, confidence=confidence)
+    return Comparison(
+        rows=tuple(judge(rows, family_rate, confidence)),
+        trials=len(observation.trials),
+        confidence=confidence,
+        family_rate=family_rate,
+    )
+
+
+def measure(
+    prediction: Prediction,
+    evidence: Evidence,
+    claims: Iterable[str],
+    tolerances: Mapping[str, Tolerance],
+    *,
+    untrained: Prediction | None = None,
+    confidence: float = CONFIDENCE,
+) -> list[Row]:
+    """Rows of a comparison whose verdicts are still open (`inconclusive`).
+
+    Parameters
+    ----------
+    prediction, evidence
+        Theory and simulation.
+    claims, tolerances, confidence
+        As for `compare`.
+    untrained
+        Prediction without a step, for the claim ``improvement``.
+
+    Returns
+    -------
+    list of Row
+    """
+    n = effective_size(prediction.setting)
+    return [
+        _row(quantity, evidence, tolerances[quantity.claim], n, confidence)
+        for quantity in wanted(prediction, evidence, claims, untrained)
+    ]
+
+
+def wanted(
+    prediction: Prediction, evidence: Evidence, claims: Iterable[str], untrained: Prediction | None = None
+) -> list[Quantity]:
+    """Quantities of all claims that the trials can show."""
+    recorded = len(evidence.trials[0].alignment)
+    return [each for claim in claims for each in quantities(prediction, claim, recorded, untrained)]
+
+
+class Pairs(NamedTuple):
+    """What is compared of one quantity, trial by trial.
+
+    Attributes
+    ----------
+    observed, predicted : ndarray of shape ``(count,)``
+    given
+        What the predictions took as given.
+    missing
+        Number of trials without a conditional prediction that was asked for.
+    """
+
+    observed: Array
+    predicted: Array
+    given: str
+    missing: int
+
+
+def pairs(quantity: Quantity, evidence: Evidence) -> Pairs:
+    """Observed values and predictions of the trials that have both.
+
+    Parameters
+    ----------
+    quantity, evidence
+        What is compared, and on what.
+
+    Returns
+    -------
+    Pairs
+
+    Notes
+    -----
+    Where more than one conditional prediction in twenty is missing, those that are left would be a selection
+    (a spike that has gone into the bulk is missing): the prediction for all trials takes their place.
+    """
+    untrained: Sequence[Trial | None] = evidence.untrained or [None] * len(evidence.trials)
+    observed = np.array(
+        [quantity.value(trial, plain) for trial, plain in zip(evidence.trials, untrained, strict=True)]
+    )
+    path = quantity.path
+    has = np.array([path in each for each in evidence.conditional], dtype=bool)
+    asked = has.any() or (has.size and quantity.claim in SHARPENED[evidence.given])
+    missing = int(np.count_nonzero(~has)) if asked else 0
+    if not asked or missing > MOST_MISSING * has.size:
+        return Pairs(observed, np.full(observed.shape, quantity.predicted), "none", missing)
+    predicted = np.array([quantity.read(each) for each in evidence.conditional if path in each])
+    return Pairs(observed[: has.size][has], predicted, evidence.given, missing)
+
+
+def _row(quantity: Quantity, evidence: Evidence, tolerance: Tolerance, n: float, confidence: float) -> Row:
+    observed, predicted, given, missing = pairs(quantity, evidence)
+    count = observed.size
+    row = Row(
+        quantity=quantity.path,
+        claim=quantity.claim,
+        given=given,
+        predicted=quantity.predicted if given == "none" else float(predicted.mean()),
+        observed=float(observed.mean()),
+        trials=count,
+        missing=missing,
+        se=None,
+        z=None,
+        scale=quantity.scale,
+        coefficient=tolerance.coefficient,
+        exponent=tolerance.exponent,
+        allowance=quantity.scale * tolerance.allowance(n),
+        margin=quantity.scale * tolerance.margin_at(n),
+        interval=None,
+        p_value=None,
+        verdict="inconclusive",
+    )
+    if count < 2:
+        return row
+    difference = row.observed - row.predicted
+    scatter = float(np.std(observed - predicted, ddof=1))
+    se = scatter / math.sqrt(count)
+    low, high = t_interval(difference, se, count, confidence)
+    return replace(
+        row,
+        se=se,
+        z=difference / se if se > 0.0 else None,
+        gain=float(np.std(observed, ddof=1)) / scatter if given != "none" and scatter > 0.0 else None,
+        interval=(float(low), float(high)),
+        p_value=float(excess_p_value(difference, se, row.allowance, count)),
+    )
+
+
+def _is_inside(row: Row) -> bool:
+    return row.interval is not None and -row.margin <= row.interval[0] and row.interval[1] <= row.margin
+
+
+def judge(rows: Sequence[Row], family_rate: float = FAMILY_RATE, confidence: float = CONFIDENCE) -> list[Row]:
+    """Rows with their verdicts, Holm's correction taken over all of them."""
+    rejected = holm([math.nan if row.p_value is None else row.p_value for row in rows], family_rate)
+    judged = []
+    for row, too_far in zip(rows, rejected, strict=True):
+        verdict: Verdict = "inconclusive"
+        needed = None
+        if too_far:
+            verdict = "disagrees"
+        elif _is_inside(row):
+            verdict = "agrees"
+        elif row.se is not None:
+            needed = trials_to_tell(
+                row.observed - row.predicted,
+                row.se * math.sqrt(row.trials),
+                row.allowance,
+                row.margin,
+                family_rate / len(rows),
+                confidence,
+            )
+        judged.append(replace(row, verdict=verdict, trials_needed=needed))
+    return judged

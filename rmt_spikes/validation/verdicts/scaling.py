@@ -1,0 +1,267 @@
+"""Finite-size scaling: rates in ``n`` of errors and of scatter, and the limit of infinite ``n``."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from scipy.special import stdtr, stdtrit
+
+from rmt_spikes.validation.verdicts.comparison import Row
+from rmt_spikes.validation.verdicts.statistics import CONFIDENCE, Verdict, fit_line, overall
+from rmt_spikes.validation.verdicts.tolerance import SCATTER_EXPONENTS, SLOPES, Tolerance
+
+RESOLVED = 3.0
+"""An error is resolved when it is this many standard errors from zero, with one sign at every size."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RateFit:
+    """Slope of a logarithm against log ``n``.
+
+    Attributes
+    ----------
+    quantity, claim
+        As in `Row`.
+    kind
+        ``error``: of the absolute difference from the theory; ``scatter``: of the standard deviation between
+        networks. Both in units of the scale of the row.
+    n, values, value_ses
+        Sizes, what is fitted (before the logarithm), and standard errors.
+    expected
+        Theoretical slope, minus the exponent of the order in ``n``.
+    slope, se
+        Fitted slope and its standard error, None when the error is not resolved at some size. The standard
+        error is widened where the points miss the line by more than their own errors explain.
+    interval
+        Two-sided interval of the slope at `statistics.CONFIDENCE`.
+    allowance, margin
+        Of the slope (`tolerance.SLOPES`).
+    verdict
+        As for a row: ``agrees`` when the interval is within the margin of the expected slope.
+    reason
+        Why there is no slope.
+    """
+
+    quantity: str
+    claim: str
+    kind: Literal["error", "scatter"]
+    n: tuple[int, ...]
+    values: tuple[float, ...]
+    value_ses: tuple[float, ...]
+    expected: float
+    slope: float | None = None
+    se: float | None = None
+    interval: tuple[float, float] | None = None
+    allowance: float
+    margin: float
+    verdict: Verdict
+    reason: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain dictionary, JSON-ready."""
+        lists = {name: list(getattr(self, name)) for name in ("n", "values", "value_ses")}
+        return {**self.__dict__, **lists, "interval": None if self.interval is None else list(self.interval)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class LimitFit:
+    """Difference from the theory, extrapolated to infinite ``n``, in units of the scale of the row.
+
+    Attributes
+    ----------
+    quantity, claim
+        As in `Row`.
+    n, differences, ses
+        Sizes, observed minus predicted, and standard errors.
+    exponent
+        Order ``p`` in ``difference = limit + c n^-p``.
+    coefficient, coefficient_se
+        ``c``: the measured constant of the finite-size error.
+    limit, se
+        Extrapolated difference; zero for a theory that is right in the limit.
+    interval
+        Two-sided interval of the limit at `statistics.CONFIDENCE`.
+    allowance, margin
+        The allowance is the square of the finite-size allowance at the smallest size: the next order.
+    verdict
+        As for a row.
+    """
+
+    quantity: str
+    claim: str
+    n: tuple[int, ...]
+    differences: tuple[float, ...]
+    ses: tuple[float, ...]
+    exponent: float
+    coefficient: float
+    coefficient_se: float
+    limit: float
+    se: float
+    interval: tuple[float, float]
+    allowance: float
+    margin: float
+    verdict: Verdict
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain dictionary, JSON-ready."""
+        lists = {name: list(getattr(self, name)) for name in ("n", "differences", "ses", "interval")}
+        return {**self.__dict__, **lists}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScalingResult:
+    """Rates and limits of a case over a list of sizes.
+
+    Attributes
+    ----------
+    rates, limits
+        One a quantity and kind that the case asks for.
+    rate
+        Level of each test: the family rate over their number (Bonferroni).
+    """
+
+    rates: tuple[RateFit, ...]
+    limits: tuple[LimitFit, ...]
+    rate: float
+
+    @property
+    def verdict(self) -> Verdict:
+        """Verdict on all of them."""
+        return overall([*(fit.verdict for fit in self.rates), *(fit.verdict for fit in self.limits)])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain dictionary, JSON-ready."""
+        return {
+            "verdict": self.verdict,
+            "rate": self.rate,
+            "rates": [fit.to_dict() for fit in self.rates],
+            "limits": [fit.to_dict() for fit in self.limits],
+        }
+
+
+def fit_rate(
+    n: Sequence[int], rows: Sequence[Row], kind: Literal["error", "scatter"], rate: float
+) -> RateFit:
+    """Fit the slope of a quantity.
+
+    Parameters
+    ----------
+    n, rows
+        Sizes, and the row of the quantity at each.
+    kind
+        ``error`` or ``scatter``.
+    rate
+        Level at which a slope is called wrong.
+
+    Returns
+    -------
+    RateFit
+
+    Notes
+    -----
+    Weighted least squares of the logarithms. The logarithm of an absolute mean has the standard error
+    ``se / |mean|``, that of a standard deviation ``1 / sqrt(2 (trials - 1))``, exact for normal data.
+    """
+    claim = rows[0].claim
+    ses = np.array([_se(row) / row.scale for row in rows])
+    if kind == "error":
+        values = np.array([abs(row.observed - row.predicted) / row.scale for row in rows])
+        errors, exponent = ses, rows[0].exponent
+    else:
+        trials = np.array([row.trials for row in rows])
+        values = ses * np.sqrt(trials)
+        errors, exponent = values / np.sqrt(2.0 * (trials - 1)), SCATTER_EXPONENTS[claim]
+    slopes = SLOPES[claim]
+    common: dict[str, Any] = {
+        "quantity": rows[0].quantity,
+        "claim": claim,
+        "kind": kind,
+        "n": tuple(n),
+        "values": tuple(values.tolist()),
+        "value_ses": tuple(errors.tolist()),
+        "expected": -exponent,
+        "allowance": slopes.allowance,
+        "margin": slopes.margin,
+    }
+    signs = {row.observed > row.predicted for row in rows}
+    if np.any(values <= RESOLVED * errors) or (kind == "error" and len(signs) > 1):
+        reason = f"not {RESOLVED:g} standard errors from zero, with one sign, at every size"
+        return RateFit(**common, verdict="inconclusive", reason=reason)
+    line = fit_line(np.log(n), np.log(values), errors / values)
+    se = line.slope_se * math.sqrt(max(1.0, line.misfit / (len(n) - 2)))
+    freedom = min(row.trials for row in rows) - 1
+    interval, verdict = _judge(line.slope + exponent, se, slopes.allowance, slopes.margin, rate, freedom)
+    return RateFit(
+        **common,
+        slope=line.slope,
+        se=se,
+        interval=(interval[0] - exponent, interval[1] - exponent),
+        verdict=verdict,
+    )
+
+
+def fit_limit(n: Sequence[int], rows: Sequence[Row], tolerance: Tolerance, rate: float) -> LimitFit:
+    """Extrapolate the difference of a quantity to infinite `n`.
+
+    Parameters
+    ----------
+    n, rows
+        Sizes, and the row of the quantity at each.
+    tolerance
+        Of the claim; its exponent is the order of the finite-size error.
+    rate
+        Level at which the limit is called wrong.
+
+    Returns
+    -------
+    LimitFit
+    """
+    differences = np.array([(row.observed - row.predicted) / row.scale for row in rows])
+    ses = np.array([_se(row) / row.scale for row in rows])
+    line = fit_line(np.asarray(n, dtype=float) ** -tolerance.exponent, differences, ses)
+    allowance = tolerance.allowance(min(n)) ** 2
+    margin, freedom = max(tolerance.margin, allowance), min(row.trials for row in rows) - 1
+    interval, verdict = _judge(line.intercept, line.intercept_se, allowance, margin, rate, freedom)
+    return LimitFit(
+        quantity=rows[0].quantity,
+        claim=rows[0].claim,
+        n=tuple(n),
+        differences=tuple(differences.tolist()),
+        ses=tuple(ses.tolist()),
+        exponent=tolerance.exponent,
+        coefficient=line.slope,
+        coefficient_se=line.slope_se,
+        limit=line.intercept,
+        se=line.intercept_se,
+        interval=interval,
+        allowance=allowance,
+        margin=margin,
+        verdict=verdict,
+    )
+
+
+def _se(row: Row) -> float:
+    assert row.se is not None, "a scaling case has at least two trials at each size"
+    return row.se
+
+
+def _judge(
+    difference: float, se: float, allowance: float, margin: float, rate: float, freedom: int
+) -> tuple[tuple[float, float], Verdict]:
+    """Interval of a fitted difference, and its verdict.
+
+    With Student's t at the degrees of freedom of the size with the fewest trials: on the safe side.
+    """
+    half = float(stdtrit(freedom, 0.5 * (1.0 + CONFIDENCE))) * se
+    interval = (difference - half, difference + half)
+    p = float(
+        stdtr(freedom, (allowance - abs(difference)) / se)
+        + stdtr(freedom, -(allowance + abs(difference)) / se)
+    )
+    if p <= rate:
+        return interval, "disagrees"
+    return interval, "agrees" if -margin <= interval[0] and interval[1] <= margin else "inconclusive"

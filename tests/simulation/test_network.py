@@ -1,0 +1,144 @@
+"""The gradient step, the features and the random streams, against independent formulas."""
+
+import numpy as np
+import pytest
+
+from rmt_spikes.errors import DomainError
+from rmt_spikes.setting import Setting
+from rmt_spikes.simulation.network.layer import features, first_step, output_factor
+from rmt_spikes.simulation.network.sampling import (
+    Batch,
+    Streams,
+    blocks,
+    draw_batch,
+    draw_readout,
+    draw_weights,
+    open_streams,
+)
+
+
+def make(**changes):
+    values = {
+        "n": 12,
+        "d": 5,
+        "width": 7,
+        "n_ridge": 10,
+        "activation": "tanh",
+        "target": {"hermite": [0.2, 1.0, 0.7]},
+        "noise_std": 0.5,
+        "ridge": 0.05,
+        "step_size": 1.3,
+    }
+    return Setting(**(values | changes))
+
+
+def whole(setting, size, inputs, noise):
+    """All blocks of a batch put together."""
+    parts = list(draw_batch(setting, size, inputs, noise))
+    return np.concatenate([p.inputs for p in parts]), np.concatenate([p.labels for p in parts])
+
+
+@pytest.mark.parametrize("scale", ["mean_field", "standard"])
+def test_gradient_is_the_scaled_negative_gradient_of_half_the_mean_squared_error(scale):
+    """G = -(1/factor) dL/dW with L = ||y - factor sigma(X W^T) a||^2 / (2 n)."""
+    setting = make(output_scale=scale)
+    rng = np.random.default_rng(1)
+    inputs, labels = rng.standard_normal((12, 5)), rng.standard_normal(12)
+    weights, readout = rng.standard_normal((7, 5)), rng.standard_normal(7) / 7**0.5
+    factor = output_factor(setting)
+    assert factor == pytest.approx(7**-0.5 if scale == "mean_field" else 1.0)
+
+    def loss(first_layer):
+        residual = labels - factor * np.tanh(inputs @ first_layer.T) @ readout
+        return residual @ residual / (2 * 12)
+
+    step = 1e-5
+    differences = np.empty((7, 5))
+    for j in range(7):
+        for k in range(5):
+            change = np.zeros((7, 5))
+            change[j, k] = step
+            differences[j, k] = (loss(weights + change) - loss(weights - change)) / (2 * step)
+    batch = [Batch(slice(0, 12), inputs, labels)]
+    result = first_step(setting.activation_function, weights, readout, factor, batch)
+    # Central differences at 1e-5 are right to about 1e-10 (step^2 and rounding / step).
+    np.testing.assert_allclose(result.gradient, -differences / factor, atol=1e-9)
+    # A gradient off by the output factor must not pass (it is 2.6 in the mean-field scale).
+    if scale == "mean_field":
+        assert not np.allclose(result.gradient, -differences, rtol=0.1)
+
+
+def test_gradient_does_not_depend_on_the_blocks():
+    setting = make(n=9)
+    streams = open_streams(3, 0)
+    inputs, labels = whole(setting, 9, streams.first_inputs, streams.first_noise)
+    weights, readout = draw_weights(setting, streams.weights), draw_readout(setting, streams.readout)
+    one = first_step(setting.activation_function, weights, readout, 0.4, [Batch(slice(0, 9), inputs, labels)])
+    parts = [Batch(slice(a, b), inputs[a:b], labels[a:b]) for a, b in ((0, 4), (4, 5), (5, 9))]
+    three = first_step(setting.activation_function, weights, readout, 0.4, parts)
+    # The sums are taken in another order: a few rounding units.
+    np.testing.assert_allclose(one.gradient, three.gradient, atol=1e-15)
+    np.testing.assert_allclose(one.beta, three.beta, atol=1e-14)
+    assert one.residual_energy == pytest.approx(three.residual_energy, rel=1e-14)
+
+
+def test_blocks_cover_a_batch_exactly_once():
+    for total in (1, 2047, 2048, 2049, 10_001):
+        parts = list(blocks(total))
+        assert np.array_equal(np.concatenate([np.arange(p.start, p.stop) for p in parts]), np.arange(total))
+        assert max(p.stop - p.start for p in parts) <= 2048
+
+
+def test_drawing_in_blocks_is_drawing_at_once(monkeypatch):
+    setting = make()
+    first, second = open_streams(5, 2), open_streams(5, 2)
+    at_once = whole(setting, 10, first.second_inputs, first.second_noise)
+    monkeypatch.setattr("rmt_spikes.simulation.network.sampling.BLOCK_ROWS", 3)
+    in_blocks = whole(setting, 10, second.second_inputs, second.second_noise)
+    assert np.array_equal(at_once[0], in_blocks[0])
+    assert np.array_equal(at_once[1], in_blocks[1])
+
+
+def test_labels_are_target_of_the_first_coordinate_plus_noise():
+    setting = make(noise_std=0.0)
+    noisy = make(noise_std=0.5)
+    one, two = open_streams(0, 0), open_streams(0, 0)
+    inputs, clean = whole(setting, 2000, one.first_inputs, one.first_noise)
+    _, labels = whole(noisy, 2000, two.first_inputs, two.first_noise)
+    t = inputs[:, 0]
+    np.testing.assert_allclose(clean, 0.2 + t + 0.7 * (t**2 - 1), atol=1e-13)
+    # The standard deviation of 2000 normal draws is within 5 / sqrt(4000) = 8 % of the truth.
+    assert (labels - clean).std() == pytest.approx(0.5, rel=0.08)
+
+
+def test_streams_are_independent_and_reproducible():
+    names = list(Streams.__dataclass_fields__)
+    draws = {(i, name): getattr(open_streams(7, i), name).random() for i in (0, 1) for name in names}
+    assert len(set(draws.values())) == 2 * len(names)
+    assert draws == {(i, name): getattr(open_streams(7, i), name).random() for i in (0, 1) for name in names}
+    child = np.random.SeedSequence(entropy=7, spawn_key=(1,)).spawn(1)[0]
+    expected = np.random.Generator(np.random.PCG64(child)).random()
+    assert draws[1, names[0]] == expected
+
+
+def test_initial_rows_are_uniform_on_the_sphere():
+    weights = draw_weights(make(width=20_000, d=4), np.random.default_rng(0))
+    np.testing.assert_allclose((weights**2).sum(axis=1), 1.0, atol=1e-14)
+    # Second moments are 1/4 with a standard error of sqrt(1/4 / 8 / 20000) = 1.3e-3: five of them.
+    np.testing.assert_allclose(weights.T @ weights / 20_000, np.eye(4) / 4, atol=6.5e-3)
+
+
+@pytest.mark.parametrize(("law", "fourth"), [("gaussian", 3.0), ("rademacher", 1.0), ("constant", 1.0)])
+def test_readout_laws_have_second_moment_one(law, fourth):
+    alpha = draw_readout(make(width=40_000, readout=law), np.random.default_rng(0))
+    # Standard errors for the Gaussian law: sqrt(2 / 40000) = 0.007 and sqrt(96 / 40000) = 0.05; five.
+    assert (alpha**2).mean() == pytest.approx(1.0, abs=0.035)
+    assert (alpha**4).mean() == pytest.approx(fourth, abs=0.25)
+    assert alpha.mean() == pytest.approx(1.0 if law == "constant" else 0.0, abs=0.025)
+
+
+def test_overflowing_features_are_refused_with_the_field():
+    setting = make(activation={"hermite": [0.0, 1.0, 0.0, 1.0]})
+    with pytest.raises(DomainError) as refusal:
+        features(setting.activation_function, np.full((2, 1), 1e60), np.ones((3, 1)))
+    assert refusal.value.field == "step_size"

@@ -1,0 +1,71 @@
+"""Standard deviations of spikes: against simulations of an independent program, and by hand."""
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import rmt_spikes as rs
+from rmt_spikes import theory
+from rmt_spikes.theory import spike_standard_deviations
+
+REFERENCE = Path(__file__).parents[2] / "validation" / "reference" / "simulations.json"
+CASES = json.loads(REFERENCE.read_text(encoding="utf-8"))["cases"]
+FAR = 1.5  # a spike this far above the edge, as a ratio, has no fluctuations of the edge in it
+LOW, HIGH = (
+    0.62,
+    1.45,
+)  # 99.8 % interval of a standard deviation from 24 trials (chi squared, 23 degrees of freedom)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_scatter_of_the_reference(name):
+    case = CASES[name]
+    setting = rs.Setting(**case["setting"])
+    prediction = rs.predict(setting)
+    predicted = spike_standard_deviations(setting)
+    observed = np.array(case["mean_se"]["singular_values"][1]) * math.sqrt(case["trials"])
+    far = [
+        k for k, s in enumerate(prediction.spikes) if s.singular_value > FAR * prediction.bulk.edges[-1, 1]
+    ]
+    for k in far:
+        assert LOW < observed[k] / predicted[k] < HIGH
+        # Negative control: the second batch and the readout alone, as if the first batch were its limit.
+        own = prediction.spikes[k].singular_value * math.sqrt(0.5 / setting.n_ridge + 0.5 / setting.width)
+        if name.startswith("relu"):
+            assert not LOW < observed[k] / own < HIGH
+
+
+def test_by_hand():
+    """A linear spike is ``s |alpha| |q|``: relative variances of the three factors add up.
+
+    With a nearly linear activation, a linear teacher without noise and ``N s^2`` large, ``B = b^2 + phi E``.
+    """
+    setting = rs.Setting(
+        n=4000, d=1000, width=3000, activation={"hermite": [0, 1, 0, 0.003]}, target={"hermite": [0, 1]},
+        ridge=0.1, step_size=15.0,
+    )  # fmt: skip
+    phi = setting.phi
+    norm2 = 1 + phi
+    # Of b = mean x^2 and E = mean x^2 (the same number here), variance 2/n, and of the rest of beta.
+    variance = ((2 + phi) ** 2 * 2 / setting.n + phi**2 * 2 / setting.d) / norm2**2 / 4
+    variance += 0.5 / setting.n_ridge + 0.5 / setting.width
+    spike = rs.predict(setting).spikes[0].singular_value
+    by_hand = spike * math.sqrt(variance)
+    # Left out by hand: gamma c_1^2 = 3 beside N s^2 = 280, and the cubic part, below 1 % of a feature.
+    assert spike_standard_deviations(setting)[0] == pytest.approx(by_hand, rel=0.03)
+
+
+def test_standard_scale_is_refused():
+    setting = rs.Setting(**CASES["relu-quadratic-alpha0.4"]["setting"]).replace(output_scale="standard")
+    with pytest.raises(rs.DomainError, match="output_scale"):
+        spike_standard_deviations(setting)
+
+
+@pytest.mark.parametrize("function", [theory.spike_standard_deviations, theory.loss_standard_deviations])
+def test_unknown_features_are_refused(function):
+    setting = rs.Setting(n=60, d=30, width=40, activation="relu", target="tanh", ridge=0.1, step_size=1.0)
+    with pytest.raises(rs.DomainError, match="features"):
+        function(setting, features="spread")

@@ -1,0 +1,185 @@
+"""The uniform theory: its own identities, its limits, and the closed form it must reduce to."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+import rmt_spikes as rs
+from rmt_spikes.theory.methods.closed_form import ClosedForm
+from rmt_spikes.theory.methods.uniform.solution import Uniform
+from rmt_spikes.theory.predict import _uniform_certificate
+
+SIZES = {"n": 2000, "d": 1000, "width": 1300, "ridge": 0.02, "noise_std": 0.4}
+TARGET = {"hermite": [0.0, 1.0, 0.5, 0.2]}
+SETTINGS = {
+    "relu": rs.Setting(**SIZES, activation="relu", target=TARGET, step_size=20.0),
+    "tanh-wide": rs.Setting(**{**SIZES, "width": 4000}, activation="tanh", target=TARGET, step_size=40.0),
+    "unequal-rademacher": rs.Setting(
+        **SIZES, n_ridge=900, activation="gelu", target="tanh", readout="rademacher", step_size=15.0
+    ),
+    "mean-and-constant": rs.Setting(
+        **SIZES,
+        activation="softplus",
+        center=False,
+        target={"hermite": [0.5, 1.0]},
+        step_size=10.0,
+        readout="constant",
+    ),
+    "standard": rs.Setting(
+        **SIZES, activation="relu", target=TARGET, step_size=20.0, output_scale="standard"
+    ),
+}
+
+
+@pytest.fixture(params=list(SETTINGS), name="solution")
+def _solution(request):
+    return Uniform(SETTINGS[request.param])
+
+
+def test_derivatives_are_exact(solution):
+    """Implicit differentiation against central differences of the functional, in two directions."""
+    state = solution.state
+    ridge = solution.setting.ridge
+    for direction in (np.ones_like(state.resolvent), state.resolvent**-2):
+        h = 1e-5 * ridge / np.max(direction)
+        values = []
+        for sign in (1, -1):
+            start = (state.resolvent, state.omega)
+            moved = solution.equations.solve(ridge + sign * h * direction, start, positive=True)
+            values.append(solution.functional(moved))
+        difference = (values[0] - values[1]) / (2 * h)
+        # The difference loses about 1e-16 / 1e-5 of its digits.
+        assert solution.functional_slope(state, direction) == pytest.approx(difference, rel=1e-7)
+
+
+def test_equations_as_written(solution):
+    """The two equations of section 4, written with loops and square roots as on the page."""
+    equations, state = solution.equations, solution.state
+    p_a, p_q, m_1, noise = equations.a_weights, equations.q_weights, equations.linear, equations.noise
+    omega, r = state.omega, state.resolvent
+    h = np.sqrt(omega * p_a)[:, None] * m_1
+    total = np.zeros((p_a.size, p_a.size))
+    for s, weight in zip(equations.levels, equations.level_weights, strict=True):
+        k = (h * (p_q * r)) @ h.T
+        inner = np.linalg.inv(np.eye(p_a.size) + solution.setting.gamma * np.outer(s, s) * k)
+        total += weight * np.outer(s, s) * inner
+    diagonal = np.zeros(p_a.size)
+    for s, weight in zip(equations.levels, equations.level_weights, strict=True):
+        k = (h * (p_q * r)) @ h.T
+        diagonal += weight * np.diag(
+            np.linalg.inv(np.eye(p_a.size) + solution.setting.gamma * np.outer(s, s) * k)
+        )
+    ratio = solution.setting.ridge_ratio
+    for j in range(p_q.size):
+        e = ratio * np.sum(p_a * omega * noise[:, j])
+        wanted = solution.setting.ridge + e + ratio * h[:, j] @ total @ h[:, j]
+        assert r[j] * wanted == pytest.approx(1.0, abs=1e-10)  # the solver stops at 1e-12
+    for a in range(p_a.size):
+        wanted = 1 + np.sum(p_q * r * noise[a])
+        wanted += (1 - diagonal[a]) / (solution.setting.gamma * omega[a] * p_a[a])
+        assert omega[a] * wanted == pytest.approx(1.0, abs=1e-8)  # 1 - P cancels
+
+
+def test_spike_vectors_are_consistent(solution):
+    """A profile evaluated anywhere must pass through its own nodes, and fill at most a unit vector."""
+    prediction = rs.predict(solution.setting)
+    assert prediction.spikes
+    grid = solution.grid
+    for spike in prediction.spikes:
+        left = spike.profile(grid.q)
+        right = spike.right_profile(grid.law.nodes)
+        h = np.array([np.ones_like(grid.q), grid.q, (grid.q**2 - 1) / np.sqrt(2)])
+        norm = np.sqrt(h**2 @ grid.q_weights)  # one up to what a finite sample lacks
+        assert h @ (grid.q_weights * left) / norm == pytest.approx(spike.feature[:3], abs=1e-8)
+        assert (grid.law.weights @ right) ** 2 == pytest.approx(spike.right_alignment[0], abs=1e-8)
+        assert grid.q_weights @ left**2 <= 1 + 1e-9
+        assert grid.law.weights @ right**2 <= 1 + 1e-9
+
+
+def test_residue_is_the_pole_of_the_functional(solution):
+    """``T`` at a ridge just off a pole is dominated by the residue that the spike reports."""
+    spike_pole = solution.upper.poles[0]
+    z = spike_pole.point.eigenvalue
+    finite, state = solution.finite_rank, spike_pole.point.state
+    f = solution.grid.q
+    zero = np.zeros((len(finite.extras), f.size))
+    source = finite.source(state.resolvent, f, zero)
+    residue = (source @ spike_pole.vector) ** 2 / spike_pole.slope
+    delta = 1e-4 * z
+    values = []
+    for sign in (1, -1):
+        start = (state.resolvent, state.omega)
+        moved = solution.equations.solve(np.asarray(-(z + sign * delta)), start)
+        moved_source = finite.source(moved.resolvent, f, zero)
+        values.append(moved_source @ finite.response(moved, moved_source))
+    # The regular part is even in delta, so it drops out of the difference up to delta / z = 1e-4.
+    assert delta * (values[0] - values[1]) / 2 == pytest.approx(residue, rel=1e-3)
+
+
+@pytest.mark.parametrize("activation", ["relu", "tanh"])
+def test_uniform_tends_to_the_closed_form(activation):
+    """The relative difference falls like ``theta^2``: slope 2 of its logarithm, here between 1.9 and 2.1."""
+    steps = np.array([0.02, 0.04, 0.08, 0.16])
+    base = rs.Setting(**SIZES, activation=activation, target=TARGET, step_size=1.0)
+    for quantity in ("objective", "train"):
+        differences = []
+        for step in steps:
+            setting = base.replace(step_size=float(step))
+            closed = ClosedForm(setting)
+            uniform = Uniform(setting)
+            exact = getattr(closed.losses(), quantity)
+            differences.append(abs(getattr(uniform.losses(), quantity) / exact - 1))
+        slope = np.polyfit(np.log(steps), np.log(differences), 1)[0]
+        assert 1.9 < slope < 2.1, (quantity, differences)
+
+
+def test_one_readout_node_is_cui():
+    """One readout weight, rows alike in all directions: scalar equations, solved here by plain iteration.
+
+    With ``c_2 = 0`` the matrix ``P`` of section 4 is a number, and the equations are those of Cui et al.
+    (2024): a variance for each sample and one for the neurons.
+    """
+    setting = rs.Setting(
+        **SIZES, activation="tanh", target="tanh", step_size=36.0, readout="constant", n_ridge=2500
+    )
+    solution = Uniform(setting)
+    grid, weights = solution.grid, solution.grid.q_weights
+    assert grid.law.nodes.tolist() == [1.0]
+    m_1, noise = grid.linear[0], grid.second[0] - grid.mean[0] ** 2 - grid.linear[0] ** 2
+    v = 1.0
+    for _ in range(5000):
+        p = 1.0
+        for _ in range(50):
+            r = 1 / (setting.ridge + setting.ridge_ratio * v * (noise + p * m_1**2))
+            p = 1 / (1 + setting.gamma * v * (weights @ (r * m_1**2)))
+        new = 1 / (1 + weights @ (r * (noise + p * m_1**2)))
+        if abs(new / v - 1) < 1e-14:
+            break
+        v = new
+    assert solution.state.omega[0] == pytest.approx(v, rel=1e-9)
+    assert solution.state.resolvent == pytest.approx(r, rel=1e-9)
+
+
+@pytest.mark.parametrize("step", [0.0, 1e-3, 1.0, 50.0, 150.0])
+@pytest.mark.parametrize("ridge", [1e-6, 1e-2, 1e3])
+@pytest.mark.parametrize("n_ridge", [200, 2000, 20000])
+def test_declared_range_of_the_solver(step, ridge, n_ridge):
+    """Step 0 to ``3 sqrt(N)``, ridge 1e-6 to 1e3, ``n_ridge / width`` 0.1 to 10: losses in their order."""
+    setting = rs.Setting(
+        n=3000, d=1500, width=2000, n_ridge=n_ridge, activation="relu", target=TARGET, noise_std=0.5,
+        step_size=min(step, 3 * np.sqrt(2000)), ridge=ridge,
+    )  # fmt: skip
+    losses = Uniform(setting).losses()
+    assert 0.0 <= losses.train <= losses.objective <= setting.label_energy * (1 + 1e-9)
+    assert losses.test >= setting.noise_std**2
+
+
+@pytest.mark.parametrize("wrong", [[1.0, 1.001], [0.999, 1.0]])
+def test_a_wrong_edge_fails_its_certificate(wrong):
+    """Negative control of the certificate: an edge a tenth of a per cent outside the spectrum."""
+    solution = Uniform(SETTINGS["relu"])
+    _uniform_certificate(solution).check()
+    solution.__dict__["bulk"] = dataclasses.replace(solution.bulk, edges=solution.bulk.edges * wrong)
+    with pytest.raises(rs.ConvergenceError, match="density is not positive"):
+        _uniform_certificate(solution).check()

@@ -1,0 +1,92 @@
+"""Each wrong theory makes the mistake it is named for, and no other."""
+
+import math
+
+import pytest
+
+from rmt_spikes.errors import DomainError
+from rmt_spikes.functions.hermite import expand
+from rmt_spikes.setting import Setting
+from rmt_spikes.theory import limit_losses, predict
+from rmt_spikes.validation.verdicts.controls import WRONG_THEORIES, predict_wrongly
+
+SETTING = Setting(
+    n=900,
+    d=450,
+    width=600,
+    n_ridge=700,
+    activation="relu",
+    target={"hermite": [0.1, 1.0, 0.5]},
+    noise_std=0.5,
+    ridge=0.05,
+    step_exponent=0.4,
+)
+
+
+def test_missing_factorial() -> None:
+    """``E[sigma He_2]`` of ReLU is ``1/sqrt(2 pi)``: twice its coefficient; the others are kept."""
+    wrong = WRONG_THEORIES["missing_factorial"].setting(SETTING)
+    coefficients, right = (
+        wrong.activation_expansion.coefficients,
+        expand(SETTING.activation_function).coefficients,
+    )
+    assert coefficients[2] == pytest.approx(1.0 / math.sqrt(2.0 * math.pi), rel=1e-9)
+    assert coefficients[:2] == pytest.approx(right[:2], abs=1e-9)
+    assert coefficients[4:7] == pytest.approx(right[4:7], abs=1e-9)
+    # tanh: c_3 = E[tanh He_3] / 6.
+    odd = SETTING.replace(activation="tanh")
+    wrong = WRONG_THEORIES["missing_factorial"].setting(odd)
+    assert wrong.activation_expansion.coefficients[3] == pytest.approx(
+        6.0 * odd.activation_expansion.coefficients[3], rel=1e-9
+    )
+    with pytest.raises(DomainError, match="must be a name"):
+        WRONG_THEORIES["missing_factorial"].setting(SETTING.replace(activation={"hermite": [0.0, 1.0, 1.0]}))
+
+
+def test_exchanged_proportions() -> None:
+    wrong = WRONG_THEORIES["exchanged_proportions"].setting(SETTING)
+    assert (wrong.phi, wrong.psi) == (SETTING.psi, SETTING.phi)
+    assert wrong.theta == pytest.approx(SETTING.theta, rel=1e-12)
+
+
+def test_no_inflation() -> None:
+    wrong = predict_wrongly(WRONG_THEORIES["no_inflation"], SETTING)
+    assert (wrong.features, wrong.latent.chi, wrong.latent.inflation) == ("published", 0.0, 0.0)
+
+
+def test_no_linear_direction() -> None:
+    wrong = WRONG_THEORIES["no_linear_direction"].setting(SETTING)
+    assert wrong.target_expansion.coefficients[:3] == pytest.approx([0.1, 0.0, 0.5])
+    assert wrong.noise_std == pytest.approx(math.sqrt(0.25 + 1.0))
+    assert wrong.label_energy == pytest.approx(SETTING.label_energy)
+    # A teacher that is no polynomial: what is left of its series beyond degree 8 is noise as well.
+    wrong = WRONG_THEORIES["no_linear_direction"].setting(SETTING.replace(target="tanh"))
+    assert wrong.label_energy == pytest.approx(SETTING.replace(target="tanh").label_energy)
+
+
+def test_one_spike_fewer() -> None:
+    right = predict(SETTING)
+    wrong = predict_wrongly(WRONG_THEORIES["one_spike_fewer"], SETTING)
+    assert len(right.spikes) == 2
+    assert [s.singular_value for s in wrong.spikes] == [right.spikes[0].singular_value]
+    assert wrong.losses == right.losses
+    limit = predict_wrongly(WRONG_THEORIES["one_spike_fewer"], SETTING, method="limit")
+    assert limit.losses == limit_losses(SETTING, degree=3)
+    with pytest.raises(DomainError, match="needs a spike"):
+        predict_wrongly(WRONG_THEORIES["one_spike_fewer"], SETTING.replace(step_size=0.0))
+
+
+def test_ridge_not_normalised() -> None:
+    wrong = WRONG_THEORIES["ridge_not_normalised"].setting(SETTING)
+    # ridge ||a||^2 beside the sum over the samples, divided by the neurons: 0.05 * 700 / 600.
+    assert wrong.ridge == pytest.approx(0.05 * 7.0 / 6.0)
+
+
+@pytest.mark.parametrize("name", sorted(WRONG_THEORIES))
+def test_every_wrong_theory_is_wrong(name: str) -> None:
+    right, wrong = predict(SETTING), predict_wrongly(WRONG_THEORIES[name], SETTING)
+    numbers = [[*p.losses.to_dict().values(), *(s.singular_value for s in p.spikes)] for p in (right, wrong)]
+    assert (
+        len(numbers[0]) != len(numbers[1])
+        or max(abs(a / b - 1.0) for a, b in zip(*numbers, strict=True)) > 0.01
+    )

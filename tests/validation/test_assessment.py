@@ -1,0 +1,203 @@
+"""From rows to the verdict on a case: findings, wrong theories, target precision, rates."""
+
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from small_case import CASE, SETTING, case
+from synthetic import draw
+
+from rmt_spikes.errors import CaseError
+from rmt_spikes.theory import Losses, Prediction, predict
+from rmt_spikes.validation import Case, validate
+from rmt_spikes.validation.campaign.results import CaseResult
+from rmt_spikes.validation.verdicts.assessment import Expectation, assess, trials_wanted
+from rmt_spikes.validation.verdicts.compare import Evidence
+
+BIG: dict[str, Any] = {**SETTING, "n": 1200, "d": 600, "width": 800}
+OPTIONS: dict[str, Any] = {
+    "setting": BIG,
+    "sweep": {"step_exponent": [0.3, 0.4]},
+    "figures": [],
+    "quick": None,
+    "claims": ["losses"],
+    "negative_controls": [],
+}
+CONTROL = {"name": "c", "meaning": "m", "at": {"step_exponent": 0.4}, "features": "published"}
+FINDING = {"quantities": ["losses.test"], "reason": "known", "reference": "docs/limits.md"}
+
+
+@pytest.fixture(scope="module")
+def predictions() -> list[Prediction]:
+    return [predict(point.setting) for point in case(**OPTIONS).points()]
+
+
+def with_test_loss(prediction: Prediction, factor: float) -> Prediction:
+    losses = {**prediction.losses.to_dict(), "test": factor * prediction.losses.test}
+    return replace(prediction, losses=Losses(**losses))
+
+
+def judged(
+    asked: Case, predictions: list[Prediction], factor: float = 1.0, control: float | None = None
+) -> CaseResult:
+    """Result of a case on drawn observations, with the test loss at the second point off by a factor."""
+    theory = [predictions[0], with_test_loss(predictions[1], factor)]
+    evidence = [
+        Evidence(trials=draw(prediction, 20, 0.01, seed=i).trials) for i, prediction in enumerate(predictions)
+    ]
+    controls = []
+    if control is not None:
+        controls.append((Expectation(prediction=with_test_loss(predictions[1], control)), evidence[1]))
+    expectations = [Expectation(prediction=each) for each in theory]
+    return assess(asked, asked.points(), expectations, evidence, controls, {})
+
+
+def test_a_right_theory_agrees_and_a_wrong_one_does_not(predictions: list[Prediction]) -> None:
+    assert judged(case(**OPTIONS), predictions).verdict == "agrees"
+    wrong = judged(case(**OPTIONS), predictions, factor=1.05)
+    assert wrong.verdict == "disagrees"
+    assert [point.verdict for point in wrong.points] == ["agrees", "disagrees"]
+
+
+def test_a_case_needs_its_wrong_theories_rejected(predictions: list[Prediction]) -> None:
+    asked = case(**{**OPTIONS, "negative_controls": [CONTROL]})
+    assert judged(asked, predictions, control=1.05).verdict == "agrees"
+    idle = judged(asked, predictions, control=1.0)
+    assert idle.verdict == "inconclusive"
+    assert not idle.controls[0].rejected
+    narrow = case(**{**OPTIONS, "negative_controls": [{**CONTROL, "quantities": ["losses.train"]}]})
+    assert not judged(narrow, predictions, control=1.05).controls[0].rejected
+
+
+def test_a_row_in_which_the_theory_itself_disagrees_rejects_nothing(predictions: list[Prediction]) -> None:
+    """Or a known error of the theory would reject any wrong theory: the theory itself, even."""
+    asked = case(**{**OPTIONS, "negative_controls": [CONTROL]}, findings=[FINDING])
+    found = judged(asked, predictions, factor=1.05, control=1.05)
+    assert [row.verdict for row in found.controls[0].comparison.rows].count("disagrees") == 1
+    assert not found.controls[0].rejected
+    assert found.verdict == "inconclusive"
+
+
+def test_a_finding_is_shown_and_does_not_fail(predictions: list[Prediction]) -> None:
+    found = judged(case(**OPTIONS, findings=[FINDING]), predictions, factor=1.05)
+    assert found.verdict == "agrees"
+    (row,) = found.points[1].comparison.select("losses.test")
+    assert (row.verdict, row.finding) == ("disagrees", "known (docs/limits.md)")
+    assert found.findings[0].seen == (("losses.test", {"step_exponent": 0.4}),)
+    # It says so when it is not seen, and covers no other quantity or point.
+    assert judged(case(**OPTIONS, findings=[FINDING]), predictions).findings[0].seen == ()
+    other = [{**FINDING, "quantities": ["losses.train"]}]
+    assert judged(case(**OPTIONS, findings=other), predictions, factor=1.05).verdict == "disagrees"
+    elsewhere = [{**FINDING, "at": {"step_exponent": 0.3}}]
+    assert judged(case(**OPTIONS, findings=elsewhere), predictions, factor=1.05).verdict == "disagrees"
+
+
+def test_a_point_without_prediction_is_not_told(predictions: list[Prediction]) -> None:
+    asked = case(**OPTIONS)
+    evidence = [Evidence(trials=draw(each, 20, 0.01, seed=1).trials) for each in predictions]
+    expectations = [
+        Expectation(prediction=predictions[0]),
+        Expectation(prediction=None, error="no convergence"),
+    ]
+    result = assess(asked, asked.points(), expectations, evidence, [], {})
+    assert [point.verdict for point in result.points] == ["agrees", "inconclusive"]
+    assert result.points[1].error == "no convergence"
+    assert result.verdict == "inconclusive"
+
+
+def test_trials_are_added_to_a_target(predictions: list[Prediction]) -> None:
+    plain = case(**OPTIONS)
+    aimed = case(**OPTIONS, precision={"share": 0.06, "most_trials": 100})
+    expectation = Expectation(prediction=predictions[0])
+
+    def wanted(asked: Case, scatter: float, trials: int) -> int:
+        evidence = Evidence(trials=draw(predictions[0], trials, scatter, seed=3).trials)
+        return trials_wanted(asked, expectation, evidence)
+
+    assert wanted(plain, 0.1, 20) == 20
+    # Six hundredths of the margin are 0.003: a scatter of 0.01 needs eleven trials, one of 0.1 a thousand.
+    assert wanted(aimed, 0.01, 40) == 40
+    assert wanted(aimed, 0.1, 20) == 40
+    assert wanted(aimed, 0.1, 80) == 100
+    (largest,) = {
+        max(row.se / (0.06 * row.margin) for row in rows)
+        for rows in [_rows(aimed, expectation, draw(predictions[0], 20, 0.016, seed=3).trials)]
+    }
+    assert 1.0 < largest**2 < 2.0
+    assert wanted(aimed, 0.016, 20) == math.ceil(20 * 1.05 * largest**2)
+
+
+def test_trials_are_not_added_for_rows_that_cannot_use_them(predictions: list[Prediction]) -> None:
+    """With ten conditional predictions the eleventh trial does not sharpen a conditional row."""
+    options = {"precision": {"share": 0.06, "most_trials": 100}, "given": "both_batches"}
+    observation = draw(predictions[0], 20, 0.1, seed=3)
+    names = [f"losses.{name}" for name in ("objective", "train", "test")]
+    conditional = [dict.fromkeys(names, 1.0) for _ in range(10)]
+    evidence = Evidence(trials=observation.trials, given="both_batches", conditional=conditional)
+    expectation = Expectation(prediction=predictions[0])
+    assert trials_wanted(case(**OPTIONS, **options), expectation, evidence) == 40
+    assert trials_wanted(case(**OPTIONS, **options, given_trials=10), expectation, evidence) == 20
+
+
+def _rows(asked: Case, expectation: Expectation, trials: Any) -> Any:
+    from rmt_spikes.validation.verdicts.assessment import open_rows
+
+    return open_rows(asked, expectation, Evidence(trials=trials))
+
+
+def test_rates_are_judged_where_they_are_asked_for() -> None:
+    scaling = {"n": [900, 1200, 1800], "scatter_rates": ["losses.*"], "limits": ["losses.test"]}
+    asked = case(**{**OPTIONS, "sweep": {}, "setting": {**BIG, "step_exponent": 0.3}}, scaling=scaling)
+    predictions = [predict(point.setting) for point in asked.points()]
+    expectations = [Expectation(prediction=each) for each in predictions]
+
+    def scaled(scatters: list[float]) -> CaseResult:
+        evidence = [
+            Evidence(trials=draw(each, 200, scatter, seed=i).trials)
+            for i, (each, scatter) in enumerate(zip(predictions, scatters, strict=True))
+        ]
+        return assess(asked, asked.points(), expectations, evidence, [], {})
+
+    falling = scaled([0.3 / 900**0.5, 0.3 / 1200**0.5, 0.3 / 1800**0.5])
+    assert falling.scaling is not None
+    assert len(falling.scaling.rates) == 3
+    assert len(falling.scaling.limits) == 1
+    # Half of the family rate over the four tests; the rows have the other half.
+    assert falling.scaling.rate == pytest.approx(0.005 / 4)
+    assert {fit.verdict for fit in falling.scaling.rates} <= {"agrees", "inconclusive"}
+    # Negative control: a scatter that does not fall.
+    constant = scaled([0.01, 0.01, 0.01])
+    assert constant.scaling is not None
+    assert constant.scaling.verdict == "disagrees"
+    assert constant.verdict == "disagrees"
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"findings": [{**FINDING, "quantities": ["nothing"]}]}, "findings.0.quantities"),
+        (
+            {"negative_controls": [{**CASE["negative_controls"][0], "quantities": ["loses.*"]}]},
+            "negative_controls.0.quantities",
+        ),
+        (
+            {
+                "sweep": {},
+                "negative_controls": [],
+                "setting": {**SETTING, "step_exponent": 0.1},
+                "scaling": {"n": [40, 80, 120], "limits": ["bulklaw.*"]},
+            },
+            "scaling.limits",
+        ),
+    ],
+)
+def test_a_pattern_without_a_match_is_refused_before_anything_is_simulated(
+    tmp_path: Path, changes: dict[str, Any], field: str
+) -> None:
+    asked = case(**{"figures": [], "quick": None, **changes})
+    with pytest.raises(CaseError, match="must match a quantity") as refusal:
+        validate(asked, out=tmp_path)
+    assert refusal.value.key == field
+    assert list(tmp_path.glob("report*")) == []

@@ -1,0 +1,231 @@
+"""Campaigns that are killed, starved of disk, run twice at once, or run elsewhere: the report is the same."""
+
+import os
+import random
+import resource
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from cli_tools import CASE, command, run
+
+from rmt_spikes.errors import CaseError
+from rmt_spikes.execution.tasks import work_through
+from rmt_spikes.setting import Setting
+from rmt_spikes.simulation import RealisedLatent, Trial
+from rmt_spikes.validation import Case
+from rmt_spikes.validation.campaign.schedule import Task, _run
+
+FIGURE = '[[figures]]\nkind = "spectrum"\nsweep = { step_exponent = [0.1] }\n'
+
+
+def case_file(folder: Path, trials: int, more: str = "") -> str:
+    """A case without spikes and wrong theories, whose theory is quick: what is tested here is the rest."""
+    path = folder / "case.toml"
+    text = CASE.partition("[[negative_controls]]")[0].replace("MARGIN", "0.9")
+    text = text.replace("ALLOWANCE", "0.9").replace("trials = 3", f"trials = {trials}")
+    text = text.replace("step_exponent = 0.4", "step_exponent = 0.1")
+    path.write_text(text + more, encoding="utf-8")
+    return str(path)
+
+
+def arguments(path: str, out: Path, jobs: int = 1) -> list[str]:
+    return ["validate", path, "--out", str(out), "--jobs", str(jobs)]
+
+
+def start(*args: str, **options: Any) -> "subprocess.Popen[str]":
+    program = [sys.executable, "-m", "rmt_spikes.cli", *args]
+    return subprocess.Popen(program, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, **options)
+
+
+def stored(line: str) -> int:
+    """Number of trials in a line of progress."""
+    return int(line.split()[1].split("/")[0])
+
+
+def test_kill_at_any_moment(tmp_path: Path) -> None:
+    """Killed at random moments between the first line of progress and the end, in either way of working.
+
+    The seed of the moments is drawn anew each time and shown by a failure: the promise is for any moment.
+    """
+    seed = random.SystemRandom().randrange(2**32)
+    print(f"seed of the moments: {seed}")
+    moments = random.Random(seed)
+    path = case_file(tmp_path, 40, FIGURE)
+    begun = None
+    with start(*arguments(path, tmp_path / "straight")) as process:
+        assert process.stderr is not None
+        process.stderr.readline()
+        begun = time.monotonic()
+        process.stderr.read()
+    lasted = time.monotonic() - begun
+    expected = (tmp_path / "straight" / "report.json").read_bytes()
+    killed = 0
+    for jobs in (1, 1, 2):
+        with start(*arguments(path, tmp_path / "killed", jobs)) as process:
+            assert process.stderr is not None
+            process.stderr.readline()
+            time.sleep(moments.uniform(0.0, lasted))
+            process.kill()
+            process.communicate()
+            killed += process.returncode == -signal.SIGKILL
+    assert killed > 0
+    last = run(*arguments(path, tmp_path / "killed"))
+    assert last.exit_code in {0, 3}, last.stderr
+    assert (tmp_path / "killed" / "report.json").read_bytes() == expected
+    assert not list((tmp_path / "killed").rglob("*.partial"))
+
+
+def test_a_full_disk_is_said_and_the_rest_is_kept(tmp_path: Path) -> None:
+    """A limit on the size of a file stands in for the disk: the log of the store outgrows it."""
+    path = case_file(tmp_path, 60)
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
+
+    with start(*arguments(path, tmp_path / "out"), preexec_fn=limit) as process:
+        _, said = process.communicate()
+    assert process.returncode == 2
+    assert "trials.sqlite: cannot be written: " in said
+    assert "the trials that were finished are kept" in said
+    assert "Traceback" not in said
+    assert not (tmp_path / "out" / "report.json").exists()
+    again = run(*arguments(path, tmp_path / "out"))
+    assert again.exit_code in {0, 3}, again.stderr
+    first = next(line for line in again.stderr.splitlines() if line.startswith("simulating"))
+    assert stored(first) > 10
+    straight = run(*arguments(path, tmp_path / "straight"))
+    assert straight.exit_code == again.exit_code
+    reports = [(tmp_path / name / "report.json").read_bytes() for name in ("out", "straight")]
+    assert reports[0] == reports[1]
+
+
+def test_two_runs_on_one_folder(tmp_path: Path) -> None:
+    """The second refuses, and the first is not disturbed."""
+    path = case_file(tmp_path, 400)
+    with start(*arguments(path, tmp_path / "out")) as first:
+        assert first.stderr is not None
+        for line in first.stderr:
+            if line.startswith("simulating"):
+                break
+        second = command(*arguments(path, tmp_path / "out"))
+        assert second.returncode == 2
+        assert "is in use by another run: wait until it has ended, or choose another folder" in second.stderr
+        assert first.poll() is None
+        first.kill()
+
+
+def test_another_case_does_not_overwrite_a_report(tmp_path: Path) -> None:
+    path = case_file(tmp_path, 3)
+    assert run(*arguments(path, tmp_path / "out")).exit_code in {0, 3}
+    before = {each: each.read_bytes() for each in (tmp_path / "out").rglob("*") if each.is_file()}
+    text = Path(path).read_text(encoding="utf-8")
+    Path(path).write_text(text.replace('name = "tiny"', 'name = "other"'), encoding="utf-8")
+    refused = run(*arguments(path, tmp_path / "out"))
+    assert refused.exit_code == 2
+    assert "trials.sqlite: belongs to the case 'tiny', which is not among those to run" in refused.stderr
+    assert {each: each.read_bytes() for each in (tmp_path / "out").rglob("*") if each.is_file()} == before
+
+
+def tasks(count: int) -> list[Task]:
+    setting = {**Case.built_in().setting, "n": 60, "d": 30, "width": 40, "step_exponent": 0.4}
+    return [Task(Setting(**setting), 5, number, True) for number in range(count)]
+
+
+def numbers(trial: Trial) -> np.ndarray:
+    """Everything that a trial holds, as one array."""
+    values = [getattr(trial, f.name) for f in fields(Trial) if f.name not in ("latent", "method")]
+    values += [getattr(trial.latent, f.name) for f in fields(RealisedLatent)]
+    return np.concatenate([np.ravel(np.asarray(v, dtype=float)) for v in values if v is not None])
+
+
+def assert_same(left: dict[int, Trial], right: dict[int, Trial]) -> None:
+    """The same to 1e-12 of the largest number, which is what is promised; mostly the same bits."""
+    assert left.keys() == right.keys()
+    for number, trial in left.items():
+        np.testing.assert_allclose(numbers(trial), numbers(right[number]), rtol=1e-12, atol=1e-12)
+
+
+def collect(*where: Any) -> dict[int, Trial]:
+    return {task.trial: trial for task, trial in work_through(_run, tasks(8), *where)}
+
+
+@pytest.fixture(scope="module")
+def here() -> dict[int, Trial]:
+    return collect(1)
+
+
+def test_local_processes_give_the_same(here: dict[int, Trial]) -> None:
+    assert_same(collect(2), here)
+
+
+def exit_hard(task: int) -> int:
+    os.kill(os.getpid(), signal.SIGKILL)
+    return task
+
+
+def test_a_dead_process_is_said() -> None:
+    with pytest.raises(CaseError, match=r"jobs: a worker process died.*fewer jobs than 2"):
+        list(work_through(exit_hard, [1, 2, 3], 2))
+
+
+def test_a_scheduler_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("distributed", reason="the extra 'distributed' is not installed")
+    monkeypatch.setattr("rmt_spikes.execution.cluster.TIMEOUT_SECONDS", 0.3)
+    for address in ("tcp://127.0.0.1:9", "nonsense://x", ""):
+        with pytest.raises(CaseError, match="scheduler: "):
+            collect(1, address)
+
+
+@pytest.fixture
+def cluster() -> Iterator[tuple[str, "list[subprocess.Popen[str]]"]]:
+    """A dask scheduler and two worker processes of one thread each, none of which is started again."""
+    pytest.importorskip("distributed", reason="the extra 'distributed' is not installed")
+    dask = [sys.executable, "-m", "distributed.cli.dask_scheduler"]
+    options: dict[str, Any] = {"stderr": subprocess.PIPE, "stdout": subprocess.DEVNULL, "text": True}
+    scheduler = subprocess.Popen([*dask, "--port", "0", "--no-dashboard", "--host", "127.0.0.1"], **options)
+    processes = [scheduler]
+    try:
+        assert scheduler.stderr is not None
+        line = next(line for line in scheduler.stderr if "Scheduler at:" in line)
+        address = line.split()[-1]
+        worker = [sys.executable, "-m", "distributed.cli.dask_worker", address, "--nthreads", "1"]
+        quiet = {**options, "stderr": subprocess.DEVNULL}
+        for _ in range(2):
+            processes.append(subprocess.Popen([*worker, "--no-nanny", "--no-dashboard"], **quiet))
+        yield address, processes
+    finally:
+        for process in processes:
+            process.kill()
+            process.communicate()
+
+
+def test_a_cluster_that_loses_a_worker_gives_the_same(
+    cluster: tuple[str, "list[subprocess.Popen[str]]"], here: dict[int, Trial]
+) -> None:
+    from distributed import Client
+
+    address, (_, victim, survivor) = cluster
+    with Client(address, timeout=20) as client:
+        client.wait_for_workers(2, timeout=60)
+    found: dict[int, Trial] = {}
+    for task, trial in work_through(_run, tasks(8), 1, address):
+        if not found:
+            victim.kill()
+        found[task.trial] = trial
+    assert victim.wait(10) == -signal.SIGKILL
+    assert survivor.poll() is None
+    assert_same(found, here)
+    # The survivor goes as well, or the scheduler: an error, not a wait without end.
+    rest = work_through(time.sleep, [0.2] * 100, 1, address)
+    next(rest)
+    cluster[1][0].kill()
+    with pytest.raises(CaseError, match=r"scheduler: lost .*finished are kept"):
+        list(rest)

@@ -1,0 +1,489 @@
+"""Verdicts: calibration, power, limits, and what a comparison refuses."""
+
+import json
+import math
+from collections.abc import Callable
+from dataclasses import replace
+
+import mpmath
+import numpy as np
+import pytest
+from synthetic import draw
+
+from rmt_spikes.errors import DomainError
+from rmt_spikes.setting import Setting
+from rmt_spikes.simulation import Observation
+from rmt_spikes.theory import Losses, Prediction, predict
+from rmt_spikes.validation import Tolerance, compare
+from rmt_spikes.validation.verdicts.compare import Evidence, judge, measure
+from rmt_spikes.validation.verdicts.comparison import Row, matches
+from rmt_spikes.validation.verdicts.quantities import is_clear, quantities
+from rmt_spikes.validation.verdicts.statistics import excess_p_value, holm, overall, t_interval
+from rmt_spikes.validation.verdicts.tolerance import DEFAULT_CLAIMS, TOLERANCES
+
+SETTING = Setting(
+    n=1800,
+    d=900,
+    width=1200,
+    activation="relu",
+    target={"hermite": [0.0, 1.0, math.sqrt(0.5)]},
+    noise_std=0.5,
+    ridge=0.01,
+    step_exponent=0.4,
+)
+
+
+@pytest.fixture(scope="module")
+def prediction() -> Prediction:
+    return predict(SETTING)
+
+
+@pytest.fixture(scope="module")
+def published() -> Prediction:
+    return predict(SETTING, features="published")
+
+
+def with_losses(prediction: Prediction, factor: float) -> Prediction:
+    losses = {name: factor * value for name, value in prediction.losses.to_dict().items()}
+    return replace(prediction, losses=Losses(**losses))
+
+
+# Statistics
+
+
+def test_interval_is_student() -> None:
+    # 97.5 % point of t with 4 degrees of freedom, from tables: 2.776.
+    low, high = t_interval(1.0, 0.5, 5, 0.95)
+    assert (low, high) == pytest.approx((1.0 - 2.776445 * 0.5, 1.0 + 2.776445 * 0.5), rel=1e-6)
+
+
+@pytest.mark.parametrize(("difference", "allowance"), [(0.5, 0.0), (-0.5, 0.2), (0.1, 0.2), (3.0, 0.2)])
+def test_p_value_is_an_integral_of_the_density(difference: float, allowance: float) -> None:
+    trials, se = 6, 0.15
+    nu = trials - 1
+    norm = mpmath.gamma((nu + 1) / 2) / (mpmath.sqrt(nu * mpmath.pi) * mpmath.gamma(nu / 2))
+
+    def tail(t: float) -> mpmath.mpf:
+        return mpmath.quad(
+            lambda x: norm * (1 + x**2 / nu) ** (-(nu + 1) / 2), [t, t + 5, t + 50, mpmath.inf]
+        )
+
+    expected = min(1.0, tail((abs(difference) - allowance) / se) + tail((abs(difference) + allowance) / se))
+    assert float(excess_p_value(difference, se, allowance, trials)) == pytest.approx(
+        float(expected), rel=1e-8
+    )
+
+
+def test_p_value_without_scatter_is_a_decision() -> None:
+    assert excess_p_value([0.0, 0.1, 0.3], [0.0] * 3, [0.0, 0.2, 0.2], 4).tolist() == [1.0, 1.0, 0.0]
+
+
+def test_holm_by_hand() -> None:
+    # .005 <= .05/4 and .01 <= .05/3, but .03 > .05/2: the last two stay, although .03 and .04 are below .05.
+    assert holm([0.01, 0.04, 0.03, 0.005], 0.05).tolist() == [True, False, False, True]
+    assert holm([0.04, 0.02], 0.05).tolist() == [True, True]
+    assert holm([math.nan, 0.04, 0.02], 0.05).tolist() == [False, True, True]
+    assert holm([math.nan], 0.05).tolist() == [False]
+
+
+def test_overall() -> None:
+    assert overall(["agrees", "inconclusive", "disagrees"]) == "disagrees"
+    assert overall(["agrees", "inconclusive"]) == "inconclusive"
+    assert overall(["agrees", "agrees"]) == "agrees"
+    assert overall([]) == "inconclusive"
+
+
+def test_family_rate_is_kept() -> None:
+    """With independent rows and no allowance, Holm rejects something with probability 1 - (1 - rate/m)^m."""
+    rng = np.random.default_rng(11)
+    rate, rows, trials, families = 0.1, 12, 8, 4000
+    x = rng.standard_normal((families, trials, rows))
+    p = excess_p_value(x.mean(axis=1), x.std(axis=1, ddof=1) / math.sqrt(trials), 0.0, trials)
+    share = np.mean([holm(each, rate).any() for each in p])
+    expected = 1.0 - (1.0 - rate / rows) ** rows
+    # Four standard deviations of a binomial share.
+    assert abs(share - expected) < 4.0 * math.sqrt(expected * (1.0 - expected) / families)
+    assert share <= rate + 4.0 * math.sqrt(rate * (1.0 - rate) / families)
+
+
+def test_rate_is_exact_at_the_allowance() -> None:
+    """A theory that is wrong by just its allowance is called wrong at the stated rate, the worst case."""
+    rng = np.random.default_rng(12)
+    x = 0.7 + rng.standard_normal((40_000, 8))
+    p = excess_p_value(x.mean(axis=1), x.std(axis=1, ddof=1) / math.sqrt(8), 0.7, 8)
+    assert abs(np.mean(p <= 0.05) - 0.05) < 4.0 * math.sqrt(0.05 * 0.95 / 40_000)
+
+
+def test_wrong_agreement_is_rare() -> None:
+    """A theory that is wrong by just its margin is called right with probability at most 5 %."""
+    rng = np.random.default_rng(13)
+    x = 1.0 + 0.2 * rng.standard_normal((40_000, 8))
+    interval = t_interval(x.mean(axis=1), x.std(axis=1, ddof=1) / math.sqrt(8), 8, 0.90)
+    share = np.mean((interval[:, 0] >= -1.0) & (interval[:, 1] <= 1.0))
+    assert abs(share - 0.05) < 4.0 * math.sqrt(0.05 * 0.95 / 40_000)
+
+
+# Comparisons
+
+
+def test_every_claim_agrees_with_itself(prediction: Prediction) -> None:
+    claims = ["count", "spikes", "edge", "right_alignment", "feature", "bulk_law"]
+    comparison = compare(prediction, draw(prediction, 24, 0.01, seed=1), claims=claims)
+    assert comparison.verdict == "agrees"
+    assert {row.claim for row in comparison.rows} == set(claims)
+    (count,) = comparison.select("spike_count")
+    assert (count.predicted, count.observed) == (2.0, 2.0)
+
+
+@pytest.mark.parametrize("kind", ["right_alignment", "feature"])
+def test_exchanged_vectors_disagree(prediction: Prediction, kind: str) -> None:
+    first, second = prediction.spikes
+    wrong = replace(
+        prediction,
+        spikes=(
+            replace(first, **{kind: getattr(second, kind)}),
+            replace(second, **{kind: getattr(first, kind)}),
+        ),
+    )
+    comparison = compare(wrong, draw(prediction, 12, 0.02, seed=3), claims=[kind])
+    # The first has degree 1 and not 0, the second the other way round.
+    assert {row.verdict for row in comparison.select(f"spikes[1].{kind}[1]")} == {"disagrees"}
+    assert comparison.verdict == "disagrees"
+
+
+def test_signs_of_a_vector_are_told(prediction: Prediction) -> None:
+    """Squared correlations do not see the sign between constant and quadratic part; coefficients do."""
+    second = prediction.spikes[1]
+    flipped = second.feature * np.array([1.0, 1.0, -1.0, 1.0, 1.0])
+    wrong = replace(prediction, spikes=(prediction.spikes[0], replace(second, feature=flipped)))
+    observation = draw(prediction, 12, 0.02, seed=3)
+    assert compare(wrong, observation, claims=["alignment"]).verdict == "agrees"
+    assert compare(wrong, observation, claims=["feature"]).verdict == "disagrees"
+
+
+def test_the_polynomial_of_a_spike_is_compared_up_to_its_degree() -> None:
+    """The second spike of sin, which has no part of degree two, is that of degree three."""
+    setting = Setting(
+        n=1000, d=500, width=666, activation="sin", target={"hermite": [0, 1, 0, 0.2]}, noise_std=0.3,
+        ridge=0.05, step_exponent=0.5,
+    )  # fmt: skip
+    odd = predict(setting)
+    rows = [quantity.path for quantity in quantities(odd, "alignment", 5)]
+    assert "spikes[1].alignment[3]" in rows
+    assert "spikes[0].alignment[3]" not in rows
+
+
+def test_a_missing_spike_is_counted(prediction: Prediction) -> None:
+    fewer = replace(prediction, spikes=prediction.spikes[:1])
+    comparison = compare(fewer, draw(prediction, 12, 0.02, seed=3), claims=["count"])
+    assert comparison.verdict == "disagrees"
+
+
+def test_an_inconclusive_row_says_how_many_trials(prediction: Prediction) -> None:
+    observation = draw(prediction, 4, 0.1, seed=4)
+    (row,) = compare(prediction, observation, claims=["losses"]).select("losses.test")
+    assert row.verdict == "inconclusive"
+    assert row.trials_needed is not None
+    assert row.trials_needed > 4
+    told = compare(prediction, draw(prediction, 4 * row.trials_needed, 0.1, seed=5), claims=["losses"])
+    assert told.verdict == "agrees"
+    assert {each.trials_needed for each in told.rows} == {None}
+
+
+def test_conditional_predictions_are_paired(prediction: Prediction) -> None:
+    """Predictions that follow each trial leave only what they miss; a constant error in them is found."""
+    observation = draw(prediction, 12, 0.2, seed=6)
+    rng = np.random.default_rng(7)
+    noise = 0.001 * rng.standard_normal(12)
+    exact = [{"losses.test": t.test * (1.0 + e)} for t, e in zip(observation.trials, noise, strict=True)]
+    wrong = [{"losses.test": 1.03 * t.test} for t in observation.trials]
+    tolerances = dict(TOLERANCES)
+
+    def judged(conditional: list[dict[str, float]]) -> Row:
+        evidence = Evidence(trials=observation.trials, given="first_stage", conditional=conditional)
+        rows = judge(measure(prediction, evidence, ["losses"], tolerances), 0.01)
+        return next(row for row in rows if row.quantity == "losses.test")
+
+    row = judged(exact)
+    assert (row.given, row.trials, row.verdict) == ("first_stage", 12, "agrees")
+    values = np.array([t.test for t in observation.trials])
+    assert row.observed - row.predicted == pytest.approx(-np.mean(values * noise), rel=1e-9)
+    assert row.gain == pytest.approx(np.std(values) / np.std(values * noise), rel=1e-9)
+    assert judged(wrong).verdict == "disagrees"
+    # Unconditional rows stay as they are.
+    evidence = Evidence(trials=observation.trials, given="first_stage", conditional=exact)
+    assert {r.given for r in measure(prediction, evidence, ["latent"], tolerances)} == {"none"}
+
+
+def test_a_row_without_many_of_its_conditional_predictions_is_compared_without_them(
+    prediction: Prediction,
+) -> None:
+    observation = draw(prediction, 20, 0.02, seed=8)
+
+    def judged(left_out: int) -> Row:
+        conditional = [
+            {} if t.index < left_out else {"losses.test": t.test + 1e-9 * t.index} for t in observation.trials
+        ]
+        evidence = Evidence(trials=observation.trials, given="first_stage", conditional=conditional)
+        (row,) = (
+            r
+            for r in judge(measure(prediction, evidence, ["losses"], TOLERANCES))
+            if r.quantity == "losses.test"
+        )
+        return row
+
+    assert (judged(1).given, judged(1).trials, judged(1).missing) == ("first_stage", 19, 1)
+    plain = judged(2)
+    assert (plain.given, plain.trials, plain.missing) == ("none", 20, 2)
+    assert plain.predicted == prediction.losses.test
+    assert plain.observed == pytest.approx(np.mean([trial.test for trial in observation.trials]))
+
+
+def test_a_claim_that_could_be_sharpened_says_that_it_was_not(prediction: Prediction) -> None:
+    observation = draw(prediction, 20, 0.02, seed=8)
+    evidence = Evidence(trials=observation.trials, given="first_stage", conditional=[{}] * 20)
+    rows = measure(prediction, evidence, ["spikes", "latent"], TOLERANCES)
+    assert {(row.claim, row.given, row.missing) for row in rows} == {
+        ("spikes", "none", 20),
+        ("latent", "none", 0),
+    }
+
+
+def test_a_documented_disagreement_counts_as_known(prediction: Prediction) -> None:
+    comparison = compare(with_losses(prediction, 1.1), draw(prediction, 12, 0.01, seed=9), claims=["losses"])
+    assert comparison.verdict == "disagrees"
+    known = replace(comparison, rows=tuple(replace(row, finding="known") for row in comparison.rows))
+    assert {row.verdict for row in known.rows} == {"disagrees"}
+    assert known.verdict == "agrees"
+    partly = replace(comparison, rows=(*known.rows[:1], *comparison.rows[1:]))
+    assert partly.verdict == "disagrees"
+
+
+def test_a_right_prediction_agrees(prediction: Prediction) -> None:
+    comparison = compare(prediction, draw(prediction, 24, 0.03, seed=1))
+    assert comparison.verdict == "agrees"
+    assert {row.claim for row in comparison.rows} == set(DEFAULT_CLAIMS)
+    quantities = [row.quantity for row in comparison.rows]
+    assert len(quantities) == len(set(quantities)) == 2 + 3 + 2 + 6 + 7
+
+
+def test_rows_have_the_numbers(prediction: Prediction) -> None:
+    observation = draw(prediction, 6, 0.03, seed=2)
+    (row,) = compare(prediction, observation).select("losses.test")
+    values = np.array([trial.test for trial in observation.trials])
+    se = np.std(values, ddof=1) / math.sqrt(6)
+    assert row.predicted == prediction.losses.test
+    assert row.observed == pytest.approx(values.mean(), rel=1e-14)
+    assert row.se == pytest.approx(se, rel=1e-12)
+    assert row.z == pytest.approx((values.mean() - row.predicted) / se, rel=1e-10)
+    assert (row.allowance, row.margin) == pytest.approx((10.0 / 1800 * row.predicted, 0.05 * row.predicted))
+    assert (row.scale, row.coefficient, row.exponent) == (row.predicted, 10.0, 1.0)
+    # 95 % point of t with 5 degrees of freedom, from tables: 2.015.
+    assert row.interval is not None
+    assert row.interval[1] - row.interval[0] == pytest.approx(2 * 2.015048 * se, rel=1e-6)
+
+
+def test_false_disagreement_is_rare(prediction: Prediction) -> None:
+    """60 comparisons of a right theory, each at rate 1 %: four wrong calls have probability 0.3 %."""
+    wrong = sum(
+        judge_verdict(prediction, draw(prediction, 12, 0.05, seed=100 + i)) == "disagrees" for i in range(60)
+    )
+    assert wrong < 4
+
+
+def judge_verdict(prediction: Prediction, observation: Observation) -> str:
+    tolerances = dict.fromkeys(DEFAULT_CLAIMS, Tolerance(0.0, 1.0, 1.0))
+    rows = measure(prediction, Evidence(trials=observation.trials), DEFAULT_CLAIMS, tolerances)
+    return overall([row.verdict for row in judge(rows, 0.01)])
+
+
+@pytest.mark.parametrize(
+    ("pattern", "wrong"),
+    [
+        ("losses.*", lambda p: with_losses(p, 1.05)),
+        ("losses.*", lambda p: with_losses(p, 0.95)),
+        (
+            "spikes[0].singular_value",
+            lambda p: replace(
+                p,
+                spikes=(
+                    replace(p.spikes[0], singular_value=1.05 * p.spikes[0].singular_value),
+                    *p.spikes[1:],
+                ),
+            ),
+        ),
+        (
+            "spikes[1].alignment[0]",
+            lambda p: replace(
+                p, spikes=(p.spikes[0], replace(p.spikes[1], alignment=p.spikes[1].alignment + 0.06))
+            ),
+        ),
+        (
+            "latent.beta_norm2",
+            lambda p: replace(p, latent=replace(p.latent, beta_norm2=1.1 * p.latent.beta_norm2)),
+        ),
+        (
+            "latent.beta_cosine",
+            lambda p: replace(p, latent=replace(p.latent, beta_cosine=-p.latent.beta_cosine)),
+        ),
+    ],
+)
+def test_a_wrong_prediction_disagrees(
+    prediction: Prediction, pattern: str, wrong: Callable[[Prediction], Prediction]
+) -> None:
+    """Errors of 5 % (squares, correlations: over twice the allowance) at a scatter of 2 %, ten times."""
+    for seed in range(10):
+        comparison = compare(wrong(prediction), draw(prediction, 24, 0.02, seed=200 + seed))
+        assert {row.verdict for row in comparison.select(pattern)} == {"disagrees"}
+        assert comparison.verdict == "disagrees"
+        others = [row for row in comparison.rows if not matches(row.quantity, pattern.split("[", 2)[0] + "*")]
+        assert "disagrees" not in {row.verdict for row in others}
+
+
+def test_the_bare_monomial_disagrees(prediction: Prediction, published: Prediction) -> None:
+    comparison = compare(published, draw(prediction, 12, 0.05, seed=3))
+    assert {row.verdict for row in comparison.select("spikes[1].alignment[0]")} == {"disagrees"}
+    assert {row.verdict for row in comparison.select("spikes[1].alignment[2]")} == {"disagrees"}
+
+
+def test_few_noisy_trials_are_inconclusive(prediction: Prediction) -> None:
+    comparison = compare(prediction, draw(prediction, 3, 0.2, seed=4), claims=["losses"])
+    assert comparison.verdict == "inconclusive"
+
+
+def test_one_trial_is_inconclusive(prediction: Prediction) -> None:
+    comparison = compare(prediction, draw(prediction, 1, 0.0, seed=5))
+    assert {row.verdict for row in comparison.rows} == {"inconclusive"}
+    assert {(row.se, row.z, row.interval, row.p_value) for row in comparison.rows} == {(None,) * 4}
+
+
+def test_nothing_to_compare_is_inconclusive() -> None:
+    setting = SETTING.replace(step_size=0.0)
+    quiet = predict(setting)
+    assert compare(quiet, draw(quiet, 3, 0.01, seed=6), claims=["spikes"]).verdict == "inconclusive"
+
+
+def test_an_atom_at_zero_is_compared() -> None:
+    wide = predict(SETTING.replace(n_ridge=400))
+    observation = draw(wide, 4, 0.01, seed=7)
+    comparison = compare(wide, observation, claims=["bulk"])
+    (row,) = comparison.select("bulk.quantiles[0.5]")
+    assert (row.predicted, row.observed, row.se, row.z, row.verdict) == (0.0, 0.0, 0.0, None, "agrees")
+    assert json.loads(json.dumps(comparison.to_dict(), allow_nan=False))["verdict"] == comparison.verdict
+
+
+def test_a_level_at_the_atom_is_not_compared() -> None:
+    """Half of the singular values are zero: the empirical median lies anywhere between zero and the rest."""
+    half = predict(SETTING.replace(n_ridge=SETTING.width // 2))
+    comparison = compare(half, draw(half, 4, 0.01, seed=7), claims=["bulk"])
+    assert not comparison.select("bulk.quantiles[0.5]")
+    assert comparison.select("bulk.quantiles[0.25]")
+    assert comparison.select("bulk.quantiles[0.75]")
+
+
+def test_a_spike_at_the_edge_is_not_clear(prediction: Prediction) -> None:
+    edge = float(prediction.bulk.edges[-1, 1])
+    assert is_clear(prediction.spikes[1].singular_value, edge, 1200)
+    assert not is_clear(1.01 * edge, edge, 1200)
+    # The window shrinks like N^(-2/3): what is smeared at N = 1200 is not at N = 10^6.
+    assert is_clear(1.01 * edge, edge, 10**6)
+    near = replace(
+        prediction, spikes=(prediction.spikes[0], replace(prediction.spikes[1], singular_value=1.01 * edge))
+    )
+    observation = draw(prediction, 3, 0.02, seed=8)
+    comparison = compare(near, observation, claims=["spikes", "alignment", "edge"])
+    assert not comparison.select("spikes[1].alignment*")
+    (row,) = comparison.select("spikes[1].singular_value")
+    assert (row.claim, row.exponent) == ("edge", 2.0 / 3.0)
+    (row,) = compare(prediction, observation).select("spikes[1].singular_value")
+    assert (row.claim, row.exponent) == ("spikes", 1.0)
+
+
+def test_more_spikes_than_vectors_are_left_out(prediction: Prediction) -> None:
+    observation = draw(prediction, 3, 0.02, seed=9)
+    short = tuple(replace(trial, alignment=trial.alignment[:1]) for trial in observation.trials)
+    comparison = compare(prediction, replace(observation, trials=short))
+    assert comparison.select("spikes[0].*")
+    assert not comparison.select("spikes[1].*")
+
+
+def test_document(prediction: Prediction) -> None:
+    document = compare(prediction, draw(prediction, 4, 0.02, seed=10)).to_dict()
+    assert json.loads(json.dumps(document, allow_nan=False)) == document
+    assert document["schema"] == "rmt-spikes/comparison/2"
+    assert set(document["rows"][0]) == {
+        "quantity",
+        "claim",
+        "given",
+        "predicted",
+        "observed",
+        "trials",
+        "missing",
+        "se",
+        "z",
+        "gain",
+        "scale",
+        "coefficient",
+        "exponent",
+        "allowance",
+        "margin",
+        "interval",
+        "p_value",
+        "verdict",
+        "trials_needed",
+        "finding",
+    }
+
+
+def test_another_setting_is_refused(prediction: Prediction) -> None:
+    observation = draw(prediction, 2, 0.02, seed=1)
+    other = replace(observation, setting=SETTING.replace(ridge=0.02))
+    with pytest.raises(DomainError, match="observation: must be of the setting"):
+        compare(prediction, other)
+
+
+@pytest.mark.parametrize(
+    ("options", "field"),
+    [
+        ({"claims": ["loss"]}, "claims"),
+        ({"claims": ["gradient"]}, "claims"),
+        ({"confidence": 1.0}, "confidence"),
+        ({"family_rate": 0.0}, "family_rate"),
+    ],
+)
+def test_bad_arguments_are_refused(prediction: Prediction, options: dict[str, object], field: str) -> None:
+    with pytest.raises(DomainError) as caught:
+        compare(prediction, draw(prediction, 2, 0.02, seed=1), **options)  # type: ignore[arg-type]
+    assert caught.value.field == field
+
+
+@pytest.mark.parametrize(
+    ("numbers", "field"),
+    [
+        ((-0.1, 1.0, 0.05), "coefficient"),
+        ((math.nan, 1.0, 0.05), "coefficient"),
+        ((0.1, -1.0, 0.05), "exponent"),
+        ((0.1, 1.0, 0.0), "margin"),
+        ((0.1, 1.0, math.inf), "margin"),
+    ],
+)
+def test_bad_tolerances_are_refused(numbers: tuple[float, float, float], field: str) -> None:
+    with pytest.raises(DomainError) as caught:
+        Tolerance(*numbers)
+    assert caught.value.field == field
+
+
+def test_a_margin_is_never_below_the_allowance() -> None:
+    tolerance = Tolerance(10.0, 1.0, 0.03)
+    assert (tolerance.allowance(100), tolerance.margin_at(100)) == (0.1, 0.1)
+    assert (tolerance.allowance(1000), tolerance.margin_at(1000)) == (0.01, 0.03)
+
+
+def test_tolerances_are_replaced(prediction: Prediction) -> None:
+    comparison = compare(
+        prediction, draw(prediction, 8, 0.02, seed=1), tolerances={"losses": Tolerance(0.0, 1.0, 0.001)}
+    )
+    assert {row.verdict for row in comparison.select("losses.*")} == {"inconclusive"}
+    assert comparison.select("spikes[0].singular_value")[0].margin == pytest.approx(
+        TOLERANCES["spikes"].margin * prediction.spikes[0].singular_value
+    )

@@ -1,0 +1,231 @@
+"""The files of a report: JSON by its schema, Markdown, HTML that needs nothing else."""
+
+import copy
+import json
+import re
+from html.parser import HTMLParser
+from importlib import resources
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+from small_case import HOSTILE
+
+from rmt_spikes.validation import Report
+from rmt_spikes.validation.campaign.provenance import provenance
+from rmt_spikes.validation.report.notation import fraction, label, markdown, measured, number, show
+from rmt_spikes.validation.report.page import CLAIM_MEANINGS
+from rmt_spikes.validation.verdicts.tolerance import CLAIMS
+
+SCHEMA = json.loads(
+    (resources.files("rmt_spikes.validation") / "report.schema.json").read_text(encoding="utf-8")
+)
+
+
+def read(report: Report) -> Any:
+    return json.loads(report.json.read_text(encoding="utf-8"))
+
+
+def violations(document: Any) -> list[str]:
+    validator = jsonschema.Draft202012Validator(SCHEMA)
+    return [f"{error.json_path}: {error.message[:100]}" for error in validator.iter_errors(document)]
+
+
+def test_the_schema_is_a_schema() -> None:
+    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+    assert SCHEMA["$defs"]["claim"]["enum"] == list(CLAIMS) == list(CLAIM_MEANINGS)
+
+
+def test_reports_follow_the_schema(
+    small_report: tuple[Path, Report], hostile_report: tuple[Path, Report]
+) -> None:
+    assert violations(read(small_report[1])) == []
+    assert violations(read(hostile_report[1])) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (["verdict"], "perhaps"),
+        (["cases", 0, "points", 0, "rows", 0, "se"], -1.0),
+        (["cases", 0, "points", 0, "rows", 0, "unknown"], 1),
+        (["cases", 0, "points", 0, "prediction", "schema"], "rmt-spikes/prediction/0"),
+        (["cases", 0, "points"], []),
+        (["written"], "2026-01-01"),
+    ],
+)
+def test_the_schema_refuses(small_report: tuple[Path, Report], path: list[Any], value: Any) -> None:
+    document = copy.deepcopy(read(small_report[1]))
+    place = document
+    for key in path[:-1]:
+        place = place[key]
+    place[path[-1]] = value
+    assert len(violations(document)) == 1
+
+
+def test_every_field_of_a_report_is_required(small_report: tuple[Path, Report]) -> None:
+    """A reader may rely on each key: the schema says so for all that it names."""
+    for definition in SCHEMA["$defs"].values():
+        if definition.get("type") == "object":
+            assert definition["required"] == list(definition["properties"])
+    document = read(small_report[1])
+    del document["cases"][0]["points"][0]["rows"][0]["margin"]
+    assert len(violations(document)) == 1
+
+
+def test_the_summary_counts(small_report: tuple[Path, Report]) -> None:
+    document = read(small_report[1])
+    rows = [row for case in document["cases"] for point in case["points"] for row in point["rows"]]
+    for verdict in ("agrees", "disagrees", "inconclusive"):
+        assert document["summary"][verdict] == sum(row["verdict"] == verdict for row in rows)
+    controls = document["cases"][0]["negative_controls"]
+    assert document["summary"]["controls"] == len(controls) == 1
+    assert document["summary"]["rejected"] == sum(control["rejected"] for control in controls)
+
+
+def test_provenance_names_the_command() -> None:
+    command = "rmt-spikes validate 'a b.toml' cases/c.toml --out DIR --quick"
+    assert provenance(["/home/me/a b.toml", "cases/c.toml"], quick=True)["command"] == command
+    assert provenance([], quick=False)["command"] == "rmt-spikes validate --out DIR"
+
+
+class Page(HTMLParser):
+    """Tags and text of a page, and its text inside each kind of tag."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.source = path.read_text(encoding="utf-8")
+        self.feed(self.source)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def pages(folder: Path) -> list[Path]:
+    return sorted(folder.rglob("*.html"))
+
+
+@pytest.fixture(scope="session")
+def every_page(small_report: tuple[Path, Report], hostile_report: tuple[Path, Report]) -> list[Page]:
+    return [Page(path) for folder, _ in (small_report, hostile_report) for path in pages(folder)]
+
+
+def test_there_is_an_index_and_a_page_for_each_case(hostile_report: tuple[Path, Report]) -> None:
+    folder, report = hostile_report
+    names = [str(path.relative_to(folder)) for path in pages(folder)]
+    assert names == ["cases/sizes.html", "cases/tiny.html", "report.html"]
+    index = Page(report.html)
+    links = [attributes["href"] for tag, attributes in index.tags if tag == "a"]
+    assert {"cases/sizes.html", "cases/tiny.html"} <= set(links)
+    for path in pages(folder):
+        for link in (a["href"] for tag, a in Page(path).tags if tag == "a"):
+            assert link is not None
+            target, _, anchor = link.partition("#")
+            other = (path.parent / target) if target else path
+            assert other.is_file()
+            assert not anchor or f'id="{anchor}"' in other.read_text(encoding="utf-8")
+
+
+def test_pages_need_nothing_else(every_page: list[Page]) -> None:
+    for page in every_page:
+        for tag, attributes in page.tags:
+            assert tag not in {"link", "iframe", "object", "embed", "base", "form"}
+            for name in ("src", "srcset"):
+                assert (attributes.get(name) or "data:").startswith("data:")
+            assert not any(name.startswith("on") for name in attributes)
+        assert "url(" not in page.source
+        assert "@import" not in page.source
+        assert [tag for tag, _ in page.tags].count("script") == 1
+
+
+def test_pages_say_what_is_what(every_page: list[Page]) -> None:
+    for page in every_page:
+        tags = [tag for tag, _ in page.tags]
+        for tag in ("h1", "main", "header", "nav", "footer"):
+            assert tags.count(tag) == 1, tag
+        assert dict(page.tags)["html"] == {"lang": "en"}
+        assert all(len(a["alt"] or "") > 60 for tag, a in page.tags if tag == "img")
+        assert all(a.get("scope") in {"row", "col"} for tag, a in page.tags if tag == "th")
+        assert tags.count("caption") == tags.count("table") == tags.count("thead")
+        levels = [int(tag[1]) for tag in tags if re.fullmatch("h[1-6]", tag)]
+        assert all(after <= before + 1 for before, after in pairwise(levels))
+
+
+def test_the_page_says_what_came_out(small_report: tuple[Path, Report]) -> None:
+    page = Page(small_report[1].html)
+    assert "A tiny case <b>&" in page.text
+    (row,) = small_report[1].cases[0].points[0].comparison.select("losses.test")
+    assert number(row.predicted) in page.text
+    assert measured(row.to_dict()) in page.text
+    order = [
+        "Summary",
+        "Every comparison",
+        "Figures",
+        "Negative controls",
+        "What was simulated",
+        "Provenance",
+    ]
+    places = [page.source.index(f">{heading}</h2>") for heading in order]
+    assert places == sorted(places)
+
+
+def test_dates_are_in_the_pages_only(small_report: tuple[Path, Report]) -> None:
+    folder, report = small_report
+    date = r"20\d\d-\d\d-\d\d \d\d:\d\d UTC"
+    assert len(re.findall(date, report.html.read_text(encoding="utf-8"))) == 1
+    for path in (report.json, report.markdown, *(folder / "figures").glob("*.svg")):
+        assert not re.search(date, path.read_text(encoding="utf-8"))
+
+
+def test_text_of_files_stays_text(hostile_report: tuple[Path, Report]) -> None:
+    folder, _ = hostile_report
+    for name in ("report.html", "cases/tiny.html"):
+        page = Page(folder / name)
+        shown = HOSTILE.replace("\u202e", "\ufffd").replace("\x07", "\ufffd")
+        assert shown in page.text
+        assert not re.search(r"[\u202e\x07]", page.source)
+    for name in ("report.md", "cases/tiny.md"):
+        text = (folder / name).read_text(encoding="utf-8")
+        assert "<script" not in re.sub(r"\\.", "", text)
+        assert "](javascript" not in re.sub(r"\\.", "", text)
+        for line in text.splitlines():
+            if line.startswith("|"):
+                # A table has as many cells in each row as in its head, whatever a file puts there.
+                cells = len(re.sub(r"\\.", "", line).split("|"))
+                assert cells in {4, 8, 10, 11}, line
+
+
+def test_markdown_shows_figures_that_are_there(
+    small_report: tuple[Path, Report], hostile_report: tuple[Path, Report]
+) -> None:
+    for folder, count in ((small_report[0], 3), (hostile_report[0], 3)):
+        found = 0
+        for path in folder.rglob("*.md"):
+            for target in re.findall(r"(?<!\\)\]\(([^)]+)\)", path.read_text(encoding="utf-8")):
+                assert (path.parent / target).is_file()
+                found += target.endswith(".svg")
+        assert found == count
+
+
+def test_numbers_of_a_table() -> None:
+    assert number(None) == "\N{EN DASH}"
+    assert number(0.123456) == "0.1235"
+    assert number(-2.0, 2) == "\N{MINUS SIGN}2"
+    assert number(123456.7) == "123457"
+    assert number(1e-33) == "0"
+    assert (fraction(0.5), fraction(2 / 3), fraction(1.0), fraction(0.37)) == ("1/2", "2/3", "1", "0.37")
+    assert measured({"observed": 0.52812, "se": 0.004567}) == "0.5281 ± 0.0046"
+    assert measured({"observed": 15.4668, "se": 0.17}) == "15.47 ± 0.17"
+    assert measured({"observed": 0.0, "se": 0.0}) == "0"
+    assert show({"hermite": [0.0, 1.0, 0.7071067811865476]}) == "hermite = [0, 1, 0.707107]"
+    assert (show(True), show("relu"), show(3)) == ("true", "relu", "3")
+    assert label({"step_exponent": 0.4, "n": 10}) == "step exponent 0.4, n 10"
+    assert label({}) == "the only point"
+    assert markdown("a|b\n<c> [d](e)") == r"a\|b \<c\> \[d\]\(e\)"

@@ -1,0 +1,177 @@
+"""Campaigns that are interrupted and resumed, and the files of a report."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from small_case import case
+
+from rmt_spikes.console.progress import Progress
+from rmt_spikes.errors import CaseError, DomainError
+from rmt_spikes.simulation import Trial, simulate
+from rmt_spikes.validation import Report, validate
+from rmt_spikes.validation.campaign import run as campaign
+from rmt_spikes.validation.campaign import schedule
+
+
+def test_the_trials_are_those_of_simulate(small_report: tuple[Path, Report]) -> None:
+    _, report = small_report
+    result = report.cases[0].points[1]
+    observation = simulate(result.point.setting, trials=4, seed=result.point.seed)
+    for ours, theirs in zip(result.trials, observation.trials, strict=True):
+        assert ours.test == pytest.approx(theirs.test, rel=1e-12)
+        assert ours.objective == pytest.approx(theirs.objective, rel=1e-12)
+        np.testing.assert_allclose(ours.singular_values, theirs.singular_values, rtol=1e-9)
+
+
+def test_a_finished_run_is_not_simulated_again(
+    small_report: tuple[Path, Report], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, _ = small_report
+    copy = shutil.copytree(folder, tmp_path / "copy")
+    before = {path.name: path.read_bytes() for path in (copy / "figures").iterdir()}
+    text, document = (copy / "report.md").read_bytes(), (copy / "report.json").read_bytes()
+
+    def refuse(*_: object, **__: object) -> Trial:
+        raise AssertionError("simulated again")
+
+    monkeypatch.setattr(schedule, "run_trial", refuse)
+    validate(case(), out=copy)
+    assert (copy / "report.json").read_bytes() == document
+    assert (copy / "report.md").read_bytes() == text
+    page = (copy / "report.html").read_text(encoding="utf-8")
+    assert "0 trials simulated and 10 taken from the store" in page
+    assert {path.name: path.read_bytes() for path in (copy / "figures").iterdir()} == before
+    with pytest.raises(AssertionError, match="simulated again"):
+        validate(case(trials=5), out=copy)
+
+
+def test_an_interrupted_run_ends_like_an_uninterrupted_one(tmp_path: Path) -> None:
+    seen: list[Progress] = []
+
+    def stop(progress: Progress) -> None:
+        seen.append(progress)
+        if (progress.stage, progress.done, progress.total) == ("simulating", 5, 8):
+            raise KeyboardInterrupt
+
+    plain = case(figures=[])
+    straight = validate(plain, out=tmp_path / "straight")
+    with pytest.raises(KeyboardInterrupt):
+        validate(plain, out=tmp_path / "stopped", on_progress=stop)
+    assert [p.done for p in seen if p.stage == "simulating"] == list(range(6))
+    assert seen[0] == Progress("predicting", 0, 3, case="tiny")
+    assert seen[-1].verdicts == {straight.cases[0].points[0].verdict: 1}
+    assert not (tmp_path / "stopped" / "report.json").exists()
+    seen.clear()
+    resumed = validate(plain, out=tmp_path / "stopped", jobs=2, on_progress=seen.append)
+    assert [p.done for p in seen if p.stage == "simulating"] == [5, 6, 7, 8]
+    assert resumed.json.read_bytes() == straight.json.read_bytes()
+    assert resumed.markdown.read_bytes() == straight.markdown.read_bytes()
+
+
+def test_two_cases_share_a_report(tmp_path: Path) -> None:
+    small = {"figures": [], "negative_controls": [], "trials": 2, "claims": ["losses"]}
+    one, two = case(**small), case(**small, name="other", seed=9)
+    report = validate([one, two], out=tmp_path)
+    assert [c["name"] for c in json.loads(report.json.read_text(encoding="utf-8"))["cases"]] == [
+        "tiny",
+        "other",
+    ]
+    with pytest.raises(CaseError, match="must differ"):
+        validate([one, one], out=tmp_path)
+
+
+def test_a_repetition_has_other_random_numbers(tmp_path: Path) -> None:
+    small: dict[str, Any] = {"figures": [], "negative_controls": [], "trials": 2, "claims": ["losses"]}
+    results = [validate(case(**small), out=tmp_path / str(i), repetition=i) for i in (0, 1)]
+    seeds = [[point.point.seed for point in result.cases[0].points] for result in results]
+    assert seeds == [[3, 4], [1_000_003, 1_000_004]]
+    assert results[0].cases[0].points[0].trials[0].test != results[1].cases[0].points[0].trials[0].test
+    text = results[1].json.read_text(encoding="utf-8")
+    assert (
+        json.loads(text)["provenance"]["command"] == "rmt-spikes validate tiny.toml --out DIR --repetition 1"
+    )
+    for wrong in (-1, True, 1.0):
+        with pytest.raises(CaseError, match="repetition: must be an integer >= 0"):
+            validate(case(**small), out=tmp_path / "wrong", repetition=wrong)  # type: ignore[arg-type]
+    with pytest.raises(CaseError, match="seed: leaves no room for repetition 1"):
+        validate(case(**small, seed=2**63 - 9), out=tmp_path / "wrong", repetition=1)
+    assert not (tmp_path / "wrong").exists()
+
+
+def test_a_control_that_is_right_spoils_the_case(tmp_path: Path) -> None:
+    """The "wrong" theory is the right one: a comparison that agreed with both would prove nothing."""
+    idle = {
+        "name": "right",
+        "meaning": "nothing is wrong",
+        "at": {"step_exponent": 0.1},
+        "features": "corrected",
+    }
+    loose = {"losses": {"coefficient": 1.0, "exponent": 0.0, "margin": 1.0, "reason": "a test"}}
+    options: dict[str, Any] = {"figures": [], "claims": ["losses"], "tolerances": loose}
+    honest = validate(case(**options, negative_controls=[]), out=tmp_path)
+    assert honest.verdict == "agrees"
+    spoilt = validate(case(**options, negative_controls=[idle]), out=tmp_path)
+    assert spoilt.verdict == "inconclusive"
+    assert not spoilt.cases[0].controls[0].rejected
+
+
+def test_a_setting_without_theory_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise DomainError("output_scale", "must be covered", "standard")
+
+    monkeypatch.setattr(campaign, "predict", refuse)
+    with pytest.raises(CaseError) as caught:
+        validate(case(), out=tmp_path)
+    assert caught.value.key == "setting.output_scale"
+
+
+def test_a_file_in_the_way_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "report").write_text("mine", encoding="utf-8")
+    with pytest.raises(CaseError, match="cannot be used as a folder"):
+        validate(case(), out=tmp_path / "report")
+    assert (tmp_path / "report").read_text(encoding="utf-8") == "mine"
+
+
+def test_report_json(small_report: tuple[Path, Report]) -> None:
+    folder, report = small_report
+    text = (folder / "report.json").read_text(encoding="utf-8")
+
+    def refuse(constant: str) -> None:
+        raise AssertionError(constant)
+
+    document = json.loads(text, parse_constant=refuse)
+    assert document["schema"] == "rmt-spikes/report/2"
+    assert document["verdict"] == report.verdict
+    (only,) = document["cases"]
+    assert [p["values"] for p in only["points"]] == [{"step_exponent": 0.1}, {"step_exponent": 0.4}]
+    assert [p["seed"] for p in only["points"]] == [3, 4]
+    assert {"latent", "losses", "bulk"} <= {row["claim"] for row in only["points"][0]["rows"]}
+    assert only["points"][0]["prediction"]["schema"] == "rmt-spikes/prediction/1"
+    assert all((folder / name).is_file() for name in only["figures"])
+    assert document["provenance"]["command"] == "rmt-spikes validate tiny.toml --out DIR"
+    assert str(folder) not in text
+
+
+def test_rows_are_the_mean_of_the_trials(small_report: tuple[Path, Report]) -> None:
+    _, report = small_report
+    for point in report.cases[0].points:
+        (row,) = point.comparison.select("losses.train")
+        assert row.observed == pytest.approx(np.mean([trial.train for trial in point.trials]), rel=1e-14)
+
+
+def test_a_failed_prediction_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from rmt_spikes.errors import ConvergenceError
+
+    def fail(*_: object, **__: object) -> None:
+        raise ConvergenceError("the equations were not solved", residual=1.0)
+
+    monkeypatch.setattr(campaign, "predict", fail)
+    report = validate(case(figures=[], trials=2), out=tmp_path)
+    assert report.verdict == "inconclusive"
+    assert "No prediction at step exponent 0.1: the equations were not solved" in report.html.read_text(
+        encoding="utf-8"
+    )

@@ -1,0 +1,100 @@
+"""How many trials would tell, power, exact intervals, weighted lines."""
+
+import math
+
+import mpmath
+import numpy as np
+import pytest
+
+from rmt_spikes.validation.verdicts.statistics import (
+    binomial_interval,
+    excess_p_value,
+    fit_line,
+    power,
+    t_interval,
+    trials_to_tell,
+)
+
+
+def told(
+    trials: int, difference: float, scatter: float, allowance: float, margin: float, rate: float
+) -> bool:
+    se = scatter / math.sqrt(trials)
+    low, high = t_interval(difference, se, trials)
+    return bool(
+        (-margin <= low and high <= margin) or excess_p_value(difference, se, allowance, trials) <= rate
+    )
+
+
+@pytest.mark.parametrize(
+    ("difference", "scatter"),
+    [(0.0, 0.1), (0.02, 0.1), (0.029, 0.05), (0.05, 0.1), (-0.05, 0.3), (0.0, 0.02)],
+)
+def test_trials_to_tell_is_the_first_that_tells(difference: float, scatter: float) -> None:
+    arguments = (difference, scatter, 0.01, 0.03, 0.001)
+    needed = trials_to_tell(*arguments)
+    assert needed is not None
+    assert told(needed, *arguments)
+    assert needed == 2 or not told(needed - 1, *arguments)
+
+
+def test_trials_to_tell_by_hand() -> None:
+    """Without a difference the half-width must be the margin; at many trials Student's t is 1.645 normal."""
+    needed = trials_to_tell(0.0, 1.0, 0.0, 0.01, 0.001)
+    assert needed == pytest.approx((1.6448536 / 0.01) ** 2, rel=2e-4)
+
+
+def test_some_differences_are_never_told() -> None:
+    # Between allowance and margin, but so close to both that a million trials leave it open.
+    assert trials_to_tell(0.02, 100.0, 0.01, 0.03, 0.001) is None
+
+
+def test_power_is_that_of_simulated_tests() -> None:
+    rng = np.random.default_rng(21)
+    trials, se, allowance, error, rate = 60, 0.2, 0.3, 1.05, 0.01
+    x = error + se * math.sqrt(trials) * rng.standard_normal((20_000, trials))
+    p = excess_p_value(x.mean(axis=1), x.std(axis=1, ddof=1) / math.sqrt(trials), allowance, trials)
+    share = np.mean(p <= rate)
+    expected = power(error, se, allowance, trials, rate)
+    # Four binomial standard errors, and 0.01 for the normal approximation at 59 degrees of freedom (measured
+    # difference 0.003).
+    assert abs(share - expected) < 4.0 * math.sqrt(expected * (1.0 - expected) / 20_000) + 0.01
+    assert 0.8 < expected < 0.95
+
+
+@pytest.mark.parametrize(("count", "trials"), [(3, 20), (0, 50), (50, 50), (17, 1000)])
+def test_binomial_interval_has_exact_tails(count: int, trials: int) -> None:
+    low, high = binomial_interval(count, trials)
+
+    def tail(p: float, first: int, last: int) -> float:
+        return float(
+            mpmath.fsum(
+                mpmath.binomial(trials, k) * mpmath.mpf(p) ** k * mpmath.mpf(1.0 - p) ** (trials - k)
+                for k in range(first, last + 1)
+            )
+        )
+
+    if count > 0:
+        assert tail(low, count, trials) == pytest.approx(0.025, rel=1e-8)
+    else:
+        assert low == 0.0
+    if count < trials:
+        assert tail(high, 0, count) == pytest.approx(0.025, rel=1e-8)
+    else:
+        assert high == 1.0
+
+
+def test_a_line_is_recovered_and_its_errors_are_right() -> None:
+    x, se = np.array([1.0, 2.0, 3.0, 5.0]), np.array([0.1, 0.2, 0.1, 0.4])
+    exact = fit_line(x, 2.0 - 0.5 * x, se)
+    assert (exact.intercept, exact.slope) == pytest.approx((2.0, -0.5), rel=1e-12)
+    assert exact.misfit == pytest.approx(0.0, abs=1e-20)
+    # The independent route: polyfit with the covariance of known errors.
+    coefficients, covariance = np.polyfit(x, 2.0 - 0.5 * x + se, 1, w=1.0 / se, cov="unscaled")
+    line = fit_line(x, 2.0 - 0.5 * x + se, se)
+    assert (line.slope, line.intercept) == pytest.approx(tuple(coefficients), rel=1e-10)
+    assert (line.slope_se, line.intercept_se) == pytest.approx(tuple(np.sqrt(np.diag(covariance))), rel=1e-10)
+    rng = np.random.default_rng(22)
+    slopes = [fit_line(x, 2.0 - 0.5 * x + se * rng.standard_normal(4), se).slope for _ in range(4000)]
+    # A standard deviation of 4000 draws is known to 1/sqrt(8000); four of these.
+    assert np.std(slopes) == pytest.approx(line.slope_se, rel=4.0 / math.sqrt(8000.0))
