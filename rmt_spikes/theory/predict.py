@@ -14,7 +14,7 @@ from rmt_spikes.theory.bulk.distribution import Bulk
 from rmt_spikes.theory.bulk.equivalent import BulkEquivalent
 from rmt_spikes.theory.latent import Realisation
 from rmt_spikes.theory.methods.closed_form import ClosedForm
-from rmt_spikes.theory.methods.limit import limit_losses, regime, regime_degree
+from rmt_spikes.theory.methods.limit import limit_losses
 from rmt_spikes.theory.methods.spikes import (
     closed_form_spikes,
     closed_form_thresholds,
@@ -23,6 +23,7 @@ from rmt_spikes.theory.methods.spikes import (
 )
 from rmt_spikes.theory.methods.uniform.solution import Uniform, neglected
 from rmt_spikes.theory.realisation import check_realisation
+from rmt_spikes.theory.regimes import regime, regime_degree
 from rmt_spikes.theory.results import EDGE_TOLERANCE, Certificate, Losses, Prediction
 
 if TYPE_CHECKING:

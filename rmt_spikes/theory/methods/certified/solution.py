@@ -33,14 +33,9 @@ from rmt_spikes.theory.methods.certified.results import (
     edge_bounds,
 )
 from rmt_spikes.theory.methods.closed_form import ClosedForm, loss_numbers
-from rmt_spikes.theory.methods.limit import (
-    improvement,
-    power_polynomials,
-    regime,
-    regime_degree,
-    spike_degrees,
-)
+from rmt_spikes.theory.methods.limit import improvement, power_polynomials
 from rmt_spikes.theory.methods.spikes import closed_form_thresholds, leading_sign
+from rmt_spikes.theory.regimes import regime, regime_degree, spike_degrees
 from rmt_spikes.theory.results import Losses
 
 NODES = (24, 36, 54, 82, 122, 182, 274, 410)
