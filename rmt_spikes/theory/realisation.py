@@ -3,12 +3,49 @@
 from __future__ import annotations
 
 import math
+from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rmt_spikes.errors import DomainError, Word
 from rmt_spikes.setting import Setting
-from rmt_spikes.theory.latent import Realisation
+
+Array = NDArray[np.float64]
+
+
+class Realisation(Protocol):
+    """Realised latent variables of one trial, which a prediction may take as given.
+
+    Attributes
+    ----------
+    beta_norm2, beta_cosine
+        ``||beta||^2`` and ``cos(beta, beta_*)`` of the realised step.
+    label_energy
+        Mean square of the residuals of the first batch.
+    alpha
+        Readout weights, shape ``(width,)``.
+    q, labels
+        Latent variable and label of each sample of the second batch, shape ``(n_ridge,)``, or None.
+    """
+
+    @property
+    def beta_norm2(self) -> float: ...  # noqa: D102
+
+    @property
+    def beta_cosine(self) -> float: ...  # noqa: D102
+
+    @property
+    def label_energy(self) -> float: ...  # noqa: D102
+
+    @property
+    def alpha(self) -> Array: ...  # noqa: D102
+
+    @property
+    def q(self) -> Array | None: ...  # noqa: D102
+
+    @property
+    def labels(self) -> Array | None: ...  # noqa: D102
 
 
 def is_number(value: object) -> bool:
@@ -18,17 +55,14 @@ def is_number(value: object) -> bool:
     return math.isfinite(value)
 
 
-def check_realisation(setting: Setting, given: Realisation, method: str) -> None:
+def check_realisation(setting: Setting, given: Realisation) -> None:
     """Check that realised latent variables belong to a setting.
 
     Raises
     ------
     DomainError
-        If an attribute is missing, a type, a shape or a value does not fit, or the method has no use for
-        them.
+        If an attribute is missing, or a type, a shape or a value does not fit.
     """
-    if method == "limit":
-        raise DomainError("given", "must be None for the method 'limit'", Word(type(given).__name__))
     names = ("beta_norm2", "beta_cosine", "label_energy", "alpha", "q", "labels")
     missing = [name for name in names if not hasattr(given, name)]
     if missing:

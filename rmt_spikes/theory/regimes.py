@@ -9,6 +9,10 @@ from rmt_spikes.theory.readout import readout_law
 from rmt_spikes.theory.results import Regime
 
 MAXIMUM_DEGREE = 50
+"""Largest degree of a regime: its Gram matrix is solved in about 50 more digits than asked for."""
+
+LAST_EXPONENT = 0.49
+"""Step exponent whose regime has degree 49, the last below `MAXIMUM_DEGREE`."""
 
 
 def regime_degree(step_exponent: float) -> int | None:

@@ -11,8 +11,9 @@ from scipy.fft import dct
 
 from rmt_spikes.errors import ConvergenceError, DomainError
 from rmt_spikes.setting import Setting
+from rmt_spikes.theory.features import Features
 from rmt_spikes.theory.latent import latent
-from rmt_spikes.theory.predict import METHODS, choice, predict_losses
+from rmt_spikes.theory.methods import CONTINUOUS, look_up
 from rmt_spikes.theory.realisation import is_number
 
 Array = NDArray[np.float64]
@@ -50,7 +51,7 @@ def sweep_losses(
     step_size: ArrayLike,
     *,
     method: str | None = None,
-    features: str = "corrected",
+    features: str = Features.CORRECTED,
     rtol: float = 1e-4,
 ) -> LossSweep:
     """Losses over a range of step sizes.
@@ -88,12 +89,12 @@ def sweep_losses(
     steps = _vector(step_size)
     if not is_number(rtol) or not 1e-10 <= rtol <= 1.0:
         raise DomainError("rtol", "must be a number in [1e-10, 1]", rtol)
-    method = choice("method", METHODS[0] if method is None else method, METHODS[:2])
+    kind, theory = look_up(method, CONTINUOUS), Features.of(features)
 
     def solve(values: Array) -> Array:
         table = []
         for value in values:
-            losses = predict_losses(setting.replace(step_size=float(value)), method=method, features=features)
+            losses = kind(setting.replace(step_size=float(value)), theory).losses()
             table.append([losses.objective, losses.train, losses.test])
         return np.array(table).T
 
@@ -101,7 +102,7 @@ def sweep_losses(
     if distinct.size <= 2 * FIRST_DEGREE + 1:
         values = solve(distinct)[:, np.searchsorted(distinct, steps)]
         return _sweep(steps, values, 0.0, distinct.size)
-    unit = latent(setting.replace(step_size=1.0), features).shift * np.sqrt(setting.width)
+    unit = latent(setting.replace(step_size=1.0), theory).shift * np.sqrt(setting.width)
     low, high = np.arcsinh(abs(unit) * distinct[[0, -1]])
     position = (2.0 * np.arcsinh(abs(unit) * steps) - low - high) / (high - low)
     degree, values = FIRST_DEGREE, np.empty((3, 0))

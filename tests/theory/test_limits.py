@@ -11,7 +11,7 @@ import rmt_spikes as rs
 from rmt_spikes.functions.hermite import gaussian_moments
 from rmt_spikes.theory import limit_losses, regime_degree
 from rmt_spikes.theory.bulk.equivalent import BulkEquivalent
-from rmt_spikes.theory.methods.limit import latent_polynomials
+from rmt_spikes.theory.limits import latent_polynomials
 from rmt_spikes.theory.regimes import spike_degrees
 
 QUADRATIC = {"hermite": [0.0, 1.0, 1 / math.sqrt(2)]}

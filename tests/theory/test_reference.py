@@ -7,7 +7,8 @@ import reference
 from function_reference import REFERENCE, SLOPE
 
 import rmt_spikes as rs
-from rmt_spikes.theory.latent import latent_grid
+from rmt_spikes.theory.features import Features
+from rmt_spikes.theory.latent import latent, latent_grid
 from rmt_spikes.theory.methods.uniform.solution import Uniform
 from rmt_spikes.theory.readout import ReadoutLaw
 
@@ -135,13 +136,11 @@ def test_uniform_on_a_small_grid(activation, readout, alpha):
         problem = problem_of(setting, alpha, FOUR)
         expected = problem.uniform_losses()
         wrong = problem.ridge * problem.published().uniform_functional([problem.ridge] * len(FOUR))
-    solution = Uniform(setting, "isotropic")
     law = ReadoutLaw(readout, *(np.array([float(pair[k]) for pair in problem.alpha]) for k in (0, 1)))
     nodes, weights = np.array(FOUR).T
-    # The grid is a cached attribute: the nodes of the reference take the place of those of the package.
-    solution.__dict__["grid"] = latent_grid(
-        setting, solution.latent, law=law, q_rule=(nodes, weights), finite=True
-    )
+    # The nodes of the reference take the place of those of the package.
+    grid = latent_grid(setting, latent(setting), law=law, q_rule=(nodes, weights), finite=True)
+    solution = Uniform(setting, Features.ISOTROPIC, functions=grid)
     losses = numbers(solution.losses())
     assert distance(losses, expected) < 1e-12
     assert abs(losses[0] / float(wrong) - 1) > 1e-4

@@ -14,6 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from rmt_spikes.errors import CaseError, DomainError
 from rmt_spikes.setting import Setting, read_toml
+from rmt_spikes.theory import Features
+from rmt_spikes.theory.methods import look_up
 from rmt_spikes.validation.cases.tables import (
     CaseFigure,
     Claim,
@@ -105,7 +107,7 @@ class Case(BaseModel):
     precision: Precision | None = None
     claims: Annotated[list[Claim], Field(min_length=1)] = list(DEFAULT_CLAIMS)  # type: ignore[arg-type]
     method: Literal["uniform", "closed_form", "limit"] = "uniform"
-    features: Literal["corrected", "published", "isotropic"] = "corrected"
+    features: Features = Features.CORRECTED
     given: Literal["none", "first_stage", "both_batches"] = "none"
     given_trials: Trials | None = None
     family_rate: Rate = 0.01
@@ -145,7 +147,7 @@ class Case(BaseModel):
                 "scaling.scatter_rates",
                 "must be empty with given: that takes away scatter between networks",
             )
-        if self.method == "limit" and self.given != "none":
+        if not look_up(self.method).takes_given and self.given != "none":
             raise CaseError(None, "given", "must be none for method = 'limit'")
         self.tolerance_map()
         points = self.points()

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rmt_spikes.functions.hermite import GaussianMoments, gaussian_moments, normalized_hermite
 from rmt_spikes.theory.methods.uniform.outliers import Pole
-from rmt_spikes.theory.methods.uniform.solution import Uniform
+
+if TYPE_CHECKING:
+    from rmt_spikes.theory.methods.uniform.solution import Uniform
 
 Array = NDArray[np.float64]
 
