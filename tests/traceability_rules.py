@@ -17,7 +17,7 @@ RESULTS = ("Bulk", "Latent", "Losses", "Regime", "Spike")
 """Classes whose public attributes are predictions, each of which needs a row."""
 
 PLUMBING = {
-    *("to_dict", "profile_function", "right_profile_function", "threshold"),
+    *("to_dict", "index", "vectors", "known_step"),
     *("density_inside", "direct", "masses", "mass"),
 }
 """Their attributes that predict nothing: other forms of the rest, how it is computed, checks of it."""

@@ -28,6 +28,27 @@ def limits_of(setting: Setting) -> dict[str, Losses[float]] | None:
     return {str(features): limit_losses(setting, features) for features in Features.limits()}
 
 
+def checked_degree(setting: Setting, degree: int | None = None) -> int:
+    """Degree of a regime, by default that of the step exponent.
+
+    Raises
+    ------
+    DomainError
+        If it is not from 0 to 50.
+    """
+    if degree is not None and (type(degree) is not int or not 0 <= degree <= MAXIMUM_DEGREE):
+        raise DomainError("degree", f"must be an integer from 0 to {MAXIMUM_DEGREE}", degree)
+    degree = regime_degree(setting.exponent) if degree is None else degree
+    if degree is None or degree > MAXIMUM_DEGREE:
+        raise DomainError(
+            "step_exponent",
+            "must be below 0.49 for the limit of a regime",
+            setting.exponent,
+            "a step size has no exponent at n = 1" if math.isnan(setting.exponent) else "use another method",
+        )
+    return degree
+
+
 def latent_polynomials(
     setting: Setting, degrees: Sequence[int], features: Features = Features.CORRECTED
 ) -> list[list[float]]:
@@ -147,16 +168,7 @@ def limit_losses(
     theory = Features.of(features)
     if theory.limit is not theory:
         raise DomainError("features", f"must be {' or '.join(Features.limits())}", features)
-    if degree is not None and (type(degree) is not int or not 0 <= degree <= MAXIMUM_DEGREE):
-        raise DomainError("degree", f"must be an integer from 0 to {MAXIMUM_DEGREE}", degree)
-    degree = regime_degree(setting.exponent) if degree is None else degree
-    if degree is None or degree > MAXIMUM_DEGREE:
-        raise DomainError(
-            "step_exponent",
-            "must be below 0.49 for the limit of a regime",
-            setting.exponent,
-            "a step size has no exponent at n = 1" if math.isnan(setting.exponent) else "use another method",
-        )
+    degree = checked_degree(setting, degree)
     point = BulkEquivalent.of(setting).at_ridge(setting.ridge)
     target = setting.target_expansion.coefficients
     variables = latent(setting, theory)

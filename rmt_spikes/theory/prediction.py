@@ -157,7 +157,8 @@ class Prediction(Value):
             return self.solution == other.solution
         return same(self.to_dict(), other.to_dict())
 
-    __hash__ = None
+    def __hash__(self) -> int:  # type: ignore[override]
+        return hash((self.method, self.features, repr(self.setting)))
 
     def __repr__(self) -> str:
         """What was predicted and how, and the parts that are known."""

@@ -71,7 +71,7 @@ def test_a_pole_that_so_many_digits_see_is_refused():
     setting = FAST.replace(activation={"expression": "z + 1/(40 - z)"})
     assert rs.predict(setting, digits=16).losses.test > 0
     with pytest.raises(rs.ConvergenceError, match="200 digits"):
-        rs.predict(setting, digits=200)
+        rs.predict(setting, digits=200).compute()
 
 
 def leaves(document):

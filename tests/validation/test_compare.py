@@ -138,8 +138,7 @@ def test_every_claim_agrees_with_itself(prediction: Prediction) -> None:
 @pytest.mark.parametrize("kind", ["right_alignment", "feature"])
 def test_exchanged_vectors_disagree(prediction: Prediction, kind: str) -> None:
     first, second = prediction.spikes
-    wrong = replace(
-        prediction,
+    wrong = prediction.replace(
         spikes=(
             replace(first, **{kind: getattr(second, kind)}),
             replace(second, **{kind: getattr(first, kind)}),

@@ -63,7 +63,9 @@ def method_for(
             raise DomainError("given", f"must be None for the method {kind.name!r}", came)
         check_realisation(setting, given)
     if digits is None:
-        return kind(setting, theory, given)
+        method = kind(setting, theory, given)
+        method.refuse_what_is_not_covered()
+        return method
     # Ball arithmetic is loaded when it is asked for.
     from rmt_spikes.theory.methods.certified.solution import CertifiedClosedForm
 
@@ -77,4 +79,5 @@ def method_for(
         raise DomainError(
             "given", "must be None with digits: a realisation is known in double precision", Word("one")
         )
+    certified.refuse_what_is_not_covered()
     return certified

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from rmt_spikes.errors import ConvergenceError
 from rmt_spikes.setting import Setting
 from rmt_spikes.theory.features import Features
+from rmt_spikes.theory.latent import residual_moments
 from rmt_spikes.theory.limits import limits_of
 from rmt_spikes.theory.realisation import Realisation
 from rmt_spikes.theory.regimes import regime
@@ -72,6 +73,16 @@ class Method(ABC):
         return type(self) is type(other) and same(self, other)
 
     __hash__ = None  # type: ignore[assignment]
+
+    def refuse_what_is_not_covered(self) -> None:
+        """Check that the method covers the setting.
+
+        Raises
+        ------
+        DomainError
+            If it does not.
+        """
+        residual_moments(self.setting)
 
     @property
     @abstractmethod

@@ -54,20 +54,7 @@ class LatentModes:
 
 
 def latent_modes(setting: Setting, grid: LatentGrid) -> LatentModes:
-    """Decompose the latent part of the features of a setting.
-
-    Raises
-    ------
-    DomainError
-        At the standard output scale, where the readout and the learnt direction are not independent.
-    """
-    if setting.output_scale != "mean_field":
-        raise DomainError(
-            "output_scale",
-            "must be 'mean_field' for the closed form",
-            setting.output_scale,
-            "use the uniform method",
-        )
+    """Decompose the latent part of the features of a setting, at the mean-field output scale."""
     slope = float(setting.activation_expansion.coefficients[1])
     root_a, root_q = np.sqrt(grid.law.weights), np.sqrt(grid.q_weights)
     neurons = math.sqrt(setting.width) * root_a[:, None]
@@ -110,6 +97,10 @@ class ClosedForm(Method):
     """The method with the bulk of the untrained features: good while the shift is small."""
 
     name: ClassVar[str] = "closed_form"
+
+    def refuse_what_is_not_covered(self) -> None:
+        """Refuse the standard output scale: the readout and the learnt direction are not independent there."""
+        require_mean_field(self.setting)
 
     @cached_property
     def latent(self) -> Latent:
@@ -243,6 +234,23 @@ class ClosedForm(Method):
         law = self.grid.law
         mode = np.sqrt(law.weights) * pole.right[:-1]
         return np.asarray(law.polynomials(law.nodes, count) @ mode * pole.right_overlap)
+
+
+def require_mean_field(setting: Setting) -> None:
+    """Check that a setting has the mean-field output scale.
+
+    Raises
+    ------
+    DomainError
+        If it has not.
+    """
+    if setting.output_scale != "mean_field":
+        raise DomainError(
+            "output_scale",
+            "must be 'mean_field' for the closed form",
+            setting.output_scale,
+            "use the uniform method",
+        )
 
 
 def curve_evidence(equivalent: BulkEquivalent, setting: Setting, bulk: Bulk | None) -> Certificate:

@@ -8,7 +8,7 @@ from typing import ClassVar, final
 
 from rmt_spikes.theory.bulk.distribution import Bulk
 from rmt_spikes.theory.latent import Latent
-from rmt_spikes.theory.limits import limit_losses
+from rmt_spikes.theory.limits import checked_degree, limit_losses
 from rmt_spikes.theory.methods.base import Array, Method
 from rmt_spikes.theory.methods.closed_form import ClosedForm
 from rmt_spikes.theory.results import Certificate, Losses, Spike
@@ -27,6 +27,11 @@ class Limit(Method):
     def closed(self) -> ClosedForm:
         """The closed form of the same setting."""
         return ClosedForm(self.setting, self.features)
+
+    def refuse_what_is_not_covered(self) -> None:
+        """Refuse what the closed form does, and steps without a regime."""
+        self.closed.refuse_what_is_not_covered()
+        checked_degree(self.setting)
 
     @property
     def latent(self) -> Latent:

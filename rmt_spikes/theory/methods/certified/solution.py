@@ -15,13 +15,10 @@ from flint import arb, fmpq
 
 from rmt_spikes.errors import ConvergenceError, DomainError
 from rmt_spikes.setting import Setting
-from rmt_spikes.theory.features import Features
-from rmt_spikes.theory.limits import improvement, power_polynomials
 from rmt_spikes.theory.methods.base import Array, Method, leading_sign
 from rmt_spikes.theory.methods.certified.balls import (
     GUARD_DIGITS,
     enclosure,
-    from_mpf,
     midpoint,
     radius,
     square,
@@ -29,14 +26,14 @@ from rmt_spikes.theory.methods.certified.balls import (
 )
 from rmt_spikes.theory.methods.certified.closed_form import BallClosedForm
 from rmt_spikes.theory.methods.certified.latent import BallLatent
+from rmt_spikes.theory.methods.certified.limits import certified_limits, midpoint_losses
 from rmt_spikes.theory.methods.certified.results import (
     PreciseBulk,
     PreciseCertificate,
     edge_bounds,
 )
 from rmt_spikes.theory.methods.closed_form import ClosedForm
-from rmt_spikes.theory.regimes import LAST_EXPONENT, regime_degree, spike_degrees
-from rmt_spikes.theory.results import Losses, Regime, Spike, loss_numbers
+from rmt_spikes.theory.results import Losses, Regime, Spike
 
 NODES = (24, 36, 54, 82, 122, 182, 274, 410)
 """Quadrature nodes that are tried in turn, each half as many again, until nothing moves."""
@@ -84,6 +81,10 @@ class CertifiedClosedForm(Method):
     def __getstate__(self) -> dict[str, Any]:
         """The inputs alone: balls cannot be pickled, and are computed again."""
         return {f.name: getattr(self, f.name) for f in fields(self)}
+
+    def refuse_what_is_not_covered(self) -> None:
+        """Refuse what the closed form in double precision does."""
+        self.double.refuse_what_is_not_covered()
 
     @cached_property
     def double(self) -> ClosedForm:
@@ -141,12 +142,12 @@ class CertifiedClosedForm(Method):
     def losses(self) -> Losses[Any]:
         """Losses at the ridge of the setting."""
         with self._working():
-            return _losses(self.solution.closed.losses)
+            return midpoint_losses(self.solution.closed.losses)
 
     def limits(self) -> dict[str, Losses[Any]] | None:
         """Losses as ``n`` grows in the regime of the step exponent."""
         with self._working():
-            return _limits(self.solution.variables, self.digits)
+            return certified_limits(self.solution.variables, self.digits)
 
     def spikes(self) -> tuple[Spike[Any], ...]:
         """Spikes further from the edge than its Tracy-Widom fluctuations, largest first."""
@@ -241,11 +242,6 @@ def _latent(variables: BallLatent) -> dict[str, Any]:
         "initial_overlap": arb(0),
     }
     return {name: midpoint(value) for name, value in numbers.items()}
-
-
-def _losses(numbers: tuple[Any, Any, Any]) -> Losses[Any]:
-    objective, train, test = map(midpoint, numbers)
-    return Losses(objective=objective, train=train, test=test)
 
 
 def _converged(variables: BallLatent, digits: int) -> tuple[BallClosedForm, float, float, float]:
@@ -359,46 +355,3 @@ def _secant(function: Callable[[arb], arb], x: arb, y: arb, digits: int) -> arb:
     raise ConvergenceError(
         "a critical step size was not found", residual=float(abs(step).upper()), last=float(y)
     )
-
-
-def _limits(variables: BallLatent, digits: int) -> dict[str, Losses[Any]] | None:
-    setting = variables.setting
-    degree = regime_degree(setting.exponent)
-    if degree is None or setting.exponent > LAST_EXPONENT:
-        return None
-    return {
-        str(features): _limit(BallLatent(setting, features.rows_grow, variables.digits), degree, digits)
-        for features in Features.limits()
-    }
-
-
-def _limit(variables: BallLatent, degree: int, digits: int) -> Losses[Any]:
-    """Losses of a regime (docs/theory.md section 7)."""
-    activation, target = variables.activation, variables.target
-    point = variables.curve.at_ridge(variables.ridge)
-    linear = square(target.coefficient(1))
-    value: Any = linear * point.mu + variables.label_energy - linear
-    slope: Any = linear * point.mu_slope
-    degrees = spike_degrees(variables.setting, degree)
-    if degrees:
-        grown = not variables.drift.is_zero()
-        twice_mean = 2 * activation.coefficient(2) * variables.residual[0] if grown else arb(0)
-        top = max(degrees) * (1 if twice_mean.is_zero() else 2)
-        polynomials = power_polynomials(
-            [midpoint(activation.coefficient(j)) for j in range(top + 1)],
-            degrees,
-            slope=midpoint(activation.coefficient(1) * variables.beta_norm2.sqrt()),
-            twice_mean=midpoint(twice_mean),
-            chi=midpoint(variables.chi),
-        )
-        teacher = [midpoint(target.coefficient(j)) for j in range(degree + 1)]
-        numbers = improvement(
-            polynomials,
-            teacher,
-            midpoint(variables.cosine),
-            midpoint(arb(0) + point.mu),
-            digits + GUARD_DIGITS,
-        )
-        gain, gain_slope = map(from_mpf, numbers)
-        value, slope = value - gain, slope - gain_slope * point.mu_slope
-    return _losses(loss_numbers(point, value, value - point.kappa * slope))
