@@ -17,7 +17,7 @@ SETTING = BASE | {"console", "parameters", "setting"}
 ALLOWED = {
     "errors": set(),
     "console": {"errors", "validation"},
-    "execution": {"errors", "validation"},
+    "execution": {"errors"},
     "functions": {"errors"},
     "parameters": BASE,
     "setting": SETTING,

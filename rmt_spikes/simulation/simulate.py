@@ -1,21 +1,30 @@
 """Running the trials of a simulation, in this process or in several."""
 
 import math
-import warnings
 from collections.abc import Callable, Generator
 from contextlib import closing
+from functools import partial
 from typing import Any, get_args
 
 import numpy as np
 
 from rmt_spikes.errors import DomainError
+from rmt_spikes.execution.cluster import (
+    SAFE_FRACTION,
+    ExecutionError,
+    connected,
+    free_bytes,
+    run_on_cluster,
+    workers_of,
+)
+from rmt_spikes.execution.tasks import work_through
 from rmt_spikes.setting import Setting
 from rmt_spikes.simulation.linalg.decomposition import Spectrum
 from rmt_spikes.simulation.linalg.products import Precision
-from rmt_spikes.simulation.memory import DEFAULT_TOP, check_memory
+from rmt_spikes.simulation.memory import DEFAULT_TOP, Plan, check_memory, format_bytes
 from rmt_spikes.simulation.observation import Observation
 from rmt_spikes.simulation.test_loss.estimate import MOST_SAMPLES
-from rmt_spikes.simulation.trial import Trial, run_trial
+from rmt_spikes.simulation.trial import Trial, run_trial, simulation_version
 
 MOST_TRIALS = 100_000
 LARGEST_SEED = 2**63 - 1
@@ -133,53 +142,28 @@ def simulate(
         "spectrum": spectrum,
         "precision": precision,
     }
-    if scheduler is not None or spread:
+    if spread:
+        _check_spread(setting, options, memory, scheduler)
+    if scheduler is not None:
         running = _run_on_cluster(setting, seed, trials, options, limit, scheduler, spread)
     else:
+        kept = top if keep_vectors else 0
         plan = check_memory(
-            setting,
-            trials=trials,
-            jobs=jobs,
-            test_samples=test_samples,
-            kept_vectors=top if keep_vectors else 0,
-            memory=limit,
-            precision=precision,
-            top=top,
-            density=spectrum == "density",
+            setting, trials=trials, jobs=jobs, kept_vectors=kept, memory=limit, **_memory_options(options)
         )
-        running = _run(setting, seed, trials, jobs, options | {"plan": plan})
+        running = work_through(partial(run_trial, setting, seed, plan=plan, **options), range(trials), jobs)
     done: list[Trial] = []
-    with closing(running) as arriving:
-        for trial in arriving:
-            done.append(trial)
-            if on_trial is not None:
-                on_trial(trial)
+    try:
+        with closing(running) as arriving:
+            for trial in arriving:
+                done.append(trial)
+                if on_trial is not None:
+                    on_trial(trial)
+    except ExecutionError as error:
+        given = jobs if error.key == "jobs" else scheduler
+        raise DomainError(error.key, error.reason, given) from None
     done.sort(key=lambda trial: trial.index)
     return Observation(setting=setting, seed=seed, trials=tuple(done))
-
-
-def _run(
-    setting: Setting, seed: int, trials: int, jobs: int, options: dict[str, Any]
-) -> Generator[Trial, None, None]:
-    """Yield the trials as they finish."""
-    if jobs == 1:
-        for index in range(trials):
-            yield run_trial(setting, seed, index, **options)
-        return
-    from joblib import Parallel, cpu_count, delayed
-
-    threads = max(1, cpu_count() // jobs)
-    tasks = (delayed(_limited_trial)(threads, setting, seed, index, options) for index in range(trials))
-    results = Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1)(tasks)
-    try:
-        # Not `yield from`: closing has to reach the workers through the block below.
-        for trial in results:  # noqa: UP028
-            yield trial
-    finally:
-        # When the caller stops early, joblib warns that it cancels what is running: that is the intention.
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            results.close()
 
 
 def _run_on_cluster(
@@ -191,17 +175,55 @@ def _run_on_cluster(
     scheduler: Any,
     spread: bool,
 ) -> Generator[Trial, None, None]:
-    """Yield the trials as a cluster finishes them."""
-    from rmt_spikes.simulation.distributed.cluster import open_client, run_spread_trials, run_trials
-
-    if spread:
-        _check_spread(setting, options, memory, scheduler)
-    with open_client(scheduler) as client:
+    """Yield the trials as a cluster finishes them: one on each thread of a worker, or each on all workers."""
+    with connected(scheduler, simulation_version) as client:
         if spread:
-            chosen = {name: options[name] for name in ("top", "spectrum")}
-            yield from run_spread_trials(client, setting, seed, trials, chosen)
+            from rmt_spikes.simulation.distributed.trial import run_distributed_trial
+
+            for index in range(trials):
+                yield run_distributed_trial(
+                    client, setting, seed, index, top=options["top"], spectrum=options["spectrum"]
+                )
         else:
-            yield from run_trials(client, setting, seed, trials, options, memory)
+            plan = _plan_for_workers(setting, options, memory, list(workers_of(client).values()))
+            trial = partial(run_trial, setting, seed, plan=plan, **options)
+            yield from run_on_cluster(client, trial, range(trials))
+
+
+def _plan_for_workers(
+    setting: Setting, options: dict[str, Any], memory: float | None, workers: list[dict[str, Any]]
+) -> Plan:
+    """Choose how each thread of a worker uses memory; refuse trials that do not fit one."""
+    known = [(free, worker["nthreads"]) for worker in workers if (free := free_bytes(worker)) is not None]
+    least = min((free for free, _ in known), default=math.inf)
+    if memory is not None and memory > least:
+        raise DomainError(
+            "memory",
+            f"must not exceed the {format_bytes(least)} that the smallest worker may take: "
+            f"{SAFE_FRACTION:.0%} of its limit, less what it takes itself",
+            memory,
+        )
+    if memory is None:
+        share = min((free / threads for free, threads in known), default=None)
+    else:
+        share = memory / max(worker["nthreads"] for worker in workers)
+    name = "the memory of a worker's thread" if memory is None else "the memory allowed a thread"
+    return check_memory(
+        setting,
+        trials=1,
+        jobs=1,
+        kept_vectors=0,
+        memory=share,
+        local=False,
+        limit_name=name,
+        **_memory_options(options),
+    )
+
+
+def _memory_options(options: dict[str, Any]) -> dict[str, Any]:
+    """Options of a trial that its memory depends on, as `check_memory` calls them."""
+    needed = {name: options[name] for name in ("test_samples", "precision", "top")}
+    return needed | {"density": options["spectrum"] == "density"}
 
 
 def _check_spread(setting: Setting, options: dict[str, Any], memory: float | None, scheduler: Any) -> None:
@@ -220,14 +242,6 @@ def _check_spread(setting: Setting, options: dict[str, Any], memory: float | Non
             raise DomainError(field, f"must be {value!r} with spread", options[field])
     if memory is not None:
         raise DomainError("memory", "must not be given with spread: the limits of the workers count", memory)
-
-
-def _limited_trial(threads: int, setting: Setting, seed: int, index: int, options: dict[str, Any]) -> Trial:
-    """Run a trial with few enough BLAS threads that the workers together do not exceed the processors."""
-    from threadpoolctl import threadpool_limits
-
-    with threadpool_limits(limits=threads, user_api="blas"):
-        return run_trial(setting, seed, index, **options)
 
 
 def _integer(field: str, value: object, low: int, high: float) -> int:

@@ -31,6 +31,12 @@ from rmt_spikes.simulation.network.sampling import (
 from rmt_spikes.simulation.network.second_batch import SecondBatch
 from rmt_spikes.simulation.test_loss.estimate import LossEstimate, generalization_loss
 
+SIMULATION_VERSION = 1
+"""To be raised when the same setting, seed and number give another trial than before, beyond rounding.
+
+Stored trials are known by it, and never by the text of the code.
+"""
+
 
 @dataclass(frozen=True, kw_only=True)
 class FirstStage:
@@ -166,6 +172,11 @@ class Trial:
             | {"singular_values": known.tolist()}
             | {name: getattr(self, name).tolist() for name in arrays}
         )
+
+
+def simulation_version() -> int:
+    """Return `SIMULATION_VERSION` where it is called: workers must have that of their caller."""
+    return SIMULATION_VERSION
 
 
 def run_trial(

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rmt_spikes.errors import DomainError, Word
+from rmt_spikes.execution.cluster import SAFE_FRACTION, free_bytes, workers_of
 from rmt_spikes.setting import Setting
-from rmt_spikes.simulation.distributed.cluster import SAFE_FRACTION, free_bytes, workers_of
 from rmt_spikes.simulation.test_loss.population import TILE
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ def plan_tiling(client: "Client", setting: Setting) -> Tiling:
     Raises
     ------
     DomainError
-        When there is no worker, or none that is small enough fits (field ``scheduler``).
+        When none that is small enough fits (field ``scheduler``).
     """
     known = workers_of(client)
     limits = [each for each in map(free_bytes, known.values()) if each is not None]
@@ -129,6 +129,6 @@ def plan_tiling(client: "Client", setting: Setting) -> Tiling:
     raise DomainError(
         "scheduler",
         f"must have workers with {least / 1e6:.0f} MB free below {SAFE_FRACTION:.0%} of their memory limit",
-        Word(f"{max(free, 0.0) / 1e6:.0f} MB on the smallest of {len(known)}"),
+        Word(f"{free / 1e6:.0f} MB on the smallest of {len(known)}"),
         "take more workers, or workers with more memory",
     )

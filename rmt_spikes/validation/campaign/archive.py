@@ -23,6 +23,11 @@ def code_schema() -> str:
     return _digest([SIMULATION_VERSION, *names])
 
 
+def code_version() -> str:
+    """Digest of what trials and predictions are in this version of the package, to compare workers by."""
+    return _digest([THEORY_VERSION, code_schema()])
+
+
 def fingerprint(setting: Setting, **options: Any) -> str:
     """Digest of everything that decides the outcome of a trial, seed and number apart.
 

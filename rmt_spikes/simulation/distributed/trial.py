@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     Tiles = dict[tuple[int, int], Future]
 
 
-def run_spread_trial(
+def run_distributed_trial(
     client: "Client", setting: Setting, seed: int, index: int, *, top: int, spectrum: Spectrum
 ) -> Trial:
     """Simulate one network on all workers of a cluster.
@@ -61,10 +61,10 @@ def run_spread_trial(
     Trial
         The same as in one process, to the accuracy of the iterations.
     """
-    return _SpreadTrial(client, setting, seed, index).run(top, spectrum)
+    return _DistributedTrial(client, setting, seed, index).run(top, spectrum)
 
 
-class _SpreadTrial:
+class _DistributedTrial:
     """The futures of a trial; when it is gone, so are they."""
 
     def __init__(self, client: "Client", setting: Setting, seed: int, index: int) -> None:
