@@ -18,8 +18,8 @@ from rmt_spikes.simulation.linalg.decomposition import Spectrum, decompose
 from rmt_spikes.simulation.linalg.density import gram_density
 from rmt_spikes.simulation.linalg.products import Precision
 from rmt_spikes.simulation.memory import IN_MEMORY, Plan
-from rmt_spikes.simulation.network.layer import first_step, output_factor
-from rmt_spikes.simulation.network.rank_one import rank_one_error
+from rmt_spikes.simulation.network.layer import first_step, rank_one_error
+from rmt_spikes.simulation.network.model import Model
 from rmt_spikes.simulation.network.sampling import (
     Array,
     Streams,
@@ -220,36 +220,37 @@ def run_trial(
     Trial
         The result.
     """
+    model = Model.of(setting)
     streams = open_streams(seed, index)
-    alpha = draw_readout(setting, streams.readout)
-    weights = draw_weights(setting, streams.weights)
-    step = _train(setting, weights, alpha, streams, precision, plan.block_rows, gradient_error)
+    alpha = draw_readout(model, streams.readout)
+    weights = draw_weights(model, streams.weights)
+    step = _train(model, weights, alpha, streams, precision, plan.block_rows, gradient_error)
     norm = float(np.linalg.norm(step.beta))
     if norm == 0.0:
         raise DomainError("target", "must leave a first gradient that is not zero", setting.target)
-    batch = SecondBatch(setting, weights, step.beta / norm, (seed, index), precision, plan)
+    batch = SecondBatch(model, weights, step.beta / norm, (seed, index), precision, plan)
     densities: list[Array] = []
 
     def estimate(gram: Array) -> None:
-        densities.append(gram_density(gram, setting, (seed, index)))
+        densities.append(gram_density(gram, model.width, (seed, index)))
 
     result = decompose(
-        batch.source, setting.ridge, top, spectrum, on_gram=estimate if spectrum == "density" else None
+        batch.source, model.ridge, top, spectrum, on_gram=estimate if spectrum == "density" else None
     )
     q, labels = batch.q, batch.labels
     del batch
-    coefficients = result.coefficients
-    loss = generalization_loss(setting, weights, coefficients, step.beta, test_samples, streams.test_inputs)
-
-    polynomials = normalized_hermite(POLYNOMIALS - 1, q)
+    loss = generalization_loss(
+        model, weights, result.coefficients, step.beta, test_samples, streams.test_inputs
+    )
+    overlaps = (normalized_hermite(POLYNOMIALS - 1, q) @ result.left).T
     trial = compose_trial(
-        setting,
+        model,
         index,
         loss=loss,
         train=result.train,
-        coefficients=coefficients,
+        coefficients=result.coefficients,
         singular_values=result.singular_values,
-        overlaps=(polynomials @ result.left).T,
+        overlaps=overlaps,
         right=result.right,
         latent=RealisedLatent(
             beta_norm2=norm**2,
@@ -266,12 +267,12 @@ def run_trial(
     )
     if not keep_vectors:
         return trial
-    signs = row_signs((polynomials @ result.left).T / np.sqrt(setting.n_ridge))
+    signs = row_signs(overlaps / np.sqrt(model.n_ridge))
     return replace(trial, left_vectors=result.left * signs, right_vectors=result.right * signs)
 
 
 def compose_trial(
-    setting: Setting,
+    model: Model,
     index: int,
     *,
     loss: LossEstimate,
@@ -290,7 +291,9 @@ def compose_trial(
 
     Parameters
     ----------
-    setting, index, loss, train, singular_values, latent, method, residual, density, rank_one_error
+    model : Model
+        What was simulated.
+    index, loss, train, singular_values, latent, method, residual, density, rank_one_error
         As in `Trial`.
     coefficients : ndarray of shape (width,)
         Ridge solution.
@@ -305,10 +308,10 @@ def compose_trial(
         The result.
     """
     polynomials = normalized_hermite(POLYNOMIALS - 1, latent.q)
-    feature = overlaps / np.sqrt(setting.n_ridge)
+    feature = overlaps / np.sqrt(model.n_ridge)
     return Trial(
         index=index,
-        objective=train + setting.ridge * float(coefficients @ coefficients),
+        objective=train + model.ridge * float(coefficients @ coefficients),
         train=train,
         test=loss.value,
         test_error=loss.error,
@@ -318,7 +321,7 @@ def compose_trial(
         singular_values=singular_values,
         alignment=squared_correlations(overlaps, polynomials),
         feature=feature * row_signs(feature)[:, None],
-        right_alignment=readout_alignment(setting.readout, latent.alpha, right),
+        right_alignment=readout_alignment(model.readout, latent.alpha, right),
         latent=latent,
         method=method,
         residual=residual,
@@ -334,7 +337,7 @@ class _Step(NamedTuple):
 
 
 def _train(
-    setting: Setting,
+    model: Model,
     weights: Array,
     alpha: Array,
     streams: Streams,
@@ -343,18 +346,17 @@ def _train(
     gradient_error: bool,
 ) -> _Step:
     """Take the gradient step; the weights are changed in place, and the gradient is gone on return."""
-    readout = alpha / np.sqrt(setting.width)
+    readout = alpha / np.sqrt(model.width)
     step = first_step(
-        setting.activation_function,
+        model.activation,
         weights,
         readout,
-        output_factor(setting),
-        draw_batch(setting, setting.n, streams.first_inputs, streams.first_noise, block_rows),
+        model.output_factor,
+        draw_batch(model, model.n, streams.first_inputs, streams.first_noise, block_rows),
         precision,
     )
     gradient = step.gradient
-    slope = float(setting.activation_expansion.coefficients[1])
-    error = rank_one_error(gradient, slope, readout, step.beta) if gradient_error else None
-    gradient *= setting.step
+    error = rank_one_error(gradient, model.slope, readout, step.beta) if gradient_error else None
+    gradient *= model.step
     weights += gradient
     return _Step(step.beta, step.residual_energy, error)

@@ -7,14 +7,14 @@ from rmt_spikes.errors import ConvergenceError
 from rmt_spikes.simulation.linalg import decomposition
 from rmt_spikes.simulation.linalg.decomposition import decompose as decompose_source
 from rmt_spikes.simulation.linalg.decomposition import residuals
-from rmt_spikes.simulation.network.feature_matrix import FeatureBlock, StoredFeatures, StreamedFeatures
+from rmt_spikes.simulation.network.feature_matrix import FeatureBlock, FeatureMatrix
 
 SHAPES = [(60, 40), (40, 60), (50, 50), (1, 6), (6, 1), (1, 1), (2, 3), (300, 211)]
 
 
 def decompose(matrix, labels, ridge, top, spectrum="full"):
     """Decompose a matrix that is held, in blocks of seven rows."""
-    return decompose_source(StoredFeatures(matrix, labels, 7), ridge, top, spectrum)
+    return decompose_source(FeatureMatrix.held(matrix, labels, 7), ridge, top, spectrum)
 
 
 def spiked(samples, width, seed=0):
@@ -102,8 +102,8 @@ def test_huge_spike_over_small_ridge_switches_and_keeps_its_accuracy():
 def test_features_without_memory_for_a_decomposition_are_not_decomposed():
     matrix = np.outer(np.ones(40), np.ones(20))
     with pytest.raises(ConvergenceError, match="allow more memory"):
-        decompose_source(StoredFeatures(matrix, np.ones(40), 7, decomposable=False), 0.1, 5)
-    assert decompose_source(StoredFeatures(matrix, np.ones(40), 7), 0.1, 5).method == "svd"
+        decompose_source(FeatureMatrix.held(matrix, np.ones(40), 7, decomposable=False), 0.1, 5)
+    assert decompose_source(FeatureMatrix.held(matrix, np.ones(40), 7), 0.1, 5).method == "svd"
 
 
 def test_ordinary_matrices_do_not_switch():
@@ -137,7 +137,7 @@ def streamed(matrix, labels):
             yield FeatureBlock(rows, block, labels[rows])
             block[:] = np.nan
 
-    return StreamedFeatures(*matrix.shape, draw)
+    return FeatureMatrix(*matrix.shape, draw)
 
 
 def test_streamed_features_give_the_same():

@@ -5,7 +5,8 @@ import pytest
 
 from rmt_spikes.errors import DomainError
 from rmt_spikes.setting import Setting
-from rmt_spikes.simulation.network.layer import features, first_step, output_factor
+from rmt_spikes.simulation.network.layer import features, first_step
+from rmt_spikes.simulation.network.model import Model
 from rmt_spikes.simulation.network.sampling import (
     Batch,
     Streams,
@@ -29,7 +30,7 @@ def make(**changes):
         "ridge": 0.05,
         "step_size": 1.3,
     }
-    return Setting(**(values | changes))
+    return Model.of(Setting(**(values | changes)))
 
 
 def whole(setting, size, inputs, noise):
@@ -45,7 +46,7 @@ def test_gradient_is_the_scaled_negative_gradient_of_half_the_mean_squared_error
     rng = np.random.default_rng(1)
     inputs, labels = rng.standard_normal((12, 5)), rng.standard_normal(12)
     weights, readout = rng.standard_normal((7, 5)), rng.standard_normal(7) / 7**0.5
-    factor = output_factor(setting)
+    factor = setting.output_factor
     assert factor == pytest.approx(7**-0.5 if scale == "mean_field" else 1.0)
 
     def loss(first_layer):
@@ -60,7 +61,7 @@ def test_gradient_is_the_scaled_negative_gradient_of_half_the_mean_squared_error
             change[j, k] = step
             differences[j, k] = (loss(weights + change) - loss(weights - change)) / (2 * step)
     batch = [Batch(slice(0, 12), inputs, labels)]
-    result = first_step(setting.activation_function, weights, readout, factor, batch)
+    result = first_step(setting.activation, weights, readout, factor, batch)
     # Central differences at 1e-5 are right to about 1e-10 (step^2 and rounding / step).
     np.testing.assert_allclose(result.gradient, -differences / factor, atol=1e-9)
     # A gradient off by the output factor must not pass (it is 2.6 in the mean-field scale).
@@ -73,9 +74,9 @@ def test_gradient_does_not_depend_on_the_blocks():
     streams = open_streams(3, 0)
     inputs, labels = whole(setting, 9, streams.first_inputs, streams.first_noise)
     weights, readout = draw_weights(setting, streams.weights), draw_readout(setting, streams.readout)
-    one = first_step(setting.activation_function, weights, readout, 0.4, [Batch(slice(0, 9), inputs, labels)])
+    one = first_step(setting.activation, weights, readout, 0.4, [Batch(slice(0, 9), inputs, labels)])
     parts = [Batch(slice(a, b), inputs[a:b], labels[a:b]) for a, b in ((0, 4), (4, 5), (5, 9))]
-    three = first_step(setting.activation_function, weights, readout, 0.4, parts)
+    three = first_step(setting.activation, weights, readout, 0.4, parts)
     # The sums are taken in another order: a few rounding units.
     np.testing.assert_allclose(one.gradient, three.gradient, atol=1e-15)
     np.testing.assert_allclose(one.beta, three.beta, atol=1e-14)
@@ -140,5 +141,5 @@ def test_readout_laws_have_second_moment_one(law, fourth):
 def test_overflowing_features_are_refused_with_the_field():
     setting = make(activation={"hermite": [0.0, 1.0, 0.0, 1.0]})
     with pytest.raises(DomainError) as refusal:
-        features(setting.activation_function, np.full((2, 1), 1e60), np.ones((3, 1)))
+        features(setting.activation, np.full((2, 1), 1e60), np.ones((3, 1)))
     assert refusal.value.field == "step_size"

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from rmt_spikes.setting import Setting
-from rmt_spikes.simulation.network.rank_one import rank_one_error
+from rmt_spikes.simulation.network.layer import rank_one_error
 from rmt_spikes.simulation.trial import run_trial
 
 

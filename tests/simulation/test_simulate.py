@@ -13,6 +13,7 @@ from rmt_spikes.errors import DomainError
 from rmt_spikes.setting import Setting
 from rmt_spikes.simulation import Observation, RealisedLatent, Trial, simulate
 from rmt_spikes.simulation.linalg.alignment import row_signs
+from rmt_spikes.simulation.network.model import Model
 from rmt_spikes.simulation.network.sampling import draw_weights, open_streams
 from rmt_spikes.simulation.observation import _common_signs
 from rmt_spikes.simulation.test_loss.estimate import expected_loss
@@ -140,7 +141,7 @@ def test_step_zero_leaves_the_initial_features():
     trial = simulate(setting, trials=1, seed=1).trials[0]
     streams = open_streams(1, 0)
     inputs = streams.second_inputs.standard_normal((11, 5))
-    initial = np.tanh(inputs @ draw_weights(setting, streams.weights).T)
+    initial = np.tanh(inputs @ draw_weights(Model.of(setting), streams.weights).T)
     expected = np.linalg.svd(initial / 11**0.5, compute_uv=False)
     np.testing.assert_allclose(trial.singular_values, expected, atol=1e-12)
     # The gradient is still computed: beta does not know the step size.
@@ -226,7 +227,7 @@ def test_control_variates_leave_the_expectation_alone():
     exact = 0.2**2 + 2 * 0.7**2 + gap @ gap + 0.25
     beta = rng.standard_normal(5)
     estimates = [
-        expected_loss(setting, weights, coefficients, beta, 1000, np.random.default_rng(i))[0]
+        expected_loss(Model.of(setting), weights, coefficients, beta, 1000, np.random.default_rng(i))[0]
         for i in range(5)
     ]
     # The squared error is a polynomial of degree 4 of two controls: nothing is left to sample.
@@ -240,7 +241,7 @@ def test_control_variates_state_their_error_honestly():
     weights = rng.standard_normal((30, 20)) / 20**0.5
     coefficients, beta = rng.standard_normal(30) / 5, rng.standard_normal(20)
     pairs = [
-        expected_loss(setting, weights, coefficients, beta, 2000, np.random.default_rng(i))
+        expected_loss(Model.of(setting), weights, coefficients, beta, 2000, np.random.default_rng(i))
         for i in range(120)
     ]
     values, stated = np.array(pairs).T

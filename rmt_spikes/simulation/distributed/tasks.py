@@ -11,9 +11,9 @@ import numpy as np
 
 from rmt_spikes.functions.hermite import normalized_hermite
 from rmt_spikes.functions.scalar import ScalarFunction
-from rmt_spikes.setting import Setting
 from rmt_spikes.simulation.linalg.products import add_product
 from rmt_spikes.simulation.network.layer import features
+from rmt_spikes.simulation.network.model import Model
 from rmt_spikes.simulation.network.sampling import Array, Batch, draw_batch, draw_weights
 from rmt_spikes.simulation.test_loss.population import Expectation, tile_form, tiles
 from rmt_spikes.simulation.test_loss.row_expansion import RowExpansion
@@ -28,17 +28,17 @@ class Drawn(NamedTuple):
     streams: Generators
 
 
-def draw_rows(setting: Setting, count: int, stream: np.random.Generator) -> tuple[Array, np.random.Generator]:
+def draw_rows(model: Model, count: int, stream: np.random.Generator) -> tuple[Array, np.random.Generator]:
     """Draw the next rows of the first layer; return them with the stream behind them."""
     # A copy: what a cluster holds must not change under its hands.
     stream = deepcopy(stream)
-    return draw_weights(setting, stream, count), stream
+    return draw_weights(model, stream, count), stream
 
 
-def draw_block(setting: Setting, count: int, streams: Generators) -> Drawn:
+def draw_block(model: Model, count: int, streams: Generators) -> Drawn:
     """Draw the next samples of a batch, inputs and noise."""
     streams = deepcopy(streams)
-    (batch,) = draw_batch(setting, count, streams[0], streams[1], count)
+    (batch,) = draw_batch(model, count, streams[0], streams[1], count)
     return Drawn(batch, streams)
 
 

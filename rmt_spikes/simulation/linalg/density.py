@@ -9,7 +9,6 @@ from collections.abc import Callable
 
 import numpy as np
 
-from rmt_spikes.setting import Setting
 from rmt_spikes.simulation.network.sampling import Array, blocks
 
 PROBES = 8
@@ -28,7 +27,7 @@ PROBE_KEY = 1000
 """Tells the stream of the probes from those of the trial."""
 
 
-def gram_density(gram: Array, setting: Setting, stream: tuple[int, int]) -> Array:
+def gram_density(gram: Array, width: int, stream: tuple[int, int]) -> Array:
     """Estimate the density of the singular values from the lower triangle of a Gram matrix.
 
     Parameters
@@ -36,8 +35,8 @@ def gram_density(gram: Array, setting: Setting, stream: tuple[int, int]) -> Arra
     gram : ndarray of shape (size, size)
         ``F^T F / n_ridge`` or ``F F^T / n_ridge``, whichever is smaller. The upper triangle is filled in: a
         product with a full matrix is faster.
-    setting : Setting
-        Gives the sizes.
+    width : int
+        Number of neurons.
     stream : tuple of int
         Seed and number of the trial, for the probes.
 
@@ -49,7 +48,7 @@ def gram_density(gram: Array, setting: Setting, stream: tuple[int, int]) -> Arra
     for rows in blocks(len(gram), 256):
         gram[: rows.start, rows] = gram[rows, : rows.start].T
         gram[rows, rows] += np.tril(gram[rows, rows], -1).T
-    return estimate_density(lambda block: gram @ block, len(gram), setting.width, probe_stream(*stream))
+    return estimate_density(lambda block: gram @ block, len(gram), width, probe_stream(*stream))
 
 
 def probe_stream(seed: int, index: int) -> np.random.Generator:

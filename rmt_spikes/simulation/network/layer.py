@@ -4,10 +4,10 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
+from scipy.sparse.linalg import LinearOperator, svds
 
 from rmt_spikes.errors import DomainError
 from rmt_spikes.functions.scalar import ScalarFunction
-from rmt_spikes.setting import Setting
 from rmt_spikes.simulation.linalg.products import (
     Precision,
     add_product,
@@ -26,6 +26,9 @@ PIECE = 1 << 16
 KINK_MARGIN = 1e-5
 """Distance from a kink within which a preactivation in single precision is computed again: 100 roundings."""
 
+RANK_ONE_TOLERANCE = 1e-4
+"""Relative accuracy of the distance from rank one: ARPACK stops there, and trials scatter by more."""
+
 
 class FirstStep(NamedTuple):
     """What one pass over the first batch gives.
@@ -43,11 +46,6 @@ class FirstStep(NamedTuple):
     gradient: Array
     beta: Array
     residual_energy: float
-
-
-def output_factor(setting: Setting) -> float:
-    """Return `varsigma`, the factor in front of the network output."""
-    return 1.0 / float(np.sqrt(setting.width)) if setting.output_scale == "mean_field" else 1.0
 
 
 def first_step(
@@ -188,3 +186,42 @@ def features(
 def pieces(matrix: Array) -> Iterator[slice]:
     """Cut the rows of a matrix into pieces small enough for the cache, so that functions are applied fast."""
     return blocks(len(matrix), max(1, PIECE // matrix.shape[1]))
+
+
+def rank_one_error(gradient: Array, coefficient: float, readout: Array, beta: Array) -> float:
+    """Relative operator norm of the gradient minus ``c_1 a beta^T``.
+
+    Parameters
+    ----------
+    gradient : ndarray of shape (width, d)
+        The exact `G`; it is not copied.
+    coefficient : float
+        ``c_1`` of the activation.
+    readout : ndarray of shape (width,)
+        Second layer `a`.
+    beta : ndarray of shape (d,)
+        ``X^T r / n``.
+
+    Returns
+    -------
+    float
+        ``||G - c_1 a beta^T|| / ||c_1 a beta^T||`` in operator norm, to a relative 1e-4.
+    """
+    column = coefficient * readout
+
+    def forward(x: Array) -> Array:
+        x = np.ravel(x)
+        return np.asarray(gradient @ x - column * (beta @ x))
+
+    def backward(x: Array) -> Array:
+        x = np.ravel(x)
+        return np.asarray(gradient.T @ x - beta * (column @ x))
+
+    operator = LinearOperator(gradient.shape, matvec=forward, rmatvec=backward, dtype=np.float64)
+    if min(gradient.shape) < 3:
+        norm = float(np.linalg.norm(gradient - np.outer(column, beta), 2))
+    else:
+        # A fixed start makes the result reproducible; ARPACK draws a random one otherwise.
+        start = np.ones(min(gradient.shape))
+        norm = float(svds(operator, k=1, tol=RANK_ONE_TOLERANCE, v0=start, return_singular_vectors=False)[0])
+    return norm / float(np.linalg.norm(column) * np.linalg.norm(beta))

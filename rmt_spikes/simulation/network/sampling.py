@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from rmt_spikes.setting import Setting
+from rmt_spikes.simulation.network.model import Model
 
 Array = NDArray[np.float64]
 
@@ -74,12 +74,12 @@ def open_streams(seed: int, index: int) -> Streams:
     return Streams(**dict(zip(names, generators, strict=True)))
 
 
-def draw_weights(setting: Setting, stream: np.random.Generator, rows: int | None = None) -> Array:
+def draw_weights(model: Model, stream: np.random.Generator, rows: int | None = None) -> Array:
     """Draw the first layer at initialisation (docs/theory.md section 1), or its next rows.
 
     Parameters
     ----------
-    setting : Setting
+    model : Model
         Gives `width` and `d`.
     stream : numpy.random.Generator
         Source of randomness.
@@ -91,19 +91,19 @@ def draw_weights(setting: Setting, stream: np.random.Generator, rows: int | None
     ndarray of shape (rows, d)
         Rows uniform on the unit sphere.
     """
-    weights = stream.standard_normal((setting.width if rows is None else rows, setting.d))
+    weights = stream.standard_normal((model.width if rows is None else rows, model.d))
     weights /= np.sqrt(np.einsum("jk,jk->j", weights, weights))[:, None]
     return weights
 
 
-def draw_readout(setting: Setting, stream: np.random.Generator) -> Array:
+def draw_readout(model: Model, stream: np.random.Generator) -> Array:
     """Draw the readout weights `alpha_j` (docs/theory.md section 1).
 
     The second layer of the network is ``alpha / sqrt(width)``.
 
     Parameters
     ----------
-    setting : Setting
+    model : Model
         Gives `width` and the law `readout`.
     stream : numpy.random.Generator
         Source of randomness.
@@ -113,11 +113,11 @@ def draw_readout(setting: Setting, stream: np.random.Generator) -> Array:
     ndarray of shape (width,)
         Independent weights of second moment 1.
     """
-    if setting.readout == "gaussian":
-        return stream.standard_normal(setting.width)
-    if setting.readout == "rademacher":
-        return stream.choice(np.array([-1.0, 1.0]), setting.width)
-    return np.ones(setting.width)
+    if model.readout == "gaussian":
+        return stream.standard_normal(model.width)
+    if model.readout == "rademacher":
+        return stream.choice(np.array([-1.0, 1.0]), model.width)
+    return np.ones(model.width)
 
 
 def blocks(total: int, longest: int | None = None) -> Iterator[slice]:
@@ -128,7 +128,7 @@ def blocks(total: int, longest: int | None = None) -> Iterator[slice]:
 
 
 def draw_batch(
-    setting: Setting,
+    model: Model,
     size: int,
     inputs: np.random.Generator,
     noise: np.random.Generator,
@@ -141,7 +141,7 @@ def draw_batch(
 
     Parameters
     ----------
-    setting : Setting
+    model : Model
         Gives `d`, the target and `noise_std`.
     size : int
         Number of samples.
@@ -157,7 +157,7 @@ def draw_batch(
     """
     for rows in blocks(size, longest):
         count = rows.stop - rows.start
-        x = inputs.standard_normal((count, setting.d))
+        x = inputs.standard_normal((count, model.d))
         # The noise is drawn even when it is not used: the labels of two noise levels stay comparable.
-        labels = setting.target_function(x[:, 0]) + setting.noise_std * noise.standard_normal(count)
+        labels = model.target(x[:, 0]) + model.noise_std * noise.standard_normal(count)
         yield Batch(rows, x, labels)

@@ -4,16 +4,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from rmt_spikes.setting import Setting
 from rmt_spikes.simulation.linalg.products import Precision, multiply, operand
 from rmt_spikes.simulation.memory import Plan
-from rmt_spikes.simulation.network.feature_matrix import (
-    FeatureBlock,
-    FeatureMatrix,
-    StoredFeatures,
-    StreamedFeatures,
-)
+from rmt_spikes.simulation.network.feature_matrix import FeatureBlock, FeatureMatrix
 from rmt_spikes.simulation.network.layer import features
+from rmt_spikes.simulation.network.model import Model
 from rmt_spikes.simulation.network.sampling import Array, draw_batch, open_streams
 
 
@@ -22,7 +17,7 @@ class SecondBatch:
 
     Parameters
     ----------
-    setting : Setting
+    model : Model
         Gives sizes, activation and target.
     weights : ndarray of shape (width, d)
         First layer after the step.
@@ -45,39 +40,38 @@ class SecondBatch:
 
     def __init__(
         self,
-        setting: Setting,
+        model: Model,
         weights: Array,
         direction: Array,
         stream: tuple[int, int],
         precision: Precision,
         plan: Plan,
     ) -> None:
-        self._setting, self._direction, self._stream = setting, direction, stream
+        self._model, self._direction, self._stream = model, direction, stream
         self._layer, self._precision, self._rows = operand(weights, precision), precision, plan.block_rows
-        self.q = np.empty(setting.n_ridge)
-        self.labels = np.empty(setting.n_ridge)
-        self.source: FeatureMatrix
+        self.q = np.empty(model.n_ridge)
+        self.labels = np.empty(model.n_ridge)
         if plan.stored:
-            matrix = np.empty((setting.n_ridge, setting.width))
+            matrix = np.empty((model.n_ridge, model.width))
             for _ in self._draw(matrix):
                 pass
             del self._layer
-            self.source = StoredFeatures(matrix, self.labels, plan.block_rows, plan.decomposable)
+            self.source = FeatureMatrix.held(matrix, self.labels, plan.block_rows, plan.decomposable)
         else:
-            self.source = StreamedFeatures(setting.n_ridge, setting.width, self._draw)
+            self.source = FeatureMatrix(model.n_ridge, model.width, self._draw)
 
     def _draw(self, matrix: Array | None = None) -> Iterator[FeatureBlock]:
         """Draw all samples, into a matrix or into one block after the other."""
-        setting, streams = self._setting, open_streams(*self._stream)
+        model, streams = self._model, open_streams(*self._stream)
         space = matrix
-        batch = draw_batch(setting, setting.n_ridge, streams.second_inputs, streams.second_noise, self._rows)
+        batch = draw_batch(model, model.n_ridge, streams.second_inputs, streams.second_noise, self._rows)
         for block in batch:
             count = len(block.labels)
             if matrix is None and (space is None or len(space) < count):
-                space = np.empty((count, setting.width))
+                space = np.empty((count, model.width))
             assert space is not None
             out = space[:count] if matrix is None else matrix[block.rows]
-            features(setting.activation_function, self._layer, block.inputs, out, self._precision)
+            features(model.activation, self._layer, block.inputs, out, self._precision)
             self.q[block.rows] = multiply(block.inputs, self._direction)
             self.labels[block.rows] = block.labels
             yield FeatureBlock(block.rows, out, block.labels)

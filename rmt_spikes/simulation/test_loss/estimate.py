@@ -13,8 +13,8 @@ from typing import NamedTuple
 import numpy as np
 
 from rmt_spikes.functions.hermite import normalized_hermite
-from rmt_spikes.setting import Setting
 from rmt_spikes.simulation.network.layer import features
+from rmt_spikes.simulation.network.model import Model
 from rmt_spikes.simulation.network.sampling import Array, blocks
 from rmt_spikes.simulation.test_loss.population import population_loss
 
@@ -36,13 +36,13 @@ class LossEstimate(NamedTuple):
     samples: int
 
 
-def default_samples(setting: Setting) -> int:
+def default_samples(model: Model) -> int:
     """Return the number of test samples where the loss has to be sampled."""
-    return min(max(FEWEST_SAMPLES, 2 * setting.n_ridge), MOST_SAMPLES)
+    return min(max(FEWEST_SAMPLES, 2 * model.n_ridge), MOST_SAMPLES)
 
 
 def generalization_loss(
-    setting: Setting,
+    model: Model,
     weights: Array,
     coefficients: Array,
     beta: Array,
@@ -53,7 +53,7 @@ def generalization_loss(
 
     Parameters
     ----------
-    setting, weights, coefficients, beta, stream
+    model, weights, coefficients, beta, stream
         As for `expected_loss`.
     samples : int or None
         Number of fresh samples; None computes the loss if `population_loss` can, and takes
@@ -65,16 +65,16 @@ def generalization_loss(
         The loss.
     """
     if samples is None:
-        exact = population_loss(setting, weights, coefficients)
+        exact = population_loss(model, weights, coefficients)
         if exact is not None:
             return LossEstimate(exact.value, exact.error, 0)
-        samples = default_samples(setting)
-    value, error = expected_loss(setting, weights, coefficients, beta, samples, stream)
+        samples = default_samples(model)
+    value, error = expected_loss(model, weights, coefficients, beta, samples, stream)
     return LossEstimate(value, error, samples)
 
 
 def expected_loss(
-    setting: Setting,
+    model: Model,
     weights: Array,
     coefficients: Array,
     beta: Array,
@@ -87,7 +87,7 @@ def expected_loss(
 
     Parameters
     ----------
-    setting : Setting
+    model : Model
         Gives the activation, the target and `noise_std`.
     weights : ndarray of shape (width, d)
         First layer after the step.
@@ -105,19 +105,19 @@ def expected_loss(
     loss, error : float
         Estimate and its standard error given the network.
     """
-    teacher = np.zeros(setting.d)
+    teacher = np.zeros(model.d)
     teacher[0] = 1.0
     directions, _ = np.linalg.qr(np.stack([teacher, beta, coefficients @ weights], axis=1))
     losses = np.empty(samples)
     controls = np.empty((samples, directions.shape[1]))
     for rows in blocks(samples):
-        inputs = stream.standard_normal((rows.stop - rows.start, setting.d))
-        fitted = features(setting.activation_function, weights, inputs) @ coefficients
-        losses[rows] = (setting.target_function(inputs[:, 0]) - fitted) ** 2
+        inputs = stream.standard_normal((rows.stop - rows.start, model.d))
+        fitted = features(model.activation, weights, inputs) @ coefficients
+        losses[rows] = (model.target(inputs[:, 0]) - fitted) ** 2
         controls[rows] = inputs @ directions
     corrected = _corrected(losses, _polynomials(controls))
     error = float(corrected.std(ddof=1)) / float(np.sqrt(samples))
-    return float(corrected.mean()) + setting.noise_std**2, error
+    return float(corrected.mean()) + model.noise_std**2, error
 
 
 def _polynomials(variables: Array) -> Array:

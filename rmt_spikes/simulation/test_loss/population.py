@@ -13,8 +13,8 @@ import numpy as np
 
 from rmt_spikes.errors import ConvergenceError
 from rmt_spikes.functions.scalar import ScalarFunction
-from rmt_spikes.setting import Setting
 from rmt_spikes.simulation.linalg.products import multiply, multiply_transposed
+from rmt_spikes.simulation.network.model import Model
 from rmt_spikes.simulation.network.sampling import Array, blocks
 from rmt_spikes.simulation.test_loss.row_expansion import ACCURACY, RowExpansion, expand_rows
 
@@ -37,12 +37,12 @@ class Expectation(NamedTuple):
     error: float
 
 
-def population_loss(setting: Setting, weights: Array, coefficients: Array) -> Expectation | None:
+def population_loss(model: Model, weights: Array, coefficients: Array) -> Expectation | None:
     """Compute ``E (y - a^T sigma(W x))^2`` over the population.
 
     Parameters
     ----------
-    setting : Setting
+    model : Model
         Gives the activation, the target and `noise_std`.
     weights : ndarray of shape (width, d)
         First layer after the step.
@@ -72,11 +72,11 @@ def population_loss(setting: Setting, weights: Array, coefficients: Array) -> Ex
             total = Expectation(total.value + tile.value, total.error + tile.error)
         return total
 
-    return loss_from_energy(setting, norms[order], weights[order, 0], a, energy)
+    return loss_from_energy(model, norms[order], weights[order, 0], a, energy)
 
 
 def loss_from_energy(
-    setting: Setting,
+    model: Model,
     norms: Array,
     first: Array,
     coefficients: Array,
@@ -86,7 +86,7 @@ def loss_from_energy(
 
     Parameters
     ----------
-    setting : Setting
+    model : Model
         Gives the activation, the target and `noise_std`.
     norms, first : ndarray of shape (width,)
         Norms of the rows, and their components along the teacher direction, the first axis.
@@ -100,17 +100,17 @@ def loss_from_energy(
     Expectation or None
         As for `population_loss`.
     """
-    labels = _label_energy(setting)
+    labels = _label_energy(model)
     for terms in ORDERS:
         try:
-            rows = expand_rows(setting.activation_function, norms, terms)
-            cross = _cross(setting, rows, first, coefficients, terms)
+            rows = expand_rows(model.activation, norms, terms)
+            cross = _cross(model, rows, first, coefficients, terms)
         except ConvergenceError:
             return None
         if cross.error > LARGEST_ERROR / 4 * labels:
             continue
         network = energy(rows, _ENOUGH * labels * min(1.0, TILE / norms.size) ** 2)
-        value = labels - 2 * cross.value + network.value + setting.noise_std**2
+        value = labels - 2 * cross.value + network.value + model.noise_std**2
         error = 2 * cross.error + network.error
         if error <= LARGEST_ERROR * value:
             return Expectation(value, error)
@@ -217,9 +217,9 @@ def _series(
     return value, error
 
 
-def _cross(setting: Setting, rows: RowExpansion, first: Array, a: Array, terms: int) -> Expectation:
+def _cross(model: Model, rows: RowExpansion, first: Array, a: Array, terms: int) -> Expectation:
     """Compute ``E y a^T f(W x)``; the teacher direction is the first axis."""
-    target = _target(setting.target_function, terms)
+    target = _target(model.target, terms)
     correlation = np.clip(first / rows.norms, -1.0, 1.0)
     powers = correlation[:, None] ** np.arange(terms + 1)
     value = float(a @ ((rows.coefficients * powers) @ target.coefficients[0]))
@@ -232,5 +232,5 @@ def _target(function: ScalarFunction, terms: int) -> RowExpansion:
     return expand_rows(function, np.ones(1), terms)
 
 
-def _label_energy(setting: Setting) -> float:
-    return float(_target(setting.target_function, 1).second[0])
+def _label_energy(model: Model) -> float:
+    return float(_target(model.target, 1).second[0])
