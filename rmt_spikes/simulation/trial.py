@@ -1,7 +1,7 @@
 """One trial: a network, its gradient step, and everything that is read off its features."""
 
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
@@ -30,6 +30,7 @@ from rmt_spikes.simulation.network.sampling import (
 )
 from rmt_spikes.simulation.network.second_batch import SecondBatch
 from rmt_spikes.simulation.test_loss.estimate import LossEstimate, generalization_loss
+from rmt_spikes.simulation.values import Value, histogram, part, plain
 
 SIMULATION_VERSION = 1
 """To be raised when the same setting, seed and number give another trial than before, beyond rounding.
@@ -50,8 +51,8 @@ class FirstStage:
     labels: None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class RealisedLatent:
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class RealisedLatent(Value):
     """Realised values of the latent variables of a trial (docs/theory.md section 2).
 
     Attributes
@@ -91,8 +92,8 @@ class RealisedLatent:
         )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Trial:
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Trial(Value):
     """What one simulated network shows (docs/theory.md section 1).
 
     Attributes
@@ -157,6 +158,14 @@ class Trial:
     method: str | None = None
     residual: float | None = None
     density: Array | None = None
+
+    @classmethod
+    def from_arrays(cls, arrays: dict[str, Array]) -> Self:
+        """Build the trial that `to_arrays` describes."""
+        return cls(latent=RealisedLatent.from_arrays(part(arrays, "latent")), **plain(arrays))
+
+    def _repr_html_(self) -> str:
+        return histogram(self.singular_values, f"singular values of trial {self.index}")
 
     def to_dict(self) -> dict[str, Any]:
         """Return the reported numbers, ready for JSON (neither vectors nor per-sample latents).
