@@ -84,12 +84,8 @@ class RealisedLatent(Value):
 
     def first_stage(self) -> FirstStage:
         """Return the same without the second batch."""
-        return FirstStage(
-            beta_norm2=self.beta_norm2,
-            beta_cosine=self.beta_cosine,
-            label_energy=self.label_energy,
-            alpha=self.alpha,
-        )
+        names = ("beta_norm2", "beta_cosine", "label_energy", "alpha")
+        return FirstStage(**{name: getattr(self, name) for name in names})
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -117,7 +113,7 @@ class Trial(Value):
         absolute value (the largest when there is none) is positive.
     right_alignment : ndarray of shape (top, 5)
         Squared correlation of right singular vector `j` with the orthogonal polynomials of the readout
-        law at the realised readout weights; zero for degrees that the law does not have.
+        distribution at the realised weights; zero for degrees that the distribution does not have.
     latent : RealisedLatent
         Realised latent variables.
     left_vectors : ndarray of shape (n_ridge, top) or None
@@ -254,7 +250,7 @@ def run_trial(
     overlaps = (normalized_hermite(POLYNOMIALS - 1, q) @ result.left).T
     trial = compose_trial(
         model,
-        index,
+        index=index,
         loss=loss,
         train=result.train,
         coefficients=result.coefficients,
@@ -282,19 +278,12 @@ def run_trial(
 
 def compose_trial(
     model: Model,
-    index: int,
-    *,
+    latent: RealisedLatent,
     loss: LossEstimate,
-    train: float,
     coefficients: Array,
-    singular_values: Array,
     overlaps: Array,
     right: Array,
-    latent: RealisedLatent,
-    method: str,
-    residual: float,
-    density: Array | None,
-    rank_one_error: float | None = None,
+    **known: Any,
 ) -> Trial:
     """Put a trial together from what was computed, without singular vectors.
 
@@ -302,40 +291,37 @@ def compose_trial(
     ----------
     model : Model
         What was simulated.
-    index, loss, train, singular_values, latent, method, residual, density, rank_one_error
-        As in `Trial`.
+    latent : RealisedLatent
+        Realised latent variables.
+    loss : LossEstimate
+        Test loss.
     coefficients : ndarray of shape (width,)
         Ridge solution.
     overlaps : ndarray of shape (top, 5)
         Inner products of the left singular vectors with ``h_k(q)``.
     right : ndarray of shape (width, top)
         Right singular vectors.
+    **known : object
+        Fields of `Trial` that are known already, `train` among them.
 
     Returns
     -------
     Trial
         The result.
     """
-    polynomials = normalized_hermite(POLYNOMIALS - 1, latent.q)
     feature = overlaps / np.sqrt(model.n_ridge)
     return Trial(
-        index=index,
-        objective=train + model.ridge * float(coefficients @ coefficients),
-        train=train,
+        objective=known["train"] + model.ridge * float(coefficients @ coefficients),
         test=loss.value,
         test_error=loss.error,
         test_samples=loss.samples,
         beta_norm2=latent.beta_norm2,
         beta_cosine=latent.beta_cosine,
-        singular_values=singular_values,
-        alignment=squared_correlations(overlaps, polynomials),
+        alignment=squared_correlations(overlaps, normalized_hermite(POLYNOMIALS - 1, latent.q)),
         feature=feature * row_signs(feature)[:, None],
         right_alignment=readout_alignment(model.readout, latent.alpha, right),
         latent=latent,
-        method=method,
-        residual=residual,
-        density=density,
-        rank_one_error=rank_one_error,
+        **known,
     )
 
 

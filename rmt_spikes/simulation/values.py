@@ -1,7 +1,7 @@
 """Results as values: comparable, printed shortly, drawn in a notebook, written to files as arrays.
 
-Subclasses are frozen dataclasses with ``eq=False, repr=False``. Their fields hold numbers, texts, arrays, None,
-a setting, or further values.
+Subclasses are frozen dataclasses with ``eq=False, repr=False``. Their fields hold numbers, texts, arrays,
+a setting, None or further values.
 """
 
 import io

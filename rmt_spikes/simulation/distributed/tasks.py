@@ -5,6 +5,7 @@ so that the draws are those of a trial in one process.
 """
 
 from copy import deepcopy
+from itertools import product
 from typing import NamedTuple
 
 import numpy as np
@@ -14,8 +15,8 @@ from rmt_spikes.functions.scalar import ScalarFunction
 from rmt_spikes.simulation.linalg.products import add_product
 from rmt_spikes.simulation.network.layer import features
 from rmt_spikes.simulation.network.model import Model
-from rmt_spikes.simulation.network.sampling import Array, Batch, draw_batch, draw_weights
-from rmt_spikes.simulation.test_loss.population import Expectation, tile_form, tiles
+from rmt_spikes.simulation.network.sampling import Array, Batch, blocks, draw_batch, draw_weights
+from rmt_spikes.simulation.test_loss.population import TILE, Expectation, Side, tile_form, tiles
 from rmt_spikes.simulation.test_loss.row_expansion import RowExpansion
 
 Generators = tuple[np.random.Generator, ...]
@@ -140,19 +141,13 @@ def energy_tile(
     enough: float,
 ) -> Expectation:
     """Sum ``a_i a_j E f(w_i x) f(w_j x)`` over a tile of a cluster, in the tiles of one process."""
-    sides = (left, left_weights, left_coefficients), (right, right_weights, right_coefficients)
+    rows = Side(left, left_weights, left_coefficients)
+    columns = Side(right, right_weights, right_coefficients)
     if same:
         pairs = list(tiles(left.norms.size))
     else:
-        rows = [pair[0] for pair in tiles(left.norms.size) if pair[0] == pair[1]]
-        columns = [pair[0] for pair in tiles(right.norms.size) if pair[0] == pair[1]]
-        pairs = [(one, other) for one in rows for other in columns]
+        pairs = list(product(blocks(left.norms.size, TILE), blocks(right.norms.size, TILE)))
     total = Expectation(0.0, 0.0)
     for one, other in pairs:
-        (e, w, a), (f, v, b) = sides
-        part = tile_form(
-            e.part(one), f.part(other), w[one], v[other], a[one], b[other],
-            same=same and one == other, enough=enough,
-        )  # fmt: skip
-        total = Expectation(total.value + part.value, total.error + part.error)
+        total += tile_form(rows.part(one), columns.part(other), same=same and one == other, enough=enough)
     return total

@@ -8,8 +8,8 @@ of its graph.
 """
 
 from collections.abc import Iterator
-from functools import partial
-from operator import getitem
+from functools import partial, reduce
+from operator import add, getitem
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -99,7 +99,7 @@ class _DistributedTrial:
         train = labels @ labels / samples - 2 * target @ coefficients + coefficients @ product[:, top]
         return compose_trial(
             self._model,
-            self._index,
+            index=self._index,
             loss=self._test_loss(weights, coefficients),
             train=float(train),
             coefficients=coefficients,
@@ -278,7 +278,7 @@ class _DistributedTrial:
                         for j, k in pairs
                     ]  # fmt: skip
                 found += self._client.gather(submitted)
-            return Expectation(sum(part.value for part in found), sum(part.error for part in found))
+            return reduce(add, found)
 
         exact = loss_from_energy(self._model, summary[0], summary[1], coefficients, energy)
         if exact is None:

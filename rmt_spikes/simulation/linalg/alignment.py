@@ -8,6 +8,9 @@ from rmt_spikes.simulation.network.sampling import Array
 POLYNOMIALS = 5
 """Number of polynomials (degrees 0 to 4) that singular vectors are compared with."""
 
+DEGREES = {"gaussian": POLYNOMIALS, "rademacher": 2, "constant": 1}
+"""Orthonormal polynomials that each readout distribution has, of those compared."""
+
 SIGN_THRESHOLD = 0.05
 """A coefficient below this does not decide the sign of a singular vector: it may be noise."""
 
@@ -32,43 +35,25 @@ def row_signs(rows: Array) -> Array:
     return np.where(entries < 0.0, -1.0, 1.0)
 
 
-def readout_polynomials(readout: str, alpha: Array) -> Array:
-    """Evaluate the orthonormal polynomials of the readout law.
+def readout_alignment(readout: str, alpha: Array, right: Array) -> Array:
+    """Square the correlations of right singular vectors with the polynomials of the readout distribution.
 
     Parameters
     ----------
     readout : {"gaussian", "rademacher", "constant"}
-        The law of the readout weights.
+        Distribution of the readout weights.
     alpha : ndarray of shape (width,)
-        Realised weights.
-
-    Returns
-    -------
-    ndarray of shape (5, width)
-        Degrees 0 to 4. A law on one or two points has only one or two polynomials: the others are zero.
-    """
-    table = normalized_hermite(POLYNOMIALS - 1, alpha)
-    degrees = {"gaussian": POLYNOMIALS, "rademacher": 2, "constant": 1}[readout]
-    table[degrees:] = 0.0
-    return table
-
-
-def readout_alignment(readout: str, alpha: Array, right: Array) -> Array:
-    """Square the correlations of right singular vectors with the polynomials of the readout law.
-
-    Parameters
-    ----------
-    readout, alpha
-        As for `readout_polynomials`.
+        Realised readout weights.
     right : ndarray of shape (width, top)
         Columns of norm 1.
 
     Returns
     -------
     ndarray of shape (top, 5)
-        Squared correlations.
+        Squared correlations; 0 for degrees that the distribution does not have.
     """
-    polynomials = readout_polynomials(readout, alpha)
+    polynomials = normalized_hermite(POLYNOMIALS - 1, alpha)
+    polynomials[DEGREES[readout] :] = 0.0
     return squared_correlations((polynomials @ right).T, polynomials)
 
 

@@ -72,20 +72,7 @@ def add_product(left: Array, right: Array, out: Array) -> None:
 
 
 def multiply(left: Array, right: Array) -> Array:
-    """Compute ``left @ right``.
-
-    Parameters
-    ----------
-    left : ndarray of shape (m, k)
-        Contiguous rows in double precision.
-    right : ndarray of shape (k,) or (k, p)
-        A vector, or contiguous rows.
-
-    Returns
-    -------
-    ndarray of shape (m,) or (m, p)
-        The product.
-    """
+    """Compute ``left @ right`` of contiguous rows in double precision and a vector or contiguous rows."""
     if right.ndim == 1:
         vector: Array = blas.dgemv(1.0, left.T, right, trans=1)
         return vector
@@ -94,20 +81,7 @@ def multiply(left: Array, right: Array) -> Array:
 
 
 def project(left: Array, right: Array) -> Array:
-    """Compute ``left.T @ right``.
-
-    Parameters
-    ----------
-    left : ndarray of shape (m, k)
-        Contiguous rows in double precision.
-    right : ndarray of shape (m,) or (m, p)
-        A vector, or contiguous rows.
-
-    Returns
-    -------
-    ndarray of shape (k,) or (k, p)
-        The product.
-    """
+    """Compute ``left.T @ right`` of the same kinds of operands as for `multiply`."""
     if right.ndim == 1:
         vector: Array = blas.dgemv(1.0, left.T, right)
         return vector
@@ -130,17 +104,6 @@ def add_gram(rows: Array, out: Array) -> None:
 
 
 def outer_gram(rows: Array) -> Array:
-    """Compute the lower triangle of ``rows @ rows.T``.
-
-    Parameters
-    ----------
-    rows : ndarray of shape (m, k)
-        Contiguous rows in double precision.
-
-    Returns
-    -------
-    ndarray of shape (m, m)
-        In column order; zero above the diagonal.
-    """
+    """Compute the lower triangle of ``rows @ rows.T`` of contiguous rows, in column order; zero above it."""
     gram: Array = blas.dsyrk(1.0, rows.T, trans=1, lower=1)
     return gram

@@ -12,7 +12,6 @@ from typing import NamedTuple
 import numpy as np
 
 from rmt_spikes.errors import ConvergenceError
-from rmt_spikes.functions.scalar import ScalarFunction
 from rmt_spikes.simulation.linalg.products import multiply, multiply_transposed
 from rmt_spikes.simulation.network.model import Model
 from rmt_spikes.simulation.network.sampling import Array, blocks
@@ -28,6 +27,7 @@ TILE = 512
 """Rows whose correlations are held at a time."""
 
 _ENOUGH = 1e-10
+"""Error that all tiles may leave, in units of the energy of the labels: far below `LARGEST_ERROR`."""
 
 
 class Expectation(NamedTuple):
@@ -35,6 +35,26 @@ class Expectation(NamedTuple):
 
     value: float
     error: float
+
+    def __add__(self, other: "Expectation") -> "Expectation":  # type: ignore[override]
+        """Add a number, and the bounds."""
+        return Expectation(self.value + other.value, self.error + other.error)
+
+
+class Side(NamedTuple):
+    """Rows of the first layer, their expansions, and their coefficients `a` in the second layer."""
+
+    expansion: RowExpansion
+    weights: Array
+    coefficients: Array
+
+    def part(self, rows: slice) -> "Side":
+        """Return some of the rows."""
+        return Side(self.expansion.part(rows), self.weights[rows], self.coefficients[rows])
+
+    def size(self) -> float:
+        """Bound on the root of the energy of ``a^T sigma(W x)``."""
+        return float(np.abs(self.coefficients) @ np.sqrt(self.expansion.second))
 
 
 def population_loss(model: Model, weights: Array, coefficients: Array) -> Expectation | None:
@@ -67,9 +87,8 @@ def population_loss(model: Model, weights: Array, coefficients: Array) -> Expect
             if left != here:
                 here, held = left, weights[order[left]]
             other = held if left == right else weights[order[right]]
-            sides = (rows.part(left), rows.part(right), held, other)
-            tile = tile_form(*sides, a[left], a[right], same=left == right, enough=enough)
-            total = Expectation(total.value + tile.value, total.error + tile.error)
+            sides = Side(rows.part(left), held, a[left]), Side(rows.part(right), other, a[right])
+            total += tile_form(*sides, same=left == right, enough=enough)
         return total
 
     return loss_from_energy(model, norms[order], weights[order, 0], a, energy)
@@ -100,7 +119,7 @@ def loss_from_energy(
     Expectation or None
         As for `population_loss`.
     """
-    labels = _label_energy(model)
+    labels = float(expand_rows(model.target, np.ones(1), 1).second[0])
     for terms in ORDERS:
         try:
             rows = expand_rows(model.activation, norms, terms)
@@ -125,27 +144,13 @@ def tiles(rows: int) -> Iterator[tuple[slice, slice]]:
     return ((parts[i], parts[j]) for i in range(len(parts)) for j in range(i + 1))
 
 
-def tile_form(
-    left: RowExpansion,
-    right: RowExpansion,
-    left_weights: Array,
-    right_weights: Array,
-    left_coefficients: Array,
-    right_coefficients: Array,
-    *,
-    same: bool,
-    enough: float,
-) -> Expectation:
+def tile_form(left: Side, right: Side, *, same: bool, enough: float) -> Expectation:
     """Sum ``a_i a_j E f(w_i x) f(w_j x)`` over a tile, and over its transpose when it is off the diagonal.
 
     Parameters
     ----------
-    left, right : RowExpansion
-        Expansions of the rows on both sides.
-    left_weights, right_weights : ndarray of shape (rows, d)
-        The rows.
-    left_coefficients, right_coefficients : ndarray of shape (rows,)
-        Their coefficients `a`.
+    left, right : Side
+        The rows of both sides.
     same : bool
         Whether both sides are the same rows.
     enough : float
@@ -156,29 +161,26 @@ def tile_form(
     Expectation
         The sum and the bound on its error, rounding included.
     """
-    correlation = np.empty((left.norms.size, right.norms.size))
-    multiply_transposed(left_weights, right_weights, correlation)
-    correlation /= left.norms[:, None]
-    correlation /= right.norms
+    correlation = np.empty((left.coefficients.size, right.coefficients.size))
+    multiply_transposed(left.weights, right.weights, correlation)
+    correlation /= left.expansion.norms[:, None]
+    correlation /= right.expansion.norms
     np.clip(correlation, -1.0, 1.0, out=correlation)
     factor = 1.0 if same else 2.0
-    size = float(np.abs(left_coefficients) @ np.sqrt(left.second)) * float(
-        np.abs(right_coefficients) @ np.sqrt(right.second)
-    )
-    if left.corner is not None:
-        value = _corner_form(left, right, left_coefficients, right_coefficients, correlation)
-        return Expectation(factor * value, factor * ACCURACY * size)
-    value, error = _series(
-        left, right, left_coefficients, right_coefficients, correlation, same, enough / factor
-    )
-    return Expectation(factor * value, factor * (error + ACCURACY * size))
+    rounding = ACCURACY * (left.size() * right.size())
+    if left.expansion.corner is not None:
+        value = _corner_form(left, right, correlation)
+        return Expectation(factor * value, factor * rounding)
+    value, error = _series(left, right, correlation, same, enough / factor)
+    return Expectation(factor * value, factor * (error + rounding))
 
 
-def _corner_form(left: RowExpansion, right: RowExpansion, a: Array, b: Array, correlation: Array) -> float:
+def _corner_form(left: Side, right: Side, correlation: Array) -> float:
     """Use ``E |u v| = (2/pi) t t' (sqrt(1 - c^2) + c arcsin c)`` of two Gaussians of correlation `c`."""
-    assert left.corner is not None
-    mean, half, constant = left.corner
-    scaled, other = a * left.norms, b * right.norms
+    assert left.expansion.corner is not None
+    mean, half, constant = left.expansion.corner
+    a, b = left.coefficients, right.coefficients
+    scaled, other = a * left.expansion.norms, b * right.expansion.norms
     both = np.arcsin(correlation)
     both *= correlation
     both += np.sqrt((1.0 - correlation) * (1.0 + correlation))
@@ -189,25 +191,18 @@ def _corner_form(left: RowExpansion, right: RowExpansion, a: Array, b: Array, co
     return float(value - constant * absolute * (scaled.sum() * b.sum() + other.sum() * a.sum()))
 
 
-def _series(
-    left: RowExpansion,
-    right: RowExpansion,
-    a: Array,
-    b: Array,
-    correlation: Array,
-    same: bool,
-    enough: float,
-) -> tuple[float, float]:
+def _series(left: Side, right: Side, correlation: Array, same: bool, enough: float) -> tuple[float, float]:
     """Sum Mehler's series; the diagonal, where it converges slowest, is known exactly."""
     value = 0.0
+    a, b = left.coefficients, right.coefficients
     power = np.ones_like(correlation)
     if same:
-        value += float((a * b) @ left.second)
+        value += float((a * b) @ left.expansion.second)
         np.fill_diagonal(power, 0.0)
         np.fill_diagonal(correlation, 0.0)
     largest = float(np.abs(correlation).max())
-    tails, other_tails = np.abs(a) @ left.tails(), np.abs(b) @ right.tails()
-    scaled, other = a[:, None] * left.coefficients, b[:, None] * right.coefficients
+    tails, other_tails = np.abs(a) @ left.expansion.tails(), np.abs(b) @ right.expansion.tails()
+    scaled, other = a[:, None] * left.expansion.coefficients, b[:, None] * right.expansion.coefficients
     for k in range(scaled.shape[1]):
         value += float(scaled[:, k] @ multiply(power, other[:, k]))
         error = largest ** (k + 1) * float(tails[k] * other_tails[k])
@@ -219,18 +214,10 @@ def _series(
 
 def _cross(model: Model, rows: RowExpansion, first: Array, a: Array, terms: int) -> Expectation:
     """Compute ``E y a^T f(W x)``; the teacher direction is the first axis."""
-    target = _target(model.target, terms)
+    target = expand_rows(model.target, np.ones(1), terms)
     correlation = np.clip(first / rows.norms, -1.0, 1.0)
     powers = correlation[:, None] ** np.arange(terms + 1)
     value = float(a @ ((rows.coefficients * powers) @ target.coefficients[0]))
     left = np.abs(correlation) ** (terms + 1) * rows.tails()[:, -1] * target.tails()[0, -1]
     size = float(np.abs(a) @ np.sqrt(rows.second)) * float(target.second[0]) ** 0.5
     return Expectation(value, float(np.abs(a) @ left) + ACCURACY * size)
-
-
-def _target(function: ScalarFunction, terms: int) -> RowExpansion:
-    return expand_rows(function, np.ones(1), terms)
-
-
-def _label_energy(model: Model) -> float:
-    return float(_target(model.target, 1).second[0])
