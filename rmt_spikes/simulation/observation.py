@@ -12,7 +12,7 @@ from rmt_spikes.setting import Setting
 from rmt_spikes.simulation.linalg.alignment import row_signs
 from rmt_spikes.simulation.network.sampling import Array
 from rmt_spikes.simulation.trial import RealisedLatent, Trial
-from rmt_spikes.simulation.values import Value, histogram, part, text_array
+from rmt_spikes.simulation.values import ArrayValue, histogram, part, text_array
 
 SCHEMA = "rmt-spikes/observation/1"
 
@@ -23,7 +23,7 @@ QUANTILES = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class Observation(Value):
+class Observation(ArrayValue):
     """Trials of one setting.
 
     Attributes

@@ -30,7 +30,7 @@ from rmt_spikes.simulation.network.sampling import (
 )
 from rmt_spikes.simulation.network.second_batch import SecondBatch
 from rmt_spikes.simulation.test_loss.estimate import LossEstimate, generalization_loss
-from rmt_spikes.simulation.values import Value, histogram, part, plain
+from rmt_spikes.simulation.values import ArrayValue, histogram, part, plain
 
 SIMULATION_VERSION = 1
 """To be raised when the same setting, seed and number give another trial than before, beyond rounding.
@@ -52,7 +52,7 @@ class FirstStage:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class RealisedLatent(Value):
+class RealisedLatent(ArrayValue):
     """Realised values of the latent variables of a trial (docs/theory.md section 2).
 
     Attributes
@@ -89,7 +89,7 @@ class RealisedLatent(Value):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class Trial(Value):
+class Trial(ArrayValue):
     """What one simulated network shows (docs/theory.md section 1).
 
     Attributes

@@ -1,14 +1,9 @@
-"""Results as values: comparable, printed shortly, drawn in a notebook, written to files as arrays.
-
-Subclasses are frozen dataclasses with ``eq=False, repr=False``. Their fields hold numbers, texts, arrays,
-a setting, None or further values.
-"""
+"""Results of simulations as files of arrays, and their histogram."""
 
 import io
 import json
-import textwrap
 import zipfile
-from dataclasses import fields, is_dataclass
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, Self
 
@@ -16,38 +11,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rmt_spikes.errors import CaseError
+from rmt_spikes.values import Value
 
 BARS = 40
 """Bars of a histogram: with fewer the edge of a bulk is blurred, with more single values show."""
 
-FEW = 5
-"""Numbers of an array that are printed; of a longer one its shape is."""
 
+class ArrayValue(Value):
+    """A value that is saved as an npz file of arrays: exact, compact, and nothing in it is executable.
 
-class Value:
-    """Comparison, printing and storage of a frozen dataclass that holds arrays."""
-
-    # Values of equal content are equal, and arrays have no hash.
-    __hash__ = None  # type: ignore[assignment]
-
-    def __eq__(self, other: object) -> bool:
-        """Compare all fields exactly; NaN equals NaN."""
-        if type(other) is not type(self):
-            return NotImplemented
-        return all(_equal(getattr(self, name), getattr(other, name)) for name in _names(type(self)))
-
-    def __repr__(self) -> str:
-        """Write the fields, of long arrays and tuples their size alone."""
-        shown = ", ".join(f"{name}={_short(getattr(self, name))}" for name in _names(type(self)))
-        text = f"{type(self).__name__}({shown})"
-        return textwrap.fill(text, 110, subsequent_indent="    ", break_long_words=False)
+    Fields hold numbers, texts, arrays, None, or further such values.
+    """
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """Return all that is known, exactly, as arrays by the dotted names of their fields."""
         arrays: dict[str, NDArray[Any]] = {}
-        for name in _names(type(self)):
+        for name in (field.name for field in fields(self)):  # type: ignore[arg-type]
             value = getattr(self, name)
-            if isinstance(value, Value):
+            if isinstance(value, ArrayValue):
                 arrays |= {f"{name}.{key}": array for key, array in value.to_arrays().items()}
             elif value is not None:
                 arrays[name] = np.asarray(value)
@@ -140,24 +121,3 @@ def histogram(values: NDArray[np.float64], caption: str) -> str:
         f'<figure><svg width="{6 * BARS}" height="78" font-size="11" fill="currentColor" role="img" '
         f'aria-label="{caption}">{bars}{axis}</svg><figcaption>{caption}</figcaption></figure>'
     )
-
-
-def _names(kind: type) -> list[str]:
-    assert is_dataclass(kind)
-    return [field.name for field in fields(kind)]
-
-
-def _equal(one: Any, other: Any) -> bool:
-    if isinstance(one, np.ndarray) and isinstance(other, np.ndarray):
-        return np.array_equal(one, other, equal_nan=one.dtype.kind == "f")
-    return bool(one == other or (one != one and other != other))
-
-
-def _short(value: Any) -> str:
-    if isinstance(value, np.ndarray):
-        if value.ndim == 1 and value.size <= FEW:
-            return "[" + " ".join(f"{number:.6g}" for number in value) + "]"
-        return f"<array of shape {value.shape}>"
-    if isinstance(value, tuple) and value and isinstance(value[0], Value):
-        return f"<{len(value)} of {type(value[0]).__name__}>"
-    return f"{value:.6g}" if isinstance(value, float) else repr(value)
