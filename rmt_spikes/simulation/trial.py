@@ -1,5 +1,6 @@
 """One trial: a network, its gradient step, and everything that is read off its features."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, Self
 
@@ -18,16 +19,9 @@ from rmt_spikes.simulation.linalg.decomposition import Spectrum, decompose
 from rmt_spikes.simulation.linalg.density import gram_density
 from rmt_spikes.simulation.linalg.products import Precision
 from rmt_spikes.simulation.memory import IN_MEMORY, Plan
-from rmt_spikes.simulation.network.layer import first_step, rank_one_error
+from rmt_spikes.simulation.network.layer import FirstLayer, rank_one_error
 from rmt_spikes.simulation.network.model import Model
-from rmt_spikes.simulation.network.sampling import (
-    Array,
-    Streams,
-    draw_batch,
-    draw_readout,
-    draw_weights,
-    open_streams,
-)
+from rmt_spikes.simulation.network.sampling import Array, Batch, Draws
 from rmt_spikes.simulation.network.second_batch import SecondBatch
 from rmt_spikes.simulation.test_loss.estimate import LossEstimate, generalization_loss
 from rmt_spikes.simulation.values import ArrayValue, histogram, part, plain
@@ -226,14 +220,17 @@ def run_trial(
         The result.
     """
     model = Model.of(setting)
-    streams = open_streams(seed, index)
-    alpha = draw_readout(model, streams.readout)
-    weights = draw_weights(model, streams.weights)
-    step = _train(model, weights, alpha, streams, precision, plan.block_rows, gradient_error)
+    draws = Draws(model, seed, index)
+    alpha, weights = draws.network()
+    layer = FirstLayer(model.activation, weights, precision)
+    readout = alpha / np.sqrt(model.width)
+    step = _train(layer, readout, draws.first_batch(plan.block_rows), model, gradient_error)
     norm = float(np.linalg.norm(step.beta))
     if norm == 0.0:
         raise DomainError("target", "must leave a first gradient that is not zero", setting.target)
-    batch = SecondBatch(model, weights, step.beta / norm, (seed, index), precision, plan)
+    layer = FirstLayer(model.activation, weights, precision)
+    batch = SecondBatch(draws, layer, step.beta / norm, model.n_ridge, plan)
+    del layer
     densities: list[Array] = []
 
     def estimate(gram: Array) -> None:
@@ -245,7 +242,7 @@ def run_trial(
     q, labels = batch.q, batch.labels
     del batch
     loss = generalization_loss(
-        model, weights, result.coefficients, step.beta, test_samples, streams.test_inputs
+        model, weights, result.coefficients, step.beta, test_samples, draws.streams.test_inputs
     )
     overlaps = (normalized_hermite(POLYNOMIALS - 1, q) @ result.left).T
     trial = compose_trial(
@@ -332,26 +329,12 @@ class _Step(NamedTuple):
 
 
 def _train(
-    model: Model,
-    weights: Array,
-    alpha: Array,
-    streams: Streams,
-    precision: Precision,
-    block_rows: int,
-    gradient_error: bool,
+    layer: FirstLayer, readout: Array, batch: Iterable[Batch], model: Model, gradient_error: bool
 ) -> _Step:
     """Take the gradient step; the weights are changed in place, and the gradient is gone on return."""
-    readout = alpha / np.sqrt(model.width)
-    step = first_step(
-        model.activation,
-        weights,
-        readout,
-        model.output_factor,
-        draw_batch(model, model.n, streams.first_inputs, streams.first_noise, block_rows),
-        precision,
-    )
+    step = layer.first_step(readout, model.output_factor, batch)
     gradient = step.gradient
     error = rank_one_error(gradient, model.slope, readout, step.beta) if gradient_error else None
     gradient *= model.step
-    weights += gradient
+    layer.weights += gradient
     return _Step(step.beta, step.residual_energy, error)

@@ -5,7 +5,7 @@ import pytest
 
 from rmt_spikes.errors import DomainError
 from rmt_spikes.setting import Setting
-from rmt_spikes.simulation.network.layer import features, first_step
+from rmt_spikes.simulation.network.layer import FirstLayer
 from rmt_spikes.simulation.network.model import Model
 from rmt_spikes.simulation.network.sampling import (
     Batch,
@@ -61,7 +61,7 @@ def test_gradient_is_the_scaled_negative_gradient_of_half_the_mean_squared_error
             change[j, k] = step
             differences[j, k] = (loss(weights + change) - loss(weights - change)) / (2 * step)
     batch = [Batch(slice(0, 12), inputs, labels)]
-    result = first_step(setting.activation, weights, readout, factor, batch)
+    result = FirstLayer(setting.activation, weights).first_step(readout, factor, batch)
     # Central differences at 1e-5 are right to about 1e-10 (step^2 and rounding / step).
     np.testing.assert_allclose(result.gradient, -differences / factor, atol=1e-9)
     # A gradient off by the output factor must not pass (it is 2.6 in the mean-field scale).
@@ -74,9 +74,10 @@ def test_gradient_does_not_depend_on_the_blocks():
     streams = open_streams(3, 0)
     inputs, labels = whole(setting, 9, streams.first_inputs, streams.first_noise)
     weights, readout = draw_weights(setting, streams.weights), draw_readout(setting, streams.readout)
-    one = first_step(setting.activation, weights, readout, 0.4, [Batch(slice(0, 9), inputs, labels)])
+    layer = FirstLayer(setting.activation, weights)
+    one = layer.first_step(readout, 0.4, [Batch(slice(0, 9), inputs, labels)])
     parts = [Batch(slice(a, b), inputs[a:b], labels[a:b]) for a, b in ((0, 4), (4, 5), (5, 9))]
-    three = first_step(setting.activation, weights, readout, 0.4, parts)
+    three = layer.first_step(readout, 0.4, parts)
     # The sums are taken in another order: a few rounding units.
     np.testing.assert_allclose(one.gradient, three.gradient, atol=1e-15)
     np.testing.assert_allclose(one.beta, three.beta, atol=1e-14)
@@ -141,5 +142,5 @@ def test_readout_laws_have_second_moment_one(law, fourth):
 def test_overflowing_features_are_refused_with_the_field():
     setting = make(activation={"hermite": [0.0, 1.0, 0.0, 1.0]})
     with pytest.raises(DomainError) as refusal:
-        features(setting.activation, np.full((2, 1), 1e60), np.ones((3, 1)))
+        FirstLayer(setting.activation, np.full((2, 1), 1e60)).features(np.ones((3, 1)))
     assert refusal.value.field == "step_size"

@@ -20,7 +20,7 @@ from rmt_spikes.setting import Setting
 from rmt_spikes.simulation import simulate
 from rmt_spikes.simulation.linalg.density import PROBES, RESOLUTION, STEPS, estimate_density
 from rmt_spikes.simulation.memory import IN_MEMORY, Plan, decomposition_bytes
-from rmt_spikes.simulation.network.layer import first_step
+from rmt_spikes.simulation.network.layer import FirstLayer
 from rmt_spikes.simulation.network.sampling import Batch
 from rmt_spikes.simulation.trial import run_trial
 
@@ -83,7 +83,7 @@ def test_kinks_are_not_mistaken_in_single_precision(monkeypatch):
     readout, batch = np.ones(40) / 40, [Batch(slice(0, 40), inputs, rng.standard_normal(40))]
 
     def gradient(precision):
-        return first_step(activation, weights, readout, 0.0, batch, precision).gradient
+        return FirstLayer(activation, weights, precision).first_step(readout, 0.0, batch).gradient
 
     size = np.abs(gradient("double")).max()
     # A few rounding units of single precision.

@@ -13,7 +13,7 @@ import numpy as np
 from rmt_spikes.functions.hermite import normalized_hermite
 from rmt_spikes.functions.scalar import ScalarFunction
 from rmt_spikes.simulation.linalg.products import add_product
-from rmt_spikes.simulation.network.layer import features
+from rmt_spikes.simulation.network.layer import FirstLayer
 from rmt_spikes.simulation.network.model import Model
 from rmt_spikes.simulation.network.sampling import Array, Batch, blocks, draw_batch, draw_weights
 from rmt_spikes.simulation.test_loss.population import TILE, Expectation, Side, tile_form, tiles
@@ -87,7 +87,7 @@ def step_rows(weights: Array, gradient: Array, factors: Array) -> Array:
 
 def feature_block(activation: ScalarFunction, weights: Array, drawn: Drawn) -> Array:
     """Compute the features of a block of samples for a tile of neurons."""
-    return features(activation, weights, drawn.batch.inputs)
+    return FirstLayer(activation, weights).features(drawn.batch.inputs)
 
 
 def latent_block(drawn: Drawn, direction: Array) -> Array:

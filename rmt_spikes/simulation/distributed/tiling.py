@@ -62,24 +62,11 @@ class Tiling:
 
 
 def worker_bytes(setting: Setting, workers: int, per_worker: int, block_rows: int) -> int:
-    """Bound the peak memory of the arrays on one worker (docs/large.md).
+    """Bound the peak memory of the arrays on one worker, in bytes (docs/large.md).
 
+    Each of so many workers has `per_worker` tiles of neurons, and samples come in blocks of `block_rows`.
     What is replaced, a gradient or a tile of the Gram matrix, is counted twice: the old one goes when the
     scheduler says so.
-
-    Parameters
-    ----------
-    setting : Setting
-        Gives the sizes.
-    workers, per_worker : int
-        Number of workers, and of tiles of neurons on each.
-    block_rows : int
-        Samples of a block.
-
-    Returns
-    -------
-    int
-        Bytes.
     """
     width, d = setting.width, setting.d
     share = width / workers
@@ -94,19 +81,7 @@ def worker_bytes(setting: Setting, workers: int, per_worker: int, block_rows: in
 
 
 def plan_tiling(client: "Client", setting: Setting) -> Tiling:
-    """Choose tiles and blocks that fit the smallest worker.
-
-    Parameters
-    ----------
-    client : distributed.Client
-        A connected client.
-    setting : Setting
-        Gives the sizes.
-
-    Returns
-    -------
-    Tiling
-        The one with the fewest tasks that fits.
+    """Choose the tiles and blocks with the fewest tasks that fit the smallest worker.
 
     Raises
     ------

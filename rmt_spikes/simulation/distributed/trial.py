@@ -43,23 +43,7 @@ def run_distributed_trial(
 ) -> Trial:
     """Simulate one network on all workers of a cluster.
 
-    Parameters
-    ----------
-    client : distributed.Client
-        A connected client.
-    setting : Setting
-        What to simulate.
-    seed, index : int
-        Together they determine every random number of the trial.
-    top : int
-        Number of singular vectors examined.
-    spectrum : {"top", "density"}
-        Whether the density is estimated as well.
-
-    Returns
-    -------
-    Trial
-        The same as in one process, to the accuracy of the iterations.
+    The trial is the same as that of `run_trial`, to the accuracy of the iterations.
     """
     return _DistributedTrial(client, setting, seed, index).run(top, spectrum)
 

@@ -18,15 +18,7 @@ SIGN_THRESHOLD = 0.05
 def row_signs(rows: Array) -> Array:
     """Return the signs that make the leading entry of each row positive.
 
-    Parameters
-    ----------
-    rows : ndarray of shape (top, 5)
-        Coefficients, of arbitrary sign.
-
-    Returns
-    -------
-    ndarray of shape (top,)
-        The sign of the first entry above 0.05 in absolute value, or of the largest when there is none.
+    It is the first above 0.05 in absolute value, or the largest when there is none.
     """
     size = np.abs(rows)
     large = size > SIGN_THRESHOLD
@@ -60,17 +52,8 @@ def readout_alignment(readout: str, alpha: Array, right: Array) -> Array:
 def squared_correlations(overlaps: Array, functions: Array) -> Array:
     """Square the correlations of unit vectors with functions of a latent variable.
 
-    Parameters
-    ----------
-    overlaps : ndarray of shape (top, 5)
-        Inner products of the vectors with the functions.
-    functions : ndarray of shape (5, size)
-        Values of the functions, which are not centred.
-
-    Returns
-    -------
-    ndarray of shape (top, 5)
-        ``<v, f>^2 / ||f||^2``, and 0 where `f` is zero.
+    `overlaps`, of shape (top, 5), are their inner products ``<v, f>`` with the `functions`, of shape
+    (5, size) and not centred. The result is ``<v, f>^2 / ||f||^2``, and 0 where `f` is zero.
     """
     energy = np.einsum("ki,ki->k", functions, functions)
     return overlaps**2 / np.where(energy > 0.0, energy, 1.0)

@@ -28,22 +28,10 @@ PROBE_KEY = 1000
 
 
 def gram_density(gram: Array, width: int, stream: tuple[int, int]) -> Array:
-    """Estimate the density of the singular values from the lower triangle of a Gram matrix.
+    """Estimate the density of `width` singular values from the lower triangle of a Gram matrix.
 
-    Parameters
-    ----------
-    gram : ndarray of shape (size, size)
-        ``F^T F / n_ridge`` or ``F F^T / n_ridge``, whichever is smaller. The upper triangle is filled in: a
-        product with a full matrix is faster.
-    width : int
-        Number of neurons.
-    stream : tuple of int
-        Seed and number of the trial, for the probes.
-
-    Returns
-    -------
-    ndarray of shape (points, 3)
-        See `estimate_density`.
+    The upper triangle is filled in: a product with a full matrix is faster. `stream` is the seed and the
+    number of the trial, for the probes; the result is that of `estimate_density`.
     """
     for rows in blocks(len(gram), 256):
         gram[: rows.start, rows] = gram[rows, : rows.start].T
@@ -121,10 +109,8 @@ def block_lanczos(
 
     Returns
     -------
-    first : ndarray of shape (probes, probes)
-        ``R`` of ``start = Q R``.
-    diagonal, off_diagonal : list of ndarray
-        Blocks; fewer than `steps` when an invariant space was found.
+    first, diagonal, off_diagonal
+        ``R`` of ``start = Q R``, and the blocks; fewer than `steps` when an invariant space was found.
     """
     size, probes = start.shape
     basis = np.empty((size, steps * probes), order="F")
@@ -150,21 +136,10 @@ def block_lanczos(
 
 
 def quadrature(first: Array, diagonal: list[Array], off_diagonal: list[Array]) -> tuple[Array, Array]:
-    """Turn a block tridiagonal matrix into nodes (singular values) and weights of each probe.
+    """Turn a block tridiagonal matrix into nodes, the singular values, and the weights of each probe.
 
-    Parameters
-    ----------
-    first : ndarray of shape (probes, probes)
-        Expands the probes in the first block.
-    diagonal, off_diagonal : list of ndarray
-        Blocks of shape (probes, probes).
-
-    Returns
-    -------
-    nodes : ndarray of shape (steps * probes,)
-        Square roots of the eigenvalues.
-    weights : ndarray of shape (probes, steps * probes)
-        Each row adds up to the squared norm of its probe.
+    `first` expands the probes in the first block. Weights have the shape (probes, nodes); each row adds up to
+    the squared norm of its probe.
     """
     probes = len(first)
     matrix = np.zeros((len(diagonal) * probes,) * 2)

@@ -65,18 +65,8 @@ class FeatureMatrix:
 def gram_matrix(source: FeatureMatrix) -> tuple[Array, Array]:
     """Compute the Gram matrix on the smaller side, and the projection of the labels on that side.
 
-    Parameters
-    ----------
-    source : FeatureMatrix
-        The features; stored ones when they have more columns than rows.
-
-    Returns
-    -------
-    gram : ndarray of shape (size, size)
-        Lower triangle of ``F^T F / samples`` when ``width <= samples``, else of ``F F^T / samples``, in
-        column order.
-    target : ndarray of shape (size,)
-        ``F^T y / samples``, or ``y / samples``.
+    The first is the lower triangle of ``F^T F / samples``, in column order, the second ``F^T y / samples``;
+    of stored features with more columns than rows, they are ``F F^T / samples`` and ``y / samples``.
     """
     if source.width > source.samples:
         assert source.matrix is not None

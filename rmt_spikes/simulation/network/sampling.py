@@ -54,64 +54,58 @@ class Streams:
 
 
 def open_streams(seed: int, index: int) -> Streams:
-    """Open the streams of trial `index` of `seed`.
-
-    Parameters
-    ----------
-    seed : int
-        Non-negative seed of the simulation.
-    index : int
-        Number of the trial, from 0.
-
-    Returns
-    -------
-    Streams
-        Children of ``SeedSequence(seed, spawn_key=(index,))``, in the order of the fields.
-    """
+    """Open the streams of trial `index` of `seed`, children of ``SeedSequence(seed, spawn_key=(index,))``."""
     names = tuple(Streams.__dataclass_fields__)
     children = np.random.SeedSequence(entropy=seed, spawn_key=(index,)).spawn(len(names))
     generators = (np.random.Generator(np.random.PCG64(child)) for child in children)
     return Streams(**dict(zip(names, generators, strict=True)))
 
 
-def draw_weights(model: Model, stream: np.random.Generator, rows: int | None = None) -> Array:
-    """Draw the first layer at initialisation (docs/theory.md section 1), or its next rows.
+class Draws:
+    """Everything random in one trial.
 
     Parameters
     ----------
     model : Model
-        Gives `width` and `d`.
-    stream : numpy.random.Generator
-        Source of randomness.
-    rows : int, optional
-        Number of rows, `width` by default.
-
-    Returns
-    -------
-    ndarray of shape (rows, d)
-        Rows uniform on the unit sphere.
+        Gives sizes and distributions.
+    seed, index : int
+        Together they determine every random number of the trial.
     """
+
+    def __init__(self, model: Model, seed: int, index: int) -> None:
+        self._model, self._key = model, (seed, index)
+        self.streams = open_streams(seed, index)
+
+    def network(self) -> tuple[Array, Array]:
+        """Draw the readout weights and the first layer."""
+        return draw_readout(self._model, self.streams.readout), draw_weights(
+            self._model, self.streams.weights
+        )
+
+    def first_batch(self, longest: int) -> Iterator[Batch]:
+        """Draw the samples of the gradient step, in blocks."""
+        streams = self.streams
+        return draw_batch(self._model, self._model.n, streams.first_inputs, streams.first_noise, longest)
+
+    def second_batch(self, longest: int) -> Iterator[Batch]:
+        """Draw the samples of the ridge regression, in blocks; the same at each call."""
+        streams = open_streams(*self._key)
+        return draw_batch(
+            self._model, self._model.n_ridge, streams.second_inputs, streams.second_noise, longest
+        )
+
+
+def draw_weights(model: Model, stream: np.random.Generator, rows: int | None = None) -> Array:
+    """Draw rows of the first layer, uniform on the unit sphere: so many, or all `width` of them."""
     weights = stream.standard_normal((model.width if rows is None else rows, model.d))
     weights /= np.sqrt(np.einsum("jk,jk->j", weights, weights))[:, None]
     return weights
 
 
 def draw_readout(model: Model, stream: np.random.Generator) -> Array:
-    """Draw the readout weights `alpha_j` (docs/theory.md section 1).
+    """Draw the readout weights `alpha_j`, independent and of second moment 1 (docs/theory.md section 1).
 
     The second layer of the network is ``alpha / sqrt(width)``.
-
-    Parameters
-    ----------
-    model : Model
-        Gives `width` and the law `readout`.
-    stream : numpy.random.Generator
-        Source of randomness.
-
-    Returns
-    -------
-    ndarray of shape (width,)
-        Independent weights of second moment 1.
     """
     if model.readout == "gaussian":
         return stream.standard_normal(model.width)
@@ -142,18 +136,13 @@ def draw_batch(
     Parameters
     ----------
     model : Model
-        Gives `d`, the target and `noise_std`.
+        Gives the input dimension and the distribution of the labels.
     size : int
         Number of samples.
     inputs, noise : numpy.random.Generator
         Sources of the inputs and of the label noise.
     longest : int, optional
         Samples of a block, `BLOCK_ROWS` by default. The samples are the same whatever it is.
-
-    Yields
-    ------
-    Batch
-        Consecutive samples; together, `size` of them.
     """
     for rows in blocks(size, longest):
         count = rows.stop - rows.start

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from rmt_spikes.functions.hermite import normalized_hermite
-from rmt_spikes.simulation.network.layer import features
+from rmt_spikes.simulation.network.layer import FirstLayer
 from rmt_spikes.simulation.network.model import Model
 from rmt_spikes.simulation.network.sampling import Array, blocks
 from rmt_spikes.simulation.test_loss.population import population_loss
@@ -71,14 +71,14 @@ def expected_loss(
     samples: int,
     stream: np.random.Generator,
 ) -> tuple[float, float]:
-    """Estimate ``E (y - a^T sigma(W x))^2`` with its standard error.
+    """Estimate ``E (y - a^T sigma(W x))^2`` with its standard error given the network.
 
     The label noise is not drawn: its contribution ``noise_std^2`` is exact.
 
     Parameters
     ----------
     model : Model
-        Gives the activation, the target and `noise_std`.
+        Gives the activation and the distribution of the labels.
     weights : ndarray of shape (width, d)
         First layer after the step.
     coefficients : ndarray of shape (width,)
@@ -89,20 +89,15 @@ def expected_loss(
         Number of fresh samples, at least 2.
     stream : numpy.random.Generator
         Source of the inputs.
-
-    Returns
-    -------
-    loss, error : float
-        Estimate and its standard error given the network.
     """
     teacher = np.zeros(model.d)
     teacher[0] = 1.0
     directions, _ = np.linalg.qr(np.stack([teacher, beta, coefficients @ weights], axis=1))
-    losses = np.empty(samples)
+    layer, losses = FirstLayer(model.activation, weights), np.empty(samples)
     controls = np.empty((samples, directions.shape[1]))
     for rows in blocks(samples):
         inputs = stream.standard_normal((rows.stop - rows.start, model.d))
-        fitted = features(model.activation, weights, inputs) @ coefficients
+        fitted = layer.features(inputs) @ coefficients
         losses[rows] = (model.target(inputs[:, 0]) - fitted) ** 2
         controls[rows] = inputs @ directions
     corrected = _corrected(losses, _polynomials(controls))

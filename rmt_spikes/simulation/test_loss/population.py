@@ -60,20 +60,9 @@ class Side(NamedTuple):
 def population_loss(model: Model, weights: Array, coefficients: Array) -> Expectation | None:
     """Compute ``E (y - a^T sigma(W x))^2`` over the population.
 
-    Parameters
-    ----------
-    model : Model
-        Gives the activation, the target and `noise_std`.
-    weights : ndarray of shape (width, d)
-        First layer after the step.
-    coefficients : ndarray of shape (width,)
-        Fitted second layer.
-
-    Returns
-    -------
-    Expectation or None
-        The loss and the bound on its error; None when that exceeds `LARGEST_ERROR` times the loss, because
-        rows are almost parallel and the activation is rough, or it grows too fast.
+    `weights` is the first layer after the step, `coefficients` the fitted second layer. The result is None
+    when the bound on its error exceeds `LARGEST_ERROR` times the loss, because rows are almost parallel and
+    the activation is rough, or it grows too fast.
     """
     norms = np.sqrt(np.einsum("jk,jk->j", weights, weights))
     # Norms grow with the readout weight, and so do correlations: tiles of similar norms need terms alike.
@@ -145,21 +134,10 @@ def tiles(rows: int) -> Iterator[tuple[slice, slice]]:
 
 
 def tile_form(left: Side, right: Side, *, same: bool, enough: float) -> Expectation:
-    """Sum ``a_i a_j E f(w_i x) f(w_j x)`` over a tile, and over its transpose when it is off the diagonal.
+    """Sum ``a_i a_j E f(w_i x) f(w_j x)`` over a tile, and over its transpose when off the diagonal.
 
-    Parameters
-    ----------
-    left, right : Side
-        The rows of both sides.
-    same : bool
-        Whether both sides are the same rows.
-    enough : float
-        Bound on the error at which the series may stop.
-
-    Returns
-    -------
-    Expectation
-        The sum and the bound on its error, rounding included.
+    `same` says that both sides are the same rows; the series stops where the bound on its error is `enough`.
+    The bound of the result includes rounding.
     """
     correlation = np.empty((left.coefficients.size, right.coefficients.size))
     multiply_transposed(left.weights, right.weights, correlation)
