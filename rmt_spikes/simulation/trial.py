@@ -1,8 +1,7 @@
 """One trial: a network, its gradient step, and everything that is read off its features."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import numpy as np
 
@@ -19,9 +18,9 @@ from rmt_spikes.simulation.linalg.decomposition import Spectrum, decompose
 from rmt_spikes.simulation.linalg.density import gram_density
 from rmt_spikes.simulation.linalg.products import Precision
 from rmt_spikes.simulation.memory import IN_MEMORY, Plan
-from rmt_spikes.simulation.network.layer import FirstLayer, rank_one_error
+from rmt_spikes.simulation.network.layer import FirstLayer
 from rmt_spikes.simulation.network.model import Model
-from rmt_spikes.simulation.network.sampling import Array, Batch, Draws
+from rmt_spikes.simulation.network.sampling import Array, Draws
 from rmt_spikes.simulation.network.second_batch import SecondBatch
 from rmt_spikes.simulation.test_loss.estimate import LossEstimate, generalization_loss
 from rmt_spikes.simulation.values import ArrayValue, histogram, part, plain
@@ -224,11 +223,10 @@ def run_trial(
     alpha, weights = draws.network()
     layer = FirstLayer(model.activation, weights, precision)
     readout = alpha / np.sqrt(model.width)
-    step = _train(layer, readout, draws.first_batch(plan.block_rows), model, gradient_error)
+    step = layer.train(model, readout, draws.first_batch(plan.block_rows), gradient_error)
     norm = float(np.linalg.norm(step.beta))
     if norm == 0.0:
         raise DomainError("target", "must leave a first gradient that is not zero", setting.target)
-    layer = FirstLayer(model.activation, weights, precision)
     batch = SecondBatch(draws, layer, step.beta / norm, model.n_ridge, plan)
     del layer
     densities: list[Array] = []
@@ -320,21 +318,3 @@ def compose_trial(
         latent=latent,
         **known,
     )
-
-
-class _Step(NamedTuple):
-    beta: Array
-    residual_energy: float
-    rank_one_error: float | None
-
-
-def _train(
-    layer: FirstLayer, readout: Array, batch: Iterable[Batch], model: Model, gradient_error: bool
-) -> _Step:
-    """Take the gradient step; the weights are changed in place, and the gradient is gone on return."""
-    step = layer.first_step(readout, model.output_factor, batch)
-    gradient = step.gradient
-    error = rank_one_error(gradient, model.slope, readout, step.beta) if gradient_error else None
-    gradient *= model.step
-    layer.weights += gradient
-    return _Step(step.beta, step.residual_energy, error)

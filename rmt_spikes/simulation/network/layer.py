@@ -15,6 +15,7 @@ from rmt_spikes.simulation.linalg.products import (
     operand,
     project,
 )
+from rmt_spikes.simulation.network.model import Model
 from rmt_spikes.simulation.network.sampling import Array, Batch, blocks
 
 LARGEST_FEATURE = 1e100
@@ -46,6 +47,14 @@ class FirstStep(NamedTuple):
     gradient: Array
     beta: Array
     residual_energy: float
+
+
+class Trained(NamedTuple):
+    """What is known of the gradient step once its gradient is gone: `FirstStep`, and its `rank_one_error`."""
+
+    beta: Array
+    residual_energy: float
+    rank_one_error: float | None
 
 
 class FirstLayer:
@@ -110,6 +119,18 @@ class FirstLayer:
         gradient *= (readout / count)[:, None]
         beta /= count
         return FirstStep(gradient, beta, energy / count)
+
+    def train(
+        self, model: Model, readout: Array, batch: Iterable[Batch], gradient_error: bool = False
+    ) -> Trained:
+        """Take the gradient step, which changes the weights in place; perhaps measure its rank-one error."""
+        step = self.first_step(readout, model.output_factor, batch)
+        gradient = step.gradient
+        error = rank_one_error(gradient, model.slope, readout, step.beta) if gradient_error else None
+        gradient *= model.step
+        self.weights += gradient
+        self._operand = operand(self.weights, self._precision)
+        return Trained(step.beta, step.residual_energy, error)
 
     def features(self, inputs: Array, out: Array | None = None) -> Array:
         """Compute the features ``sigma(X W^T)`` in double precision, of shape (samples, width).
