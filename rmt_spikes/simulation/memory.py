@@ -187,12 +187,8 @@ def check_memory(
         Number of singular vectors that each trial keeps.
     memory : float, optional
         Bytes that may be used; by default half of what is available.
-    precision : {"double", "single"}
-        Floating type of the products.
-    top : int
-        Number of singular vectors examined.
-    density : bool
-        Whether the density of the singular values is estimated.
+    precision, top, density
+        As for `trial_bytes`.
     local : bool
         Whether the memory of this machine counts: False for workers elsewhere.
     limit_name : str

@@ -1,6 +1,7 @@
 """One trial: a network, its gradient step, and everything that is read off its features."""
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
@@ -227,7 +228,9 @@ def run_trial(
     norm = float(np.linalg.norm(step.beta))
     if norm == 0.0:
         raise DomainError("target", "must leave a first gradient that is not zero", setting.target)
-    batch = SecondBatch(draws, layer, step.beta / norm, model.n_ridge, plan)
+    batch = SecondBatch(
+        partial(draws.second_batch, plan.block_rows), layer, step.beta / norm, model.n_ridge, plan
+    )
     del layer
     densities: list[Array] = []
 

@@ -1,6 +1,6 @@
 """The second batch: latent variables, labels and features, held in memory or drawn anew at each reading."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -8,7 +8,7 @@ from rmt_spikes.simulation.linalg.products import multiply
 from rmt_spikes.simulation.memory import Plan
 from rmt_spikes.simulation.network.feature_matrix import FeatureBlock, FeatureMatrix
 from rmt_spikes.simulation.network.layer import FirstLayer
-from rmt_spikes.simulation.network.sampling import Array, Draws
+from rmt_spikes.simulation.network.sampling import Array, Batch
 
 
 class SecondBatch:
@@ -16,8 +16,8 @@ class SecondBatch:
 
     Parameters
     ----------
-    draws : Draws
-        Source of the samples.
+    draw : callable
+        Returns a new iterator over the blocks of the batch, the same each time.
     layer : FirstLayer
         First layer after the step.
     direction : ndarray of shape (d,)
@@ -35,8 +35,15 @@ class SecondBatch:
         Latent variable ``<direction, x>`` and labels; complete once the source has been read.
     """
 
-    def __init__(self, draws: Draws, layer: FirstLayer, direction: Array, samples: int, plan: Plan) -> None:
-        self._draws, self._layer, self._direction, self._rows = draws, layer, direction, plan.block_rows
+    def __init__(
+        self,
+        draw: Callable[[], Iterator[Batch]],
+        layer: FirstLayer,
+        direction: Array,
+        samples: int,
+        plan: Plan,
+    ) -> None:
+        self._batch, self._layer, self._direction = draw, layer, direction
         width = len(layer.weights)
         self.q = np.empty(samples)
         self.labels = np.empty(samples)
@@ -52,7 +59,7 @@ class SecondBatch:
     def _draw(self, matrix: Array | None = None) -> Iterator[FeatureBlock]:
         """Draw all samples, into a matrix or into one block after the other."""
         space = matrix
-        for block in self._draws.second_batch(self._rows):
+        for block in self._batch():
             count = len(block.labels)
             if matrix is None and (space is None or len(space) < count):
                 space = np.empty((count, len(self._layer.weights)))

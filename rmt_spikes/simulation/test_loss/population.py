@@ -112,9 +112,10 @@ def loss_from_energy(
     for terms in ORDERS:
         try:
             rows = expand_rows(model.activation, norms, terms)
-            cross = _cross(model, rows, first, coefficients, terms)
+            target = expand_rows(model.target, np.ones(1), terms)
         except ConvergenceError:
             return None
+        cross = _cross(rows, target, first, coefficients)
         if cross.error > LARGEST_ERROR / 4 * labels:
             continue
         network = energy(rows, _ENOUGH * labels * min(1.0, TILE / norms.size) ** 2)
@@ -190,9 +191,9 @@ def _series(left: Side, right: Side, correlation: Array, same: bool, enough: flo
     return value, error
 
 
-def _cross(model: Model, rows: RowExpansion, first: Array, a: Array, terms: int) -> Expectation:
+def _cross(rows: RowExpansion, target: RowExpansion, first: Array, a: Array) -> Expectation:
     """Compute ``E y a^T f(W x)``; the teacher direction is the first axis."""
-    target = expand_rows(model.target, np.ones(1), terms)
+    terms = rows.coefficients.shape[1] - 1
     correlation = np.clip(first / rows.norms, -1.0, 1.0)
     powers = correlation[:, None] ** np.arange(terms + 1)
     value = float(a @ ((rows.coefficients * powers) @ target.coefficients[0]))
