@@ -9,19 +9,12 @@ from typing import Any, get_args
 import numpy as np
 
 from rmt_spikes.errors import DomainError
-from rmt_spikes.execution.cluster import (
-    SAFE_FRACTION,
-    ExecutionError,
-    connected,
-    free_bytes,
-    run_on_cluster,
-    workers_of,
-)
+from rmt_spikes.execution.cluster import ExecutionError, connected, run_on_cluster, workers_of
 from rmt_spikes.execution.tasks import work_through
 from rmt_spikes.setting import Setting
 from rmt_spikes.simulation.linalg.decomposition import Spectrum
 from rmt_spikes.simulation.linalg.products import Precision
-from rmt_spikes.simulation.memory import DEFAULT_TOP, Plan, check_memory, format_bytes
+from rmt_spikes.simulation.memory import DEFAULT_TOP, check_memory, plan_for_workers
 from rmt_spikes.simulation.observation import Observation
 from rmt_spikes.simulation.test_loss.estimate import MOST_SAMPLES
 from rmt_spikes.simulation.trial import Trial, run_trial, simulation_version
@@ -142,15 +135,15 @@ def simulate(
         "spectrum": spectrum,
         "precision": precision,
     }
+    needs: dict[str, Any] = {"test_samples": test_samples, "precision": precision, "top": top}
+    needs["density"] = spectrum == "density"
     if spread:
         _check_spread(setting, options, memory, scheduler)
     if scheduler is not None:
-        running = _run_on_cluster(setting, seed, trials, options, limit, scheduler, spread)
+        running = _run_on_cluster(setting, seed, trials, options, needs, limit, scheduler, spread)
     else:
         kept = top if keep_vectors else 0
-        plan = check_memory(
-            setting, trials=trials, jobs=jobs, kept_vectors=kept, memory=limit, **_memory_options(options)
-        )
+        plan = check_memory(setting, trials=trials, jobs=jobs, kept_vectors=kept, memory=limit, **needs)
         running = work_through(partial(run_trial, setting, seed, plan=plan, **options), range(trials), jobs)
     done: list[Trial] = []
     try:
@@ -171,6 +164,7 @@ def _run_on_cluster(
     seed: int,
     trials: int,
     options: dict[str, Any],
+    needs: dict[str, Any],
     memory: float | None,
     scheduler: Any,
     spread: bool,
@@ -185,45 +179,9 @@ def _run_on_cluster(
                     client, setting, seed, index, top=options["top"], spectrum=options["spectrum"]
                 )
         else:
-            plan = _plan_for_workers(setting, options, memory, list(workers_of(client).values()))
+            plan = plan_for_workers(setting, workers_of(client), memory, **needs)
             trial = partial(run_trial, setting, seed, plan=plan, **options)
             yield from run_on_cluster(client, trial, range(trials))
-
-
-def _plan_for_workers(
-    setting: Setting, options: dict[str, Any], memory: float | None, workers: list[dict[str, Any]]
-) -> Plan:
-    """Choose how each thread of a worker uses memory; refuse trials that do not fit one."""
-    known = [(free, worker["nthreads"]) for worker in workers if (free := free_bytes(worker)) is not None]
-    least = min((free for free, _ in known), default=math.inf)
-    if memory is not None and memory > least:
-        raise DomainError(
-            "memory",
-            f"must not exceed the {format_bytes(least)} that the smallest worker may take: "
-            f"{SAFE_FRACTION:.0%} of its limit, less what it takes itself",
-            memory,
-        )
-    if memory is None:
-        share = min((free / threads for free, threads in known), default=None)
-    else:
-        share = memory / max(worker["nthreads"] for worker in workers)
-    name = "the memory of a worker's thread" if memory is None else "the memory allowed a thread"
-    return check_memory(
-        setting,
-        trials=1,
-        jobs=1,
-        kept_vectors=0,
-        memory=share,
-        local=False,
-        limit_name=name,
-        **_memory_options(options),
-    )
-
-
-def _memory_options(options: dict[str, Any]) -> dict[str, Any]:
-    """Options of a trial that its memory depends on, as `check_memory` calls them."""
-    needed = {name: options[name] for name in ("test_samples", "precision", "top")}
-    return needed | {"density": options["spectrum"] == "density"}
 
 
 def _check_spread(setting: Setting, options: dict[str, Any], memory: float | None, scheduler: Any) -> None:
