@@ -1,11 +1,11 @@
-"""The gradient step, the features and the random streams, against independent formulas."""
+"""The gradient step, its rank, the features and the random streams, against independent formulas."""
 
 import numpy as np
 import pytest
+import small_settings
 
 from rmt_spikes.errors import DomainError
-from rmt_spikes.setting import Setting
-from rmt_spikes.simulation.network.layer import FirstLayer
+from rmt_spikes.simulation.network.layer import FirstLayer, rank_one_error
 from rmt_spikes.simulation.network.model import Model
 from rmt_spikes.simulation.network.sampling import (
     Batch,
@@ -16,21 +16,12 @@ from rmt_spikes.simulation.network.sampling import (
     draw_weights,
     open_streams,
 )
+from rmt_spikes.simulation.trial import run_trial
 
 
 def make(**changes):
-    values = {
-        "n": 12,
-        "d": 5,
-        "width": 7,
-        "n_ridge": 10,
-        "activation": "tanh",
-        "target": {"hermite": [0.2, 1.0, 0.7]},
-        "noise_std": 0.5,
-        "ridge": 0.05,
-        "step_size": 1.3,
-    }
-    return Model.of(Setting(**(values | changes)))
+    """A small setting, worked out."""
+    return Model.of(small_settings.make(**({"n": 12, "width": 7, "n_ridge": 10} | changes)))
 
 
 def whole(setting, size, inputs, noise):
@@ -144,3 +135,36 @@ def test_overflowing_features_are_refused_with_the_field():
     with pytest.raises(DomainError) as refusal:
         FirstLayer(setting.activation, np.full((2, 1), 1e60)).features(np.ones((3, 1)))
     assert refusal.value.field == "step_size"
+
+
+@pytest.mark.parametrize("shape", [(40, 25), (25, 40), (2, 9), (1, 1)])
+def test_rank_one_error_is_an_operator_norm(shape):
+    rng = np.random.default_rng(1)
+    gradient, readout, beta = map(rng.standard_normal, (shape, shape[0], shape[1]))
+    rank_one = 0.7 * np.outer(readout, beta)
+    expected = np.linalg.svd(gradient - rank_one)[1][0] / np.linalg.svd(rank_one)[1][0]
+    kept = gradient.copy()
+    # ARPACK stops at 1e-4.
+    assert rank_one_error(gradient, 0.7, readout, beta) == pytest.approx(expected, rel=2e-4)
+    assert np.array_equal(gradient, kept)
+
+
+def test_a_rank_one_gradient_has_no_error():
+    rng = np.random.default_rng(2)
+    readout, beta = rng.standard_normal(30), rng.standard_normal(20)
+    assert rank_one_error(0.5 * np.outer(readout, beta), 0.5, readout, beta) < 1e-12
+    # Negative control: another coefficient leaves |0.5 - 0.4| / 0.4.
+    assert rank_one_error(0.5 * np.outer(readout, beta), 0.4, readout, beta) == pytest.approx(0.25, rel=1e-3)
+
+
+def test_a_trial_has_its_rank_one_error_when_asked():
+    """The gradient of a linear activation is exactly of rank one."""
+    setting = small_settings.make(n=60, d=20, width=30, activation="identity", target="tanh")
+    options = {"top": 2, "test_samples": 1000, "keep_vectors": False}
+    plain = run_trial(setting, 1, 0, **options)
+    measured = run_trial(setting, 1, 0, **options, gradient_error=True)
+    assert plain.rank_one_error is None
+    assert measured.rank_one_error < 1e-10
+    assert measured.objective == plain.objective
+    curved = run_trial(setting.replace(activation="relu"), 1, 0, **options, gradient_error=True)
+    assert curved.rank_one_error > 0.1

@@ -4,11 +4,11 @@ import math
 
 import numpy as np
 import pytest
+import small_settings
 from scipy.special import gammaln
 
 from rmt_spikes.errors import ConvergenceError
 from rmt_spikes.functions.scalar import function_from
-from rmt_spikes.setting import Setting
 from rmt_spikes.simulation import simulate
 from rmt_spikes.simulation.network.model import Model
 from rmt_spikes.simulation.test_loss import population as module
@@ -20,18 +20,9 @@ ROUGH = {"expression": "tanh(z - 0.3) + abs(z - 1)/3"}
 
 
 def make(**changes):
-    values = {
-        "n": 40,
-        "d": 12,
-        "width": 30,
-        "activation": "tanh",
-        "target": {"hermite": [0.2, 1.0, 0.7]},
-        "noise_std": 0.5,
-        "ridge": 0.05,
-        "step_size": 1.0,
-        "center": False,
-    }
-    return Setting(**(values | changes))
+    """A setting, worked out; not centred, as closed forms are."""
+    base = {"n": 40, "d": 12, "width": 30, "n_ridge": None, "step_size": 1.0, "center": False}
+    return Model.of(small_settings.make(**(base | changes)))
 
 
 def network(setting, spread=1.0, seed=0):
@@ -56,7 +47,7 @@ def test_relu_agrees_with_the_arc_cosine_kernel():
     weights, a = network(setting)
     norms = np.linalg.norm(weights, axis=1)
     expected = 1.0 - 2 * a @ weights[:, 0] / 2 + a @ arc_cosine(weights @ weights.T, norms) @ a + 0.25
-    result = population_loss(Model.of(setting), weights, a)
+    result = population_loss(setting, weights, a)
     # Rounding: 1100^2 terms of size 1e-3 that add up to about one.
     assert result.value == pytest.approx(expected, rel=1e-12)
     assert abs(result.value - expected) <= result.error < 1e-9 * expected
@@ -72,7 +63,7 @@ def test_erf_agrees_with_the_arc_sine_kernel(width, spread):
     kernel = 2 / np.pi * np.arcsin(2 * product / np.sqrt(np.outer(inflated, inflated)))
     cross = weights[:, 0] * 2 / np.sqrt(np.pi * inflated)
     expected = 1.0 - 2 * a @ cross + a @ kernel @ a + 0.25
-    result = population_loss(Model.of(setting), weights, a)
+    result = population_loss(setting, weights, a)
     assert abs(result.value - expected) <= result.error
     # What counts as exact is an error of 1e-6.
     assert result.value == pytest.approx(expected, rel=1e-6)
@@ -86,33 +77,31 @@ def test_erf_agrees_with_the_arc_sine_kernel(width, spread):
 def test_any_pair_of_functions_agrees_with_samples(activation, target):
     setting = make(activation=activation, target=target, center=True, d=30)
     weights, a = network(setting, 0.7)
-    result = population_loss(Model.of(setting), weights, a)
-    sampled, error = expected_loss(
-        Model.of(setting), weights, a, weights[0], 40_000, np.random.default_rng(5)
-    )
+    result = population_loss(setting, weights, a)
+    sampled, error = expected_loss(setting, weights, a, weights[0], 40_000, np.random.default_rng(5))
     # Four standard errors: a false alarm in 1.6e4 for each of the fifteen pairs.
     assert abs(result.value - sampled) < 4 * error
     # Negative control: rows longer by a tenth must be told apart.
-    other = population_loss(Model.of(setting), 1.1 * weights, a)
+    other = population_loss(setting, 1.1 * weights, a)
     assert abs(other.value - sampled) > 4 * error
 
 
 def test_a_shorter_series_states_its_error_honestly(monkeypatch):
     setting = make(activation="tanh", d=6)
     weights, a = network(setting, 0.7)
-    exact = population_loss(Model.of(setting), weights, a)
+    exact = population_loss(setting, weights, a)
     monkeypatch.setattr(module, "LARGEST_ERROR", 1e6)
     for order in (2, 4, 8):
         monkeypatch.setattr(module, "ORDERS", (order,))
-        short = population_loss(Model.of(setting), weights, a)
+        short = population_loss(setting, weights, a)
         assert 1e-9 < abs(short.value - exact.value) <= short.error
 
 
 def test_parallel_rows_of_a_rough_activation_are_sampled_and_this_is_said():
     setting = make(activation=ROUGH, d=1)
     weights, a = network(setting)
-    assert population_loss(Model.of(setting), weights, a) is None
-    sampled = generalization_loss(Model.of(setting), weights, a, weights[0], None, np.random.default_rng(0))
+    assert population_loss(setting, weights, a) is None
+    sampled = generalization_loss(setting, weights, a, weights[0], None, np.random.default_rng(0))
     assert sampled.samples == 8000
     assert sampled.error > 0.0
     # In one dimension the loss is an ordinary integral over the input.
@@ -123,7 +112,7 @@ def test_parallel_rows_of_a_rough_activation_are_sampled_and_this_is_said():
 
 
 def test_trials_say_how_their_test_loss_was_found():
-    setting = make(center=True)
+    setting = small_settings.make(n=40, d=12, width=30, n_ridge=None, step_size=1.0)
     exact, sampled = (simulate(setting, trials=6, test_samples=count) for count in (None, 4000))
     for one, other in zip(exact.trials, sampled.trials, strict=True):
         assert (one.test_samples, other.test_samples) == (0, 4000)

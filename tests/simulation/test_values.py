@@ -27,6 +27,8 @@ def test_what_is_read_back_is_equal(observation, tmp_path):
     for copy in (Observation.load(tmp_path / "observation.npz"), pickle.loads(pickle.dumps(observation))):
         assert copy == observation
         assert copy.to_dict() == observation.to_dict()
+    with pytest.raises(AttributeError):
+        observation.seed = 1
     trial = observation.trials[0]
     assert Trial.from_bytes(trial.to_bytes()) == trial
 
