@@ -1,10 +1,7 @@
 """Trials on a dask cluster, and one trial over all its workers, against the same trial in this process."""
 
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +10,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from peak_memory import STATUS, peak_memory
+from small_settings import printed
 from test_routes import drawn_settings, figures
 
 from rmt_spikes.errors import DomainError
@@ -27,10 +25,7 @@ SMALL = Setting(
     n=150, d=60, width=90, n_ridge=170, activation="relu", target={"hermite": [0, 1, 0.7]},
     noise_std=0.5, ridge=0.05, step_exponent=0.4,
 )  # fmt: skip
-WIDE = Setting(
-    n=150, d=10_000, width=1300, n_ridge=200, activation="relu", target={"hermite": [0, 1, 0.7]},
-    noise_std=0.5, ridge=0.05, step_size=1.0,
-)  # fmt: skip
+WIDE = SMALL.replace(d=10_000, width=1300, n_ridge=200, step_size=1.0)
 """Its first layer, 104 MB, and its gradient of the same size do not fit a worker together."""
 
 
@@ -109,9 +104,7 @@ def test_a_trial_that_breaks_the_limit_of_a_worker_runs_on_all_of_them(client):
         f"trial = rs.simulate(rs.Setting(**{WIDE.to_dict()!r}), trials=1, top=2).trials[0]\n"
         "print(peak_memory(), trial.objective, trial.test)\n"
     )
-    command = [sys.executable, "-c", code]
-    run = subprocess.run(command, capture_output=True, text=True, check=True, cwd=Path(__file__).parents[1])
-    peak, objective, test = map(float, run.stdout.split())
+    peak, objective, test = map(float, printed(code))
     assert peak > LIMIT
     assert there.objective == pytest.approx(objective, rel=1e-8)
     assert there.test == pytest.approx(test, rel=2e-6)
