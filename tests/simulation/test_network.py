@@ -8,7 +8,7 @@ from rmt_spikes.errors import DomainError
 from rmt_spikes.simulation.network.layer import FirstLayer, rank_one_error
 from rmt_spikes.simulation.network.model import Model
 from rmt_spikes.simulation.network.sampling import (
-    Batch,
+    Block,
     Streams,
     blocks,
     draw_batch,
@@ -51,7 +51,7 @@ def test_gradient_is_the_scaled_negative_gradient_of_half_the_mean_squared_error
             change = np.zeros((7, 5))
             change[j, k] = step
             differences[j, k] = (loss(weights + change) - loss(weights - change)) / (2 * step)
-    batch = [Batch(slice(0, 12), inputs, labels)]
+    batch = [Block(slice(0, 12), inputs, labels)]
     result = FirstLayer(setting.activation, weights).first_step(readout, factor, batch)
     # Central differences at 1e-5 are right to about 1e-10 (step^2 and rounding / step).
     np.testing.assert_allclose(result.gradient, -differences / factor, atol=1e-9)
@@ -66,8 +66,8 @@ def test_gradient_does_not_depend_on_the_blocks():
     inputs, labels = whole(setting, 9, streams.first_inputs, streams.first_noise)
     weights, readout = draw_weights(setting, streams.weights), draw_readout(setting, streams.readout)
     layer = FirstLayer(setting.activation, weights)
-    one = layer.first_step(readout, 0.4, [Batch(slice(0, 9), inputs, labels)])
-    parts = [Batch(slice(a, b), inputs[a:b], labels[a:b]) for a, b in ((0, 4), (4, 5), (5, 9))]
+    one = layer.first_step(readout, 0.4, [Block(slice(0, 9), inputs, labels)])
+    parts = [Block(slice(a, b), inputs[a:b], labels[a:b]) for a, b in ((0, 4), (4, 5), (5, 9))]
     three = layer.first_step(readout, 0.4, parts)
     # The sums are taken in another order: a few rounding units.
     np.testing.assert_allclose(one.gradient, three.gradient, atol=1e-15)

@@ -19,7 +19,7 @@ from rmt_spikes.simulation import simulate
 from rmt_spikes.simulation.linalg.density import PROBES, RESOLUTION, STEPS, estimate_density
 from rmt_spikes.simulation.memory import IN_MEMORY, Plan, decomposition_bytes
 from rmt_spikes.simulation.network.layer import FirstLayer
-from rmt_spikes.simulation.network.sampling import Batch
+from rmt_spikes.simulation.network.sampling import Block
 from rmt_spikes.simulation.trial import run_trial
 
 OPTIONS = {"top": 2, "test_samples": None, "keep_vectors": False}
@@ -78,7 +78,7 @@ def test_kinks_are_not_mistaken_in_single_precision(monkeypatch):
     miss = np.einsum("ik,ik->i", inputs, weights) - 1.0 - gaps
     weights -= (miss / (inputs**2).sum(axis=1))[:, None] * inputs
     activation = function_from({"expression": "abs(z - 1)"}, "activation")
-    readout, batch = np.ones(40) / 40, [Batch(slice(0, 40), inputs, rng.standard_normal(40))]
+    readout, batch = np.ones(40) / 40, [Block(slice(0, 40), inputs, rng.standard_normal(40))]
 
     def gradient(precision):
         return FirstLayer(activation, weights, precision).first_step(readout, 0.0, batch).gradient

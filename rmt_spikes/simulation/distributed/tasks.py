@@ -15,7 +15,7 @@ from rmt_spikes.functions.scalar import ScalarFunction
 from rmt_spikes.simulation.linalg.products import add_product
 from rmt_spikes.simulation.network.layer import FirstLayer
 from rmt_spikes.simulation.network.model import Model
-from rmt_spikes.simulation.network.sampling import Array, Batch, blocks, draw_batch, draw_weights
+from rmt_spikes.simulation.network.sampling import Array, Block, blocks, draw_batch, draw_weights
 from rmt_spikes.simulation.test_loss.population import TILE, Expectation, Side, tile_form, tiles
 from rmt_spikes.simulation.test_loss.row_expansion import RowExpansion
 
@@ -25,7 +25,7 @@ Generators = tuple[np.random.Generator, ...]
 class Drawn(NamedTuple):
     """A block of samples, and the streams behind it."""
 
-    batch: Batch
+    block: Block
     streams: Generators
 
 
@@ -39,13 +39,13 @@ def draw_rows(model: Model, count: int, stream: np.random.Generator) -> tuple[Ar
 def draw_block(model: Model, count: int, streams: Generators) -> Drawn:
     """Draw the next samples of a batch, inputs and noise."""
     streams = deepcopy(streams)
-    (batch,) = draw_batch(model, count, streams[0], streams[1], count)
-    return Drawn(batch, streams)
+    (block,) = draw_batch(model, count, streams[0], streams[1], count)
+    return Drawn(block, streams)
 
 
 def project(weights: Array, drawn: Drawn) -> Array:
     """Compute preactivations, of shape (samples, neurons)."""
-    result: Array = drawn.batch.inputs @ weights.T
+    result: Array = drawn.block.inputs @ weights.T
     return result
 
 
@@ -57,13 +57,13 @@ def output_part(activation: ScalarFunction, preactivations: Array, readout: Arra
 
 def residual_block(drawn: Drawn, parts: list[Array], factor: float) -> Array:
     """Subtract the output of the network from the labels."""
-    result: Array = drawn.batch.labels - factor * np.sum(parts, axis=0)
+    result: Array = drawn.block.labels - factor * np.sum(parts, axis=0)
     return result
 
 
 def first_sums(sums: Array | None, drawn: Drawn, residual: Array) -> Array:
     """Add a block to ``X^T r`` and ``r^T r``, kept as one vector of length ``d + 1``."""
-    added = np.append(drawn.batch.inputs.T @ residual, residual @ residual)
+    added = np.append(drawn.block.inputs.T @ residual, residual @ residual)
     return added if sums is None else sums + added
 
 
@@ -72,9 +72,9 @@ def add_gradient(
 ) -> Array:
     """Add a block to the gradient of a tile of neurons, before the factor of each neuron."""
     slopes = activation.derivative(preactivations) * residual[:, None]
-    shape = (slopes.shape[1], drawn.batch.inputs.shape[1])
+    shape = (slopes.shape[1], drawn.block.inputs.shape[1])
     result = np.zeros(shape) if gradient is None else gradient.copy()
-    add_product(slopes, drawn.batch.inputs, result)
+    add_product(slopes, drawn.block.inputs, result)
     return result
 
 
@@ -87,12 +87,12 @@ def step_rows(weights: Array, gradient: Array, factors: Array) -> Array:
 
 def feature_block(activation: ScalarFunction, weights: Array, drawn: Drawn) -> Array:
     """Compute the features of a block of samples for a tile of neurons."""
-    return FirstLayer(activation, weights).features(drawn.batch.inputs)
+    return FirstLayer(activation, weights).features(drawn.block.inputs)
 
 
 def latent_block(drawn: Drawn, direction: Array) -> Array:
     """Latent variables and labels of a block, shape (2, samples)."""
-    return np.stack([drawn.batch.inputs @ direction, drawn.batch.labels])
+    return np.stack([drawn.block.inputs @ direction, drawn.block.labels])
 
 
 def add_gram_tile(tile: Array | None, left: Array, right: Array) -> Array:

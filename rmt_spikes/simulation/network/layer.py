@@ -16,7 +16,7 @@ from rmt_spikes.simulation.linalg.products import (
     project,
 )
 from rmt_spikes.simulation.network.model import Model
-from rmt_spikes.simulation.network.sampling import Array, Batch, blocks
+from rmt_spikes.simulation.network.sampling import Array, Block, blocks
 
 LARGEST_FEATURE = 1e100
 """Features above this are refused: their squares, which the Gram matrix sums, would overflow."""
@@ -74,7 +74,7 @@ class FirstLayer:
         self._activation, self.weights, self._precision = activation, weights, precision
         self._operand = operand(weights, precision)
 
-    def first_step(self, readout: Array, factor: float, batch: Iterable[Batch]) -> FirstStep:
+    def first_step(self, readout: Array, factor: float, batch: Iterable[Block]) -> FirstStep:
         """Compute the exact gradient step (docs/theory.md section 1).
 
         With ``r = y - factor * sigma(X W^T) a`` it is ``G = (1/n) [(a r^T) o sigma'(W X^T)] X``, which is
@@ -86,7 +86,7 @@ class FirstLayer:
             Second layer `a` (of order ``1/sqrt(width)``).
         factor : float
             Output factor `varsigma`.
-        batch : iterable of Batch
+        batch : iterable of Block
             The first batch, in blocks.
         """
         width, d = self.weights.shape
@@ -121,7 +121,7 @@ class FirstLayer:
         return FirstStep(gradient, beta, energy / count)
 
     def train(
-        self, model: Model, readout: Array, batch: Iterable[Batch], gradient_error: bool = False
+        self, model: Model, readout: Array, batch: Iterable[Block], gradient_error: bool = False
     ) -> Trained:
         """Take the gradient step, which changes the weights in place; perhaps measure its rank-one error."""
         step = self.first_step(readout, model.output_factor, batch)
@@ -193,7 +193,9 @@ def pieces(matrix: Array) -> Iterator[slice]:
 
 
 def rank_one_error(gradient: Array, coefficient: float, readout: Array, beta: Array) -> float:
-    """Relative operator norm of the gradient minus ``c_1 a beta^T``.
+    """Return ``||G - c_1 a beta^T|| / ||c_1 a beta^T||`` in operator norm, to a relative 1e-4.
+
+    This is how far the exact gradient is from the rank-one matrix of the theorem (docs/theory.md section 2).
 
     Parameters
     ----------
@@ -205,11 +207,6 @@ def rank_one_error(gradient: Array, coefficient: float, readout: Array, beta: Ar
         Second layer `a`.
     beta : ndarray of shape (d,)
         ``X^T r / n``.
-
-    Returns
-    -------
-    float
-        ``||G - c_1 a beta^T|| / ||c_1 a beta^T||`` in operator norm, to a relative 1e-4.
     """
     column = coefficient * readout
 

@@ -1,7 +1,7 @@
 """Random draws: one stream of random numbers for each part of a trial.
 
 The streams are separate so that changing one thing changes nothing else: two settings that differ in
-their step size, noise, readout law or activation see the same inputs, the same initial directions and the
+their step size, noise, readout or activation see the same inputs, the same initial directions and the
 same standard normal noise (common random numbers), and a trial does not depend on how many others run.
 """
 
@@ -22,7 +22,7 @@ BLOCK_ROWS = 2048
 products are long enough to run at full speed."""
 
 
-class Batch(NamedTuple):
+class Block(NamedTuple):
     """Consecutive samples of one batch.
 
     Attributes
@@ -82,12 +82,12 @@ class Draws:
             self._model, self.streams.weights
         )
 
-    def first_batch(self, longest: int) -> Iterator[Batch]:
+    def first_batch(self, longest: int) -> Iterator[Block]:
         """Draw the samples of the gradient step, in blocks."""
         streams = self.streams
         return draw_batch(self._model, self._model.n, streams.first_inputs, streams.first_noise, longest)
 
-    def second_batch(self, longest: int) -> Iterator[Batch]:
+    def second_batch(self, longest: int) -> Iterator[Block]:
         """Draw the samples of the ridge regression, in blocks; the same at each call."""
         streams = open_streams(*self._key)
         return draw_batch(
@@ -127,7 +127,7 @@ def draw_batch(
     inputs: np.random.Generator,
     noise: np.random.Generator,
     longest: int | None = None,
-) -> Iterator[Batch]:
+) -> Iterator[Block]:
     """Draw a batch block by block, so that it never has to be held whole.
 
     The network is rotation invariant at initialisation and so are the inputs: without loss of generality
@@ -149,4 +149,4 @@ def draw_batch(
         x = inputs.standard_normal((count, model.d))
         # The noise is drawn even when it is not used: the labels of two noise levels stay comparable.
         labels = model.target(x[:, 0]) + model.noise_std * noise.standard_normal(count)
-        yield Batch(rows, x, labels)
+        yield Block(rows, x, labels)

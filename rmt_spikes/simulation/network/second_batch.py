@@ -8,7 +8,7 @@ from rmt_spikes.simulation.linalg.products import multiply
 from rmt_spikes.simulation.memory import Plan
 from rmt_spikes.simulation.network.feature_matrix import FeatureBlock, FeatureMatrix
 from rmt_spikes.simulation.network.layer import FirstLayer
-from rmt_spikes.simulation.network.sampling import Array, Batch
+from rmt_spikes.simulation.network.sampling import Array, Block
 
 
 class SecondBatch:
@@ -37,7 +37,7 @@ class SecondBatch:
 
     def __init__(
         self,
-        draw: Callable[[], Iterator[Batch]],
+        draw: Callable[[], Iterator[Block]],
         layer: FirstLayer,
         direction: Array,
         samples: int,

@@ -21,10 +21,10 @@ LARGEST_ERROR = 1e-6
 """Bound on the relative error of a loss that counts as exact."""
 
 ORDERS = (32, 64, 128, 256)
-"""Lengths of the series, tried in turn."""
+"""Lengths of the series, tried in turn; the longest holds 257 coefficients for each neuron."""
 
 TILE = 512
-"""Rows whose correlations are held at a time."""
+"""Rows whose correlations are held at a time: 2 MB."""
 
 _ENOUGH = 1e-10
 """Error that all tiles may leave, in units of the energy of the labels: far below `LARGEST_ERROR`."""
@@ -95,18 +95,13 @@ def loss_from_energy(
     Parameters
     ----------
     model : Model
-        Gives the activation, the target and `noise_std`.
+        Gives the activation and the distribution of the labels.
     norms, first : ndarray of shape (width,)
         Norms of the rows, and their components along the teacher direction, the first axis.
     coefficients : ndarray of shape (width,)
         Fitted second layer.
     energy : callable
         Maps the expansions of the rows, and the error that each tile may leave, to the expectation.
-
-    Returns
-    -------
-    Expectation or None
-        As for `population_loss`.
     """
     labels = float(expand_rows(model.target, np.ones(1), 1).second[0])
     for terms in ORDERS:
