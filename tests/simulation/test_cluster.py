@@ -1,5 +1,6 @@
 """Trials on a dask cluster, and one trial over all its workers, against the same trial in this process."""
 
+import os
 import re
 from collections.abc import Iterator
 
@@ -14,6 +15,7 @@ from small_settings import printed
 from test_routes import drawn_settings, figures
 
 from rmt_spikes.errors import DomainError
+from rmt_spikes.execution.cluster import ExecutionError, connected
 from rmt_spikes.setting import Setting
 from rmt_spikes.simulation import simulate
 from rmt_spikes.simulation.distributed.tiling import Tiling, worker_bytes
@@ -112,6 +114,13 @@ def test_a_trial_that_breaks_the_limit_of_a_worker_runs_on_all_of_them(client):
     peaks = client.run(peak_memory)
     assert len(peaks) == 4
     assert max(peaks.values()) < LIMIT
+
+
+def test_workers_of_another_version_are_refused(client):
+    with connected(client, version=int) as same:
+        assert same is client
+    with pytest.raises(ExecutionError, match="another version of rmt-spikes"), connected(client, os.getpid):
+        pass
 
 
 def test_what_does_not_fit_all_workers_is_refused_with_the_figure(client):

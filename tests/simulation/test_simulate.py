@@ -3,6 +3,8 @@
 import itertools
 import json
 import math
+import os
+import signal
 from importlib import import_module
 
 import numpy as np
@@ -168,6 +170,15 @@ def test_errors_come_back_from_workers():
     with pytest.raises(DomainError) as refusal:
         simulate(setting, trials=2, jobs=2)
     assert refusal.value.field == "step_size"
+
+
+def test_a_dead_worker_is_named(monkeypatch):
+    def die(*_, **__):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    monkeypatch.setattr(import_module("rmt_spikes.simulation.simulate"), "run_trial", die)
+    with pytest.raises(DomainError, match="jobs: a worker process died, perhaps for want of memory, got 2"):
+        simulate(make(), trials=2, jobs=2)
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
