@@ -15,7 +15,7 @@ from rmt_spikes.errors import DomainError
 LONGEST_LINE = 100
 """Characters of one attribute in a representation: it stays on one line of a terminal."""
 
-MOST_LINES = 18
+MOST_LINES = 17
 """Attributes that a representation shows: with its first and last line it stays under 20 lines."""
 
 

@@ -18,7 +18,7 @@ ALLOWED = {
     "errors": set(),
     "values": {"errors"},
     "console": {"errors", "validation"},
-    "execution": {"errors", "validation"},
+    "execution": {"errors"},
     "functions": {"errors"},
     "parameters": BASE,
     "setting": SETTING,

@@ -235,19 +235,10 @@ def _by_svd(source: FeatureMatrix, ridge: float, top: int) -> Decomposition:
 
 
 def residuals(features: Array, left: Array, values: Array, right: Array) -> Array:
-    """Distance of singular triplets of ``A = F / sqrt(n_ridge)`` from their defining equations.
+    """Return the larger of ``||A v - s u||`` and ``||A^T u - s v||`` for each singular triplet.
 
-    Parameters
-    ----------
-    features : ndarray of shape (n_ridge, width)
-        Feature matrix `F`.
-    left, values, right : ndarray of shape (n_ridge, top), (top,), (width, top)
-        Singular triplets.
-
-    Returns
-    -------
-    ndarray of shape (top,)
-        The larger of ``||A v - s u||`` and ``||A^T u - s v||``.
+    `left`, `values` and `right`, of shapes (n_ridge, top), (top,) and (width, top), are those of
+    ``A = F / sqrt(n_ridge)``.
     """
     scale = np.sqrt(len(features))
     forward = np.linalg.norm(features @ right / scale - left * values, axis=0)

@@ -30,21 +30,9 @@ def operand(matrix: Array, precision: Precision) -> Array:
 
 
 def multiply_transposed(left: Array, right: Array, out: Array) -> Array:
-    """Compute ``left @ right.T``.
+    """Write ``left @ right.T`` into `out` and return it.
 
-    Parameters
-    ----------
-    left : ndarray of shape (m, k)
-        Contiguous rows.
-    right : ndarray of shape (p, k)
-        Contiguous rows, of the same floating type.
-    out : ndarray of shape (m, p)
-        Where to write: contiguous rows of the same floating type.
-
-    Returns
-    -------
-    ndarray of shape (m, p)
-        `out`.
+    All three have contiguous rows of the same floating type.
     """
     gemm = blas.dgemm if left.dtype == np.float64 else blas.sgemm
     done = gemm(1.0, right.T, left.T, c=out.T, trans_a=1, overwrite_c=1)
@@ -55,14 +43,7 @@ def multiply_transposed(left: Array, right: Array, out: Array) -> Array:
 def add_product(left: Array, right: Array, out: Array) -> None:
     """Add ``left.T @ right`` to `out`, which is in double precision.
 
-    Parameters
-    ----------
-    left : ndarray of shape (k, m)
-        One operand, contiguous rows.
-    right : ndarray of shape (k, p)
-        The other, of the same floating type.
-    out : ndarray of shape (m, p)
-        Contiguous rows; changed in place.
+    All three have contiguous rows, `left` and `right` of the same floating type.
     """
     if left.dtype == np.float64:
         done = blas.dgemm(1.0, right.T, left.T, beta=1.0, c=out.T, trans_b=1, overwrite_c=1)
@@ -72,20 +53,7 @@ def add_product(left: Array, right: Array, out: Array) -> None:
 
 
 def multiply(left: Array, right: Array) -> Array:
-    """Compute ``left @ right``.
-
-    Parameters
-    ----------
-    left : ndarray of shape (m, k)
-        Contiguous rows in double precision.
-    right : ndarray of shape (k,) or (k, p)
-        A vector, or contiguous rows.
-
-    Returns
-    -------
-    ndarray of shape (m,) or (m, p)
-        The product.
-    """
+    """Compute ``left @ right`` of contiguous rows in double precision and a vector or contiguous rows."""
     if right.ndim == 1:
         vector: Array = blas.dgemv(1.0, left.T, right, trans=1)
         return vector
@@ -94,20 +62,7 @@ def multiply(left: Array, right: Array) -> Array:
 
 
 def project(left: Array, right: Array) -> Array:
-    """Compute ``left.T @ right``.
-
-    Parameters
-    ----------
-    left : ndarray of shape (m, k)
-        Contiguous rows in double precision.
-    right : ndarray of shape (m,) or (m, p)
-        A vector, or contiguous rows.
-
-    Returns
-    -------
-    ndarray of shape (k,) or (k, p)
-        The product.
-    """
+    """Compute ``left.T @ right`` of the same kinds of operands as for `multiply`."""
     if right.ndim == 1:
         vector: Array = blas.dgemv(1.0, left.T, right)
         return vector
@@ -116,31 +71,15 @@ def project(left: Array, right: Array) -> Array:
 
 
 def add_gram(rows: Array, out: Array) -> None:
-    """Add the lower triangle of ``rows.T @ rows`` to `out`.
+    """Add the lower triangle of ``rows.T @ rows`` to `out`, both in double precision.
 
-    Parameters
-    ----------
-    rows : ndarray of shape (k, m)
-        Contiguous rows in double precision.
-    out : ndarray of shape (m, m)
-        In column order (``order="F"``); changed in place. Its strict upper triangle is not touched.
+    `out` is in column order (``order="F"``), and its strict upper triangle is not touched.
     """
     done = blas.dsyrk(1.0, rows.T, beta=1.0, c=out, lower=1, overwrite_c=1)
     assert np.shares_memory(done, out)
 
 
 def outer_gram(rows: Array) -> Array:
-    """Compute the lower triangle of ``rows @ rows.T``.
-
-    Parameters
-    ----------
-    rows : ndarray of shape (m, k)
-        Contiguous rows in double precision.
-
-    Returns
-    -------
-    ndarray of shape (m, m)
-        In column order; zero above the diagonal.
-    """
+    """Compute the lower triangle of ``rows @ rows.T`` of contiguous rows, in column order; zero above it."""
     gram: Array = blas.dsyrk(1.0, rows.T, trans=1, lower=1)
     return gram

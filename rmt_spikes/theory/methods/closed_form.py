@@ -99,7 +99,7 @@ class ClosedForm(Method):
     name: ClassVar[str] = "closed_form"
 
     def refuse_what_is_not_covered(self) -> None:
-        """Refuse the standard output scale: the readout and the learnt direction are not independent there."""
+        """Refuse the standard output scale: readout and learnt direction are not independent there."""
         require_mean_field(self.setting)
 
     @cached_property

@@ -8,8 +8,8 @@ of its graph.
 """
 
 from collections.abc import Iterator
-from functools import partial
-from operator import getitem
+from functools import partial, reduce
+from operator import add, getitem
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,7 +22,7 @@ from rmt_spikes.simulation.linalg.alignment import POLYNOMIALS
 from rmt_spikes.simulation.linalg.decomposition import ACCURACY, Spectrum, rounding_error
 from rmt_spikes.simulation.linalg.density import estimate_density, probe_stream
 from rmt_spikes.simulation.linalg.iterative import solve_iterative
-from rmt_spikes.simulation.network.layer import output_factor
+from rmt_spikes.simulation.network.model import Model
 from rmt_spikes.simulation.network.sampling import Array, Streams, blocks, draw_readout, open_streams
 from rmt_spikes.simulation.test_loss.estimate import LossEstimate
 from rmt_spikes.simulation.test_loss.population import Expectation, loss_from_energy
@@ -38,73 +38,56 @@ if TYPE_CHECKING:
     Tiles = dict[tuple[int, int], Future]
 
 
-def run_spread_trial(
+def run_distributed_trial(
     client: "Client", setting: Setting, seed: int, index: int, *, top: int, spectrum: Spectrum
 ) -> Trial:
     """Simulate one network on all workers of a cluster.
 
-    Parameters
-    ----------
-    client : distributed.Client
-        A connected client.
-    setting : Setting
-        What to simulate.
-    seed, index : int
-        Together they determine every random number of the trial.
-    top : int
-        Number of singular vectors examined.
-    spectrum : {"top", "density"}
-        Whether the density is estimated as well.
-
-    Returns
-    -------
-    Trial
-        The same as in one process, to the accuracy of the iterations.
+    The trial is the same as that of `run_trial`, to the accuracy of the iterations.
     """
-    return _SpreadTrial(client, setting, seed, index).run(top, spectrum)
+    return _DistributedTrial(client, setting, seed, index).run(top, spectrum)
 
 
-class _SpreadTrial:
+class _DistributedTrial:
     """The futures of a trial; when it is gone, so are they."""
 
     def __init__(self, client: "Client", setting: Setting, seed: int, index: int) -> None:
-        self._client, self._setting = client, setting
+        self._client, self._tiling = client, plan_tiling(client, setting)
+        self._model, self._target = Model.of(setting), setting.target
         self._seed, self._index = seed, index
-        self._tiling = plan_tiling(client, setting)
-        self._activation = setting.activation_function
         self._streams: Streams = open_streams(seed, index)
-        self._alpha = draw_readout(setting, self._streams.readout)
+        self._alpha = draw_readout(self._model, self._streams.readout)
 
     def run(self, top: int, spectrum: Spectrum) -> Trial:
         weights, beta, label_energy = self._train(self._draw_rows())
         norm = float(np.linalg.norm(beta))
         if norm == 0.0:
-            raise DomainError("target", "must leave a first gradient that is not zero", self._setting.target)
+            raise DomainError("target", "must leave a first gradient that is not zero", self._target)
         tiles, sums, latent = self._accumulate(weights, beta / norm)
-        samples = self._setting.n_ridge
+        samples = self._model.n_ridge
         target = sums[:, 0] / samples
 
         multiply = partial(self._multiply, tiles)
-        values, right, coefficients = solve_iterative(multiply, target, self._setting.ridge, top)
+        values, right, coefficients = solve_iterative(multiply, target, self._model.ridge, top)
         product = multiply(np.column_stack([right, coefficients]))
         singular = np.sqrt(values)
         gaps = np.linalg.norm(product[:, :top] - right * values, axis=0) / singular
         self._check(values, gaps, singular)
-        normal = product[:, top] + self._setting.ridge * coefficients - target
+        normal = product[:, top] + self._model.ridge * coefficients - target
         density = None
         if spectrum == "density":
             stream = probe_stream(self._seed, self._index)
-            density = estimate_density(multiply, self._setting.width, self._setting.width, stream)
+            density = estimate_density(multiply, self._model.width, self._model.width, stream)
         del multiply, tiles
         q, labels = latent
         train = labels @ labels / samples - 2 * target @ coefficients + coefficients @ product[:, top]
         return compose_trial(
-            self._setting,
-            self._index,
+            self._model,
+            index=self._index,
             loss=self._test_loss(weights, coefficients),
             train=float(train),
             coefficients=coefficients,
-            singular_values=np.append(singular, np.full(self._setting.width - top, np.nan)),
+            singular_values=np.append(singular, np.full(self._model.width - top, np.nan)),
             overlaps=(right.T @ sums[:, 1:]) / (singular[:, None] * samples**0.5),
             right=right,
             latent=RealisedLatent(
@@ -134,7 +117,7 @@ class _SpreadTrial:
         rows = []
         for j, tile in enumerate(self._tiling.neurons):
             home = self._tiling.home(j)
-            drawn = self._submit(tasks.draw_rows, self._setting, tile.stop - tile.start, stream, at=home)
+            drawn = self._submit(tasks.draw_rows, self._model, tile.stop - tile.start, stream, at=home)
             rows.append(self._item(drawn, 0, home))
             stream = self._item(drawn, 1, home)
         return rows
@@ -143,25 +126,25 @@ class _SpreadTrial:
         """Draw a batch, block after block, on the workers in turn."""
         for i, rows in enumerate(blocks(size, self._tiling.block_rows)):
             home = self._tiling.home(i)
-            drawn = self._submit(tasks.draw_block, self._setting, rows.stop - rows.start, streams, at=home)
+            drawn = self._submit(tasks.draw_block, self._model, rows.stop - rows.start, streams, at=home)
             streams = self._item(drawn, 1, home)
             yield rows, drawn
 
     def _train(self, weights: "list[Future]") -> "tuple[list[Future], Array, float]":
         """Take the gradient step; return the new rows, `beta` and the energy of the residual."""
-        setting, tiling = self._setting, self._tiling
-        factor = output_factor(setting)
-        readout = self._alpha / np.sqrt(setting.width)
+        model, tiling = self._model, self._tiling
+        factor = model.output_factor
+        readout = self._alpha / np.sqrt(model.width)
         gradients: list[Any] = [None] * len(weights)
         sums: Any = None
         before: list[Any] = []
-        for _, drawn in self._batches(setting.n, (self._streams.first_inputs, self._streams.first_noise)):
+        for _, drawn in self._batches(model.n, (self._streams.first_inputs, self._streams.first_noise)):
             homes = [tiling.home(j) for j in range(len(weights))]
             pre = [
                 self._submit(tasks.project, w, drawn, at=home) for w, home in zip(weights, homes, strict=True)
             ]
             parts = [
-                self._submit(tasks.output_part, self._activation, p, readout[tile], at=home)
+                self._submit(tasks.output_part, self._model.activation, p, readout[tile], at=home)
                 for p, tile, home in zip(pre, tiling.neurons, homes, strict=True)
             ]
             residual = self._submit(tasks.residual_block, drawn, parts, factor, at=homes[0])
@@ -169,12 +152,12 @@ class _SpreadTrial:
             # Before a sum takes up a block, what the last block replaced is gone: two of each at the most.
             self._wait(before)
             gradients = [
-                self._submit(tasks.add_gradient, g, self._activation, p, drawn, residual, at=home)
+                self._submit(tasks.add_gradient, g, self._model.activation, p, drawn, residual, at=home)
                 for g, p, home in zip(gradients, pre, homes, strict=True)
             ]
             before = [*gradients, sums]
-        totals: Array = sums.result() / setting.n
-        scale = setting.step * readout / setting.n
+        totals: Array = sums.result() / model.n
+        scale = model.step * readout / model.n
         stepped = [
             self._submit(tasks.step_rows, weights[j], gradients[j], scale[tile], at=tiling.home(j))
             for j, tile in enumerate(tiling.neurons)
@@ -184,18 +167,18 @@ class _SpreadTrial:
 
     def _accumulate(self, weights: "list[Future]", direction: Array) -> "tuple[Tiles, Array, Array]":
         """Pass over the second batch: tiles of ``F^T F``, ``F^T`` times labels and polynomials; q, labels."""
-        setting, tiling = self._setting, self._tiling
+        model, tiling = self._model, self._tiling
         count = len(weights)
         tiles: dict[tuple[int, int], Any] = {(j, k): None for j in range(count) for k in range(j + 1)}
         sums: list[Any] = [None] * count
-        latent = np.empty((2, setting.n_ridge))
+        latent = np.empty((2, model.n_ridge))
         before: list[Any] = []
         pending: tuple[slice, Any] | None = None
         streams = (self._streams.second_inputs, self._streams.second_noise)
-        for rows, drawn in self._batches(setting.n_ridge, streams):
+        for rows, drawn in self._batches(model.n_ridge, streams):
             known = self._submit(tasks.latent_block, drawn, direction, at=tiling.home(0))
             parts = [
-                self._submit(tasks.feature_block, self._activation, w, drawn, at=tiling.home(j))
+                self._submit(tasks.feature_block, self._model.activation, w, drawn, at=tiling.home(j))
                 for j, w in enumerate(weights)
             ]
             self._wait(before)
@@ -229,11 +212,11 @@ class _SpreadTrial:
             for home, pairs in here.items()
         ]  # fmt: skip
         total: Array = np.sum(self._client.gather(parts), axis=0)
-        return total / self._setting.n_ridge
+        return total / self._model.n_ridge
 
     def _check(self, values: Array, gaps: Array, singular: Array) -> None:
-        error = rounding_error(float(values[0]), self._setting.width)
-        if not error < ACCURACY * self._setting.ridge:
+        error = rounding_error(float(values[0]), self._model.width)
+        if not error < ACCURACY * self._model.ridge:
             raise ConvergenceError(
                 f"the Gram matrix is too ill-conditioned for an accuracy of {ACCURACY:g}: its largest "
                 f"eigenvalue is {values[0]:.3g}, and the ridge must be above {error / ACCURACY:.2g}",
@@ -279,9 +262,9 @@ class _SpreadTrial:
                         for j, k in pairs
                     ]  # fmt: skip
                 found += self._client.gather(submitted)
-            return Expectation(sum(part.value for part in found), sum(part.error for part in found))
+            return reduce(add, found)
 
-        exact = loss_from_energy(self._setting, summary[0], summary[1], coefficients, energy)
+        exact = loss_from_energy(self._model, summary[0], summary[1], coefficients, energy)
         if exact is None:
             raise ConvergenceError(
                 "the test loss cannot be computed as an expectation (docs/large.md), and sampling it is not "
