@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,15 +18,8 @@ PUBLIC_MODULES = {"rmt_spikes", "rmt_spikes.theory", "rmt_spikes.theory.symbolic
 FORBIDDEN_NAMES = {"eval", "exec", "compile", "__import__"}
 FORBIDDEN_ATTRIBUTES = {"sympify", "parse_expr", "parse_latex", "parse_mathematica"}
 FORBIDDEN_MODULES = {
-    "pickle",
-    "cPickle",
-    "_pickle",
-    "marshal",
-    "shelve",
-    "dill",
-    "cloudpickle",
-    "code",
-    "codeop",
+    *("pickle", "cPickle", "_pickle", "marshal", "shelve", "dill", "cloudpickle"),
+    *("code", "codeop"),
 }
 
 
@@ -76,27 +70,18 @@ def execution_violations(package: Path) -> list[str]:
     return found
 
 
-def missing_docstrings(package: Path) -> list[str]:
-    """Modules, public classes and functions without a docstring, overloads apart; ruff sees to methods."""
-    found = []
-    for path, tree in sources(package):
-        if not ast.get_docstring(tree):
-            found.append(f"{path}: module")
-        for node in tree.body:
-            definition = isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
-            if definition and any(getattr(d, "id", "") == "overload" for d in node.decorator_list):
-                continue
-            if definition and node.name[0] != "_" and not ast.get_docstring(node):
-                found.append(f"{path}:{node.lineno}: {node.name}")
-    return found
-
-
 def long_files(folder: Path, limit: int = 400) -> list[str]:
     """Files of `limit` lines or more."""
     counts = {
         path: len((folder / path).read_text(encoding="utf-8").splitlines()) for path, _ in sources(folder)
     }
     return [f"{path}: {count} lines" for path, count in counts.items() if count >= limit]
+
+
+def crowded_folders(package: Path, limit: int = 12) -> list[str]:
+    """Folders of more than `limit` modules."""
+    counts = Counter(path.parent for path, _ in sources(package))
+    return [f"{folder}: {count} modules" for folder, count in counts.items() if count > limit]
 
 
 def private_imports(folder: Path) -> list[str]:
@@ -111,16 +96,6 @@ def private_imports(folder: Path) -> list[str]:
                 if across or private:
                     found.append(f"{path}:{node.lineno}: {base}{'.' + name if name else ''}")
     return found
-
-
-def declared_names(path: Path) -> list[str]:
-    """The literal ``__all__`` of a file."""
-    for node in ast.parse(path.read_text(encoding="utf-8")).body:
-        if isinstance(node, ast.Assign) and any(
-            isinstance(t, ast.Name) and t.id == "__all__" for t in node.targets
-        ):
-            return list(ast.literal_eval(node.value))
-    raise AssertionError(f"{path} has no __all__")
 
 
 def documented_names(page: str) -> dict[str, list[str]]:

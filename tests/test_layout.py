@@ -5,6 +5,8 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from collections.abc import Callable
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 
@@ -53,67 +55,47 @@ def test_a_wrong_import_is_seen(tmp_path: Path, file: str, line: str, broken: st
     assert broken in rules.broken_contracts(tmp_path)
 
 
-def test_nothing_is_executed_or_unpickled() -> None:
-    assert rules.execution_violations(PACKAGE) == []
-
-
 @pytest.mark.parametrize(
-    "line",
+    ("rule", "folders"),
     [
-        "eval('1')",
-        "f = exec",
-        "import pickle",
-        "from pickle import loads",
-        "import sympy\nsympy.sympify('x')",
-        "from sympy import sympify as s",
-        "from sympy.parsing.sympy_parser import parse_expr",
-        "numpy.load('x', allow_pickle=True)",
-        "__import__('os')",
+        (rules.execution_violations, ["rmt_spikes"]),
+        (rules.long_files, ["rmt_spikes", "theory", "benchmarks"]),
+        (partial(rules.long_files, limit=600), ["tests"]),
+        (rules.crowded_folders, ["rmt_spikes"]),
+        (rules.private_imports, ["theory", "validation"]),
     ],
 )
-def test_execution_is_seen(tmp_path: Path, line: str) -> None:
-    assert len(rules.execution_violations(tree(tmp_path, {"a.py": line}))) == 1
-
-
-def test_every_public_thing_has_a_docstring() -> None:
-    assert rules.missing_docstrings(PACKAGE) == []
-
-
-def test_a_missing_docstring_is_seen(tmp_path: Path) -> None:
-    text = "class A: ...\ndef f():\n    'Documented.'\ndef g(): ...\ndef _h(): ...\n@overload\ndef i(): ...\n"
-    found = rules.missing_docstrings(tree(tmp_path, {"a.py": text}))
-    assert found == ["a.py: module", "a.py:1: A", "a.py:4: g"]
+def test_a_rule_holds(rule: Callable[[Path], list[str]], folders: list[str]) -> None:
+    assert [found for folder in folders for found in rule(ROOT / folder)] == []
 
 
 @pytest.mark.parametrize(
-    ("folder", "limit"), [("rmt_spikes", 400), ("theory", 400), ("benchmarks", 400), ("tests", 600)]
-)
-def test_files_are_short(folder: str, limit: int) -> None:
-    assert rules.long_files(ROOT / folder, limit) == []
-
-
-def test_a_long_file_is_seen(tmp_path: Path) -> None:
-    assert rules.long_files(tree(tmp_path, {"a.py": "x = 1\n" * 400, "b.py": "x = 1\n" * 399})) == [
-        "a.py: 400 lines"
-    ]
-
-
-@pytest.mark.parametrize("folder", ["theory", "validation"])
-def test_the_top_level_folders_use_the_public_interface(folder: str) -> None:
-    assert rules.private_imports(ROOT / folder) == []
-
-
-@pytest.mark.parametrize(
-    "line",
+    ("rule", "text"),
     [
-        "from rmt_spikes.theory.bulk.distribution import Bulk",
-        "from rmt_spikes import _HOMES",
-        "import rmt_spikes.setting",
-        "import validation.cases",
+        (rules.execution_violations, "eval('1')"),
+        (rules.execution_violations, "f = exec"),
+        (rules.execution_violations, "import pickle"),
+        (rules.execution_violations, "from pickle import loads"),
+        (rules.execution_violations, "import sympy\nsympy.sympify('x')"),
+        (rules.execution_violations, "from sympy import sympify as s"),
+        (rules.execution_violations, "from sympy.parsing.sympy_parser import parse_expr"),
+        (rules.execution_violations, "numpy.load('x', allow_pickle=True)"),
+        (rules.execution_violations, "__import__('os')"),
+        (rules.long_files, "x = 1\n" * 400),
+        (rules.private_imports, "from rmt_spikes.theory.bulk.distribution import Bulk"),
+        (rules.private_imports, "from rmt_spikes import _HOMES"),
+        (rules.private_imports, "import rmt_spikes.setting"),
+        (rules.private_imports, "import validation.cases"),
     ],
 )
-def test_a_private_import_is_seen(tmp_path: Path, line: str) -> None:
-    assert len(rules.private_imports(tree(tmp_path, {"a.py": line, "b.py": "import rmt_spikes as rs"}))) == 1
+def test_a_violation_is_seen(tmp_path: Path, rule: Callable[[Path], list[str]], text: str) -> None:
+    good = "import rmt_spikes as rs\n" + "x = 1\n" * 398
+    assert len(rule(tree(tmp_path, {"a.py": text, "b.py": good}))) == 1
+
+
+def test_a_crowded_folder_is_seen(tmp_path: Path) -> None:
+    files = {f"{folder}/{k}.py": "" for folder, count in (("a", 12), ("b", 13)) for k in range(count)}
+    assert rules.crowded_folders(tree(tmp_path, files)) == ["b: 13 modules"]
 
 
 def test_every_public_name_can_be_had() -> None:
