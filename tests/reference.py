@@ -37,9 +37,7 @@ def gaussian_mean(function: Callable[[Number], Number], kinks: Sequence[Number] 
     return mp.fsum(weight * function(z) for z, weight in _nodes(tuple(edges)))
 
 
-@lru_cache(maxsize=4)
-def _nodes(edges: tuple[Number, ...]) -> list[tuple[Number, Number]]:
-    return gaussian_nodes(edges)
+_nodes = lru_cache(maxsize=4)(gaussian_nodes)
 
 
 def law_of_draws(count: int) -> list[tuple[Number, Number]]:

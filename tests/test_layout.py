@@ -18,7 +18,7 @@ import rmt_spikes
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "rmt_spikes"
 PAGES = ["README.md", *(str(path.relative_to(ROOT)) for path in rules.doc_pages(ROOT / "docs"))]
-FOLDERS = ["theory", "validation", "benchmarks"]
+FOLDERS = ["theory", "validation", "benchmarks", "tests"]
 HEAVY = {"matplotlib", "sympy", "scipy.stats"}
 
 
