@@ -22,6 +22,9 @@ FORBIDDEN_MODULES = {
     *("code", "codeop"),
 }
 
+METHOD_NAMES = {"corrected", "published", "isotropic", "uniform", "closed_form"}
+"""Names that select a theory: classes have them as attributes, and nothing else asks for them."""
+
 
 def sources(folder: Path) -> Iterator[tuple[Path, ast.Module]]:
     """Python files below a folder, relative to it, with their syntax trees."""
@@ -95,6 +98,34 @@ def private_imports(folder: Path) -> list[str]:
                 private = root == "rmt_spikes" and (base not in PUBLIC_MODULES or name.startswith("_"))
                 if across or private:
                     found.append(f"{path}:{node.lineno}: {base}{'.' + name if name else ''}")
+    return found
+
+
+def compared(node: ast.AST) -> list[ast.expr | None]:
+    """What a comparison, a pattern or a look-up compares with, elements of displays one by one."""
+    operands: list[ast.expr | None] = []
+    match node:
+        case ast.Compare(left=left, comparators=others):
+            operands = [left, *others]
+        case ast.MatchValue(value=value):
+            operands = [value]
+        case ast.Call(func=ast.Attribute(attr="get"), args=[key, *_]):
+            operands = [key]
+        case ast.Subscript(value=ast.Dict(keys=keys)):
+            operands = keys
+    return [element for operand in operands for element in getattr(operand, "elts", [operand])]
+
+
+def name_comparisons(package: Path) -> list[str]:
+    """Comparisons with the name of a method or of a theory outside the module whose class has that name."""
+    found = []
+    for path, tree in sources(package):
+        classes = [node for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+        members = [node.value for c in classes for node in c.body if isinstance(node, ast.Assign)]
+        names = METHOD_NAMES - {getattr(value, "value", None) for value in members}
+        for node in ast.walk(tree):
+            values = [x.value for x in compared(node) if isinstance(x, ast.Constant)]
+            found += [f"{path}:{node.lineno}: {value}" for value in values if value in names]
     return found
 
 

@@ -63,6 +63,7 @@ def test_a_wrong_import_is_seen(tmp_path: Path, file: str, line: str, broken: st
         (partial(rules.long_files, limit=600), ["tests"]),
         (rules.crowded_folders, ["rmt_spikes"]),
         (rules.private_imports, ["theory", "validation"]),
+        (rules.name_comparisons, ["rmt_spikes"]),
     ],
 )
 def test_a_rule_holds(rule: Callable[[Path], list[str]], folders: list[str]) -> None:
@@ -86,11 +87,22 @@ def test_a_rule_holds(rule: Callable[[Path], list[str]], folders: list[str]) -> 
         (rules.private_imports, "from rmt_spikes import _HOMES"),
         (rules.private_imports, "import rmt_spikes.setting"),
         (rules.private_imports, "import validation.cases"),
+        (rules.name_comparisons, "x = features == 'isotropic'"),
+        (rules.name_comparisons, "x = 1 if method not in ('limit', 'uniform') else 2"),
+        (rules.name_comparisons, "match method:\n    case 'closed_form':\n        x = 1"),
+        (rules.name_comparisons, "x = {'corrected': 1, 'other': 2}[features]"),
+        (rules.name_comparisons, "x = table.get('published')"),
+        (rules.name_comparisons, "class A:\n    features: str = 'published'\nx = y == 'published'"),
     ],
 )
 def test_a_violation_is_seen(tmp_path: Path, rule: Callable[[Path], list[str]], text: str) -> None:
     good = "import rmt_spikes as rs\n" + "x = 1\n" * 398
     assert len(rule(tree(tmp_path, {"a.py": text, "b.py": good}))) == 1
+
+
+def test_a_class_knows_its_name(tmp_path: Path) -> None:
+    text = "class A(Enum):\n    A = 'corrected'\nx = A('corrected') == 'corrected'\ny = z['uniform'] == 1\n"
+    assert rules.name_comparisons(tree(tmp_path, {"a.py": text})) == []
 
 
 def test_a_crowded_folder_is_seen(tmp_path: Path) -> None:
