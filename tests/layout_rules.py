@@ -87,6 +87,16 @@ def crowded_folders(package: Path, limit: int = 12) -> list[str]:
     return [f"{folder}: {count} modules" for folder, count in counts.items() if count > limit]
 
 
+def tracked_bytes(project: Path) -> dict[str, int]:
+    """Size of each file that git tracks; none without git."""
+    command = ["git", "-C", str(project), "ls-files", "-z"]
+    try:
+        names = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split("\0")[:-1]
+    except (OSError, subprocess.CalledProcessError):
+        return {}
+    return {name: (project / name).lstat().st_size for name in names if (project / name).exists()}
+
+
 def private_imports(folder: Path) -> list[str]:
     """Imports of `theory/` or `validation/` at the top level beyond the public API, or across the two."""
     found = []

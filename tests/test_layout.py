@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from importlib import import_module
@@ -108,6 +109,16 @@ def test_a_class_knows_its_name(tmp_path: Path) -> None:
 def test_a_crowded_folder_is_seen(tmp_path: Path) -> None:
     files = {f"{folder}/{k}.py": "" for folder, count in (("a", 12), ("b", 13)) for k in range(count)}
     assert rules.crowded_folders(tree(tmp_path, files)) == ["b: 13 modules"]
+
+
+def test_the_repository_is_small(tmp_path: Path) -> None:
+    sizes = rules.tracked_bytes(ROOT)
+    if not sizes:
+        pytest.skip("no git repository")
+    assert sizes["pyproject.toml"] == (ROOT / "pyproject.toml").stat().st_size
+    assert rules.tracked_bytes(tmp_path) == {}
+    files = Counter(sizes)
+    assert files.total() < 8e6, f"the largest: {files.most_common(5)}"
 
 
 def test_every_public_name_can_be_had() -> None:
