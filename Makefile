@@ -51,9 +51,10 @@ calibration: $(VENV)/.installed-base ## How often the verdicts of the cases woul
 test: $(VENV)/.installed-test ## Run all tests, the benchmarks once each among them.
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
-lint: $(VENV)/.installed-test ## Check style and types.
+lint: $(VENV)/.installed-test ## Check style, imports between rooms, and types.
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
+	$(BIN)/lint-imports --no-cache
 	$(BIN)/mypy
 
 format: $(VENV)/.installed-test ## Put the code into the project's format.

@@ -23,11 +23,9 @@ def problem_of(setting: rs.Setting, alpha=None, q=None) -> reference.Problem:
     exact = mp.mpf
     if alpha is None:
         alpha = READOUTS.get(setting.readout) or reference.law_of_draws(setting.width)
+    sizes = {size: getattr(setting, size) for size in ("n", "d", "width", "n_ridge")}
     return reference.Problem(
-        n=setting.n,
-        d=setting.d,
-        width=setting.width,
-        n_ridge=setting.n_ridge,
+        **sizes,
         activation=lambda z: REFERENCE[name](z) - mean,
         slope=SLOPE[name],
         kinks=(exact(0),) if name == "relu" else (),
