@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html import escape
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
-
-if TYPE_CHECKING:
-    from rmt_spikes.theory.prediction import Prediction
 
 WIDTH, HEIGHT, FOOT = 420.0, 120.0, 18.0
 """Pixels of the figure, and of the labels below its axis: it fits beside the losses in a notebook."""
@@ -17,9 +15,8 @@ POINTS = 60
 """Points of the density on one interval: a line of the figure has fewer pixels a point than can be seen."""
 
 
-def picture(prediction: Prediction) -> str:
-    """HTML of a prediction: its losses, and its spectrum with the bulk as a line and spikes as bars."""
-    bulk, spikes = prediction.bulk, [float(spike.singular_value) for spike in prediction.spikes]
+def picture(title: str, bulk: Any, spikes: Sequence[float]) -> str:
+    """HTML of a title and a spectrum, with the bulk as a line and spikes as bars."""
     edges = [(float(low), float(high)) for low, high in bulk.edges]
     right = 1.05 * max([edges[-1][1], *spikes])
     lines = []
@@ -45,8 +42,6 @@ def picture(prediction: Prediction) -> str:
             f'<text x="{at(value)}" y="{HEIGHT - 4}" font-size="10" text-anchor="middle" '
             f'fill="currentColor">{value:.3g}</text>'
         )
-    losses = ", ".join(f"{name} {float(value):.4g}" for name, value in prediction.losses.to_dict().items())
-    title = f"{prediction.method}, {prediction.features} features. Losses: {losses}."
     size = f'width="{WIDTH:.0f}" height="{HEIGHT:.0f}"'
     return (
         f"<div><div>{escape(title)} Singular values of F / sqrt(n_ridge):</div>"

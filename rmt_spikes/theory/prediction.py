@@ -176,7 +176,9 @@ class Prediction(Value):
 
     def _repr_html_(self) -> str:
         """A table of the losses and spikes, and a small figure of the spectrum."""
-        return picture(self)
+        losses = ", ".join(f"{name} {float(value):.4g}" for name, value in self.losses.to_dict().items())
+        title = f"{self.method}, {self.features} features. Losses: {losses}."
+        return picture(title, self.bulk, [float(spike.singular_value) for spike in self.spikes])
 
     def to_dict(self) -> dict[str, Any]:
         """Everything, JSON-ready (schema ``rmt-spikes/prediction/1``)."""

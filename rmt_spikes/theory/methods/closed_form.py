@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from rmt_spikes.errors import DomainError
 from rmt_spikes.functions.hermite import gaussian_moments, normalized_hermite
 from rmt_spikes.setting import Setting
+from rmt_spikes.theory.bulk.certified_edges import edge_error
 from rmt_spikes.theory.bulk.distribution import Bulk, singular_value_bulk
 from rmt_spikes.theory.bulk.equivalent import BulkEquivalent, ResolventPoint
 from rmt_spikes.theory.latent import Latent, LatentGrid, latent, latent_grid
@@ -258,9 +259,6 @@ def curve_evidence(equivalent: BulkEquivalent, setting: Setting, bulk: Bulk | No
 
     The defining equations are written out anew.
     """
-    # Ball arithmetic is loaded when it is asked for.
-    from rmt_spikes.theory.methods.certified.certificate import edge_error
-
     point = equivalent.at_ridge(setting.ridge)
     at_ridge = abs(equivalent.kappa(point.g) - point.kappa) * point.g
     if bulk is None:

@@ -11,8 +11,8 @@ from flint import arb, ctx, fmpq
 
 from rmt_spikes.errors import DomainError
 from rmt_spikes.setting import Setting
-from rmt_spikes.theory.methods.certified.balls import ball, midpoint, square
-from rmt_spikes.theory.methods.certified.curve import CertifiedCurve
+from rmt_spikes.theory.bulk.balls import ball, midpoint, square
+from rmt_spikes.theory.bulk.certified_curve import CertifiedCurve
 from rmt_spikes.theory.methods.certified.expansion import BallExpansion, expansion
 
 Moments = tuple[arb, arb, arb]

@@ -6,9 +6,9 @@ from typing import Any
 
 from flint import arb
 
+from rmt_spikes.theory.bulk.balls import GUARD_DIGITS, from_mpf, midpoint, square
 from rmt_spikes.theory.features import Features
 from rmt_spikes.theory.limits import improvement, power_polynomials
-from rmt_spikes.theory.methods.certified.balls import GUARD_DIGITS, from_mpf, midpoint, square
 from rmt_spikes.theory.methods.certified.latent import BallLatent
 from rmt_spikes.theory.regimes import LAST_EXPONENT, regime_degree, spike_degrees
 from rmt_spikes.theory.results import Losses, loss_numbers

@@ -11,8 +11,7 @@ import mpmath
 from flint import arb
 
 from rmt_spikes.errors import ConvergenceError, DomainError
-from rmt_spikes.theory.bulk.distribution import QUANTILES
-from rmt_spikes.theory.methods.certified.balls import (
+from rmt_spikes.theory.bulk.balls import (
     GUARD_DIGITS,
     ball,
     enclosure,
@@ -20,7 +19,8 @@ from rmt_spikes.theory.methods.certified.balls import (
     midpoint,
     working_digits,
 )
-from rmt_spikes.theory.methods.certified.curve import CertifiedCurve
+from rmt_spikes.theory.bulk.certified_curve import CertifiedCurve
+from rmt_spikes.theory.bulk.distribution import QUANTILES
 from rmt_spikes.theory.results import Certificate
 from rmt_spikes.values import Value
 

@@ -15,8 +15,7 @@ from flint import arb, fmpq
 
 from rmt_spikes.errors import ConvergenceError, DomainError
 from rmt_spikes.setting import Setting
-from rmt_spikes.theory.methods.base import Array, Method, leading_sign
-from rmt_spikes.theory.methods.certified.balls import (
+from rmt_spikes.theory.bulk.balls import (
     GUARD_DIGITS,
     enclosure,
     midpoint,
@@ -24,6 +23,7 @@ from rmt_spikes.theory.methods.certified.balls import (
     square,
     working_digits,
 )
+from rmt_spikes.theory.methods.base import Array, Method, leading_sign
 from rmt_spikes.theory.methods.certified.closed_form import BallClosedForm
 from rmt_spikes.theory.methods.certified.latent import BallLatent
 from rmt_spikes.theory.methods.certified.limits import certified_limits, midpoint_losses

@@ -9,8 +9,8 @@ from flint import arb, fmpq
 from numpy.typing import NDArray
 
 from rmt_spikes.setting import Setting
-from rmt_spikes.theory.methods.certified.balls import working_bits
-from rmt_spikes.theory.methods.certified.curve import CertifiedCurve
+from rmt_spikes.theory.bulk.balls import working_bits
+from rmt_spikes.theory.bulk.certified_curve import CertifiedCurve
 
 BITS = 192
 
