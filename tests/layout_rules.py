@@ -82,8 +82,8 @@ def long_files(folder: Path, limit: int = 400) -> list[str]:
 
 
 def crowded_folders(package: Path, limit: int = 12) -> list[str]:
-    """Folders of more than `limit` modules."""
-    counts = Counter(path.parent for path, _ in sources(package))
+    """Folders of more than `limit` modules beside their ``__init__``."""
+    counts = Counter(path.parent for path, _ in sources(package) if path.name != "__init__.py")
     return [f"{folder}: {count} modules" for folder, count in counts.items() if count > limit]
 
 
