@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from rmt_spikes.errors import DomainError
+from rmt_spikes.theory.features import Features
 from rmt_spikes.theory.symbolic.formula import symbol, teacher
 from rmt_spikes.theory.symbolic.quantities import FEATURES, choice, quantity, whole_number
 
@@ -48,7 +49,7 @@ def untrained_loss(loss: str = "objective") -> Any:
 def improvement(
     spikes: int | str,
     *,
-    features: str = "corrected",
+    features: str = Features.CORRECTED,
     loss: str = "objective",
     intercept: bool = False,
     missing: str | Iterable[int] = (),
@@ -98,12 +99,12 @@ def improvement(
     """
     import sympy
 
-    choice("features", features, FEATURES)
+    theory = Features.of(choice("features", features, FEATURES))
     choice("loss", loss, LOSSES)
     if type(intercept) is not bool:
         raise DomainError("intercept", "must be True or False", intercept)
     gaps = _gaps(missing)
-    spread = 1 + (symbol("chi") if features == "corrected" else sympy.Integer(0))
+    spread = 1 + (symbol("chi") if theory.rows_grow else sympy.Integer(0))
     if spikes == "l":
         if not isinstance(gaps, str):
             raise DomainError("missing", "must be 'even' or 'odd' for a formula in l", sorted(gaps))

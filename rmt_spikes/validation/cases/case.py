@@ -65,7 +65,7 @@ class Point:
 
 
 class Case(BaseModel):
-    """A declared validation: schema of the files in ``validation/cases``.
+    """A declared validation: schema of the files of cases.
 
     Attributes
     ----------
@@ -198,9 +198,16 @@ class Case(BaseModel):
 
     @classmethod
     def built_in(cls, name: str = "headline") -> Case:
-        """Return a case that comes with the package."""
-        if name not in built_in_names():
-            raise CaseError(None, "", f"built-in cases are {', '.join(built_in_names())}, got {name!r}")
+        """Return a case that comes with the package.
+
+        Raises
+        ------
+        CaseError
+            If there is none of this name.
+        """
+        if name not in built_in_cases():
+            known = ", ".join(built_in_cases())
+            raise CaseError(None, "case", f"must be a built-in case or a file, got {name!r} (known: {known})")
         file = resources.files("rmt_spikes.validation.cases") / "built_in" / f"{name}.toml"
         return _from_document(tomllib.loads(file.read_text(encoding="utf-8")), f"built-in {name}.toml")
 
@@ -267,7 +274,7 @@ class Case(BaseModel):
         return self.model_copy(update=update)
 
 
-def built_in_names() -> tuple[str, ...]:
+def built_in_cases() -> tuple[str, ...]:
     """Names of the cases that come with the package, the headline case first."""
     folder = resources.files("rmt_spikes.validation.cases") / "built_in"
     names = sorted(

@@ -64,7 +64,7 @@ def validate(
     Parameters
     ----------
     case
-        A case, a path of a case file, or several; None for the built-in headline case.
+        A case, the name of a built-in one, a path of a case file, or several; None for the headline case.
     out
         Folder of the report. Trials that it holds already are not simulated again.
     jobs
@@ -157,6 +157,8 @@ def _load(
         return [Case.built_in()], []
     if isinstance(case, Case):
         return [case], [f"{case.name}.toml"]
+    if isinstance(case, str) and not Path(case).suffix and not Path(case).exists():
+        return [Case.built_in(case)], [case]
     if isinstance(case, str | Path):
         return [Case.load(case)], [str(case)]
     pairs = [_load(each) for each in case]
