@@ -1,8 +1,8 @@
 """Tables of the committed campaigns, and the page that sums them up.
 
 Reads the reports of `make validate` in `validation/campaigns/` and writes `validation/reports/`:
-`results.csv` (every comparison), `controls.csv` (every wrong theory), `scaling.csv` (every fit over sizes) and
-some figures. `report.md` is written from these tables and those of `validation/calibration.py` alone.
+`results.csv` (every comparison), `controls.csv` (every wrong theory), `scaling.csv` (every fit over sizes)
+and some figures. `report.md` is written from these tables and those of `validation/calibration.py` alone.
 """
 
 import argparse
@@ -98,9 +98,9 @@ def page(folder: Path) -> str:
     lines = [
         "# Committed campaigns",
         "",
-        "All built-in cases in full, with other random numbers in each repetition, by `make validate`. This page",
-        "is written from [results.csv](results.csv) (every comparison), [controls.csv](controls.csv) (every wrong",
-        "theory) and [scaling.csv](scaling.csv) (every fit over sizes) by `validation/results.py`.",
+        "All built-in cases in full, with other random numbers in each repetition, by `make validate`. This",
+        "page is written from [results.csv](results.csv) (every comparison), [controls.csv](controls.csv)",
+        "(every wrong theory) and [scaling.csv](scaling.csv) (every fit over sizes) by `validation/results.py`.",
         "`rmt-spikes validate NAME` makes the full report of a case.",
         "",
         f"- Comparisons: {verdict(results)}.",
@@ -137,9 +137,9 @@ def calibration_lines(folder: Path) -> list[str]:
         "",
         "By `validation/calibration.py` ([docs](../../docs/validation.md)), in",
         "[calibration.csv](calibration.csv) and [power.csv](power.csv): each case was redrawn",
-        f"{cases[0]['repetitions']} times. Share of synthetic cases in which any row disagrees although the theory",
-        "is right: exact, and off by its allowance in every row. In brackets the exact (Clopper-Pearson) 95 %",
-        "interval.",
+        f"{cases[0]['repetitions']} times. Share of synthetic cases in which any row disagrees although the",
+        "theory is right: exact, and off by its allowance in every row. In brackets the exact",
+        "(Clopper-Pearson) 95 % interval.",
         "",
         "| case | stated rate | exact theory | at the allowance |",
         "|---|---|---|---|",
@@ -154,8 +154,8 @@ def calibration_lines(folder: Path) -> list[str]:
         lines.append(f"| {case['case']} | {100 * float(case['family_rate']):g} % | {' | '.join(rates)} |")
     lines += [
         "",
-        "Power: probability that an error of 3 % of the scale of a row (one spike for a count) is called wrong",
-        "at the trials of the case. *Not testable*: the allowance is above 3 %.",
+        "Power: probability that an error of 3 % of the scale of a row (one spike for a count) is called",
+        "wrong at the trials of the case. *Not testable*: the allowance is above 3 %.",
         "",
         "| claim | rows | power >= 95 % | not testable | cases where all rows have it |",
         "|---|---|---|---|---|",
