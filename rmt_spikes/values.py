@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from pathlib import Path
@@ -50,11 +51,26 @@ def summary(value: object) -> str:
     return text if len(text) <= LONGEST_LINE else text[: LONGEST_LINE - 3] + "..."
 
 
+def jsonable(value: Any) -> Any:
+    """Copy for a strict JSON document: fields of dataclasses, lists, and None for what is not finite."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Value):
+        return value.to_dict()
+    if is_dataclass(value) and not isinstance(value, type):
+        return {f.name: jsonable(getattr(value, f.name)) for f in fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): jsonable(item) for key, item in value.items()}
+    if isinstance(value, np.ndarray):
+        value = value.tolist()
+    return [jsonable(item) for item in value] if isinstance(value, list | tuple) else value
+
+
 class Value:
     """Base of dataclasses that are compared by their numbers and printed in a few lines.
 
-    Subclasses are frozen dataclasses with ``eq=False`` and ``repr=False``. Those that are saved define
-    `to_dict` and `from_dict`.
+    Subclasses are frozen dataclasses with ``eq=False`` and ``repr=False``. Those that are loaded define
+    `from_dict`, and `to_dict` where the document is not that of their fields.
     """
 
     def __eq__(self, other: object) -> bool:
@@ -71,7 +87,7 @@ class Value:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain dictionary, JSON-ready."""
-        raise NotImplementedError
+        return {f.name: jsonable(getattr(self, f.name)) for f in fields(self)}  # type: ignore[arg-type]
 
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> Self:
