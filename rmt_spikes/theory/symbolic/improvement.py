@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from rmt_spikes.errors import DomainError
+from rmt_spikes.theory import formulas
 from rmt_spikes.theory.features import Features
 from rmt_spikes.theory.symbolic.formula import symbol, teacher
 from rmt_spikes.theory.symbolic.quantities import FEATURES, choice, quantity, whole_number
@@ -33,11 +34,12 @@ def untrained_loss(loss: str = "objective") -> Any:
     DomainError
         For another loss.
     """
-    square = symbol("c_star_1") ** 2
-    energy = symbol("E_y2") - square
-    if choice("loss", loss, LOSSES) == "objective":
-        return symbol("lambda_") / symbol("kappa") * (square * symbol("mu") + energy)
-    return symbol("kappa_slope") * (square * (symbol("mu") - symbol("kappa") * symbol("mu_slope")) + energy)
+    ridge, kappa, mu, slope = map(symbol, ("lambda_", "kappa", "mu", "kappa_slope"))
+    parts = symbol("c_star_1") ** 2, symbol("E_y2")
+    value = formulas.untrained_value(*parts, mu)
+    residue = formulas.untrained_value(*parts, mu - kappa * symbol("mu_slope"))
+    objective, _, test = formulas.losses(ridge, kappa, 1 / slope, value, residue)
+    return {"objective": objective, "test": test}[choice("loss", loss, LOSSES)]
 
 
 @quantity(

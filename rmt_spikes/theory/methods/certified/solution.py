@@ -15,6 +15,7 @@ from flint import arb, fmpq
 
 from rmt_spikes.errors import ConvergenceError, DomainError
 from rmt_spikes.setting import Setting
+from rmt_spikes.theory import formulas
 from rmt_spikes.theory.bulk.balls import (
     GUARD_DIGITS,
     enclosure,
@@ -297,8 +298,8 @@ def _residual(variables: BallLatent, kappa: Any, g: Any) -> Any:
     linear, tail = midpoint(variables.curve.linear), midpoint(variables.curve.tail)
     setting, ridge = variables.setting, midpoint(variables.ridge)
     gamma, ratio = (mpmath.mpf(setting.width) / size for size in (setting.d, setting.n_ridge))
-    population = g * (kappa + tail + linear / (1 + gamma * linear * g)) - 1
-    sample = (kappa * (1 - ratio * (1 - kappa * g)) - ridge) / (ridge + kappa * ratio)
+    population = g * (formulas.effective_ridge(g, linear, tail, gamma) - kappa)
+    sample = (formulas.ridge(kappa, g, ratio) - ridge) / (ridge + kappa * ratio)
     return max(abs(population), abs(sample))
 
 
