@@ -13,8 +13,14 @@ from rmt_spikes.functions.hermite import gaussian_moments
 from rmt_spikes.setting import Setting
 from rmt_spikes.theory import formulas
 from rmt_spikes.theory.features import Features
-from rmt_spikes.theory.quadrature_rules import GaussRule, gauss_hermite, gauss_rule, gaussian_draws
-from rmt_spikes.theory.readout import ReadoutLaw, readout_law
+from rmt_spikes.theory.quadrature_rules import (
+    GaussRule,
+    ReadoutLaw,
+    gauss_hermite,
+    gauss_rule,
+    gaussian_draws,
+    readout_law,
+)
 from rmt_spikes.theory.realisation import Realisation
 
 Array = NDArray[np.float64]

@@ -52,7 +52,7 @@ def points(count=20):
 
 @pytest.mark.parametrize("point", points())
 def test_stable_forms_are_forms_of_the_formulas(point):
-    """The formulas cancel, and are taken in 50 digits. Measured 3e-16 for each quantity: a unit of rounding."""
+    """The formulas cancel, and are taken in 50 digits. Measured 3e-16 for each quantity: rounding."""
     linear, tail, gamma, ratio, kappa = point
     equivalent = BulkEquivalent(linear, tail, gamma, ratio)
     g = equivalent.trace(kappa)

@@ -107,7 +107,7 @@ class BulkEquivalent:
         """
         if self.ratio <= 1.0 or 2.0 * kappa * g < 1.0:
             return (1.0 - self.ratio) + self.ratio * kappa * g
-        mu = formulas.linear_share_of_trace(g, self.linear, self.gamma)
+        mu: float = formulas.linear_share_of_trace(g, self.linear, self.gamma)
         return 1.0 - self.ratio * g * (self.tail + self.linear * mu)
 
     def kappa(self, g: float) -> float:
