@@ -35,7 +35,7 @@ def test_what_is_derived_is_what_is_run(monkeypatch, name, digits):
         prediction = rs.predict(SETTING, method="closed_form", digits=digits)
         if digits is None:
             return float(ONCE[name](prediction))
-        return float(prediction.latent[name])
+        return float(getattr(prediction.latent, name))
 
     expression, number = getattr(symbolic, name)(), value()
     formula = getattr(formulas, name)
