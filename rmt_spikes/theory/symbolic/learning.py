@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from rmt_spikes.arguments import integer
 from rmt_spikes.theory.symbolic.formula import symbol
-from rmt_spikes.theory.symbolic.quantities import quantity, whole_number
+from rmt_spikes.theory.symbolic.quantities import quantity
 
 MAXIMUM_DEGREE = 12
 
@@ -77,7 +78,7 @@ def feature(degree: int) -> Any:
     """
     import sympy
 
-    degree = whole_number("degree", degree, 0, MAXIMUM_DEGREE)
+    degree = integer("degree", degree, 0, MAXIMUM_DEGREE)
     q, spread = symbol("q"), symbol("chi")
     terms = [
         sympy.binomial(degree, 2 * m) * sympy.factorial2(2 * m - 1) * spread**m * q ** (degree - 2 * m)
@@ -118,5 +119,5 @@ def growth(degree: int) -> Any:
     """
     import sympy
 
-    degree = whole_number("degree", degree, 1, MAXIMUM_DEGREE)
+    degree = integer("degree", degree, 1, MAXIMUM_DEGREE)
     return degree * symbol("exponent") - sympy.Rational(degree - 1, 2)
