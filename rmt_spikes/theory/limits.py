@@ -10,6 +10,7 @@ import mpmath
 import numpy as np
 from numpy.typing import NDArray
 
+from rmt_spikes.arguments import integer
 from rmt_spikes.errors import DomainError
 from rmt_spikes.setting import Setting
 from rmt_spikes.theory import formulas
@@ -37,9 +38,8 @@ def checked_degree(setting: Setting, degree: int | None = None) -> int:
     DomainError
         If it is not from 0 to 50.
     """
-    if degree is not None and (type(degree) is not int or not 0 <= degree <= MAXIMUM_DEGREE):
-        raise DomainError("degree", f"must be an integer from 0 to {MAXIMUM_DEGREE}", degree)
-    degree = regime_degree(setting.exponent) if degree is None else degree
+    given = None if degree is None else integer("degree", degree, 0, MAXIMUM_DEGREE)
+    degree = regime_degree(setting.exponent) if given is None else given
     if degree is None or degree > MAXIMUM_DEGREE:
         raise DomainError(
             "step_exponent",

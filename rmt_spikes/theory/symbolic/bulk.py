@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from rmt_spikes.arguments import integer
 from rmt_spikes.theory import formulas
 from rmt_spikes.theory.symbolic.formula import symbol
-from rmt_spikes.theory.symbolic.quantities import quantity, whole_number
+from rmt_spikes.theory.symbolic.quantities import quantity
 
 
 def _population() -> tuple[Any, Any, Any]:
@@ -89,7 +90,7 @@ def published_equation(number: int) -> Any:
     DomainError
         For another number.
     """
-    number = whole_number("number", number, 1, 2)
+    number = integer("number", number, 1, 2)
     first, second = symbol("m_1"), symbol("m_2")
     phi, psi, slope = symbol("phi"), symbol("psi"), symbol("c_1") ** 2
     common = slope * first * second * (symbol("lambda_") * psi * first / phi - 1)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from rmt_spikes.arguments import boolean, choice, integer
 from rmt_spikes.errors import DomainError
 from rmt_spikes.theory import formulas
 from rmt_spikes.theory.features import Features
 from rmt_spikes.theory.symbolic.formula import symbol, teacher
-from rmt_spikes.theory.symbolic.quantities import FEATURES, choice, quantity, whole_number
+from rmt_spikes.theory.symbolic.quantities import FEATURES, quantity
 
 MAXIMUM_SPIKES = 12
 MAXIMUM_WITH_GAPS = 8
@@ -103,8 +104,7 @@ def improvement(
 
     theory = Features.of(choice("features", features, FEATURES))
     choice("loss", loss, LOSSES)
-    if type(intercept) is not bool:
-        raise DomainError("intercept", "must be True or False", intercept)
+    boolean("intercept", intercept)
     gaps = _gaps(missing)
     spread = 1 + (symbol("chi") if theory.rows_grow else sympy.Integer(0))
     if spikes == "l":
@@ -113,7 +113,7 @@ def improvement(
         rest = _odd_sum(gaps) + _even_sum(gaps, spread, intercept)
     else:
         most = MAXIMUM_SPIKES if isinstance(gaps, str) else MAXIMUM_WITH_GAPS
-        degrees = range(1, whole_number("spikes", spikes, 1, most, "or l for a formula in l") + 1)
+        degrees = range(1, integer("spikes", spikes, 1, most, advice="or l for a formula in l") + 1)
         present = [k for k in degrees if k == 1 or not _missing(k, gaps)]
         rest = _odd_part([k for k in present if k % 2], spread)
         rest += _even_part([k for k in present if k % 2 == 0], spread, intercept)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from rmt_spikes.arguments import integer
 from rmt_spikes.theory import formulas
 from rmt_spikes.theory.symbolic.formula import symbol
-from rmt_spikes.theory.symbolic.quantities import quantity, whole_number
+from rmt_spikes.theory.symbolic.quantities import quantity
 
 MAXIMUM_DEGREE = 12
 
@@ -78,7 +79,7 @@ def feature(degree: int) -> Any:
     """
     import sympy
 
-    degree = whole_number("degree", degree, 0, MAXIMUM_DEGREE)
+    degree = integer("degree", degree, 0, MAXIMUM_DEGREE)
     (polynomial,) = formulas.power_polynomials(
         [0] * (degree + 1), [degree], slope=sympy.Integer(1), twice_mean=sympy.Integer(0), chi=symbol("chi")
     )
@@ -115,4 +116,4 @@ def growth(degree: int) -> Any:
     DomainError
         For another degree.
     """
-    return formulas.growth(whole_number("degree", degree, 1, MAXIMUM_DEGREE), symbol("exponent"))
+    return formulas.growth(integer("degree", degree, 1, MAXIMUM_DEGREE), symbol("exponent"))
