@@ -6,8 +6,7 @@ from contextlib import closing
 from functools import partial
 from typing import Any, get_args
 
-import numpy as np
-
+from rmt_spikes.arguments import boolean, choice, function, integer, number
 from rmt_spikes.errors import DomainError
 from rmt_spikes.execution.cluster import ExecutionError, connected, run_on_cluster, workers_of
 from rmt_spikes.execution.tasks import work_through
@@ -114,25 +113,27 @@ def simulate(
     >>> bool(trial.objective <= (trial.latent.labels**2).mean())
     True
     """
-    trials = _integer("trials", trials, 1, MOST_TRIALS)
-    seed = _integer("seed", seed, 0, LARGEST_SEED)
-    jobs = _integer("jobs", jobs, 1, math.inf)
-    if not isinstance(spread, bool):
-        raise DomainError("spread", "must be True or False", spread)
+    trials = integer("trials", trials, 1, MOST_TRIALS)
+    seed = integer("seed", seed, 0, LARGEST_SEED)
+    jobs = integer("jobs", jobs, 1)
+    boolean("spread", spread)
     if jobs != 1 and (spread or scheduler is not None):
         raise DomainError("jobs", "must be 1 with a scheduler, whose workers are the processes", jobs)
     jobs = min(jobs, trials)
     rank = min(setting.width, setting.n_ridge)
-    top = min(DEFAULT_TOP, rank) if top is None else _integer("top", top, 1, rank)
+    top = min(DEFAULT_TOP, rank) if top is None else integer("top", top, 1, rank)
     if test_samples is not None:
-        test_samples = _integer("test_samples", test_samples, FEWEST_TEST_SAMPLES, MOST_SAMPLES)
-    if not isinstance(keep_vectors, bool):
-        raise DomainError("keep_vectors", "must be True or False", keep_vectors)
-    _choice("spectrum", spectrum, get_args(Spectrum))
-    _choice("precision", precision, get_args(Precision))
-    if on_trial is not None and not callable(on_trial):
-        raise DomainError("on_trial", "must be callable", on_trial)
-    limit = None if memory is None else _bytes(memory)
+        test_samples = integer("test_samples", test_samples, FEWEST_TEST_SAMPLES, MOST_SAMPLES)
+    boolean("keep_vectors", keep_vectors)
+    choice("spectrum", spectrum, get_args(Spectrum))
+    choice("precision", precision, get_args(Precision))
+    if on_trial is not None:
+        function("on_trial", on_trial)
+    limit = (
+        None
+        if memory is None
+        else number("memory", memory, math.ulp(0.0), math.inf, "must be a positive number of bytes")
+    )
     options: dict[str, Any] = {
         "top": top,
         "test_samples": test_samples,
@@ -205,29 +206,3 @@ def _check_spread(setting: Setting, options: dict[str, Any], memory: float | Non
             raise DomainError(field, f"must be {value!r} with spread", options[field])
     if memory is not None:
         raise DomainError("memory", "must not be given with spread: the limits of the workers count", memory)
-
-
-def _integer(field: str, value: object, low: int, high: float) -> int:
-    """Return an integer argument, refusing booleans, floats and values out of bounds."""
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or not low <= value <= high:
-        bounds = f">= {low}" if high == math.inf else f"from {low} to {high}"
-        raise DomainError(field, f"must be an integer {bounds}", value)
-    return int(value)
-
-
-def _choice(field: str, value: object, choices: tuple[str, ...]) -> None:
-    """Refuse what is not one of some words."""
-    if not isinstance(value, str) or value not in choices:
-        raise DomainError(field, f"must be one of {', '.join(choices)}", value)
-
-
-def _bytes(memory: object) -> float:
-    """Return the memory limit, refusing what is not a positive number."""
-    real = isinstance(memory, int | float | np.integer | np.floating) and not isinstance(memory, bool)
-    try:
-        limit = float(memory) if real else math.nan  # type: ignore[arg-type]
-    except OverflowError:
-        limit = math.nan
-    if not limit > 0.0:
-        raise DomainError("memory", "must be a positive number of bytes", memory)
-    return limit

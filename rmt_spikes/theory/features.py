@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import Enum, StrEnum, auto
 
-from rmt_spikes.errors import DomainError
+from rmt_spikes.arguments import choice
 
 
 class Rows(Enum):
@@ -46,9 +46,7 @@ class Features(StrEnum):
         DomainError
             If there is no such member.
         """
-        if name not in tuple(cls):
-            raise DomainError("features", f"must be one of {', '.join(cls)}", name)
-        return cls(str(name))
+        return cls(choice("features", name, cls))
 
     @property
     def rows_grow(self) -> bool:

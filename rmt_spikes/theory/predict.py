@@ -8,7 +8,7 @@ from typing import overload
 import numpy as np
 from numpy.typing import NDArray
 
-from rmt_spikes.errors import DomainError
+from rmt_spikes.arguments import integer
 from rmt_spikes.setting import Setting
 from rmt_spikes.theory.features import Features
 from rmt_spikes.theory.methods import CONTINUOUS, look_up, method_for
@@ -155,7 +155,6 @@ def critical_step_sizes(
     DomainError
         For a `count` that is not a positive integer, or an unknown method or features.
     """
-    if type(count) is not int or count < 1:
-        raise DomainError("count", "must be a positive integer", count)
+    count = integer("count", count, 1)
     solution = look_up(method, CONTINUOUS)(setting, Features.of(features))
     return solution.thresholds(count, LARGEST_STEP * math.sqrt(setting.width))

@@ -20,7 +20,7 @@ from rmt_spikes.theory.methods.base import Method
 from rmt_spikes.theory.methods.certified.results import decimals, numbers, outward
 from rmt_spikes.theory.picture import picture
 from rmt_spikes.theory.results import Certificate, Losses, Regime, Spike
-from rmt_spikes.values import Value, same, summary
+from rmt_spikes.values import Document, same, summary
 
 Array = NDArray[np.float64]
 
@@ -32,7 +32,7 @@ STEP = "critical_step_size"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Prediction(Value):
+class Prediction(Document):
     """Everything the theory says about one setting, each part computed when it is first asked for.
 
     A part that fails raises `ConvergenceError`, which names it; the others stay usable. Predictions can be
@@ -295,7 +295,7 @@ class PrecisePrediction(Prediction):
     """The closed form of one setting to a number of digits.
 
     The attributes are those of `Prediction`; every number that is not an integer is an ``mpmath.mpf``, also
-    in `latent` (a mapping), `losses` and `limits`. Numbers of the setting are taken as the decimals that they
+    in `latent`, `losses` and `limits`. Numbers of the setting are taken as the decimals that they
     spell.
 
     Attributes
@@ -334,7 +334,7 @@ class PrecisePrediction(Prediction):
             "given": self.given,
             "digits": self.digits,
             "hermite": self.hermite,
-            "latent": self.latent,
+            "latent": self.latent.to_dict(),
             "regime": self.regime.to_dict(),
             "bulk": self.bulk.to_dict(),
             "spikes": [spike.to_dict() for spike in self.spikes],

@@ -8,6 +8,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from rmt_spikes.arguments import LARGEST, array, number
 from rmt_spikes.errors import DomainError, Word
 from rmt_spikes.setting import Setting
 
@@ -48,13 +49,6 @@ class Realisation(Protocol):
     def labels(self) -> Array | None: ...  # noqa: D102
 
 
-def is_number(value: object) -> bool:
-    """Whether a value is a finite real number, of Python or numpy; a boolean is none."""
-    if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
-        return False
-    return math.isfinite(value)
-
-
 def check_realisation(setting: Setting, given: Realisation) -> None:
     """Check that realised latent variables belong to a setting.
 
@@ -74,24 +68,12 @@ def check_realisation(setting: Setting, given: Realisation) -> None:
     if given.q is not None:
         sizes |= {"q": setting.n_ridge, "labels": setting.n_ridge}
     for name, size in sizes.items():
-        _check_vector(f"given.{name}", getattr(given, name), size)
+        array(f"given.{name}", getattr(given, name), size)
     standard = setting.output_scale == "standard"
     least = float(setting.activation_expansion.coefficients[1]) ** 2 if standard else 0.0
-    for name, domain, (low, high) in (
-        ("beta_norm2", f"above {least:.4g}", (np.nextafter(least, np.inf), np.inf)),
-        ("beta_cosine", "from -1 to 1", (-1.0, 1.0)),
-        ("label_energy", "from 0 on", (0.0, np.inf)),
+    for name, domain, low, high in (
+        ("beta_norm2", f"above {least:.4g}", math.nextafter(least, math.inf), LARGEST),
+        ("beta_cosine", "from -1 to 1", -1.0, 1.0),
+        ("label_energy", "from 0 on", 0.0, LARGEST),
     ):
-        value = getattr(given, name)
-        if not is_number(value) or not low <= value <= high:
-            raise DomainError(f"given.{name}", f"must be a finite number {domain}", value)
-
-
-def _check_vector(field: str, values: object, size: int) -> None:
-    required = f"must be an array of finite real numbers, of shape ({size},)"
-    if not isinstance(values, np.ndarray):
-        raise DomainError(field, required, Word(type(values).__name__))
-    if values.shape != (size,) or values.dtype.kind not in "iuf":
-        raise DomainError(field, required, Word(f"{values.dtype} of shape {values.shape}"))
-    if not np.all(np.isfinite(values)):
-        raise DomainError(field, required, Word("one with NaN or infinity"))
+        number(f"given.{name}", getattr(given, name), low, high, f"must be a finite number {domain}")

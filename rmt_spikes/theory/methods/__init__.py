@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rmt_spikes.arguments import choice
 from rmt_spikes.errors import DomainError, Word
 from rmt_spikes.setting import Setting
 from rmt_spikes.theory.features import Features
@@ -31,9 +32,7 @@ def look_up(name: object, among: tuple[type[Method], ...] = METHODS) -> type[Met
     by_name = {method.name: method for method in among}
     if name is None:
         return among[0]
-    if name not in by_name:
-        raise DomainError("method", f"must be one of {', '.join(by_name)}", name)
-    return by_name[str(name)]
+    return by_name[choice("method", name, by_name)]
 
 
 def method_for(

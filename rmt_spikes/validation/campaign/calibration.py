@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rmt_spikes.arguments import integer
 from rmt_spikes.errors import DomainError
 from rmt_spikes.validation.campaign.results import CaseResult
 from rmt_spikes.validation.verdicts.claims import Claim
@@ -19,7 +20,7 @@ from rmt_spikes.validation.verdicts.statistics import (
     is_inside,
     t_interval,
 )
-from rmt_spikes.values import Value
+from rmt_spikes.values import Record
 
 Array = NDArray[np.float64]
 
@@ -28,7 +29,7 @@ ERROR = 0.03
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class RowCalibration(Value):
+class RowCalibration(Record):
     """Fate of one row over synthetic observations.
 
     Attributes
@@ -60,7 +61,7 @@ class RowCalibration(Value):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class CaseCalibration(Value):
+class CaseCalibration(Record):
     """Calibration of one case.
 
     Attributes
@@ -121,8 +122,7 @@ def calibrate(result: CaseResult, *, repetitions: int = 2000, seed: int = 0) -> 
     trial, after their means have been taken off: it keeps their scatter, their tails and the correlation
     between the rows of a trial, and its true difference is zero. Planted errors are added to it.
     """
-    if repetitions < 1:
-        raise DomainError("repetitions", "must be at least 1", repetitions)
+    repetitions = integer("repetitions", repetitions, 1)
     places = [(point, row) for point in result.points for row in point.comparison.rows]
     rows = [row for _, row in places]
     if not rows:

@@ -14,14 +14,14 @@ from rmt_spikes.validation.cases.case import Case, Point
 from rmt_spikes.validation.cases.tables import Finding, NegativeControl
 from rmt_spikes.validation.verdicts.comparison import Comparison
 from rmt_spikes.validation.verdicts.scaling import ScalingResult
-from rmt_spikes.values import Value, jsonable
+from rmt_spikes.values import Record, jsonable
 from rmt_spikes.verdict import Verdict
 
 Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class PointResult(Value):
+class PointResult(Record):
     """One setting of a case.
 
     Attributes
@@ -66,7 +66,7 @@ class PointResult(Value):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class ControlResult(Value):
+class ControlResult(Record):
     """A wrong theory and how it fared.
 
     Attributes
@@ -109,7 +109,7 @@ class ControlResult(Value):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class FindingResult(Value):
+class FindingResult(Record):
     """A documented disagreement, and whether it was seen.
 
     Attributes
@@ -130,7 +130,7 @@ class FindingResult(Value):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class CaseResult(Value):
+class CaseResult(Record):
     """What came out of a case.
 
     Attributes

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from rmt_spikes.arguments import integer
 from rmt_spikes.console.json_documents import to_json, write
 from rmt_spikes.console.progress import OnProgress, Progress
-from rmt_spikes.errors import CaseError
+from rmt_spikes.errors import CaseError, DomainError
 from rmt_spikes.validation.campaign.provenance import Stopwatch, provenance
 from rmt_spikes.validation.campaign.results import CaseResult
 from rmt_spikes.validation.campaign.run import run
@@ -18,7 +19,7 @@ from rmt_spikes.validation.campaign.store import Store
 from rmt_spikes.validation.cases.case import Case
 from rmt_spikes.validation.report.page import render_pages
 from rmt_spikes.validation.report.style import PAPER, Drawing
-from rmt_spikes.values import Value
+from rmt_spikes.values import Record
 from rmt_spikes.verdict import Verdict
 
 SCHEMA = "rmt-spikes/report/2"
@@ -32,7 +33,7 @@ LARGEST_SEED = 2**63 - 1
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class Report(Value):
+class Report(Record):
     """What `validate` wrote.
 
     Attributes
@@ -203,9 +204,11 @@ def _summary(results: Sequence[CaseResult]) -> Mapping[str, int]:
     }
 
 
-def _repeated(case: Case, repetition: object) -> Case:
-    if isinstance(repetition, bool) or not isinstance(repetition, int) or repetition < 0:
-        raise CaseError(None, "repetition", f"must be an integer >= 0, got {repetition!r}")
+def _repeated(case: Case, given: object) -> Case:
+    try:
+        repetition = integer("repetition", given, 0)
+    except DomainError as error:
+        raise CaseError(None, error.field, error.reason) from None
     if case.seed + SEED_STRIDE * (repetition + 1) > LARGEST_SEED:
         raise CaseError(None, "seed", f"leaves no room for repetition {repetition}, got {case.seed}")
     return case.model_copy(update={"seed": case.seed + SEED_STRIDE * repetition})

@@ -10,14 +10,14 @@ from typing import Any, Self
 from pydantic import TypeAdapter
 
 from rmt_spikes.validation.verdicts.claims import Claim, Given
-from rmt_spikes.values import Value
+from rmt_spikes.values import Document, Record
 from rmt_spikes.verdict import Verdict
 
 SCHEMA = "rmt-spikes/comparison/2"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class Row(Value):
+class Row(Record):
     """One quantity, predicted and observed.
 
     Attributes
@@ -91,7 +91,7 @@ class Row(Value):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class Comparison(Value):
+class Comparison(Record, Document):
     """Verdicts on every quantity of one setting.
 
     Attributes

@@ -13,7 +13,7 @@ import numpy as np
 from rmt_spikes.validation.verdicts.claims import SCATTER_EXPONENTS, SLOPES, Claim, Tolerance
 from rmt_spikes.validation.verdicts.comparison import Row
 from rmt_spikes.validation.verdicts.statistics import excess_p_value, fit_line, is_inside, t_interval
-from rmt_spikes.values import Value
+from rmt_spikes.values import Record
 from rmt_spikes.verdict import Verdict
 
 RESOLVED = 3.0
@@ -31,7 +31,7 @@ class Rate(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class RateFit(Value):
+class RateFit(Record):
     """Slope of a logarithm against log ``n``.
 
     Attributes
@@ -74,7 +74,7 @@ class RateFit(Value):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class LimitFit(Value):
+class LimitFit(Record):
     """Difference from the theory, extrapolated to infinite ``n``, in units of the scale of the row.
 
     Attributes
@@ -114,7 +114,7 @@ class LimitFit(Value):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class ScalingResult(Value):
+class ScalingResult(Record):
     """Rates and limits of a case over a list of sizes.
 
     Attributes
