@@ -24,28 +24,17 @@ def provenance(files: Sequence[str], quick: bool, repetition: int = 0) -> dict[s
     Parameters
     ----------
     files
-        Case files as they were named; none for the built-in case.
-    quick
-        Whether the cases were quickened.
-    repetition
-        Number of the repetition.
-
-    Returns
-    -------
-    dict
-        JSON-ready.
+        Cases as they were named; none for the built-in headline case.
+    quick, repetition
+        As for `validate`.
     """
     from threadpoolctl import threadpool_info
 
     from rmt_spikes import __version__
 
-    blas = sorted(
-        {
-            " ".join(str(info[key]) for key in ("internal_api", "version", "architecture") if info.get(key))
-            for info in threadpool_info()
-            if info["user_api"] == "blas"
-        }
-    )
+    parts = ("internal_api", "version", "architecture")
+    pools = [info for info in threadpool_info() if info["user_api"] == "blas"]
+    blas = sorted({" ".join(str(info[key]) for key in parts if info.get(key)) for info in pools})
     # A folder of this machine says nothing to others: of an absolute path the name is kept.
     names = [Path(file).name if Path(file).is_absolute() else file for file in files]
     command = ["rmt-spikes", "validate", *names, "--out", "DIR", *(["--quick"] if quick else [])]
@@ -72,16 +61,12 @@ class Run:
 
     Attributes
     ----------
-    written
-        Date and time at its end, in UTC.
-    duration
-        How long it took.
+    written, duration
+        Date and time at its end, in UTC, and how long it took.
     simulated, stored
         Trials that it simulated, and that it found in the store.
-    processors
-        Of the machine that wrote the report.
-    where
-        Number of processes, or the cluster.
+    processors, where
+        Of the machine that wrote the report; number of processes, or the cluster.
     """
 
     written: str
