@@ -13,7 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from rmt_spikes.console.progress import Progress, duration
+from rmt_spikes.console.progress import OnProgress, Progress, duration
 
 LIBRARIES = ("numpy", "scipy", "matplotlib", "joblib")
 
@@ -80,17 +80,20 @@ class Run:
 class Stopwatch:
     """Times a run and counts its trials, from what it is told of its progress."""
 
-    def __init__(self) -> None:
+    def __init__(self, on_progress: OnProgress | None = None) -> None:
         self._start = time.monotonic()
+        self._tell = on_progress
         self._simulated: dict[str, int] = {}
         self._stored: dict[str, int] = {}
 
     def see(self, progress: Progress) -> None:
-        """Take note of a progress."""
+        """Take note of a progress, and pass it on."""
         if progress.stage == "simulating":
             first = self._stored.setdefault(progress.case, progress.stored)
             # Trials that are added for precision find the earlier ones stored.
             self._simulated[progress.case] = progress.done - first
+        if self._tell is not None:
+            self._tell(progress)
 
     def stop(self, jobs: int, scheduler: str | None) -> Run:
         """Return what is known at the end."""
