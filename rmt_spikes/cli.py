@@ -17,18 +17,21 @@ import typer
 
 from rmt_spikes.console.interruption import Terminated, stoppable
 from rmt_spikes.errors import ConvergenceError, DomainError, RmtSpikesError, Word
+from rmt_spikes.verdict import Verdict
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from rmt_spikes.setting import Setting
 
-STATUS = {"agrees": 0, "disagrees": 1, "inconclusive": 3}
 BAD_INPUT = 2
 INTERRUPTED = 130
 TERMINATED = 143
 INTERNAL_ERROR = 70
+"""EX_SOFTWARE of sysexits.h; those before are 128 and the signal, and that of a usage error."""
+
 MESSAGE_CHARACTERS = 1500
+"""Twenty lines of a terminal."""
 
 app = typer.Typer(
     name="rmt-spikes",
@@ -215,8 +218,8 @@ def validate(
         else:
             from rmt_spikes.console.tables import print_report
 
-            print_report(report, _console())
-    raise typer.Exit(STATUS[report.verdict])
+            print_report(report.document, report.html, _console())
+    raise typer.Exit(report.verdict.exit_status)
 
 
 @app.command()
@@ -302,7 +305,7 @@ def _reporting(kept: Callable[[], str] = str) -> Iterator[None]:
         with stoppable():
             yield
     except ConvergenceError as error:
-        _fail(str(error), STATUS["inconclusive"])
+        _fail(str(error), Verdict.INCONCLUSIVE.exit_status)
     except RmtSpikesError as error:
         _fail(str(error), BAD_INPUT)
     except MemoryError:

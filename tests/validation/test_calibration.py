@@ -1,6 +1,5 @@
 """The calibration of verdicts against closed forms, and what it shows of a broken comparison."""
 
-import json
 import math
 import runpy
 import sys
@@ -10,12 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 from small_case import SETTING, case
-from synthetic import result
+from synthetic import power, result
 
 from rmt_spikes.errors import DomainError
 from rmt_spikes.validation.campaign.calibration import calibrate
 from rmt_spikes.validation.campaign.results import CaseResult
-from rmt_spikes.validation.verdicts.statistics import power
 
 PLAIN: dict[str, Any] = {
     "setting": {**SETTING, "step_exponent": 0.3},
@@ -122,13 +120,16 @@ def test_the_report_of_the_calibration(tmp_path: Path, monkeypatch: pytest.Monke
     out = tmp_path / "calibration"
     arguments = [str(path), "--campaign", str(tmp_path / "run"), "--out", str(out), "--repetitions", "40"]
     monkeypatch.setattr(sys, "argv", ["calibration.py", *arguments, "--jobs", "1"])
+    monkeypatch.syspath_prepend(SCRIPT.parent)
     runpy.run_path(str(SCRIPT), run_name="__main__")
-    document = json.loads((out / "calibration.json").read_text(encoding="utf-8"))
-    (only,) = document["cases"]
-    assert (only["name"], only["repetitions"], len(only["rows"])) == ("tiny", 40, 3)
-    assert only["exact_interval"][0] <= only["exact"] / 40 <= only["exact_interval"][1]
-    text = (out / "calibration.md").read_text(encoding="utf-8")
-    assert f"| tiny | 3 | 1 % | {2.5 * only['exact']:.2f} % (" in text
-    assert "| tiny | losses | 3 |" in text
+    tables = runpy.run_path(str(SCRIPT.with_name("results.py")))
+    (only,) = tables["read"](out / "calibration.csv")
+    assert (only["case"], only["repetitions"]) == ("tiny", "40")
+    assert float(only["exact_low"]) <= int(only["exact"]) / 40 <= float(only["exact_high"])
+    rows = tables["read"](out / "power.csv")
+    assert [row["quantity"] for row in rows] == ["losses.objective", "losses.train", "losses.test"]
+    text = "\n".join(tables["calibration_lines"](out))
+    assert f"| tiny | 1 % | {2.5 * int(only['exact']):.2f} % (" in text
+    assert "| losses | 3 |" in text
     figure = (out / "calibration.svg").read_text(encoding="utf-8")
     assert "power against an error of 3 %" in figure

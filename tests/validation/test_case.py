@@ -14,8 +14,8 @@ from rmt_spikes.functions.table import ELEMENTARY
 from rmt_spikes.setting import Setting
 from rmt_spikes.validation import Case
 from rmt_spikes.validation.cases.case import built_in_cases
+from rmt_spikes.validation.verdicts.claims import TOLERANCES, Claim
 from rmt_spikes.validation.verdicts.controls import WRONG_THEORIES
-from rmt_spikes.validation.verdicts.tolerance import CLAIMS, TOLERANCES
 
 ROOT = Path(__file__).parents[2]
 ACTIVATIONS = Case.built_in("activations").sweep["activation"]
@@ -54,7 +54,7 @@ def test_a_declared_case_can_fail(name: str) -> None:
 
 def test_the_declared_cases_cover_what_they_must() -> None:
     cases = [Case.load(FOLDER / f"{name}.toml") for name in NAMES]
-    assert {claim for each in cases for claim in each.claims} == set(CLAIMS)
+    assert {claim for each in cases for claim in each.claims} == set(Claim)
     controls = [control for each in cases for control in each.negative_controls]
     assert {control.theory for control in controls} - {None} == set(WRONG_THEORIES)
     settings = [point.setting for each in cases for point in each.points()]

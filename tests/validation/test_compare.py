@@ -2,6 +2,7 @@
 
 import json
 import math
+import pickle
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -14,12 +15,13 @@ from rmt_spikes.errors import DomainError
 from rmt_spikes.setting import Setting
 from rmt_spikes.simulation import Observation
 from rmt_spikes.theory import Losses, Prediction, predict
-from rmt_spikes.validation import Tolerance, compare
+from rmt_spikes.validation import Comparison, Tolerance, compare
+from rmt_spikes.validation.verdicts.claims import DEFAULT_CLAIMS, TOLERANCES, Claim, Given
 from rmt_spikes.validation.verdicts.compare import Evidence, judge, measure
 from rmt_spikes.validation.verdicts.comparison import Row, matches
-from rmt_spikes.validation.verdicts.quantities import is_clear, quantities
-from rmt_spikes.validation.verdicts.statistics import excess_p_value, holm, overall, t_interval
-from rmt_spikes.validation.verdicts.tolerance import DEFAULT_CLAIMS, TOLERANCES
+from rmt_spikes.validation.verdicts.quantities import clear_of, quantities
+from rmt_spikes.validation.verdicts.statistics import excess_p_value, holm, t_interval
+from rmt_spikes.verdict import Verdict
 
 SETTING = Setting(
     n=1800,
@@ -86,11 +88,13 @@ def test_holm_by_hand() -> None:
     assert holm([math.nan], 0.05).tolist() == [False]
 
 
-def test_overall() -> None:
-    assert overall(["agrees", "inconclusive", "disagrees"]) == "disagrees"
-    assert overall(["agrees", "inconclusive"]) == "inconclusive"
-    assert overall(["agrees", "agrees"]) == "agrees"
-    assert overall([]) == "inconclusive"
+def test_a_verdict_on_all() -> None:
+    agrees, disagrees, inconclusive = Verdict
+    assert Verdict.on_all([agrees, inconclusive, disagrees]) is disagrees
+    assert Verdict.on_all([agrees, inconclusive]) is inconclusive
+    assert Verdict.on_all([agrees, agrees]) is agrees
+    assert Verdict.on_all([]) is inconclusive
+    assert [each.exit_status for each in Verdict] == [0, 1, 3]
 
 
 def test_family_rate_is_kept() -> None:
@@ -167,7 +171,7 @@ def test_the_polynomial_of_a_spike_is_compared_up_to_its_degree() -> None:
         ridge=0.05, step_exponent=0.5,
     )  # fmt: skip
     odd = predict(setting)
-    rows = [quantity.path for quantity in quantities(odd, "alignment", 5)]
+    rows = [quantity.path for quantity in quantities(odd, Claim.ALIGNMENT, 5)]
     assert "spikes[1].alignment[3]" in rows
     assert "spikes[0].alignment[3]" not in rows
 
@@ -199,8 +203,8 @@ def test_conditional_predictions_are_paired(prediction: Prediction) -> None:
     tolerances = dict(TOLERANCES)
 
     def judged(conditional: list[dict[str, float]]) -> Row:
-        evidence = Evidence(trials=observation.trials, given="first_stage", conditional=conditional)
-        rows = judge(measure(prediction, evidence, ["losses"], tolerances), 0.01)
+        evidence = Evidence(trials=observation.trials, given=Given.FIRST_STAGE, conditional=conditional)
+        rows = judge(measure(prediction, evidence, [Claim.LOSSES], tolerances), 0.01)
         return next(row for row in rows if row.quantity == "losses.test")
 
     row = judged(exact)
@@ -210,8 +214,8 @@ def test_conditional_predictions_are_paired(prediction: Prediction) -> None:
     assert row.gain == pytest.approx(np.std(values) / np.std(values * noise), rel=1e-9)
     assert judged(wrong).verdict == "disagrees"
     # Unconditional rows stay as they are.
-    evidence = Evidence(trials=observation.trials, given="first_stage", conditional=exact)
-    assert {r.given for r in measure(prediction, evidence, ["latent"], tolerances)} == {"none"}
+    evidence = Evidence(trials=observation.trials, given=Given.FIRST_STAGE, conditional=exact)
+    assert {r.given for r in measure(prediction, evidence, [Claim.LATENT], tolerances)} == {"none"}
 
 
 def test_a_row_without_many_of_its_conditional_predictions_is_compared_without_them(
@@ -223,10 +227,10 @@ def test_a_row_without_many_of_its_conditional_predictions_is_compared_without_t
         conditional = [
             {} if t.index < left_out else {"losses.test": t.test + 1e-9 * t.index} for t in observation.trials
         ]
-        evidence = Evidence(trials=observation.trials, given="first_stage", conditional=conditional)
+        evidence = Evidence(trials=observation.trials, given=Given.FIRST_STAGE, conditional=conditional)
         (row,) = (
             r
-            for r in judge(measure(prediction, evidence, ["losses"], TOLERANCES))
+            for r in judge(measure(prediction, evidence, [Claim.LOSSES], TOLERANCES))
             if r.quantity == "losses.test"
         )
         return row
@@ -240,8 +244,8 @@ def test_a_row_without_many_of_its_conditional_predictions_is_compared_without_t
 
 def test_a_claim_that_could_be_sharpened_says_that_it_was_not(prediction: Prediction) -> None:
     observation = draw(prediction, 20, 0.02, seed=8)
-    evidence = Evidence(trials=observation.trials, given="first_stage", conditional=[{}] * 20)
-    rows = measure(prediction, evidence, ["spikes", "latent"], TOLERANCES)
+    evidence = Evidence(trials=observation.trials, given=Given.FIRST_STAGE, conditional=[{}] * 20)
+    rows = measure(prediction, evidence, [Claim.SPIKES, Claim.LATENT], TOLERANCES)
     assert {(row.claim, row.given, row.missing) for row in rows} == {
         ("spikes", "none", 20),
         ("latent", "none", 0),
@@ -293,7 +297,7 @@ def test_false_disagreement_is_rare(prediction: Prediction) -> None:
 def judge_verdict(prediction: Prediction, observation: Observation) -> str:
     tolerances = dict.fromkeys(DEFAULT_CLAIMS, Tolerance(0.0, 1.0, 1.0))
     rows = measure(prediction, Evidence(trials=observation.trials), DEFAULT_CLAIMS, tolerances)
-    return overall([row.verdict for row in judge(rows, 0.01)])
+    return Verdict.on_all(row.verdict for row in judge(rows, 0.01))
 
 
 @pytest.mark.parametrize(
@@ -334,7 +338,9 @@ def test_a_wrong_prediction_disagrees(
         comparison = compare(wrong(prediction), draw(prediction, 24, 0.02, seed=200 + seed))
         assert {row.verdict for row in comparison.select(pattern)} == {"disagrees"}
         assert comparison.verdict == "disagrees"
-        others = [row for row in comparison.rows if not matches(row.quantity, pattern.split("[", 2)[0] + "*")]
+        others = [
+            row for row in comparison.rows if not matches(row.quantity, [pattern.split("[", 2)[0] + "*"])
+        ]
         assert "disagrees" not in {row.verdict for row in others}
 
 
@@ -381,10 +387,9 @@ def test_a_level_at_the_atom_is_not_compared() -> None:
 
 def test_a_spike_at_the_edge_is_not_clear(prediction: Prediction) -> None:
     edge = float(prediction.bulk.edges[-1, 1])
-    assert is_clear(prediction.spikes[1].singular_value, edge, 1200)
-    assert not is_clear(1.01 * edge, edge, 1200)
+    assert 1.01 * edge < clear_of(edge, 1200) < prediction.spikes[1].singular_value
     # The window shrinks like N^(-2/3): what is smeared at N = 1200 is not at N = 10^6.
-    assert is_clear(1.01 * edge, edge, 10**6)
+    assert clear_of(edge, 10**6) < 1.01 * edge
     near = prediction.replace(
         spikes=(prediction.spikes[0], replace(prediction.spikes[1], singular_value=1.01 * edge))
     )
@@ -406,9 +411,13 @@ def test_more_spikes_than_vectors_are_left_out(prediction: Prediction) -> None:
 
 
 def test_document(prediction: Prediction) -> None:
-    document = compare(prediction, draw(prediction, 4, 0.02, seed=10)).to_dict()
+    comparison = compare(prediction, draw(prediction, 4, 0.02, seed=10))
+    document = comparison.to_dict()
     assert json.loads(json.dumps(document, allow_nan=False)) == document
     assert document["schema"] == "rmt-spikes/comparison/2"
+    assert Comparison.from_dict(document) == comparison == pickle.loads(pickle.dumps(comparison))
+    assert compare(prediction, draw(prediction, 4, 0.02, seed=11)) != comparison
+    assert repr(comparison).count("\n") < 20
     assert set(document["rows"][0]) == {
         "quantity",
         "claim",

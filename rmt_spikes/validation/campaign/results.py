@@ -14,13 +14,14 @@ from rmt_spikes.validation.cases.case import Case, Point
 from rmt_spikes.validation.cases.tables import Finding, NegativeControl
 from rmt_spikes.validation.verdicts.comparison import Comparison
 from rmt_spikes.validation.verdicts.scaling import ScalingResult
-from rmt_spikes.validation.verdicts.statistics import Verdict, overall
+from rmt_spikes.values import Record, jsonable
+from rmt_spikes.verdict import Verdict
 
 Array = NDArray[np.float64]
 
 
-@dataclass(frozen=True, kw_only=True)
-class PointResult:
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class PointResult(Record):
     """One setting of a case.
 
     Attributes
@@ -64,8 +65,8 @@ class PointResult:
         }
 
 
-@dataclass(frozen=True, kw_only=True)
-class ControlResult:
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class ControlResult(Record):
     """A wrong theory and how it fared.
 
     Attributes
@@ -90,7 +91,8 @@ class ControlResult:
     def rejected(self) -> bool:
         """Whether the comparison could tell that it is wrong, where the theory itself does not disagree."""
         return any(
-            row.verdict == "disagrees" and row.quantity not in self.disputed for row in self.comparison.rows
+            row.verdict is Verdict.DISAGREES and row.quantity not in self.disputed
+            for row in self.comparison.rows
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -106,8 +108,8 @@ class ControlResult:
         }
 
 
-@dataclass(frozen=True, kw_only=True)
-class FindingResult:
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class FindingResult(Record):
     """A documented disagreement, and whether it was seen.
 
     Attributes
@@ -123,17 +125,12 @@ class FindingResult:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready."""
-        return {
-            "quantities": list(self.finding.quantities),
-            "at": dict(self.finding.at),
-            "reason": self.finding.reason,
-            "reference": self.finding.reference,
-            "seen": [{"quantity": quantity, "values": values} for quantity, values in self.seen],
-        }
+        seen = [{"quantity": quantity, "values": values} for quantity, values in self.seen]
+        return {**self.finding.model_dump(), "seen": seen}
 
 
-@dataclass(frozen=True, kw_only=True)
-class CaseResult:
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class CaseResult(Record):
     """What came out of a case.
 
     Attributes
@@ -161,10 +158,9 @@ class CaseResult:
         verdicts = [result.verdict for result in self.points]
         if self.scaling is not None and (self.scaling.rates or self.scaling.limits):
             verdicts.append(self.scaling.verdict)
-        verdict = overall(verdicts)
-        if verdict == "agrees" and not all(control.rejected for control in self.controls):
-            return "inconclusive"
-        return verdict
+        if not all(control.rejected for control in self.controls):
+            verdicts.append(Verdict.INCONCLUSIVE)
+        return Verdict.on_all(verdicts)
 
     def to_dict(self) -> dict[str, Any]:
         """Everything but the trials, JSON-ready."""
@@ -181,9 +177,7 @@ class CaseResult:
             "features": case.features,
             "tolerances": {
                 claim: {
-                    "coefficient": tolerance.coefficient,
-                    "exponent": tolerance.exponent,
-                    "margin": tolerance.margin,
+                    **jsonable(tolerance),
                     "reason": case.tolerances[claim].reason if claim in case.tolerances else None,
                 }
                 for claim, tolerance in case.tolerance_map().items()

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -18,10 +18,10 @@ from rmt_spikes.theory import Features
 from rmt_spikes.theory.methods import look_up
 from rmt_spikes.validation.cases.tables import (
     CaseFigure,
-    Claim,
     FeatureFigure,
     Finding,
     LossFigure,
+    MethodName,
     Name,
     NegativeControl,
     Precision,
@@ -34,10 +34,13 @@ from rmt_spikes.validation.cases.tables import (
     ToleranceTable,
     Trials,
 )
-from rmt_spikes.validation.verdicts.tolerance import DEFAULT_CLAIMS, TOLERANCES, Tolerance
+from rmt_spikes.validation.verdicts.claims import DEFAULT_CLAIMS, TOLERANCES, Claim, Given, Tolerance
 
 MAXIMUM_POINTS = 1000
+"""Points of a case: more take days, and are mostly a mistake in a range."""
+
 QUICK_CURVE_POINTS = 11
+"""Points of a curve of a figure in a quick run: each is a prediction."""
 
 _Placed = TypeVar("_Placed", NegativeControl, Finding)
 
@@ -80,8 +83,8 @@ class Case(BaseModel):
     method, features
         Of the prediction, as for `predict`.
     given
-        What predictions of losses, spikes and vectors take as given, trial by trial: ``none``,
-        ``first_stage`` or ``both_batches`` (`tolerance.SHARPENED`). One prediction a trial: sharper.
+        What predictions of losses, spikes and vectors take as given, trial by trial. One prediction a trial:
+        sharper.
     given_trials
         Number of trials that get one, the first of each point; all by default. The rows that use them have
         no others.
@@ -92,9 +95,9 @@ class Case(BaseModel):
     scaling
         A list of `n` instead of a sweep, with every other size in proportion.
     tolerances
-        Replacements for the defaults of `tolerance.TOLERANCES`, by claim.
+        Replacements for the defaults of `claims.TOLERANCES`, by claim.
     negative_controls, findings, figures, quick
-        See the classes of these names in `case_tables`.
+        See the classes of these names in `tables`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -105,10 +108,10 @@ class Case(BaseModel):
     seed: Seed = 0
     trials: Trials
     precision: Precision | None = None
-    claims: Annotated[list[Claim], Field(min_length=1)] = list(DEFAULT_CLAIMS)  # type: ignore[arg-type]
-    method: Literal["uniform", "closed_form", "limit"] = "uniform"
+    claims: Annotated[list[Claim], Field(min_length=1)] = list(DEFAULT_CLAIMS)
+    method: MethodName = look_up(None).name
     features: Features = Features.CORRECTED
-    given: Literal["none", "first_stage", "both_batches"] = "none"
+    given: Given = Given.NONE
     given_trials: Trials | None = None
     family_rate: Rate = 0.01
     setting: dict[str, Any]
@@ -131,7 +134,7 @@ class Case(BaseModel):
     def _everything_fits(self) -> Self:
         if self.scaling is not None and self.sweep:
             raise CaseError(None, "scaling", "must not come with [sweep]: a case has one or the other")
-        if self.given_trials is not None and self.given == "none":
+        if self.given_trials is not None and self.given is Given.NONE:
             raise CaseError(None, "given_trials", "needs given = 'first_stage' or 'both_batches'")
         if len(set(self.claims)) < len(self.claims):
             raise CaseError(None, "claims", f"must differ from each other, got {', '.join(self.claims)}")
@@ -141,14 +144,14 @@ class Case(BaseModel):
                 "precision.most_trials",
                 f"must be at least the trials, {self.trials}, got {self.precision.most_trials}",
             )
-        if self.scaling is not None and self.scaling.scatter_rates and self.given != "none":
+        if self.scaling is not None and self.scaling.scatter_rates and self.given is not Given.NONE:
             raise CaseError(
                 None,
                 "scaling.scatter_rates",
                 "must be empty with given: that takes away scatter between networks",
             )
-        if not look_up(self.method).takes_given and self.given != "none":
-            raise CaseError(None, "given", "must be none for method = 'limit'")
+        if not look_up(self.method).takes_given and self.given is not Given.NONE:
+            raise CaseError(None, "given", f"must be none for method = '{self.method}'")
         self.tolerance_map()
         points = self.points()
         for i, control in enumerate(self.negative_controls):
@@ -239,12 +242,10 @@ class Case(BaseModel):
         # Panels share their randomness, and figures share trials: what differs between them is the step.
         return [Point(setting=p.setting, seed=self.seed, values=p.values, trials=p.trials) for p in points]
 
-    def tolerance_map(self) -> dict[str, Tolerance]:
+    def tolerance_map(self) -> dict[Claim, Tolerance]:
         """Tolerances by claim, defaults included."""
-        given: dict[str, Tolerance] = {
-            claim: table.applied_to(TOLERANCES[claim]) for claim, table in self.tolerances.items()
-        }
-        return {**TOLERANCES, **given}
+        changed = {claim: table.applied_to(TOLERANCES[claim]) for claim, table in self.tolerances.items()}
+        return {**TOLERANCES, **changed}
 
     def quickened(self) -> Case:
         """Return the case with the changes of its ``[quick]`` table, itself where it has none."""

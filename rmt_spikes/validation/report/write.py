@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,17 +19,21 @@ from rmt_spikes.validation.campaign.store import Store
 from rmt_spikes.validation.cases.case import Case
 from rmt_spikes.validation.report.page import render_pages
 from rmt_spikes.validation.report.style import PAPER, Drawing
-from rmt_spikes.validation.verdicts.statistics import Verdict, overall
+from rmt_spikes.values import Record
+from rmt_spikes.verdict import Verdict
 
 SCHEMA = "rmt-spikes/report/2"
 STORE_NAME = "trials.sqlite"
 FORMATS = ("svg", "pdf")
 SEED_STRIDE = 1_000_000
+"""Between the seeds of two repetitions: more than the points of a case."""
+
 LARGEST_SEED = 2**63 - 1
+"""The largest that the store holds."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Report:
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Report(Record):
     """What `validate` wrote.
 
     Attributes
@@ -40,14 +44,21 @@ class Report:
         Results of each case.
     html, markdown, json, figures
         Files; with several cases the first two are an index, and each case has its own in ``cases/``.
+    document
+        Content of the JSON file.
     """
 
     verdict: Verdict
     cases: tuple[CaseResult, ...]
+    document: Mapping[str, Any] = field(repr=False)
     html: Path
     markdown: Path
     json: Path
     figures: tuple[Path, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Content of ``report.json``."""
+        return dict(self.document)
 
 
 def validate(
@@ -110,7 +121,7 @@ def validate(
         results = [run(each, store, jobs=jobs, scheduler=scheduler, on_progress=follow) for each in cases]
         # The store is held until the end: two runs must not write the same report either.
         drawn = _draw(results, folder, jobs, on_progress)
-        verdict = overall([result.verdict for result in results])
+        verdict = Verdict.on_all(result.verdict for result in results)
         document = {
             "schema": SCHEMA,
             "verdict": verdict,
@@ -125,6 +136,7 @@ def validate(
     return Report(
         verdict=verdict,
         cases=tuple(results),
+        document=document,
         html=folder / "report.html",
         markdown=folder / "report.md",
         json=folder / "report.json",
@@ -183,10 +195,10 @@ def _summary(results: Sequence[CaseResult]) -> Mapping[str, int]:
     controls = [control for result in results for control in result.controls]
     counts = Counter(row.verdict for row in rows)
     return {
-        "agrees": counts["agrees"],
-        "disagrees": counts["disagrees"],
-        "documented": sum(row.verdict == "disagrees" and row.finding is not None for row in rows),
-        "inconclusive": counts["inconclusive"],
+        "agrees": counts[Verdict.AGREES],
+        "disagrees": counts[Verdict.DISAGREES],
+        "documented": sum(row.verdict is not row.counted_verdict for row in rows),
+        "inconclusive": counts[Verdict.INCONCLUSIVE],
         "controls": len(controls),
         "rejected": sum(control.rejected for control in controls),
     }

@@ -5,21 +5,33 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from enum import StrEnum
+from typing import Any
 
 import numpy as np
-from scipy.special import stdtr, stdtrit
 
+from rmt_spikes.validation.verdicts.claims import SCATTER_EXPONENTS, SLOPES, Claim, Tolerance
 from rmt_spikes.validation.verdicts.comparison import Row
-from rmt_spikes.validation.verdicts.statistics import CONFIDENCE, Verdict, fit_line, overall
-from rmt_spikes.validation.verdicts.tolerance import SCATTER_EXPONENTS, SLOPES, Tolerance
+from rmt_spikes.validation.verdicts.statistics import excess_p_value, fit_line, is_inside, t_interval
+from rmt_spikes.values import Record
+from rmt_spikes.verdict import Verdict
 
 RESOLVED = 3.0
 """An error is resolved when it is this many standard errors from zero, with one sign at every size."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class RateFit:
+class Rate(StrEnum):
+    """What must fall with ``n`` at its theoretical rate; both in units of the scale of a row."""
+
+    ERROR = "error"
+    """The absolute difference from the theory."""
+
+    SCATTER = "scatter"
+    """The standard deviation between networks."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class RateFit(Record):
     """Slope of a logarithm against log ``n``.
 
     Attributes
@@ -27,8 +39,7 @@ class RateFit:
     quantity, claim
         As in `Row`.
     kind
-        ``error``: of the absolute difference from the theory; ``scatter``: of the standard deviation between
-        networks. Both in units of the scale of the row.
+        Whether of the error or of the scatter.
     n, values, value_ses
         Sizes, what is fitted (before the logarithm), and standard errors.
     expected
@@ -47,8 +58,8 @@ class RateFit:
     """
 
     quantity: str
-    claim: str
-    kind: Literal["error", "scatter"]
+    claim: Claim
+    kind: Rate
     n: tuple[int, ...]
     values: tuple[float, ...]
     value_ses: tuple[float, ...]
@@ -61,14 +72,9 @@ class RateFit:
     verdict: Verdict
     reason: str | None = None
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain dictionary, JSON-ready."""
-        lists = {name: list(getattr(self, name)) for name in ("n", "values", "value_ses")}
-        return {**self.__dict__, **lists, "interval": None if self.interval is None else list(self.interval)}
 
-
-@dataclass(frozen=True, kw_only=True)
-class LimitFit:
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class LimitFit(Record):
     """Difference from the theory, extrapolated to infinite ``n``, in units of the scale of the row.
 
     Attributes
@@ -92,7 +98,7 @@ class LimitFit:
     """
 
     quantity: str
-    claim: str
+    claim: Claim
     n: tuple[int, ...]
     differences: tuple[float, ...]
     ses: tuple[float, ...]
@@ -106,46 +112,34 @@ class LimitFit:
     margin: float
     verdict: Verdict
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain dictionary, JSON-ready."""
-        lists = {name: list(getattr(self, name)) for name in ("n", "differences", "ses", "interval")}
-        return {**self.__dict__, **lists}
 
-
-@dataclass(frozen=True, kw_only=True)
-class ScalingResult:
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class ScalingResult(Record):
     """Rates and limits of a case over a list of sizes.
 
     Attributes
     ----------
-    rates, limits
-        One a quantity and kind that the case asks for.
     rate
         Level of each test: the family rate over their number (Bonferroni).
+    rates, limits
+        One a quantity and kind that the case asks for.
     """
 
+    rate: float
     rates: tuple[RateFit, ...]
     limits: tuple[LimitFit, ...]
-    rate: float
 
     @property
     def verdict(self) -> Verdict:
         """Verdict on all of them."""
-        return overall([*(fit.verdict for fit in self.rates), *(fit.verdict for fit in self.limits)])
+        return Verdict.on_all(fit.verdict for fits in (self.rates, self.limits) for fit in fits)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain dictionary, JSON-ready."""
-        return {
-            "verdict": self.verdict,
-            "rate": self.rate,
-            "rates": [fit.to_dict() for fit in self.rates],
-            "limits": [fit.to_dict() for fit in self.limits],
-        }
+        return {"verdict": self.verdict, **super().to_dict()}
 
 
-def fit_rate(
-    n: Sequence[int], rows: Sequence[Row], kind: Literal["error", "scatter"], rate: float
-) -> RateFit:
+def fit_rate(n: Sequence[int], rows: Sequence[Row], kind: Rate, rate: float) -> RateFit:
     """Fit the slope of a quantity.
 
     Parameters
@@ -153,7 +147,7 @@ def fit_rate(
     n, rows
         Sizes, and the row of the quantity at each.
     kind
-        ``error`` or ``scatter``.
+        Whether of the error or of the scatter.
     rate
         Level at which a slope is called wrong.
 
@@ -168,7 +162,7 @@ def fit_rate(
     """
     claim = rows[0].claim
     ses = np.array([_se(row) / row.scale for row in rows])
-    if kind == "error":
+    if kind is Rate.ERROR:
         values = np.array([abs(row.observed - row.predicted) / row.scale for row in rows])
         errors, exponent = ses, rows[0].exponent
     else:
@@ -188,13 +182,13 @@ def fit_rate(
         "margin": slopes.margin,
     }
     signs = {row.observed > row.predicted for row in rows}
-    if np.any(values <= RESOLVED * errors) or (kind == "error" and len(signs) > 1):
+    if np.any(values <= RESOLVED * errors) or (kind is Rate.ERROR and len(signs) > 1):
         reason = f"not {RESOLVED:g} standard errors from zero, with one sign, at every size"
-        return RateFit(**common, verdict="inconclusive", reason=reason)
+        return RateFit(**common, verdict=Verdict.INCONCLUSIVE, reason=reason)
     line = fit_line(np.log(n), np.log(values), errors / values)
     se = line.slope_se * math.sqrt(max(1.0, line.misfit / (len(n) - 2)))
-    freedom = min(row.trials for row in rows) - 1
-    interval, verdict = _judge(line.slope + exponent, se, slopes.allowance, slopes.margin, rate, freedom)
+    fewest = min(row.trials for row in rows)
+    interval, verdict = _judge(line.slope + exponent, se, slopes.allowance, slopes.margin, rate, fewest)
     return RateFit(
         **common,
         slope=line.slope,
@@ -224,8 +218,8 @@ def fit_limit(n: Sequence[int], rows: Sequence[Row], tolerance: Tolerance, rate:
     ses = np.array([_se(row) / row.scale for row in rows])
     line = fit_line(np.asarray(n, dtype=float) ** -tolerance.exponent, differences, ses)
     allowance = tolerance.allowance(min(n)) ** 2
-    margin, freedom = max(tolerance.margin, allowance), min(row.trials for row in rows) - 1
-    interval, verdict = _judge(line.intercept, line.intercept_se, allowance, margin, rate, freedom)
+    margin, fewest = max(tolerance.margin, allowance), min(row.trials for row in rows)
+    interval, verdict = _judge(line.intercept, line.intercept_se, allowance, margin, rate, fewest)
     return LimitFit(
         quantity=rows[0].quantity,
         claim=rows[0].claim,
@@ -250,18 +244,13 @@ def _se(row: Row) -> float:
 
 
 def _judge(
-    difference: float, se: float, allowance: float, margin: float, rate: float, freedom: int
+    difference: float, se: float, allowance: float, margin: float, rate: float, trials: int
 ) -> tuple[tuple[float, float], Verdict]:
     """Interval of a fitted difference, and its verdict.
 
     With Student's t at the degrees of freedom of the size with the fewest trials: on the safe side.
     """
-    half = float(stdtrit(freedom, 0.5 * (1.0 + CONFIDENCE))) * se
-    interval = (difference - half, difference + half)
-    p = float(
-        stdtr(freedom, (allowance - abs(difference)) / se)
-        + stdtr(freedom, -(allowance + abs(difference)) / se)
-    )
-    if p <= rate:
-        return interval, "disagrees"
-    return interval, "agrees" if -margin <= interval[0] and interval[1] <= margin else "inconclusive"
+    low, high = map(float, t_interval(difference, se, trials))
+    if excess_p_value(difference, se, allowance, trials) <= rate:
+        return (low, high), Verdict.DISAGREES
+    return (low, high), Verdict.AGREES if is_inside((low, high), margin) else Verdict.INCONCLUSIVE
