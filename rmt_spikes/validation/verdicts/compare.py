@@ -139,21 +139,7 @@ def measure(
     untrained: Prediction | None = None,
     confidence: float = CONFIDENCE,
 ) -> list[Row]:
-    """Rows of a comparison whose verdicts are still open (`inconclusive`).
-
-    Parameters
-    ----------
-    prediction, evidence
-        Theory and simulation.
-    claims, tolerances, confidence
-        As for `compare`.
-    untrained
-        Prediction without a step, for the claim ``improvement``.
-
-    Returns
-    -------
-    list of Row
-    """
+    """Rows of a comparison whose verdicts are still open: arguments as for `compare` and `quantities`."""
     n = effective_size(prediction.setting)
     return [
         _row(quantity, evidence, tolerances[quantity.claim], n, confidence)
@@ -190,17 +176,6 @@ class Pairs(NamedTuple):
 def pairs(quantity: Quantity, evidence: Evidence) -> Pairs:
     """Observed values and predictions of the trials that have both.
 
-    Parameters
-    ----------
-    quantity, evidence
-        What is compared, and on what.
-
-    Returns
-    -------
-    Pairs
-
-    Notes
-    -----
     Where more than one conditional prediction in twenty is missing, those that are left would be a selection
     (a spike that has gone into the bulk is missing): the prediction for all trials takes their place.
     """
@@ -229,16 +204,11 @@ def _row(quantity: Quantity, evidence: Evidence, tolerance: Tolerance, n: float,
         observed=float(observed.mean()),
         trials=count,
         missing=missing,
-        se=None,
-        z=None,
         scale=quantity.scale,
         coefficient=tolerance.coefficient,
         exponent=tolerance.exponent,
         allowance=quantity.scale * tolerance.allowance(n),
         margin=quantity.scale * tolerance.margin_at(n),
-        interval=None,
-        p_value=None,
-        verdict=Verdict.INCONCLUSIVE,
     )
     if count < 2:
         return row

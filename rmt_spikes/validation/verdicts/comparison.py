@@ -69,17 +69,17 @@ class Row(Record):
     observed: float
     trials: int
     missing: int = 0
-    se: float | None
-    z: float | None
+    se: float | None = None
+    z: float | None = None
     gain: float | None = None
     scale: float
     coefficient: float
     exponent: float
     allowance: float
     margin: float
-    interval: tuple[float, float] | None
-    p_value: float | None
-    verdict: Verdict
+    interval: tuple[float, float] | None = None
+    p_value: float | None = None
+    verdict: Verdict = Verdict.INCONCLUSIVE
     trials_needed: int | None = None
     finding: str | None = None
 

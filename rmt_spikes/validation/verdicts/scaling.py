@@ -9,12 +9,15 @@ from enum import StrEnum
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rmt_spikes.validation.verdicts.claims import SCATTER_EXPONENTS, SLOPES, Claim, Tolerance
 from rmt_spikes.validation.verdicts.comparison import Row
 from rmt_spikes.validation.verdicts.statistics import excess_p_value, fit_line, is_inside, t_interval
 from rmt_spikes.values import Record
 from rmt_spikes.verdict import Verdict
+
+Array = NDArray[np.float64]
 
 RESOLVED = 3.0
 """An error is resolved when it is this many standard errors from zero, with one sign at every size."""
@@ -47,12 +50,8 @@ class RateFit(Record):
     slope, se
         Fitted slope and its standard error, None when the error is not resolved at some size. The standard
         error is widened where the points miss the line by more than their own errors explain.
-    interval
-        Two-sided interval of the slope at `statistics.CONFIDENCE`.
-    allowance, margin
-        Of the slope (`tolerance.SLOPES`).
-    verdict
-        As for a row: ``agrees`` when the interval is within the margin of the expected slope.
+    interval, allowance, margin, verdict
+        As in `Row`, of the slope; ``agrees`` when the interval is within the margin of the expected slope.
     reason
         Why there is no slope.
     """
@@ -69,7 +68,7 @@ class RateFit(Record):
     interval: tuple[float, float] | None = None
     allowance: float
     margin: float
-    verdict: Verdict
+    verdict: Verdict = Verdict.INCONCLUSIVE
     reason: str | None = None
 
 
@@ -83,18 +82,12 @@ class LimitFit(Record):
         As in `Row`.
     n, differences, ses
         Sizes, observed minus predicted, and standard errors.
-    exponent
-        Order ``p`` in ``difference = limit + c n^-p``.
-    coefficient, coefficient_se
-        ``c``: the measured constant of the finite-size error.
+    exponent, coefficient, coefficient_se
+        Of the finite-size error: ``difference = limit + coefficient n^-exponent``.
     limit, se
         Extrapolated difference; zero for a theory that is right in the limit.
-    interval
-        Two-sided interval of the limit at `statistics.CONFIDENCE`.
-    allowance, margin
-        The allowance is the square of the finite-size allowance at the smallest size: the next order.
-    verdict
-        As for a row.
+    interval, allowance, margin, verdict
+        As in `Row`, of the limit. The allowance is the square of that at the smallest size: the next order.
     """
 
     quantity: str
@@ -151,20 +144,15 @@ def fit_rate(n: Sequence[int], rows: Sequence[Row], kind: Rate, rate: float) -> 
     rate
         Level at which a slope is called wrong.
 
-    Returns
-    -------
-    RateFit
-
     Notes
     -----
     Weighted least squares of the logarithms. The logarithm of an absolute mean has the standard error
     ``se / |mean|``, that of a standard deviation ``1 / sqrt(2 (trials - 1))``, exact for normal data.
     """
     claim = rows[0].claim
-    ses = np.array([_se(row) / row.scale for row in rows])
+    differences, ses = _scaled(rows)
     if kind is Rate.ERROR:
-        values = np.array([abs(row.observed - row.predicted) / row.scale for row in rows])
-        errors, exponent = ses, rows[0].exponent
+        values, errors, exponent = np.abs(differences), ses, rows[0].exponent
     else:
         trials = np.array([row.trials for row in rows])
         values = ses * np.sqrt(trials)
@@ -181,10 +169,10 @@ def fit_rate(n: Sequence[int], rows: Sequence[Row], kind: Rate, rate: float) -> 
         "allowance": slopes.allowance,
         "margin": slopes.margin,
     }
-    signs = {row.observed > row.predicted for row in rows}
-    if np.any(values <= RESOLVED * errors) or (kind is Rate.ERROR and len(signs) > 1):
+    changes_sign = len({*np.sign(differences)}) > 1
+    if np.any(values <= RESOLVED * errors) or (kind is Rate.ERROR and changes_sign):
         reason = f"not {RESOLVED:g} standard errors from zero, with one sign, at every size"
-        return RateFit(**common, verdict=Verdict.INCONCLUSIVE, reason=reason)
+        return RateFit(**common, reason=reason)
     line = fit_line(np.log(n), np.log(values), errors / values)
     se = line.slope_se * math.sqrt(max(1.0, line.misfit / (len(n) - 2)))
     fewest = min(row.trials for row in rows)
@@ -209,13 +197,8 @@ def fit_limit(n: Sequence[int], rows: Sequence[Row], tolerance: Tolerance, rate:
         Of the claim; its exponent is the order of the finite-size error.
     rate
         Level at which the limit is called wrong.
-
-    Returns
-    -------
-    LimitFit
     """
-    differences = np.array([(row.observed - row.predicted) / row.scale for row in rows])
-    ses = np.array([_se(row) / row.scale for row in rows])
+    differences, ses = _scaled(rows)
     line = fit_line(np.asarray(n, dtype=float) ** -tolerance.exponent, differences, ses)
     allowance = tolerance.allowance(min(n)) ** 2
     margin, fewest = max(tolerance.margin, allowance), min(row.trials for row in rows)
@@ -238,9 +221,12 @@ def fit_limit(n: Sequence[int], rows: Sequence[Row], tolerance: Tolerance, rate:
     )
 
 
-def _se(row: Row) -> float:
-    assert row.se is not None, "a scaling case has at least two trials at each size"
-    return row.se
+def _scaled(rows: Sequence[Row]) -> tuple[Array, Array]:
+    """Differences of rows and their standard errors, in units of their scales."""
+    assert all(row.se is not None for row in rows), "a scaling case has at least two trials at each size"
+    scales = np.array([row.scale for row in rows])
+    differences = np.array([row.observed - row.predicted for row in rows])
+    return differences / scales, np.array([row.se for row in rows]) / scales
 
 
 def _judge(

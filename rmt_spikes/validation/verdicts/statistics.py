@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,7 +24,7 @@ MOST_TRIALS = 1_000_000
 def t_interval(
     difference: ArrayLike, se: ArrayLike, trials: ArrayLike, confidence: float = CONFIDENCE
 ) -> Array:
-    """Student interval of a mean difference.
+    """Two-sided Student intervals of mean differences.
 
     Parameters
     ----------
@@ -32,7 +33,7 @@ def t_interval(
     trials
         Number of independent trials behind the standard error, at least 2; one for all, or as many.
     confidence
-        Two-sided confidence.
+        Probability that an interval covers the true difference.
 
     Returns
     -------
@@ -106,7 +107,7 @@ def trials_to_tell(
     rate: float,
     confidence: float = CONFIDENCE,
 ) -> int | None:
-    """Number of trials that would have ended a row in agreement or disagreement.
+    """Least number of trials that would have told, were difference and scatter to stay what they are.
 
     Parameters
     ----------
@@ -124,12 +125,7 @@ def trials_to_tell(
     Returns
     -------
     int or None
-        The least number of trials, were difference and scatter to stay what they are; None above a million.
-
-    Notes
-    -----
-    Both verdicts are monotone in the number of trials when the difference is held fixed, so the least number
-    is found by bisection.
+        None above `MOST_TRIALS`.
     """
 
     def told(trials: int) -> bool:
@@ -137,45 +133,25 @@ def trials_to_tell(
         inside = is_inside(t_interval(difference, se, trials, confidence), margin)
         return bool(inside or excess_p_value(difference, se, allowance, trials) <= rate)
 
-    if not told(MOST_TRIALS):
-        return None
-    low, high = 1, MOST_TRIALS
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if told(middle) else (middle, high)
-    return high
+    # Both verdicts are monotone in the number of trials when the difference is held fixed.
+    least = bisect_left(range(MOST_TRIALS), True, lo=2, key=told)
+    return least if told(least) else None
 
 
 def binomial_interval(count: int, trials: int, confidence: float = 0.95) -> tuple[float, float]:
-    """Exact (Clopper-Pearson) interval of a probability.
-
-    Parameters
-    ----------
-    count, trials
-        Number of events, and of independent trials.
-    confidence
-        Two-sided; each side has half of what is missing.
-
-    Returns
-    -------
-    tuple of float
-    """
+    """Exact (Clopper-Pearson) two-sided interval of a probability, from events in independent trials."""
     tail = 0.5 * (1.0 - confidence)
     low = 0.0 if count == 0 else float(betaincinv(count, trials - count + 1, tail))
     high = 1.0 if count == trials else float(betaincinv(count + 1, trials - count, 1.0 - tail))
     return low, high
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Line:
-    """A weighted straight line ``intercept + slope x`` and its covariance.
+    """A straight line ``intercept + slope x`` with the standard errors of its coefficients.
 
     Attributes
     ----------
-    intercept, slope
-        Coefficients.
-    intercept_se, slope_se
-        Their standard errors, from the standard errors of the data.
     misfit
         Sum of squared residuals in units of the standard errors, of ``points - 2`` degrees of freedom.
     """
@@ -188,27 +164,11 @@ class Line:
 
 
 def fit_line(x: ArrayLike, y: ArrayLike, se: ArrayLike) -> Line:
-    """Fit a straight line by weighted least squares.
-
-    Parameters
-    ----------
-    x, y, se
-        Abscissas (at least two different ones), data and their standard errors, shape ``(points,)``.
-
-    Returns
-    -------
-    Line
-    """
+    """Fit a straight line by weighted least squares: abscissas, data and their standard errors."""
     x, y, se = (np.asarray(v, dtype=float) for v in (x, y, se))
     design = np.stack([np.ones_like(x), x], axis=1) / se[:, None]
     covariance = np.linalg.inv(design.T @ design)
     coefficients = covariance @ (design.T @ (y / se))
     residuals = y / se - design @ coefficients
     errors = np.sqrt(np.diag(covariance))
-    return Line(
-        intercept=float(coefficients[0]),
-        slope=float(coefficients[1]),
-        intercept_se=float(errors[0]),
-        slope_se=float(errors[1]),
-        misfit=float(residuals @ residuals),
-    )
+    return Line(*map(float, (*coefficients, *errors, residuals @ residuals)))
