@@ -10,9 +10,10 @@ product its threads look out for the next one for some 30 ms: they would take pr
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.linalg import blas
 
-from rmt_spikes.simulation.network.sampling import Array
+Array = NDArray[np.float64]
 
 Precision = Literal["double", "single"]
 """Floating type of the products with the inputs; all sums over samples are in double precision.
