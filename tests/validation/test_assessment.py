@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from small_case import CASE, SETTING, case
+from small_case import CASE, PLAIN, SETTING, case
 from synthetic import draw
 
 from rmt_spikes.errors import CaseError
 from rmt_spikes.theory import Losses, Prediction, predict
 from rmt_spikes.validation import Case, validate
-from rmt_spikes.validation.campaign.assessment import assess, trials_wanted
+from rmt_spikes.validation.campaign.assessment import assess, open_rows, trials_wanted
 from rmt_spikes.validation.campaign.results import CaseResult
 from rmt_spikes.validation.campaign.theories import Forecast
 from rmt_spikes.validation.verdicts.claims import Given
@@ -19,14 +19,13 @@ from rmt_spikes.validation.verdicts.compare import Evidence
 
 BIG: dict[str, Any] = {**SETTING, "n": 1200, "d": 600, "width": 800}
 OPTIONS: dict[str, Any] = {
+    **PLAIN,
     "setting": BIG,
     "sweep": {"step_exponent": [0.3, 0.4]},
-    "figures": [],
-    "quick": None,
     "claims": ["losses"],
-    "negative_controls": [],
 }
 CONTROL = {"name": "c", "meaning": "m", "at": {"step_exponent": 0.4}, "features": "published"}
+SIZES: dict[str, Any] = {**PLAIN, "sweep": {}, "setting": {**SETTING, "step_exponent": 0.1}}
 FINDING = {"quantities": ["losses.test"], "reason": "known", "reference": "docs/limits.md"}
 
 
@@ -122,10 +121,8 @@ def test_trials_are_added_to_a_target(predictions: list[Prediction]) -> None:
     assert wanted(aimed, 0.01, 40) == 40
     assert wanted(aimed, 0.1, 20) == 40
     assert wanted(aimed, 0.1, 80) == 100
-    (largest,) = {
-        max(row.se / (0.06 * row.margin) for row in rows)
-        for rows in [_rows(aimed, forecast, draw(predictions[0], 20, 0.016, seed=3).trials)]
-    }
+    evidence = Evidence(trials=draw(predictions[0], 20, 0.016, seed=3).trials)
+    largest = max(row.se / (0.06 * row.margin) for row in open_rows(aimed, forecast, evidence) if row.se)
     assert 1.0 < largest**2 < 2.0
     assert wanted(aimed, 0.016, 20) == math.ceil(20 * 1.05 * largest**2)
 
@@ -140,12 +137,6 @@ def test_trials_are_not_added_for_rows_that_cannot_use_them(predictions: list[Pr
     forecast = Forecast(prediction=predictions[0])
     assert trials_wanted(case(**OPTIONS, **options), forecast, evidence) == 40
     assert trials_wanted(case(**OPTIONS, **options, given_trials=10), forecast, evidence) == 20
-
-
-def _rows(asked: Case, forecast: Forecast, trials: Any) -> Any:
-    from rmt_spikes.validation.campaign.assessment import open_rows
-
-    return open_rows(asked, forecast, Evidence(trials=trials))
 
 
 def test_rates_are_judged_where_they_are_asked_for() -> None:
@@ -183,15 +174,7 @@ def test_rates_are_judged_where_they_are_asked_for() -> None:
             {"negative_controls": [{**CASE["negative_controls"][0], "quantities": ["loses.*"]}]},
             "negative_controls.0.quantities",
         ),
-        (
-            {
-                "sweep": {},
-                "negative_controls": [],
-                "setting": {**SETTING, "step_exponent": 0.1},
-                "scaling": {"n": [40, 80, 120], "limits": ["bulklaw.*"]},
-            },
-            "scaling.limits",
-        ),
+        ({**SIZES, "scaling": {"n": [40, 80, 120], "limits": ["bulklaw.*"]}}, "scaling.limits"),
     ],
 )
 def test_a_pattern_without_a_match_is_refused_before_anything_is_simulated(

@@ -37,20 +37,9 @@ def open_rows(case: Case, forecast: Forecast, evidence: Evidence) -> list[Row]:
 def trials_wanted(case: Case, forecast: Forecast, evidence: Evidence) -> int:
     """Number of trials towards the target precision of a case, at most twice as many as there are.
 
-    Parameters
-    ----------
-    case, forecast, evidence
-        Case, and theory and simulation of one of its points.
-
-    Returns
-    -------
-    int
-        The number there is when the precision is met, or when the case has no target.
-
-    Notes
-    -----
-    Depends on the scatter only, not on the difference, so that the verdicts keep their rates: for normal
-    data these are independent but for the last look (docs/validation.md).
+    It is the number there is when the precision is met, or when the case has no target. It depends on the
+    scatter only, not on the difference, so that the verdicts keep their rates: for normal data these are
+    independent but for the last look (docs/validation.md).
     """
     count = len(evidence.trials)
     if case.precision is None:
@@ -86,10 +75,6 @@ def assess(
         The same for each negative control.
     figure_trials
         Passed on.
-
-    Returns
-    -------
-    CaseResult
     """
     measured = [open_rows(case, *pair) for pair in zip(forecasts, evidence, strict=True)]
     judged = iter(judge([row for rows in measured for row in rows], _rate(case)))
@@ -162,12 +147,11 @@ def _comparison(case: Case, rows: Sequence[Row], evidence: Evidence) -> Comparis
 def _missing(rows: Sequence[Row]) -> str | None:
     out = max((row.missing for row in rows if row.given is not Given.NONE), default=0)
     many = max((row.missing for row in rows if row.given is Given.NONE), default=0)
-    said = []
-    if out:
-        said.append(f"up to {out} trials without a prediction given them are left out of a row")
-    if many:
-        said.append(f"rows that {many} trials have no prediction for are compared without anything given")
-    return "; ".join(said) or None
+    said = {
+        f"up to {out} trials without a prediction given them are left out of a row": out,
+        f"rows that {many} trials have no prediction for are compared without anything given": many,
+    }
+    return "; ".join(text for text, count in said.items() if count) or None
 
 
 def _documented(case: Case, point: Point, row: Row) -> Row:
@@ -178,17 +162,23 @@ def _documented(case: Case, point: Point, row: Row) -> Row:
 
 
 def _findings(case: Case, results: Sequence[PointResult]) -> tuple[FindingResult, ...]:
-    found = []
-    for finding in case.findings:
-        seen = [
-            (row.quantity, dict(result.point.values))
-            for result in results
-            if is_at(result.point, finding.at)
-            for row in result.comparison.rows
-            if row.verdict is Verdict.DISAGREES and matches(row.quantity, finding.quantities)
-        ]
-        found.append(FindingResult(finding=finding, seen=tuple(seen)))
-    return tuple(found)
+    disagreeing = [
+        (result.point, row.quantity)
+        for result in results
+        for row in result.comparison.rows
+        if row.verdict is Verdict.DISAGREES
+    ]
+    return tuple(
+        FindingResult(
+            finding=finding,
+            seen=tuple(
+                (quantity, dict(point.values))
+                for point, quantity in disagreeing
+                if is_at(point, finding.at) and matches(quantity, finding.quantities)
+            ),
+        )
+        for finding in case.findings
+    )
 
 
 def _scale(case: Case, results: Sequence[PointResult]) -> ScalingResult | None:

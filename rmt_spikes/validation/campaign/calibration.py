@@ -107,10 +107,6 @@ def calibrate(result: CaseResult, *, repetitions: int = 2000, seed: int = 0) -> 
     seed
         Of the synthetic observations.
 
-    Returns
-    -------
-    CaseCalibration
-
     Raises
     ------
     DomainError
@@ -130,10 +126,8 @@ def calibrate(result: CaseResult, *, repetitions: int = 2000, seed: int = 0) -> 
     rng = np.random.default_rng(seed)
     rate = result.case.family_rate
     level = rate / len(rows)
-    trials = np.array([row.trials for row in rows])
-    allowance = np.array([row.allowance for row in rows])
-    margin = np.array([row.margin for row in rows])
-    scale = np.array([row.scale for row in rows])
+    numbers = [(row.trials, row.allowance, row.margin, row.scale) for row in rows]
+    trials, allowance, margin, scale = np.array(numbers).T
     error = np.array([1.0 if row.claim is Claim.COUNT else ERROR for row in rows]) * scale
     exact = worst = 0
     agrees, found = np.zeros(len(rows)), np.zeros(len(rows))

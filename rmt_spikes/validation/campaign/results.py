@@ -60,8 +60,8 @@ class PointResult(Record):
             "trials": len(self.trials),
             "verdict": self.verdict,
             "error": self.error,
-            "prediction": None if self.prediction is None else self.prediction.to_dict(),
-            "rows": [row.to_dict() for row in self.comparison.rows],
+            "prediction": self.prediction and self.prediction.to_dict(),
+            "rows": jsonable(self.comparison.rows),
         }
 
 
@@ -97,15 +97,9 @@ class ControlResult(Record):
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready."""
-        return {
-            "name": self.control.name,
-            "meaning": self.control.meaning,
-            "theory": self.control.theory,
-            "at": dict(self.control.at),
-            "rejected": self.rejected,
-            "error": self.error,
-            "rows": [row.to_dict() for row in self.comparison.rows],
-        }
+        shown = {key: getattr(self.control, key) for key in ("name", "meaning", "theory", "at")}
+        rows = jsonable(self.comparison.rows)
+        return {**shown, "rejected": self.rejected, "error": self.error, "rows": rows}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -165,6 +159,7 @@ class CaseResult(Record):
     def to_dict(self) -> dict[str, Any]:
         """Everything but the trials, JSON-ready."""
         case = self.case
+        reasons = {claim: table.reason for claim, table in case.tolerances.items()}
         return {
             "name": case.name,
             "title": case.title,
@@ -172,19 +167,14 @@ class CaseResult(Record):
             "verdict": self.verdict,
             "family_rate": case.family_rate,
             "confidence": self.points[0].comparison.confidence,
-            "given": case.given,
-            "method": case.method,
-            "features": case.features,
+            **{key: getattr(case, key) for key in ("given", "method", "features")},
             "tolerances": {
-                claim: {
-                    **jsonable(tolerance),
-                    "reason": case.tolerances[claim].reason if claim in case.tolerances else None,
-                }
+                claim: {**jsonable(tolerance), "reason": reasons.get(claim)}
                 for claim, tolerance in case.tolerance_map().items()
                 if claim in case.claims
             },
-            "points": [point.to_dict() for point in self.points],
-            "negative_controls": [control.to_dict() for control in self.controls],
-            "findings": [finding.to_dict() for finding in self.findings],
-            "scaling": None if self.scaling is None else self.scaling.to_dict(),
+            "points": jsonable(self.points),
+            "negative_controls": jsonable(self.controls),
+            "findings": jsonable(self.findings),
+            "scaling": jsonable(self.scaling),
         }

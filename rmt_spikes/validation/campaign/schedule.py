@@ -36,12 +36,9 @@ class Task:
     @property
     def options(self) -> dict[str, Any]:
         """Arguments of `run_trial`: the defaults of `simulate`, so that its trials are those of a report."""
-        return {
-            "top": min(TOP, self.setting.width, self.setting.n_ridge),
-            "test_samples": None,
-            "keep_vectors": self.keep_vectors,
-            "gradient_error": self.gradient_error,
-        }
+        top = min(TOP, self.setting.width, self.setting.n_ridge)
+        extras = {"keep_vectors": self.keep_vectors, "gradient_error": self.gradient_error}
+        return {"top": top, "test_samples": None, **extras}
 
     @property
     def group(self) -> tuple[str, int]:
@@ -87,7 +84,7 @@ def provide(
     on_progress: OnProgress | None = None,
     case: str = "",
 ) -> dict[Hashable, tuple[Trial, ...]]:
-    """Trials of ensembles: simulated where the store does not hold them, and then taken from the store.
+    """Trials of ensembles, simulated where the store does not hold them.
 
     Parameters
     ----------

@@ -134,13 +134,14 @@ class Case(BaseModel):
 
     @model_validator(mode="after")
     def _everything_fits(self) -> Self:
-        scaling, precision, quick = self.scaling, self.precision, self.quick
+        scaling, quick = self.scaling, self.quick
         plain, repeated = self.given is Given.NONE, len(set(self.claims)) < len(self.claims)
         _refuse(scaling and self.sweep, "scaling", "must not come with [sweep]: a case has one or the other")
         _refuse(plain and self.given_trials, "given_trials", "needs given = 'first_stage' or 'both_batches'")
         _refuse(repeated, "claims", f"must differ from each other, got {', '.join(self.claims)}")
-        too_few = precision is not None and precision.most_trials < self.trials
-        _refuse(too_few, "precision.most_trials", f"must be at least the trials, {self.trials}")
+        most = self.trials if self.precision is None else self.precision.most_trials
+        reason = f"must be at least the trials, {self.trials}, got {most}"
+        _refuse(most < self.trials, "precision.most_trials", reason)
         sharpened = not plain and scaling is not None and scaling.scatter_rates
         reason = "must be empty with given: that takes away scatter between networks"
         _refuse(sharpened, "scaling.scatter_rates", reason)

@@ -10,7 +10,7 @@ from typing import Any
 
 from rmt_spikes.arguments import integer
 from rmt_spikes.console.json_documents import to_json, write
-from rmt_spikes.console.progress import OnProgress, Progress
+from rmt_spikes.console.progress import OnProgress
 from rmt_spikes.errors import CaseError, DomainError
 from rmt_spikes.validation.campaign.provenance import Stopwatch, provenance
 from rmt_spikes.validation.campaign.results import CaseResult
@@ -110,15 +110,9 @@ def validate(
             (folder / needed).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise CaseError(str(folder), "", f"cannot be used as a folder: {error.strerror or error}") from None
-    watch = Stopwatch()
-
-    def follow(progress: Progress) -> None:
-        watch.see(progress)
-        if on_progress is not None:
-            on_progress(progress)
-
+    watch = Stopwatch(on_progress)
     with Store(folder / STORE_NAME, {each.name: _identity(each, quick) for each in cases}) as store:
-        results = [run(each, store, jobs=jobs, scheduler=scheduler, on_progress=follow) for each in cases]
+        results = [run(each, store, jobs=jobs, scheduler=scheduler, on_progress=watch.see) for each in cases]
         # The store is held until the end: two runs must not write the same report either.
         drawn = _draw(results, folder, jobs, on_progress)
         verdict = Verdict.on_all(result.verdict for result in results)
@@ -140,12 +134,7 @@ def validate(
         html=folder / "report.html",
         markdown=folder / "report.md",
         json=folder / "report.json",
-        figures=tuple(
-            folder / "figures" / f"{drawing.name}.{kind}"
-            for group in drawn.values()
-            for drawing in group
-            for kind in FORMATS
-        ),
+        figures=tuple(_figure_files(drawn, folder)),
     )
 
 
@@ -156,10 +145,15 @@ def _draw(
     from rmt_spikes.validation.report.figures import drawings
 
     drawn = {result.case.name: drawings(result, jobs, on_progress) for result in results}
-    for drawing in (each for group in drawn.values() for each in group):
-        for kind in FORMATS:
-            write(folder / "figures" / f"{drawing.name}.{kind}", drawing.render(kind, PAPER))
+    for path, drawing in _figure_files(drawn, folder).items():
+        write(path, drawing.render(path.suffix.removeprefix("."), PAPER))
     return drawn
+
+
+def _figure_files(drawn: Mapping[str, Sequence[Drawing]], folder: Path) -> dict[Path, Drawing]:
+    """Figures by their files."""
+    every = [drawing for group in drawn.values() for drawing in group]
+    return {folder / "figures" / f"{each.name}.{kind}": each for each in every for kind in FORMATS}
 
 
 def _load(
@@ -179,11 +173,10 @@ def _load(
 
 
 def _case_document(result: CaseResult, drawn: Sequence[Drawing]) -> dict[str, Any]:
-    case = result.case
     return {
         **result.to_dict(),
-        "setting": dict(case.setting),
-        "sweep": {key: list(values) for key, values in case.sweep.items()},
+        "setting": result.case.setting,
+        "sweep": result.case.sweep,
         "summary": _summary([result]),
         "figures": [f"figures/{drawing.name}.svg" for drawing in drawn],
     }

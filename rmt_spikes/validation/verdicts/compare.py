@@ -106,7 +106,7 @@ def compare(
     A row *disagrees* when its difference exceeds its allowance, tested on Student's t with ``trials - 1``
     degrees of freedom and Holm's correction over the rows; it *agrees* when it does not disagree and the
     interval of the difference is inside its margin; otherwise it is *inconclusive*: the trials could not
-    tell. Vectors are compared for spikes far from the edge only (`quantities.has_settled`): closer to it the
+    tell. Vectors are compared for spikes far from the edge only (`quantities.settled_from`): closer to it the
     transition is smeared over a width that shrinks with ``n``.
     """
     if prediction.setting != observation.setting:

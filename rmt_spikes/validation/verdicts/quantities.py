@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rmt_spikes.validation.verdicts.bulk_distance import ROUNDING, spectral_distances
+from rmt_spikes.validation.verdicts.bulk_distance import ROUNDING, Distances, spectral_distances
 from rmt_spikes.validation.verdicts.claims import Claim
 
 if TYPE_CHECKING:
@@ -89,22 +90,18 @@ def quantities(
 
     Parameters
     ----------
-    prediction
-        Theory.
-    claim
-        Their group.
+    prediction, claim
+        Theory, and group of quantities.
     recorded
         Number of singular vectors that the trials have.
     untrained
         Prediction of the same setting without a step, for the claim ``improvement``.
     near_edge
         Whether spikes that are not clear of the edge count as well.
-
-    Returns
-    -------
-    list of Quantity
     """
-    spikes = prediction.spikes[:recorded] if near_edge else _clear_spikes(prediction, recorded)
+    settled = spikes = list(prediction.spikes[:recorded])
+    if not near_edge:
+        spikes, settled = (_above(bound, prediction, recorded) for bound in (clear_of, settled_from))
     match claim:
         case Claim.GRADIENT:
             return [Quantity("gradient.rank_one_error", claim, 0.0, 1.0, _gradient_error)]
@@ -121,7 +118,7 @@ def quantities(
         case Claim.EDGE:
             return _edge(prediction, recorded)
         case Claim.ALIGNMENT | Claim.RIGHT_ALIGNMENT | Claim.FEATURE:
-            return _vectors(spikes if near_edge else _settled(prediction, spikes), claim)
+            return _vectors(settled, claim)
         case Claim.BULK:
             return _quantiles(prediction)
         case Claim.BULK_LAW:
@@ -151,15 +148,10 @@ def _upper_edge(prediction: Prediction) -> float:
     return float(prediction.bulk.edges[-1, 1])
 
 
-def _clear_spikes(prediction: Prediction, recorded: int) -> list[Spike[Any]]:
-    """Spikes clear of the edge; they come first, since spikes are in descending order."""
-    bound = clear_of(_upper_edge(prediction), prediction.setting.width)
-    return [spike for spike in prediction.spikes[:recorded] if spike.singular_value > bound]
-
-
-def _settled(prediction: Prediction, spikes: Sequence[Spike[Any]]) -> list[Spike[Any]]:
-    bound = settled_from(_upper_edge(prediction), prediction.setting.width)
-    return [spike for spike in spikes if spike.singular_value > bound]
+def _above(bound: Callable[[float, int], float], prediction: Prediction, recorded: int) -> list[Spike[Any]]:
+    """Recorded spikes above a bound; they come first, since spikes are in descending order."""
+    least = bound(_upper_edge(prediction), prediction.setting.width)
+    return [spike for spike in prediction.spikes[:recorded] if spike.singular_value > least]
 
 
 def _singular_value(index: int, predicted: float, claim: Claim, path: str = "") -> Quantity:
@@ -182,13 +174,9 @@ def _latent(prediction: Prediction) -> list[Quantity]:
     ]
 
 
-def _loss(name: str, trial: Trial) -> float:
-    return float(getattr(trial, name))
-
-
 def _losses(prediction: Prediction) -> list[Quantity]:
     return [
-        Quantity(f"losses.{name}", Claim.LOSSES, value, abs(value), partial(_loss, name))
+        Quantity(f"losses.{name}", Claim.LOSSES, value, abs(value), attrgetter(name))
         for name, value in prediction.losses.to_dict().items()
     ]
 
@@ -202,7 +190,7 @@ def _improvement(prediction: Prediction, untrained: Prediction | None) -> list[Q
             Claim.IMPROVEMENT,
             before[name] - after[name],
             before[name],
-            partial(_loss, name),
+            attrgetter(name),
             gained=True,
         )
         for name in before
@@ -221,7 +209,7 @@ def _count(prediction: Prediction) -> Quantity:
 
 def _edge(prediction: Prediction, recorded: int) -> list[Quantity]:
     """Spikes that are not clear of the edge, and the largest singular value of the bulk."""
-    edge, first = _upper_edge(prediction), len(_clear_spikes(prediction, recorded))
+    edge, first = _upper_edge(prediction), len(_above(clear_of, prediction, recorded))
     near = [
         _singular_value(k, spike.singular_value, Claim.EDGE)
         for k, spike in enumerate(prediction.spikes[first:], start=first)
@@ -283,11 +271,10 @@ def _empirical_quantile(level: float, spikes: int, trial: Trial) -> float:
 
 
 def _distances(bulk: Bulk) -> list[Quantity]:
+    def distance(name: str, trial: Trial) -> float:
+        return float(getattr(spectral_distances(bulk, trial.singular_values), name))
+
     return [
-        Quantity(f"bulk_law.{name}", Claim.BULK_LAW, 0.0, 1.0, partial(_distance, name, bulk))
-        for name in ("kolmogorov", "wasserstein")
+        Quantity(f"bulk_law.{name}", Claim.BULK_LAW, 0.0, 1.0, partial(distance, name))
+        for name in Distances._fields
     ]
-
-
-def _distance(name: str, bulk: Bulk, trial: Trial) -> float:
-    return float(getattr(spectral_distances(bulk, trial.singular_values), name))
