@@ -12,10 +12,11 @@ from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
-BASE = {"errors", "functions"}
+BASE = {"errors", "functions", "values"}
 SETTING = BASE | {"console", "parameters", "setting"}
 ALLOWED = {
     "errors": set(),
+    "values": {"errors"},
     "console": {"errors", "validation"},
     "execution": {"errors", "validation"},
     "functions": {"errors"},
