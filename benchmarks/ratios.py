@@ -12,10 +12,10 @@ from collections.abc import Callable
 import numpy as np
 
 import rmt_spikes as rs
+from rmt_spikes.theory.bulk.distribution import singular_value_bulk
 from rmt_spikes.theory.methods.closed_form import ClosedForm
 from rmt_spikes.theory.methods.uniform.solution import Uniform
 from rmt_spikes.theory.methods.uniform.vectors import hermite_feature, readout_feature
-from rmt_spikes.theory.predict import singular_value_bulk
 
 SETTING = rs.Setting(
     n=3000, d=1500, width=2000, activation="relu", target={"hermite": [0, 1, 0.5**0.5]},

@@ -16,6 +16,7 @@ from scipy.linalg import blas
 from threadpoolctl import threadpool_info
 
 import rmt_spikes as rs
+from rmt_spikes.simulation.network.model import Model
 from rmt_spikes.simulation.network.sampling import draw_readout, draw_weights, open_streams
 
 TEST_SAMPLES = 20_000
@@ -62,7 +63,8 @@ def obvious(setting: rs.Setting) -> dict[str, float]:
     streams = open_streams(0, 0)
     n, d, m = setting.n, setting.d, setting.n_ridge
     activation, target = setting.activation_function, setting.target_function
-    weights, alpha = draw_weights(setting, streams.weights), draw_readout(setting, streams.readout)
+    model = Model.of(setting)
+    weights, alpha = draw_weights(model, streams.weights), draw_readout(model, streams.readout)
     a = alpha / setting.width**0.5
     x = streams.first_inputs.standard_normal((n, d))
     y = target(x[:, 0]) + setting.noise_std * streams.first_noise.standard_normal(n)

@@ -19,8 +19,8 @@ from distributed import Client, LocalCluster
 from scipy.optimize import nnls
 
 import rmt_spikes as rs
-from rmt_spikes.simulation.distributed import spread
-from rmt_spikes.simulation.distributed.cluster import workers_of
+from rmt_spikes.execution.cluster import workers_of
+from rmt_spikes.simulation.distributed import trial
 from rmt_spikes.simulation.distributed.tiling import Tiling, worker_bytes
 from rmt_spikes.simulation.linalg.decomposition import ACCURACY, rounding_error
 
@@ -106,7 +106,7 @@ def measure(
     with (
         LocalCluster(n_workers=workers, **options) as cluster,
         Client(cluster) as client,
-        mock.patch.object(spread, "plan_tiling", plan),
+        mock.patch.object(trial, "plan_tiling", plan),
     ):
         rs.simulate(headline(60), scheduler=client, **request)
         sent = sum(client.run(worker_sent).values())

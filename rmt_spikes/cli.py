@@ -164,8 +164,11 @@ def validate(
     ],
     cases: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[CASE.toml]...", help="Cases; without any, the built-in headline case."),
+        typer.Argument(
+            metavar="[NAME|CASE.toml]...", help="Built-in cases by name, or files; without any, headline."
+        ),
     ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Every built-in case.")] = False,
     jobs: Annotated[
         int | None, typer.Option(min=1, help="Number of processes.  [default: the processors]")
     ] = None,
@@ -186,6 +189,7 @@ def validate(
 
     with _reporting(kept):
         from rmt_spikes.console.progress import Progress, shown_progress
+        from rmt_spikes.validation import built_in_cases
         from rmt_spikes.validation import validate as validate_cases
         from rmt_spikes.validation.campaign.provenance import processors
 
@@ -198,7 +202,7 @@ def validate(
                 show(progress)
 
             report = validate_cases(
-                cases or None,
+                built_in_cases() if everything else cases or None,
                 out=out,
                 jobs=processors() if jobs is None else jobs,
                 scheduler=scheduler,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from rmt_spikes.errors import DomainError
 LONGEST_LINE = 100
 """Characters of one attribute in a representation: it stays on one line of a terminal."""
 
-MOST_LINES = 18
+MOST_LINES = 17
 """Attributes that a representation shows: with its first and last line it stays under 20 lines."""
 
 
@@ -53,8 +54,7 @@ def summary(value: object) -> str:
 class Value:
     """Base of dataclasses that are compared by their numbers and printed in a few lines.
 
-    Subclasses are frozen dataclasses with ``eq=False`` and ``repr=False``. Those that are saved define
-    `to_dict` and `from_dict`.
+    Subclasses are frozen dataclasses with ``eq=False`` and ``repr=False``.
     """
 
     def __eq__(self, other: object) -> bool:
@@ -69,14 +69,18 @@ class Value:
         lines = [f"    {f.name}={summary(getattr(self, f.name))}," for f in shown[:MOST_LINES]]
         return "\n".join([f"{type(self).__name__}(", *lines, ")"])
 
+
+class Document(Value, ABC):
+    """A value that is saved as a JSON file."""
+
+    @abstractmethod
     def to_dict(self) -> dict[str, Any]:
         """Plain dictionary, JSON-ready."""
-        raise NotImplementedError
 
     @classmethod
+    @abstractmethod
     def from_dict(cls, document: Mapping[str, Any]) -> Self:
         """Return the value that `to_dict` wrote."""
-        raise NotImplementedError
 
     def save(self, path: str | Path) -> None:
         """Write `to_dict` to a JSON file; floats keep every bit."""

@@ -1,34 +1,16 @@
 """Rules of the source tree, as functions from a tree to the list of its violations.
 
-They read the syntax tree of each file and import nothing, so that they can be shown to fail on trees made for
-that purpose.
+They import nothing, so that they can be shown to fail on trees made for that purpose.
 """
 
 import ast
+import os
 import re
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
-from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
-
-BASE = {"errors", "functions", "values"}
-SETTING = BASE | {"console", "parameters", "setting"}
-ALLOWED = {
-    "errors": set(),
-    "values": {"errors"},
-    "console": {"errors", "validation"},
-    "execution": {"errors", "validation"},
-    "functions": {"errors"},
-    "parameters": BASE,
-    "setting": SETTING,
-    "theory": SETTING,
-    "simulation": SETTING | {"execution"},
-    "validation": SETTING | {"console", "execution", "theory", "simulation"},
-    "cli": SETTING | {"console", "theory", "simulation", "validation"},
-    "__main__": {"cli"},
-}
-"""What each module or subpackage of `rmt_spikes` may import from the others."""
 
 PUBLIC_MODULES = {"rmt_spikes", "rmt_spikes.theory", "rmt_spikes.theory.symbolic"}
 """What the top-level folders `theory/` and `validation/` may import."""
@@ -36,16 +18,12 @@ PUBLIC_MODULES = {"rmt_spikes", "rmt_spikes.theory", "rmt_spikes.theory.symbolic
 FORBIDDEN_NAMES = {"eval", "exec", "compile", "__import__"}
 FORBIDDEN_ATTRIBUTES = {"sympify", "parse_expr", "parse_latex", "parse_mathematica"}
 FORBIDDEN_MODULES = {
-    "pickle",
-    "cPickle",
-    "_pickle",
-    "marshal",
-    "shelve",
-    "dill",
-    "cloudpickle",
-    "code",
-    "codeop",
+    *("pickle", "cPickle", "_pickle", "marshal", "shelve", "dill", "cloudpickle"),
+    *("code", "codeop"),
 }
+
+METHOD_NAMES = {"corrected", "published", "isotropic", "uniform", "closed_form"}
+"""Names that select a theory: classes have them as attributes, and nothing else asks for them."""
 
 
 def sources(folder: Path) -> Iterator[tuple[Path, ast.Module]]:
@@ -54,64 +32,24 @@ def sources(folder: Path) -> Iterator[tuple[Path, ast.Module]]:
         yield path.relative_to(folder), ast.parse(path.read_text(encoding="utf-8"), str(path))
 
 
-def imported_modules(module: str, is_package: bool, node: ast.AST) -> list[tuple[str, str | None]]:
-    """Pairs of absolute module name and imported name (None for a plain import) of an import statement."""
+def imports(node: ast.AST) -> list[tuple[str, str]]:
+    """Pairs of module and imported name (empty for a plain import) of an import statement."""
     if isinstance(node, ast.Import):
-        return [(alias.name, None) for alias in node.names]
+        return [(alias.name, "") for alias in node.names]
     if isinstance(node, ast.ImportFrom):
-        base = node.module or ""
-        if node.level:
-            parts = module.split(".")
-            parts = parts[: len(parts) - node.level + is_package]
-            base = ".".join([*parts, base] if base else parts)
-        return [(base, alias.name) for alias in node.names]
+        return [(node.module or "", alias.name) for alias in node.names]
     return []
 
 
-def module_name(package: str, path: Path) -> str:
-    """Dotted name of a file below a package."""
-    parts = [package, *path.with_suffix("").parts]
-    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-
-
-def dependency_violations(package: Path) -> list[str]:
-    """Imports between the parts of `rmt_spikes` that go against the order, also those inside functions."""
-    found = []
-    for path, tree in sources(package):
-        module = module_name("rmt_spikes", path)
-        part = path.parts[0].removesuffix(".py")
-        if part == "__init__":
-            continue
-        if part not in ALLOWED:
-            found.append(f"{path}: has no place in the order of dependencies: give it one in ALLOWED")
-            continue
-        for node in ast.walk(tree):
-            for base, name in imported_modules(module, path.name == "__init__.py", node):
-                if base.split(".")[0] != "rmt_spikes" or (base, name) == ("rmt_spikes", "__version__"):
-                    continue
-                target = base.split(".")[1] if "." in base else name
-                if target != part and target not in ALLOWED[part]:
-                    found.append(f"{path}:{node.lineno}: {part} imports {target or 'the whole package'}")
-    return found
-
-
-def import_cycles(package: Path) -> list[str]:
-    """Cycles of imports at the level of modules, those for type checking left out."""
-    trees = {module_name("rmt_spikes", path): (path, tree) for path, tree in sources(package)}
-    graph: dict[str, set[str]] = {}
-    for module, (path, tree) in trees.items():
-        targets = set()
-        for node in tree.body:
-            for base, name in imported_modules(module, path.name == "__init__.py", node):
-                target = f"{base}.{name}" if f"{base}.{name}" in trees else base
-                if target in trees and target != module:
-                    targets.add(target)
-        graph[module] = targets
-    try:
-        TopologicalSorter(graph).prepare()
-    except CycleError as error:
-        return [" -> ".join(error.args[1])]
-    return []
+def broken_contracts(project: Path) -> list[str]:
+    """Names of the contracts in `pyproject.toml` that imports of the package break."""
+    command = [Path(sys.executable).with_name("lint-imports"), "--no-cache"]
+    environment = os.environ | {"PYTHONPATH": str(project)}
+    result = subprocess.run(
+        command, cwd=project, env=environment, capture_output=True, text=True, check=False
+    )
+    assert re.search(r"^Contracts: \d+ kept, \d+ broken", result.stdout, re.MULTILINE), result.stdout
+    return re.findall(r"^(.+) BROKEN", result.stdout, re.MULTILINE)
 
 
 def execution_violations(package: Path) -> list[str]:
@@ -127,26 +65,11 @@ def execution_violations(package: Path) -> list[str]:
             elif isinstance(node, ast.keyword) and node.arg == "allow_pickle":
                 bad = node.arg
             else:
-                for base, name in imported_modules("rmt_spikes", True, node):
+                for base, name in imports(node):
                     if base.split(".")[0] in FORBIDDEN_MODULES or name in FORBIDDEN_ATTRIBUTES:
                         bad = name or base
             if bad:
                 found.append(f"{path}:{node.lineno}: {bad}")
-    return found
-
-
-def missing_docstrings(package: Path) -> list[str]:
-    """Modules, public classes and functions without a docstring, overloads apart; ruff sees to methods."""
-    found = []
-    for path, tree in sources(package):
-        if not ast.get_docstring(tree):
-            found.append(f"{path}: module")
-        for node in tree.body:
-            definition = isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
-            if definition and any(getattr(d, "id", "") == "overload" for d in node.decorator_list):
-                continue
-            if definition and node.name[0] != "_" and not ast.get_docstring(node):
-                found.append(f"{path}:{node.lineno}: {node.name}")
     return found
 
 
@@ -158,30 +81,62 @@ def long_files(folder: Path, limit: int = 400) -> list[str]:
     return [f"{path}: {count} lines" for path, count in counts.items() if count >= limit]
 
 
+def crowded_folders(package: Path, limit: int = 12) -> list[str]:
+    """Folders of more than `limit` modules beside their ``__init__``."""
+    counts = Counter(path.parent for path, _ in sources(package) if path.name != "__init__.py")
+    return [f"{folder}: {count} modules" for folder, count in counts.items() if count > limit]
+
+
+def tracked_bytes(project: Path) -> dict[str, int]:
+    """Size of each file that git tracks; none without git."""
+    command = ["git", "-C", str(project), "ls-files", "-z"]
+    try:
+        names = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split("\0")[:-1]
+    except (OSError, subprocess.CalledProcessError):
+        return {}
+    return {name: (project / name).lstat().st_size for name in names if (project / name).exists()}
+
+
 def private_imports(folder: Path) -> list[str]:
     """Imports of `theory/` or `validation/` at the top level beyond the public API, or across the two."""
     found = []
     for path, tree in sources(folder):
         for node in ast.walk(tree):
-            for base, name in imported_modules("script", False, node):
+            for base, name in imports(node):
                 root = base.split(".")[0]
                 across = root in {"theory", "validation", "tests"}
-                private = root == "rmt_spikes" and (
-                    base not in PUBLIC_MODULES or (name or "").startswith("_")
-                )
+                private = root == "rmt_spikes" and (base not in PUBLIC_MODULES or name.startswith("_"))
                 if across or private:
                     found.append(f"{path}:{node.lineno}: {base}{'.' + name if name else ''}")
     return found
 
 
-def declared_names(path: Path) -> list[str]:
-    """The literal ``__all__`` of a file."""
-    for node in ast.parse(path.read_text(encoding="utf-8")).body:
-        if isinstance(node, ast.Assign) and any(
-            isinstance(t, ast.Name) and t.id == "__all__" for t in node.targets
-        ):
-            return list(ast.literal_eval(node.value))
-    raise AssertionError(f"{path} has no __all__")
+def compared(node: ast.AST) -> list[ast.expr | None]:
+    """What a comparison, a pattern or a look-up compares with, elements of displays one by one."""
+    operands: list[ast.expr | None] = []
+    match node:
+        case ast.Compare(left=left, comparators=others):
+            operands = [left, *others]
+        case ast.MatchValue(value=value):
+            operands = [value]
+        case ast.Call(func=ast.Attribute(attr="get"), args=[key, *_]):
+            operands = [key]
+        case ast.Subscript(value=ast.Dict(keys=keys)):
+            operands = keys
+    return [element for operand in operands for element in getattr(operand, "elts", [operand])]
+
+
+def name_comparisons(package: Path) -> list[str]:
+    """Comparisons with the name of a method or of a theory outside the module whose class has that name."""
+    found = []
+    for path, tree in sources(package):
+        classes = [node for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+        members = [node.value for c in classes for node in c.body if isinstance(node, ast.Assign)]
+        names = METHOD_NAMES - {getattr(value, "value", None) for value in members}
+        for node in ast.walk(tree):
+            values = [x.value for x in compared(node) if isinstance(x, ast.Constant)]
+            found += [f"{path}:{node.lineno}: {value}" for value in values if value in names]
+    return found
 
 
 def documented_names(page: str) -> dict[str, list[str]]:

@@ -11,10 +11,13 @@ from itertools import pairwise
 from typing import Any
 
 import mpmath as mp
+import numpy as np
 from function_reference import gaussian_nodes
 
 Number = Any
+Table = Any  # numpy arrays of mpmath numbers
 FAR = 14
+HALF = mp.mpf(1) / 2
 
 
 def require_precision() -> None:
@@ -34,9 +37,7 @@ def gaussian_mean(function: Callable[[Number], Number], kinks: Sequence[Number] 
     return mp.fsum(weight * function(z) for z, weight in _nodes(tuple(edges)))
 
 
-@lru_cache(maxsize=4)
-def _nodes(edges: tuple[Number, ...]) -> list[tuple[Number, Number]]:
-    return gaussian_nodes(edges)
+_nodes = lru_cache(maxsize=4)(gaussian_nodes)
 
 
 def law_of_draws(count: int) -> list[tuple[Number, Number]]:
@@ -128,11 +129,12 @@ class Problem:
         return m_0, m_1, moment(lambda z: 1, 2) - m_0**2 - m_1**2, m_r
 
     @cached_property
-    def table(self) -> list[list[tuple[Number, Number, Number, Number]]]:
-        return [[self.moments(a, q) for q, _ in self.q] for a, _ in self.alpha]
+    def table(self) -> Table:
+        """The moments on the nodes, each an array of readouts by samples."""
+        return columns([[self.moments(a, q) for q, _ in self.q] for a, _ in self.alpha])
 
     @cached_property
-    def labels(self) -> list[tuple[Number, Number, Number]]:
+    def labels(self) -> Table:
         """``f_0, f_1, V`` on the nodes of ``q``; on the law of finitely many draws ``V`` keeps ``E y^2``."""
         sine = mp.sqrt(1 - self.cosine**2)
         found = []
@@ -142,10 +144,8 @@ class Problem:
             f_1 = gaussian_mean(lambda t, m=mean: t * self.target(m + sine * t))
             square = gaussian_mean(lambda t, m=mean: self.target(m + sine * t) ** 2) + self.noise**2
             found.append((f_0, f_1, square - f_0**2 - f_1**2))
-        energy = mp.fsum(
-            p * (f_0**2 + f_1**2 + v) for (_, p), (f_0, f_1, v) in zip(self.q, found, strict=True)
-        )
-        return [(f_0, f_1, v + self.label_energy - energy) for f_0, f_1, v in found]
+        f_0, f_1, v = columns(found)
+        return np.array([f_0, f_1, v + self.label_energy - columns(self.q)[1] @ (f_0**2 + f_1**2 + v)])
 
     # Section 5.
 
@@ -188,30 +188,21 @@ class Problem:
     def modes(self) -> tuple[list[Number], Any]:
         """Eigenvalues of ``A`` on the nodes of ``q`` times ``{1, r}``, eigenfunctions times root weights."""
         require_precision()
-        size = len(self.q)
-        matrix = mp.zeros(2 * size)
-        for i in range(2 * size):
-            for j in range(2 * size):
-                total = mp.mpf(0)
-                for row, (_, p_a) in zip(self.table, self.alpha, strict=True):
-                    total += self.width * p_a * self._mean_feature(row, i) * self._mean_feature(row, j)
-                if i < size and j < size:
-                    total += mp.mpf(self.width) / self.d * self.c_1**2 * self.q[i][0] * self.q[j][0]
-                matrix[i, j] = total * mp.sqrt(self.q[i % size][1] * self.q[j % size][1])
-        values, vectors = mp.eigsy(matrix)
-        order = sorted(range(2 * size), key=lambda k: -values[k])
+        m_0, _, _, m_r = self.table
+        q, p_q = columns(self.q)
+        features = np.hstack([m_0, mp.sqrt(mp.mpf(2) / self.d) * m_r])
+        matrix = self.width * features.T @ (columns(self.alpha)[1][:, None] * features)
+        matrix[: len(q), : len(q)] += mp.mpf(self.width) / self.d * self.c_1**2 * np.outer(q, q)
+        root = np.tile(p_q, 2) ** HALF
+        values, vectors = mp.eigsy(mp.matrix((matrix * np.outer(root, root)).tolist()))
+        order = sorted(range(len(root)), key=lambda k: -values[k])
         return [values[k] for k in order], [vectors[:, k] for k in order]
-
-    def _mean_feature(self, row: Sequence[tuple[Number, ...]], i: int) -> Number:
-        """Component of ``M`` along 1, or along ``r``."""
-        size = len(self.q)
-        return row[i][0] if i < size else mp.sqrt(mp.mpf(2) / self.d) * row[i - size][3]
 
     def inner(self, values: Sequence[Number], k: int) -> Number:
         """``<f, psi_k>`` of a function of ``q`` given on the nodes."""
-        mode = self.modes[1][k]
         return mp.fsum(
-            mp.sqrt(p) * f * mode[j] for j, ((_, p), f) in enumerate(zip(self.q, values, strict=True))
+            mp.sqrt(p) * f * m
+            for (_, p), f, m in zip(self.q, values, self.modes[1][k][: len(self.q)], strict=True)
         )
 
     def functional(self, ridge: Number) -> Number:
@@ -219,9 +210,9 @@ class Problem:
         kappa = self.effective_ridge(ridge)
         g = self.trace(kappa)
         mu = 1 - mp.mpf(self.width) / self.d * (1 - (self.tail + kappa) * g)
-        f_0 = [f for f, _, _ in self.labels]
+        f_0, f_1, _ = self.labels
         squares = [self.inner(f_0, k) ** 2 for k in range(len(self.modes[0]))]
-        linear = mp.fsum(p * f_1 for (_, p), (_, f_1, _) in zip(self.q, self.labels, strict=True)) ** 2
+        linear = (columns(self.q)[1] @ f_1) ** 2
         explained = mp.fsum(s / (1 + a * g) for s, a in zip(squares, self.modes[0], strict=True))
         return (explained + mu * linear + self.label_energy - mp.fsum(squares) - linear) / kappa
 
@@ -249,79 +240,64 @@ class Problem:
 
     # Section 4.
 
-    def resolvent(self, profile: Sequence[Number]) -> tuple[list[Number], list[Number], Any]:
+    def resolvent(self, profile: Table) -> tuple[Table, Table, Table]:
         """``R``, ``omega`` and ``P`` by damped iteration of the printed equations."""
         require_precision()
         ratio, gamma = mp.mpf(self.width) / self.n_ridge, mp.mpf(self.width) / self.d
-        p_a, p_q = [p for _, p in self.alpha], [p for _, p in self.q]
-        nodes, samples = range(len(p_a)), range(len(p_q))
-        r, omega = [mp.mpf(1)] * len(p_q), [mp.mpf(1)] * len(p_a)
+        (_, p_a), (_, p_q), (_, m_1, m_2, _) = columns(self.alpha), columns(self.q), self.table
+        r, omega = 0 * p_q + 1, 0 * p_a + 1
         for _ in range(4000):
-            h = [[mp.sqrt(omega[a] * p_a[a]) * self.table[a][j][1] for a in nodes] for j in samples]
-            matrix = mp.eye(len(p_a))
-            for a in nodes:
-                for b in nodes:
-                    matrix[a, b] += gamma * mp.fsum(p_q[j] * r[j] * h[j][a] * h[j][b] for j in samples)
-            p = matrix**-1
-            new_r = []
-            for j in samples:
-                e = ratio * mp.fsum(p_a[a] * omega[a] * self.table[a][j][2] for a in nodes)
-                form = mp.fsum(h[j][a] * p[a, b] * h[j][b] for a in nodes for b in nodes)
-                new_r.append(1 / (profile[j] + e + ratio * form))
-            new_omega = []
-            for a in nodes:
-                noise = mp.fsum(p_q[j] * r[j] * self.table[a][j][2] for j in samples)
-                new_omega.append(1 / (1 + noise + (1 - p[a, a]) / (gamma * omega[a] * p_a[a])))
-            change = max(abs(x / y - 1) for x, y in zip([*r, *omega], [*new_r, *new_omega], strict=True))
-            r = [(x + y) / 2 for x, y in zip(r, new_r, strict=True)]
-            omega = [(x + y) / 2 for x, y in zip(omega, new_omega, strict=True)]
+            h = ((omega * p_a) ** HALF)[:, None] * m_1
+            p = inverse(np.eye(len(p_a), dtype=int) + gamma * (h * p_q * r) @ h.T)
+            new_r = 1 / (profile + ratio * (omega * p_a @ m_2 + (h * (p @ h)).sum(axis=0)))
+            new_omega = 1 / (1 + m_2 @ (p_q * r) + (1 - p.diagonal()) / (gamma * omega * p_a))
+            change = max(*abs(r / new_r - 1), *abs(omega / new_omega - 1))
+            r, omega = (r + new_r) / 2, (omega + new_omega) / 2
             if change < mp.mpf(10) ** (3 - mp.mp.dps):
                 return r, omega, p
         raise ArithmeticError("the plain iteration did not settle")
 
-    def uniform_functional(self, profile: Sequence[Number]) -> Number:
+    def uniform_functional(self, profile: Table) -> Number:
         """``T[L]`` of section 4."""
         r, omega, p = self.resolvent(profile)
-        p_a, p_q = [w for _, w in self.alpha], [w for _, w in self.q]
-        nodes, samples = range(len(p_a)), range(len(p_q))
-        h = [[mp.sqrt(omega[a] * p_a[a]) * self.table[a][j][1] for a in nodes] for j in samples]
-        size = 2 * len(p_a)
-        s, u = mp.eye(size), mp.zeros(size, 1)
-        for j, (q, _) in enumerate(self.q):
-            first = [mp.sqrt(self.width * omega[a] * p_a[a]) * self.table[a][j][0] for a in nodes]
-            vector = mp.matrix([*first, *(mp.sqrt(mp.mpf(self.width) / self.d) * x * q for x in h[j])])
-            norm = [
-                mp.sqrt(self.width * omega[a] * p_a[a] * 2 / mp.mpf(self.d)) * self.table[a][j][3]
-                for a in nodes
-            ]
-            mode = mp.matrix([*norm, *([mp.mpf(0)] * len(p_a))])
-            s += p_q[j] * r[j] * (vector * vector.T + mode * mode.T)
-            u += p_q[j] * r[j] * self.labels[j][0] * vector
-        g = mp.matrix([mp.fsum(p_q[j] * r[j] * h[j][a] * self.labels[j][1] for j in samples) for a in nodes])
-        energy = mp.fsum(p_q[j] * r[j] * (f_0**2 + f_1**2 + v) for j, (f_0, f_1, v) in enumerate(self.labels))
-        linear = mp.mpf(self.width) / self.d * (g.T * p * g)[0]
-        return energy - linear - (u.T * mp.lu_solve(s, u))[0]
+        (_, p_a), (q, p_q), (m_0, m_1, _, m_r) = columns(self.alpha), columns(self.q), self.table
+        f_0, f_1, v = self.labels
+        width, d, weight = mp.mpf(self.width), mp.mpf(self.d), ((omega * p_a) ** HALF)[:, None]
+        h = weight * m_1
+        vector = np.vstack([mp.sqrt(width) * weight * m_0, mp.sqrt(width / d) * h * q])
+        mode = np.vstack([mp.sqrt(2 * width / d) * weight * m_r, 0 * h])
+        s = np.eye(len(vector), dtype=int) + (vector * p_q * r) @ vector.T + (mode * p_q * r) @ mode.T
+        u, g = vector @ (p_q * r * f_0), h @ (p_q * r * f_1)
+        return p_q * r @ (f_0**2 + f_1**2 + v) - width / d * g @ p @ g - u @ inverse(s) @ u
 
     def uniform_losses(self) -> tuple[Number, Number, Number]:
         """Objective, training and test loss of section 4, derivatives by central differences."""
         require_precision()
-        flat = [mp.mpf(1)] * len(self.q)
-        r, _, _ = self.resolvent([self.ridge] * len(self.q))
-        value = self.uniform_functional([self.ridge] * len(self.q))
+        flat = 0 * columns(self.q)[1] + 1
+        r, _, _ = self.resolvent(self.ridge * flat)
+        value = self.uniform_functional(self.ridge * flat)
         h = mp.mpf(10) ** (-mp.mp.dps / 3) * self.ridge
 
-        def slope(direction: Sequence[Number]) -> Number:
-            size = h / max(direction)
-            ends = [
-                self.uniform_functional([self.ridge + sign * size * x for x in direction]) for sign in (1, -1)
-            ]
-            return (ends[0] - ends[1]) / (2 * size)
+        def slope(direction: Table) -> Number:
+            step = h / max(direction) * direction
+            up, down = (self.uniform_functional(self.ridge + sign * step) for sign in (1, -1))
+            return (up - down) / (2 * h / max(direction))
 
-        return self.ridge * value, -(self.ridge**2) * slope(flat), -slope([x**-2 for x in r])
+        return self.ridge * value, -(self.ridge**2) * slope(flat), -slope(r**-2)
 
     def published(self) -> "Problem":
         """The same without the growth of rows."""
         return replace(self, corrected=False)
+
+
+def columns(rows: Any) -> Table:
+    """The last index of nested sequences first, in mpmath numbers."""
+    return np.moveaxis(np.array(rows, dtype=object), -1, 0)
+
+
+def inverse(matrix: Table) -> Table:
+    """Inverse of a matrix."""
+    return np.array((mp.matrix(matrix.tolist()) ** -1).tolist(), dtype=object)
 
 
 def he(degree: int, x: Number) -> Number:

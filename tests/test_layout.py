@@ -1,9 +1,13 @@
 """The shape of the project: each rule holds here, and fails where it should."""
 
 import re
+import shutil
 import subprocess
 import sys
 import zipfile
+from collections import Counter
+from collections.abc import Callable
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 
@@ -15,7 +19,7 @@ import rmt_spikes
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "rmt_spikes"
 PAGES = ["README.md", *(str(path.relative_to(ROOT)) for path in rules.doc_pages(ROOT / "docs"))]
-FOLDERS = ["theory", "validation", "benchmarks"]
+FOLDERS = ["theory", "validation", "benchmarks", "tests"]
 HEAVY = {"matplotlib", "sympy", "scipy.stats"}
 
 
@@ -28,109 +32,93 @@ def tree(folder: Path, files: dict[str, str]) -> Path:
     return folder
 
 
-def test_dependencies_go_one_way() -> None:
-    assert rules.dependency_violations(PACKAGE) == []
+def test_imports_between_rooms_keep_the_contracts() -> None:
+    assert rules.broken_contracts(ROOT) == []
 
 
 @pytest.mark.parametrize(
-    ("file", "line"),
+    ("file", "line", "broken"),
     [
-        ("errors.py", "from rmt_spikes.setting import Setting"),
-        ("functions/hermite.py", "def f():\n    import rmt_spikes.setting"),
-        ("setting.py", "from .theory import predict"),
-        ("theory/bulk.py", "from rmt_spikes.simulation import simulate"),
-        ("theory/bulk.py", "from ..simulation import simulate"),
-        ("theory/deep/bulk.py", "from ...simulation.network import features"),
-        ("theory/__init__.py", "from .. import simulation"),
-        ("simulation/network.py", "from rmt_spikes import theory"),
-        ("simulation/network.py", "from rmt_spikes import predict"),
-        ("simulation/network.py", "import rmt_spikes as rs"),
-        ("validation/report.py", "from rmt_spikes.cli import main"),
-        ("helpers.py", "import numpy"),
+        ("theory/latent.py", "from ..simulation import simulate", "layers"),
+        ("simulation/trial.py", "from rmt_spikes import predict", "layers"),
+        ("functions/hermite.py", "def f():\n    import rmt_spikes.setting", "layers"),
+        ("validation/__init__.py", "from rmt_spikes.cli import main", "cycles"),
+        ("helpers.py", "import numpy", "layers"),
+        ("simulation/trial.py", "from .distributed import spread", "entrance"),
+        ("theory/bulk/equivalent.py", "def f():\n    from ..predict import predict", "cycles"),
     ],
 )
-def test_a_wrong_dependency_is_seen(tmp_path: Path, file: str, line: str) -> None:
-    assert len(rules.dependency_violations(tree(tmp_path, {file: line}))) == 1
-
-
-def test_a_right_dependency_is_not_reported(tmp_path: Path) -> None:
-    good = {
-        "theory/bulk.py": "from ..errors import DomainError\nfrom .latent import Latent\nimport numpy",
-        "validation/report.py": "from rmt_spikes import __version__\nfrom rmt_spikes.theory import predict",
-    }
-    assert rules.dependency_violations(tree(tmp_path, good)) == []
-
-
-def test_no_import_cycles() -> None:
-    assert rules.import_cycles(PACKAGE) == []
-
-
-def test_an_import_cycle_is_seen(tmp_path: Path) -> None:
-    cycle = {"theory/a.py": "from rmt_spikes.theory.b import x", "theory/b.py": "from . import a"}
-    assert len(rules.import_cycles(tree(tmp_path, cycle))) == 1
-
-
-def test_nothing_is_executed_or_unpickled() -> None:
-    assert rules.execution_violations(PACKAGE) == []
+def test_a_wrong_import_is_seen(tmp_path: Path, file: str, line: str, broken: str) -> None:
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    shutil.copytree(PACKAGE, tmp_path / "rmt_spikes", ignore=shutil.ignore_patterns("__pycache__"))
+    with (tmp_path / "rmt_spikes" / file).open("a", encoding="utf-8") as source:
+        source.write(f"\n{line}\n")
+    assert broken in rules.broken_contracts(tmp_path)
 
 
 @pytest.mark.parametrize(
-    "line",
+    ("rule", "folders"),
     [
-        "eval('1')",
-        "f = exec",
-        "import pickle",
-        "from pickle import loads",
-        "import sympy\nsympy.sympify('x')",
-        "from sympy import sympify as s",
-        "from sympy.parsing.sympy_parser import parse_expr",
-        "numpy.load('x', allow_pickle=True)",
-        "__import__('os')",
+        (rules.execution_violations, ["rmt_spikes"]),
+        (rules.long_files, ["rmt_spikes", "theory", "benchmarks"]),
+        (partial(rules.long_files, limit=600), ["tests"]),
+        (rules.crowded_folders, ["rmt_spikes"]),
+        (rules.private_imports, ["theory", "validation"]),
+        (rules.name_comparisons, ["rmt_spikes"]),
     ],
 )
-def test_execution_is_seen(tmp_path: Path, line: str) -> None:
-    assert len(rules.execution_violations(tree(tmp_path, {"a.py": line}))) == 1
-
-
-def test_every_public_thing_has_a_docstring() -> None:
-    assert rules.missing_docstrings(PACKAGE) == []
-
-
-def test_a_missing_docstring_is_seen(tmp_path: Path) -> None:
-    text = "class A: ...\ndef f():\n    'Documented.'\ndef g(): ...\ndef _h(): ...\n@overload\ndef i(): ...\n"
-    found = rules.missing_docstrings(tree(tmp_path, {"a.py": text}))
-    assert found == ["a.py: module", "a.py:1: A", "a.py:4: g"]
+def test_a_rule_holds(rule: Callable[[Path], list[str]], folders: list[str]) -> None:
+    assert [found for folder in folders for found in rule(ROOT / folder)] == []
 
 
 @pytest.mark.parametrize(
-    ("folder", "limit"), [("rmt_spikes", 400), ("theory", 400), ("benchmarks", 400), ("tests", 600)]
-)
-def test_files_are_short(folder: str, limit: int) -> None:
-    assert rules.long_files(ROOT / folder, limit) == []
-
-
-def test_a_long_file_is_seen(tmp_path: Path) -> None:
-    assert rules.long_files(tree(tmp_path, {"a.py": "x = 1\n" * 400, "b.py": "x = 1\n" * 399})) == [
-        "a.py: 400 lines"
-    ]
-
-
-@pytest.mark.parametrize("folder", ["theory", "validation"])
-def test_the_top_level_folders_use_the_public_interface(folder: str) -> None:
-    assert rules.private_imports(ROOT / folder) == []
-
-
-@pytest.mark.parametrize(
-    "line",
+    ("rule", "text"),
     [
-        "from rmt_spikes.theory.bulk.distribution import Bulk",
-        "from rmt_spikes import _HOMES",
-        "import rmt_spikes.setting",
-        "import validation.cases",
+        (rules.execution_violations, "eval('1')"),
+        (rules.execution_violations, "f = exec"),
+        (rules.execution_violations, "import pickle"),
+        (rules.execution_violations, "from pickle import loads"),
+        (rules.execution_violations, "import sympy\nsympy.sympify('x')"),
+        (rules.execution_violations, "from sympy import sympify as s"),
+        (rules.execution_violations, "from sympy.parsing.sympy_parser import parse_expr"),
+        (rules.execution_violations, "numpy.load('x', allow_pickle=True)"),
+        (rules.execution_violations, "__import__('os')"),
+        (rules.long_files, "x = 1\n" * 400),
+        (rules.private_imports, "from rmt_spikes.theory.bulk.distribution import Bulk"),
+        (rules.private_imports, "from rmt_spikes import _HOMES"),
+        (rules.private_imports, "import rmt_spikes.setting"),
+        (rules.private_imports, "import validation.cases"),
+        (rules.name_comparisons, "x = features == 'isotropic'"),
+        (rules.name_comparisons, "x = 1 if method not in ('limit', 'uniform') else 2"),
+        (rules.name_comparisons, "match method:\n    case 'closed_form':\n        x = 1"),
+        (rules.name_comparisons, "x = {'corrected': 1, 'other': 2}[features]"),
+        (rules.name_comparisons, "x = table.get('published')"),
+        (rules.name_comparisons, "class A:\n    features: str = 'published'\nx = y == 'published'"),
     ],
 )
-def test_a_private_import_is_seen(tmp_path: Path, line: str) -> None:
-    assert len(rules.private_imports(tree(tmp_path, {"a.py": line, "b.py": "import rmt_spikes as rs"}))) == 1
+def test_a_violation_is_seen(tmp_path: Path, rule: Callable[[Path], list[str]], text: str) -> None:
+    good = "import rmt_spikes as rs\n" + "x = 1\n" * 398
+    assert len(rule(tree(tmp_path, {"a.py": text, "b.py": good}))) == 1
+
+
+def test_a_class_knows_its_name(tmp_path: Path) -> None:
+    text = "class A(Enum):\n    A = 'corrected'\nx = A('corrected') == 'corrected'\ny = z['uniform'] == 1\n"
+    assert rules.name_comparisons(tree(tmp_path, {"a.py": text})) == []
+
+
+def test_a_crowded_folder_is_seen(tmp_path: Path) -> None:
+    files = {f"{folder}/{k}.py": "" for folder, count in (("a", 12), ("b", 13)) for k in range(count)}
+    assert rules.crowded_folders(tree(tmp_path, files)) == ["b: 13 modules"]
+
+
+def test_the_repository_is_small(tmp_path: Path) -> None:
+    sizes = rules.tracked_bytes(ROOT)
+    if not sizes:
+        pytest.skip("no git repository")
+    assert sizes["pyproject.toml"] == (ROOT / "pyproject.toml").stat().st_size
+    assert rules.tracked_bytes(tmp_path) == {}
+    files = Counter(sizes)
+    assert files.total() < 8e6, f"the largest: {files.most_common(5)}"
 
 
 def test_every_public_name_can_be_had() -> None:

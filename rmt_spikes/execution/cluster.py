@@ -1,60 +1,151 @@
-"""A dask cluster as the place where trials are run: the only module that imports dask."""
+"""A dask cluster: the connection, what its workers may take, and tasks on them."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future
-from contextlib import contextmanager
-from typing import Any, NamedTuple
-
-from joblib import parallel_config
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from rmt_spikes.errors import CaseError
-from rmt_spikes.validation.campaign.archive import code_schema
+from rmt_spikes.execution.threads import one_blas_thread
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
 
 TIMEOUT_SECONDS = 10
+"""Time for a scheduler to answer and for its first worker to appear: dask's own default is 30."""
+
+SAFE_FRACTION = 0.7
+"""Part of a worker's memory limit up to which nothing is spilled to disk (dask's own default)."""
+
+BASELINE = 110e6
+"""Memory of a worker that holds nothing: interpreter, numpy, scipy, dask (measured: 97 to 110 MB)."""
+
+KEPT = "the trials that were finished are kept"
 
 
-@contextmanager
-def connected(scheduler: str) -> Iterator[None]:
-    """Let joblib run its tasks on the cluster of a scheduler.
-
-    A worker that dies is no error as long as another one can run its trials again.
+class ExecutionError(CaseError):
+    """Processes or a cluster that cannot be used, or are lost.
 
     Parameters
     ----------
-    scheduler
-        Address, for example ``tcp://host:8786``.
+    key : str
+        ``"jobs"`` or ``"scheduler"``.
+    reason : str
+        What is required, or what happened.
+    advice : str
+        What holds for a campaign, whose store keeps finished trials.
+    """
+
+    def __init__(self, key: str, reason: str, advice: str = "") -> None:
+        self.reason = reason
+        super().__init__(None, key, f"{reason}; {advice}" if advice else reason)
+        self.args = (key, reason, advice)
+
+
+@contextmanager
+def connected(scheduler: Any, version: Callable[[], object] | None = None) -> Iterator[Client]:
+    """Connect to a scheduler, and leave the caller's own client as it is.
+
+    A worker that dies is no error as long as another one can repeat its tasks.
+
+    Parameters
+    ----------
+    scheduler : str or distributed.Client
+        Address, for example ``tcp://host:8786``, or a client that is connected already.
+    version : callable, optional
+        Called here and on each worker; the workers must return what it returns here.
+
+    Yields
+    ------
+    distributed.Client
+        A client of a cluster with at least one worker. One that was opened here is closed at the end.
 
     Raises
     ------
-    CaseError
-        If dask is missing, the scheduler does not answer, there is no worker, a worker has another version of
-        this package, or the cluster is lost on the way.
+    ExecutionError
+        When dask is missing, the scheduler cannot be reached, there is no worker, a worker returns another
+        version, or the cluster is lost inside the block.
     """
     try:
         from distributed import CancelledError, Client, KilledWorker
         from distributed.comm.core import CommClosedError
     except ImportError:
-        raise _refuse("needs dask, which comes with: pip install 'rmt-spikes[distributed]'") from None
+        raise _refusal("needs dask, which comes with: pip install 'rmt-spikes[distributed]'") from None
+    with ExitStack() as stack:
+        stack.enter_context(_quiet())
+        if isinstance(scheduler, str):
+            try:
+                opened = Client(scheduler, timeout=TIMEOUT_SECONDS, set_as_default=False)
+            except (OSError, ValueError, TypeError) as error:
+                raise _refusal(f"must be reachable ({error})") from None
+            client = stack.enter_context(opened)
+        elif isinstance(scheduler, Client):
+            client = scheduler
+        else:
+            raise _refusal("must be the address of a dask scheduler, or a client")
+        stack.enter_context(client.as_current())
+        try:
+            _check_workers(client, version)
+            yield client
+        except KilledWorker:
+            raise _refusal(
+                "lost several workers with the same trial, perhaps for want of memory", KEPT
+            ) from None
+        except (CancelledError, CommClosedError) as error:
+            raise _refusal(f"lost the cluster ({type(error).__name__})", KEPT) from None
+
+
+def run_on_cluster(
+    client: Client, function: Callable[[Task], Result], tasks: Sequence[Task]
+) -> Generator[Result, None, None]:
+    """Apply a function to tasks, one on each thread of a worker at a time.
+
+    Parameters
+    ----------
+    client : distributed.Client
+        A connected client.
+    function, tasks
+        What to do; both can be pickled.
+
+    Yields
+    ------
+    object
+        Results as they are finished. When the generator is closed, the tasks that wait are cancelled.
+    """
+    from distributed import as_completed
+
+    futures = [client.submit(_on_one_thread, function, task, pure=False) for task in tasks]
     try:
-        with _quiet(), Client(scheduler, timeout=TIMEOUT_SECONDS) as client:
-            _check_workers(client, scheduler)
-            with parallel_config(backend=_backend(client)):
-                yield
-    except KilledWorker:
-        raise _refuse(
-            "lost several workers with the same trial, perhaps for want of memory; the trials that were "
-            "finished are kept"
-        ) from None
-    except (CancelledError, CommClosedError) as error:
-        reason = f"lost the cluster ({type(error).__name__}); the trials that were finished are kept"
-        raise _refuse(reason) from None
-    except (OSError, ValueError, TypeError) as error:
-        if isinstance(error, CaseError):
-            raise
-        raise _refuse(f"cannot be reached at {scheduler!r}: {error}") from None
+        for future in as_completed(futures):
+            result: Result = future.result()
+            future.release()
+            yield result
+    finally:
+        client.cancel(futures)
+
+
+def workers_of(client: Client) -> dict[str, dict[str, Any]]:
+    """Return what the scheduler knows of its workers, by address."""
+    workers: dict[str, dict[str, Any]] = client.scheduler_info(n_workers=-1)["workers"]
+    return workers
+
+
+def free_bytes(worker: dict[str, Any]) -> float | None:
+    """Return what a worker may still take without spilling to disk, None when it has no limit."""
+    if not worker["memory_limit"]:
+        return None
+    return max(0.0, float(SAFE_FRACTION * worker["memory_limit"] - BASELINE))
+
+
+def _on_one_thread(function: Callable[[Task], Result], task: Task) -> Result:
+    """Run a task on one BLAS thread: a worker has as many tasks at work as it has threads."""
+    with one_blas_thread():
+        return function(task)
 
 
 @contextmanager
@@ -71,52 +162,22 @@ def _quiet() -> Iterator[None]:
             handler.setLevel(level)
 
 
-def _check_workers(client: Any, scheduler: str) -> None:
-    """Refuse a cluster whose trials would be other trials."""
+def _check_workers(client: Client, version: Callable[[], object] | None) -> None:
+    """Refuse a cluster without workers, or whose results would be other results."""
     try:
         client.wait_for_workers(1, timeout=TIMEOUT_SECONDS)
     except TimeoutError:
-        raise _refuse(f"has no worker at {scheduler!r}: start some with `dask worker {scheduler}`") from None
+        raise _refusal("must have at least one worker: start some with `dask worker ADDRESS`") from None
+    if version is None:
+        return
     try:
-        schemas = client.run(code_schema)
+        versions = client.run(version)
     except ImportError as error:
-        raise _refuse(f"has a worker without this package ({error})") from None
-    for worker, schema in schemas.items():
-        if schema != code_schema():
-            raise _refuse(f"has the worker {worker} with another version of rmt-spikes")
+        raise _refusal(f"has a worker without this package ({error})") from None
+    for worker, found in versions.items():
+        if found != version():
+            raise _refusal(f"has the worker {worker} with another version of rmt-spikes")
 
 
-class _Failure(NamedTuple):
-    error: BaseException
-
-
-def _backend(client: Any) -> Any:
-    from joblib._dask import DaskDistributedBackend
-
-    class Backend(DaskDistributedBackend):  # type: ignore[misc]
-        """Joblib's backend, made to raise where it would wait for ever: for a task that dask gave up."""
-
-        def effective_n_jobs(self, n_jobs: int) -> int:
-            # For one thread in the whole cluster joblib would work in this process instead.
-            return max(2, int(super().effective_n_jobs(n_jobs)))
-
-        def submit(self, func: Any, callback: Callable[[Any], None]) -> Future[Any]:
-            def tell(future: Future[Any]) -> None:
-                error = future.exception()
-                if error is not None:
-                    callback(_Failure(error))
-
-            future: Future[Any] = super().submit(func, callback)
-            future.add_done_callback(tell)
-            return future
-
-        def retrieve_result_callback(self, out: Any) -> Any:
-            if isinstance(out, _Failure):
-                raise out.error
-            return super().retrieve_result_callback(out)
-
-    return Backend(client=client)
-
-
-def _refuse(reason: str) -> CaseError:
-    return CaseError(None, "scheduler", reason)
+def _refusal(reason: str, advice: str = "") -> ExecutionError:
+    return ExecutionError("scheduler", reason, advice)

@@ -1,75 +1,79 @@
-"""Where trials are run: in this process, in several, or on a dask cluster; the results are the same."""
+"""Tasks in this process, in several, or on a dask cluster: the results are the same."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import ExitStack
-from typing import Any, TypeVar
+from typing import Any
 
 from joblib import Parallel, delayed
 
-from rmt_spikes.errors import CaseError
-
-Task = TypeVar("Task")
-Result = TypeVar("Result")
+from rmt_spikes.execution.cluster import (
+    KEPT,
+    ExecutionError,
+    Result,
+    Task,
+    connected,
+    run_on_cluster,
+)
 
 
 def work_through(
-    function: Callable[[Task], Result], tasks: Sequence[Task], jobs: int = 1, scheduler: str | None = None
-) -> Iterator[Result]:
+    function: Callable[[Task], Result],
+    tasks: Sequence[Task],
+    jobs: int = 1,
+    scheduler: Any = None,
+    version: Callable[[], object] | None = None,
+) -> Generator[Result, None, None]:
     """Apply a function to tasks and yield the results as they are finished, in any order.
 
     Parameters
     ----------
     function, tasks
         What to do; both can be pickled.
-    jobs
-        Number of local processes.
-    scheduler
-        Address of a dask scheduler, which then takes the place of local processes.
+    jobs : int
+        Number of local processes. They share the processors: BLAS takes its part of them in each.
+    scheduler : str or distributed.Client, optional
+        A dask cluster, which then takes the place of local processes.
+    version : callable, optional
+        As for `connected`.
 
     Yields
     ------
     object
-        Results.
+        Results. When the generator is closed, the tasks that wait are cancelled.
 
     Raises
     ------
-    CaseError
+    ExecutionError
         If a local process dies, or the cluster cannot be used or is lost.
     """
     if not tasks:
         return
-    if scheduler is None and (jobs == 1 or len(tasks) == 1):
+    if scheduler is not None:
+        with connected(scheduler, version) as client:
+            yield from run_on_cluster(client, function, tasks)
+    elif jobs == 1 or len(tasks) == 1:
         yield from map(function, tasks)
-        return
-    options: dict[str, Any] = {"return_as": "generator_unordered", "batch_size": 1}
-    with ExitStack() as stack:
-        if scheduler is None:
-            options["n_jobs"] = min(jobs, len(tasks))
-        else:
-            from rmt_spikes.execution.cluster import connected
-
-            stack.enter_context(connected(scheduler))
-        results = Parallel(**options)(delayed(function)(task) for task in tasks)
-        stack.callback(_cancel, results)
-        try:
-            # Not `yield from`: closing has to reach the workers through the stack.
-            for result in results:  # noqa: UP028
-                yield result
-        except BrokenProcessPool:
-            raise CaseError(
-                None,
-                "jobs",
-                "a worker process died, perhaps for want of memory: the trials that were finished are kept, "
-                f"and the same command continues; try it with fewer jobs than {jobs}",
-            ) from None
+    else:
+        yield from _run_in_processes(function, tasks, min(jobs, len(tasks)))
 
 
-def _cancel(results: Any) -> None:
-    # When the caller stops early, joblib warns that it cancels what is running: that is the intention.
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        results.close()
+def _run_in_processes(
+    function: Callable[[Task], Result], tasks: Sequence[Task], jobs: int
+) -> Generator[Result, None, None]:
+    parallel = Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1)
+    results = parallel(delayed(function)(task) for task in tasks)
+    try:
+        # Not `yield from`: closing has to reach the workers through the block below.
+        for result in results:  # noqa: UP028
+            yield result
+    except BrokenProcessPool:
+        advice = f"{KEPT}, and the same command continues; try it with fewer jobs than {jobs}"
+        raise ExecutionError("jobs", "a worker process died, perhaps for want of memory", advice) from None
+    finally:
+        # When the caller stops early, joblib warns that it cancels what is running: that is the intention.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            results.close()

@@ -1,16 +1,19 @@
 """Memory that a simulation needs, how it is divided, and the refusal of one that cannot fit."""
 
+import math
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from rmt_spikes.errors import DomainError
+from rmt_spikes.execution.cluster import SAFE_FRACTION, free_bytes
 from rmt_spikes.setting import Setting
 from rmt_spikes.simulation.linalg.density import PROBES, STEPS
-from rmt_spikes.simulation.linalg.products import Precision
 from rmt_spikes.simulation.network.sampling import BLOCK_ROWS
+from rmt_spikes.simulation.network.second_batch import IN_MEMORY, Plan
+from rmt_spikes.simulation.products import Precision
 from rmt_spikes.simulation.test_loss.population import ORDERS, TILE
 
 WORD = 8
@@ -48,29 +51,6 @@ class Sizes(NamedTuple):
     d: int
     width: int
     n_ridge: int
-
-
-@dataclass(frozen=True)
-class Plan:
-    """How a trial uses memory.
-
-    Attributes
-    ----------
-    stored : bool
-        Whether the features of the second batch are held, or computed a second time.
-    block_rows : int
-        Samples handled at a time.
-    decomposable : bool
-        Whether held features may be decomposed as a whole, which needs several times their memory.
-    """
-
-    stored: bool
-    block_rows: int
-    decomposable: bool = True
-
-
-IN_MEMORY = Plan(stored=True, block_rows=BLOCK_ROWS)
-"""Everything held, blocks of full length."""
 
 
 def trial_bytes(
@@ -187,12 +167,8 @@ def check_memory(
         Number of singular vectors that each trial keeps.
     memory : float, optional
         Bytes that may be used; by default half of what is available.
-    precision : {"double", "single"}
-        Floating type of the products.
-    top : int
-        Number of singular vectors examined.
-    density : bool
-        Whether the density of the singular values is estimated.
+    precision, top, density
+        As for `trial_bytes`.
     local : bool
         Whether the memory of this machine counts: False for workers elsewhere.
     limit_name : str
@@ -259,6 +235,41 @@ def check_memory(
     share = (memory - trials * kept) / jobs
     plan, size = next((plan, size) for plan, size in needed.items() if size <= share)
     return replace(plan, decomposable=plan.stored and size + decomposition_bytes(setting) <= share)
+
+
+def plan_for_workers(
+    setting: Setting, workers: dict[str, dict[str, Any]], memory: float | None, **needs: Any
+) -> Plan:
+    """Choose how each thread of a cluster's workers uses memory; refuse trials that do not fit one.
+
+    Parameters
+    ----------
+    setting : Setting
+        Gives the sizes.
+    workers : dict
+        What the scheduler knows of its workers.
+    memory : float, optional
+        Bytes that each worker may take; by default what its own limit leaves.
+    **needs : object
+        `test_samples`, `precision`, `top` and `density` of `check_memory`.
+    """
+    every = workers.values()
+    known = [(free, worker["nthreads"]) for worker in every if (free := free_bytes(worker)) is not None]
+    least = min((free for free, _ in known), default=math.inf)
+    if memory is not None and memory > least:
+        raise DomainError(
+            "memory",
+            f"must not exceed the {format_bytes(least)} that the smallest worker may take: "
+            f"{SAFE_FRACTION:.0%} of its limit, less what it takes itself",
+            memory,
+        )
+    if memory is None:
+        share = min((free / threads for free, threads in known), default=None)
+    else:
+        share = memory / max(worker["nthreads"] for worker in every)
+    name = "the memory of a worker's thread" if memory is None else "the memory allowed a thread"
+    request: dict[str, Any] = {"trials": 1, "jobs": 1, "kept_vectors": 0, "local": False}
+    return check_memory(setting, memory=share, limit_name=name, **request, **needs)
 
 
 def _largest_saving(sizes: Sizes, need: Callable[[Sizes], int]) -> tuple[str, int]:

@@ -1,24 +1,29 @@
 """What a simulation shows: its trials, and their means with standard errors."""
 
+import json
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rmt_spikes.errors import DomainError
 from rmt_spikes.setting import Setting
 from rmt_spikes.simulation.linalg.alignment import row_signs
 from rmt_spikes.simulation.network.sampling import Array
 from rmt_spikes.simulation.trial import RealisedLatent, Trial
+from rmt_spikes.simulation.values import ArrayValue, histogram, part, text_array
 
 SCHEMA = "rmt-spikes/observation/1"
 
+LOSSES = ("objective", "train", "test")
+
 QUANTILES = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95)
-"""Levels at which the law of the singular values is reported."""
+"""Levels at which the distribution of the singular values is reported."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Observation:
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Observation(ArrayValue):
     """Trials of one setting.
 
     Attributes
@@ -90,7 +95,7 @@ class Observation:
                 }
                 for j in range(values.shape[1])
             ],
-            "losses": {name: _leaves(self._values(name)) for name in ("objective", "train", "test")},
+            "losses": {name: _leaves(self._values(name)) for name in LOSSES},
         }
 
     def to_dict(self) -> dict[str, Any]:
@@ -102,6 +107,29 @@ class Observation:
             "trials": len(self.trials),
             **self.mean_se(),
         }
+
+    def to_arrays(self) -> dict[str, NDArray[Any]]:
+        """Return the setting, the seed and every number of every trial, exactly."""
+        arrays = {"setting": text_array(self.setting.to_dict()), "seed": np.asarray(self.seed)}
+        for i, trial in enumerate(self.trials):
+            arrays |= {f"trials.{i}.{name}": array for name, array in trial.to_arrays().items()}
+        return arrays
+
+    @classmethod
+    def from_arrays(cls, arrays: dict[str, NDArray[Any]]) -> Self:
+        """Build the observation that `to_arrays` describes."""
+        trials = part(arrays, "trials")
+        count = len({name.partition(".")[0] for name in trials})
+        return cls(
+            setting=Setting(**json.loads(str(arrays["setting"]))),
+            seed=int(arrays["seed"]),
+            trials=tuple(Trial.from_arrays(part(trials, str(i))) for i in range(count)),
+        )
+
+    def _repr_html_(self) -> str:
+        values = np.concatenate([trial.singular_values for trial in self.trials])
+        losses = ", ".join(f"{name} {self._values(name).mean():.4g}" for name in LOSSES)
+        return histogram(values, f"singular values of {len(self.trials)} trials; mean losses: {losses}")
 
     def _values(self, name: str) -> Array:
         return np.array([getattr(trial, name) for trial in self.trials])

@@ -1,7 +1,8 @@
 """One trial: a network, its gradient step, and everything that is read off its features."""
 
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from functools import partial
+from typing import Any, Self
 
 import numpy as np
 
@@ -16,20 +17,19 @@ from rmt_spikes.simulation.linalg.alignment import (
 )
 from rmt_spikes.simulation.linalg.decomposition import Spectrum, decompose
 from rmt_spikes.simulation.linalg.density import gram_density
-from rmt_spikes.simulation.linalg.products import Precision
-from rmt_spikes.simulation.memory import IN_MEMORY, Plan
-from rmt_spikes.simulation.network.layer import first_step, output_factor
-from rmt_spikes.simulation.network.rank_one import rank_one_error
-from rmt_spikes.simulation.network.sampling import (
-    Array,
-    Streams,
-    draw_batch,
-    draw_readout,
-    draw_weights,
-    open_streams,
-)
-from rmt_spikes.simulation.network.second_batch import SecondBatch
+from rmt_spikes.simulation.network.layer import FirstLayer
+from rmt_spikes.simulation.network.model import Model
+from rmt_spikes.simulation.network.sampling import Array, Draws
+from rmt_spikes.simulation.network.second_batch import IN_MEMORY, Plan, SecondBatch
+from rmt_spikes.simulation.products import Precision
 from rmt_spikes.simulation.test_loss.estimate import LossEstimate, generalization_loss
+from rmt_spikes.simulation.values import ArrayValue, histogram, part, plain
+
+SIMULATION_VERSION = 1
+"""To be raised when the same setting, seed and number give another trial than before, beyond rounding.
+
+Stored trials are known by it, and never by the text of the code.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,8 +44,8 @@ class FirstStage:
     labels: None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class RealisedLatent:
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class RealisedLatent(ArrayValue):
     """Realised values of the latent variables of a trial (docs/theory.md section 2).
 
     Attributes
@@ -77,16 +77,12 @@ class RealisedLatent:
 
     def first_stage(self) -> FirstStage:
         """Return the same without the second batch."""
-        return FirstStage(
-            beta_norm2=self.beta_norm2,
-            beta_cosine=self.beta_cosine,
-            label_energy=self.label_energy,
-            alpha=self.alpha,
-        )
+        names = ("beta_norm2", "beta_cosine", "label_energy", "alpha")
+        return FirstStage(**{name: getattr(self, name) for name in names})
 
 
-@dataclass(frozen=True, kw_only=True)
-class Trial:
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Trial(ArrayValue):
     """What one simulated network shows (docs/theory.md section 1).
 
     Attributes
@@ -110,7 +106,7 @@ class Trial:
         absolute value (the largest when there is none) is positive.
     right_alignment : ndarray of shape (top, 5)
         Squared correlation of right singular vector `j` with the orthogonal polynomials of the readout
-        law at the realised readout weights; zero for degrees that the law does not have.
+        distribution at the realised weights; zero for degrees that the distribution does not have.
     latent : RealisedLatent
         Realised latent variables.
     left_vectors : ndarray of shape (n_ridge, top) or None
@@ -152,6 +148,14 @@ class Trial:
     residual: float | None = None
     density: Array | None = None
 
+    @classmethod
+    def from_arrays(cls, arrays: dict[str, Array]) -> Self:
+        """Build the trial that `to_arrays` describes."""
+        return cls(latent=RealisedLatent.from_arrays(part(arrays, "latent")), **plain(arrays))
+
+    def _repr_html_(self) -> str:
+        return histogram(self.singular_values, f"singular values of trial {self.index}")
+
     def to_dict(self) -> dict[str, Any]:
         """Return the reported numbers, ready for JSON (neither vectors nor per-sample latents).
 
@@ -166,6 +170,11 @@ class Trial:
             | {"singular_values": known.tolist()}
             | {name: getattr(self, name).tolist() for name in arrays}
         )
+
+
+def simulation_version() -> int:
+    """Return `SIMULATION_VERSION` where it is called: workers must have that of their caller."""
+    return SIMULATION_VERSION
 
 
 def run_trial(
@@ -209,36 +218,41 @@ def run_trial(
     Trial
         The result.
     """
-    streams = open_streams(seed, index)
-    alpha = draw_readout(setting, streams.readout)
-    weights = draw_weights(setting, streams.weights)
-    step = _train(setting, weights, alpha, streams, precision, plan.block_rows, gradient_error)
+    model = Model.of(setting)
+    draws = Draws(model, seed, index)
+    alpha, weights = draws.network()
+    layer = FirstLayer(model.activation, weights, precision)
+    readout = alpha / np.sqrt(model.width)
+    step = layer.train(model, readout, draws.first_batch(plan.block_rows), gradient_error)
     norm = float(np.linalg.norm(step.beta))
     if norm == 0.0:
         raise DomainError("target", "must leave a first gradient that is not zero", setting.target)
-    batch = SecondBatch(setting, weights, step.beta / norm, (seed, index), precision, plan)
+    batch = SecondBatch(
+        partial(draws.second_batch, plan.block_rows), layer, step.beta / norm, model.n_ridge, plan
+    )
+    del layer
     densities: list[Array] = []
 
     def estimate(gram: Array) -> None:
-        densities.append(gram_density(gram, setting, (seed, index)))
+        densities.append(gram_density(gram, model.width, (seed, index)))
 
     result = decompose(
-        batch.source, setting.ridge, top, spectrum, on_gram=estimate if spectrum == "density" else None
+        batch.source, model.ridge, top, spectrum, on_gram=estimate if spectrum == "density" else None
     )
     q, labels = batch.q, batch.labels
     del batch
-    coefficients = result.coefficients
-    loss = generalization_loss(setting, weights, coefficients, step.beta, test_samples, streams.test_inputs)
-
-    polynomials = normalized_hermite(POLYNOMIALS - 1, q)
+    loss = generalization_loss(
+        model, weights, result.coefficients, step.beta, test_samples, draws.streams.test_inputs
+    )
+    overlaps = (normalized_hermite(POLYNOMIALS - 1, q) @ result.left).T
     trial = compose_trial(
-        setting,
-        index,
+        model,
+        index=index,
         loss=loss,
         train=result.train,
-        coefficients=coefficients,
+        coefficients=result.coefficients,
         singular_values=result.singular_values,
-        overlaps=(polynomials @ result.left).T,
+        overlaps=overlaps,
         right=result.right,
         latent=RealisedLatent(
             beta_norm2=norm**2,
@@ -255,95 +269,54 @@ def run_trial(
     )
     if not keep_vectors:
         return trial
-    signs = row_signs((polynomials @ result.left).T / np.sqrt(setting.n_ridge))
+    signs = row_signs(overlaps / np.sqrt(model.n_ridge))
     return replace(trial, left_vectors=result.left * signs, right_vectors=result.right * signs)
 
 
 def compose_trial(
-    setting: Setting,
-    index: int,
-    *,
+    model: Model,
+    latent: RealisedLatent,
     loss: LossEstimate,
-    train: float,
     coefficients: Array,
-    singular_values: Array,
     overlaps: Array,
     right: Array,
-    latent: RealisedLatent,
-    method: str,
-    residual: float,
-    density: Array | None,
-    rank_one_error: float | None = None,
+    **known: Any,
 ) -> Trial:
     """Put a trial together from what was computed, without singular vectors.
 
     Parameters
     ----------
-    setting, index, loss, train, singular_values, latent, method, residual, density, rank_one_error
-        As in `Trial`.
+    model : Model
+        What was simulated.
+    latent : RealisedLatent
+        Realised latent variables.
+    loss : LossEstimate
+        Test loss.
     coefficients : ndarray of shape (width,)
         Ridge solution.
     overlaps : ndarray of shape (top, 5)
         Inner products of the left singular vectors with ``h_k(q)``.
     right : ndarray of shape (width, top)
         Right singular vectors.
+    **known : object
+        Fields of `Trial` that are known already, `train` among them.
 
     Returns
     -------
     Trial
         The result.
     """
-    polynomials = normalized_hermite(POLYNOMIALS - 1, latent.q)
-    feature = overlaps / np.sqrt(setting.n_ridge)
+    feature = overlaps / np.sqrt(model.n_ridge)
     return Trial(
-        index=index,
-        objective=train + setting.ridge * float(coefficients @ coefficients),
-        train=train,
+        objective=known["train"] + model.ridge * float(coefficients @ coefficients),
         test=loss.value,
         test_error=loss.error,
         test_samples=loss.samples,
         beta_norm2=latent.beta_norm2,
         beta_cosine=latent.beta_cosine,
-        singular_values=singular_values,
-        alignment=squared_correlations(overlaps, polynomials),
+        alignment=squared_correlations(overlaps, normalized_hermite(POLYNOMIALS - 1, latent.q)),
         feature=feature * row_signs(feature)[:, None],
-        right_alignment=readout_alignment(setting.readout, latent.alpha, right),
+        right_alignment=readout_alignment(model.readout, latent.alpha, right),
         latent=latent,
-        method=method,
-        residual=residual,
-        density=density,
-        rank_one_error=rank_one_error,
+        **known,
     )
-
-
-class _Step(NamedTuple):
-    beta: Array
-    residual_energy: float
-    rank_one_error: float | None
-
-
-def _train(
-    setting: Setting,
-    weights: Array,
-    alpha: Array,
-    streams: Streams,
-    precision: Precision,
-    block_rows: int,
-    gradient_error: bool,
-) -> _Step:
-    """Take the gradient step; the weights are changed in place, and the gradient is gone on return."""
-    readout = alpha / np.sqrt(setting.width)
-    step = first_step(
-        setting.activation_function,
-        weights,
-        readout,
-        output_factor(setting),
-        draw_batch(setting, setting.n, streams.first_inputs, streams.first_noise, block_rows),
-        precision,
-    )
-    gradient = step.gradient
-    slope = float(setting.activation_expansion.coefficients[1])
-    error = rank_one_error(gradient, slope, readout, step.beta) if gradient_error else None
-    gradient *= setting.step
-    weights += gradient
-    return _Step(step.beta, step.residual_energy, error)

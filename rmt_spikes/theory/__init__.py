@@ -2,19 +2,22 @@
 
 from rmt_spikes.theory import symbolic
 from rmt_spikes.theory.bulk.distribution import Bulk
+from rmt_spikes.theory.features import Features
 from rmt_spikes.theory.fluctuations.losses import loss_standard_deviations
 from rmt_spikes.theory.fluctuations.spikes import spike_standard_deviations
 from rmt_spikes.theory.latent import Latent
-from rmt_spikes.theory.methods.certified.results import PrecisePrediction
-from rmt_spikes.theory.methods.limit import limit_losses, regime_degree
+from rmt_spikes.theory.limits import limit_losses
 from rmt_spikes.theory.predict import critical_step_sizes, predict, predict_losses
-from rmt_spikes.theory.results import Certificate, Losses, Prediction, Regime, Spike
+from rmt_spikes.theory.prediction import PrecisePrediction, Prediction
+from rmt_spikes.theory.regimes import regime_degree
+from rmt_spikes.theory.results import Certificate, Losses, Regime, Spike
 from rmt_spikes.theory.sweep import LossSweep, sweep_losses
 
 __all__ = [
     "THEORY_VERSION",
     "Bulk",
     "Certificate",
+    "Features",
     "Latent",
     "LossSweep",
     "Losses",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass, replace
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,44 +11,19 @@ from numpy.typing import NDArray
 from rmt_spikes.errors import DomainError
 from rmt_spikes.functions.hermite import gaussian_moments
 from rmt_spikes.setting import Setting
-from rmt_spikes.theory.quadrature_rules import GaussRule, gauss_hermite, gauss_rule, gaussian_draws
-from rmt_spikes.theory.readout import ReadoutLaw, readout_law
+from rmt_spikes.theory import formulas
+from rmt_spikes.theory.features import Features
+from rmt_spikes.theory.quadrature_rules import (
+    GaussRule,
+    ReadoutLaw,
+    gauss_hermite,
+    gauss_rule,
+    gaussian_draws,
+    readout_law,
+)
+from rmt_spikes.theory.realisation import Realisation
 
 Array = NDArray[np.float64]
-
-
-class Realisation(Protocol):
-    """Realised latent variables of one trial, which a prediction may take as given.
-
-    Attributes
-    ----------
-    beta_norm2, beta_cosine
-        ``||beta||^2`` and ``cos(beta, beta_*)`` of the realised step.
-    label_energy
-        Mean square of the residuals of the first batch.
-    alpha
-        Readout weights, shape ``(width,)``.
-    q, labels
-        Latent variable and label of each sample of the second batch, shape ``(n_ridge,)``, or None.
-    """
-
-    @property
-    def beta_norm2(self) -> float: ...  # noqa: D102
-
-    @property
-    def beta_cosine(self) -> float: ...  # noqa: D102
-
-    @property
-    def label_energy(self) -> float: ...  # noqa: D102
-
-    @property
-    def alpha(self) -> Array: ...  # noqa: D102
-
-    @property
-    def q(self) -> Array | None: ...  # noqa: D102
-
-    @property
-    def labels(self) -> Array | None: ...  # noqa: D102
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +64,7 @@ class Latent:
 
     def scale(self, alpha: Array) -> Array:
         """Norm ``tau_j`` of a trained row with readout weight `alpha` (any shape), apart from the shift."""
-        return np.sqrt((1.0 + self.drift * alpha) ** 2 + self.inflation * alpha**2)
+        return np.asarray(np.sqrt(formulas.row_norm2(self.drift, self.inflation, alpha)))
 
     def to_dict(self) -> dict[str, float]:
         """Plain dictionary of the attributes."""
@@ -138,10 +112,12 @@ def residual_moments(setting: Setting) -> tuple[float, float]:
             initial += 2.0 * float(activation.coefficients[2]) ** 2 * setting.gamma
         return mean, setting.label_energy + initial
     offset = activation.mean if constant else 0.0
-    return mean - offset, setting.label_energy - 2.0 * offset * mean + offset**2
+    return formulas.residual_moments(mean, setting.label_energy, offset)
 
 
-def latent(setting: Setting, features: str = "corrected", given: Realisation | None = None) -> Latent:
+def latent(
+    setting: Setting, features: Features = Features.CORRECTED, given: Realisation | None = None
+) -> Latent:
     """Latent variables of a setting.
 
     Parameters
@@ -149,7 +125,7 @@ def latent(setting: Setting, features: str = "corrected", given: Realisation | N
     setting
         What is predicted.
     features
-        ``"corrected"``, or ``"published"``: no growth of the rows apart from the shift.
+        Theory of the features: published ones have no growth of the rows apart from the shift.
     given
         Realised first stage that replaces the limits of the norm, the cosine and the energy of the
         residual.
@@ -168,20 +144,20 @@ def latent(setting: Setting, features: str = "corrected", given: Realisation | N
     target_1 = float(target.coefficients[1])
     mean, energy = residual_moments(setting)
     standard = setting.output_scale == "standard"
-    norm2 = target_1**2 + (c_1**2 if standard else 0.0) + setting.phi * energy
+    norm2 = formulas.beta_norm2(target_1**2, setting.phi, energy, c_1**2 if standard else 0.0)
     cosine = target_1 / math.sqrt(norm2)
     if given is not None:
         norm2, cosine, energy = map(float, (given.beta_norm2, given.beta_cosine, given.label_energy))
-    shift = c_1 * setting.theta * math.sqrt(norm2)
-    chi = setting.phi * energy * activation.derivative_variance / (c_1**2 * norm2)
-    corrected = features != "published"
+    shift = formulas.shift(c_1, setting.theta, math.sqrt(norm2))
+    chi = formulas.chi(setting.phi, energy, activation.derivative_variance, c_1**2 * norm2)
+    corrected = features.rows_grow
     return Latent(
         beta_norm2=norm2,
         beta_cosine=cosine,
         shift=shift,
-        inflation=chi * shift**2 if corrected else 0.0,
+        inflation=formulas.inflation(chi, shift) if corrected else 0.0,
         chi=chi if corrected else 0.0,
-        drift=2.0 * c_2 * mean * setting.theta if corrected else 0.0,
+        drift=formulas.drift(c_2, mean, setting.theta) if corrected else 0.0,
         residual_energy=energy,
         initial_overlap=-c_1 / math.sqrt(norm2) if standard else 0.0,
     )

@@ -3,32 +3,60 @@
 from __future__ import annotations
 
 import math
+from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
+from rmt_spikes.arguments import LARGEST, array, number
 from rmt_spikes.errors import DomainError, Word
 from rmt_spikes.setting import Setting
-from rmt_spikes.theory.latent import Realisation
+
+Array = NDArray[np.float64]
 
 
-def is_number(value: object) -> bool:
-    """Whether a value is a finite real number, of Python or numpy; a boolean is none."""
-    if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
-        return False
-    return math.isfinite(value)
+class Realisation(Protocol):
+    """Realised latent variables of one trial, which a prediction may take as given.
+
+    Attributes
+    ----------
+    beta_norm2, beta_cosine
+        ``||beta||^2`` and ``cos(beta, beta_*)`` of the realised step.
+    label_energy
+        Mean square of the residuals of the first batch.
+    alpha
+        Readout weights, shape ``(width,)``.
+    q, labels
+        Latent variable and label of each sample of the second batch, shape ``(n_ridge,)``, or None.
+    """
+
+    @property
+    def beta_norm2(self) -> float: ...  # noqa: D102
+
+    @property
+    def beta_cosine(self) -> float: ...  # noqa: D102
+
+    @property
+    def label_energy(self) -> float: ...  # noqa: D102
+
+    @property
+    def alpha(self) -> Array: ...  # noqa: D102
+
+    @property
+    def q(self) -> Array | None: ...  # noqa: D102
+
+    @property
+    def labels(self) -> Array | None: ...  # noqa: D102
 
 
-def check_realisation(setting: Setting, given: Realisation, method: str) -> None:
+def check_realisation(setting: Setting, given: Realisation) -> None:
     """Check that realised latent variables belong to a setting.
 
     Raises
     ------
     DomainError
-        If an attribute is missing, a type, a shape or a value does not fit, or the method has no use for
-        them.
+        If an attribute is missing, or a type, a shape or a value does not fit.
     """
-    if method == "limit":
-        raise DomainError("given", "must be None for the method 'limit'", Word(type(given).__name__))
     names = ("beta_norm2", "beta_cosine", "label_energy", "alpha", "q", "labels")
     missing = [name for name in names if not hasattr(given, name)]
     if missing:
@@ -40,24 +68,12 @@ def check_realisation(setting: Setting, given: Realisation, method: str) -> None
     if given.q is not None:
         sizes |= {"q": setting.n_ridge, "labels": setting.n_ridge}
     for name, size in sizes.items():
-        _check_vector(f"given.{name}", getattr(given, name), size)
+        array(f"given.{name}", getattr(given, name), size)
     standard = setting.output_scale == "standard"
     least = float(setting.activation_expansion.coefficients[1]) ** 2 if standard else 0.0
-    for name, domain, (low, high) in (
-        ("beta_norm2", f"above {least:.4g}", (np.nextafter(least, np.inf), np.inf)),
-        ("beta_cosine", "from -1 to 1", (-1.0, 1.0)),
-        ("label_energy", "from 0 on", (0.0, np.inf)),
+    for name, domain, low, high in (
+        ("beta_norm2", f"above {least:.4g}", math.nextafter(least, math.inf), LARGEST),
+        ("beta_cosine", "from -1 to 1", -1.0, 1.0),
+        ("label_energy", "from 0 on", 0.0, LARGEST),
     ):
-        value = getattr(given, name)
-        if not is_number(value) or not low <= value <= high:
-            raise DomainError(f"given.{name}", f"must be a finite number {domain}", value)
-
-
-def _check_vector(field: str, values: object, size: int) -> None:
-    required = f"must be an array of finite real numbers, of shape ({size},)"
-    if not isinstance(values, np.ndarray):
-        raise DomainError(field, required, Word(type(values).__name__))
-    if values.shape != (size,) or values.dtype.kind not in "iuf":
-        raise DomainError(field, required, Word(f"{values.dtype} of shape {values.shape}"))
-    if not np.all(np.isfinite(values)):
-        raise DomainError(field, required, Word("one with NaN or infinity"))
+        number(f"given.{name}", getattr(given, name), low, high, f"must be a finite number {domain}")

@@ -2,30 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
-from typing import Any
+from typing import Any, Generic, Protocol, Self, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rmt_spikes.errors import ConvergenceError
-from rmt_spikes.setting import Setting
-from rmt_spikes.theory.bulk.distribution import Bulk
-from rmt_spikes.theory.latent import Latent
+from rmt_spikes.theory import formulas
+from rmt_spikes.values import Value
 
 Array = NDArray[np.float64]
+Number = TypeVar("Number")
+"""Floats, or `mpmath` numbers where digits are asked for."""
 
-SCHEMA = "rmt-spikes/prediction/1"
 MASS_TOLERANCE = 1e-5
+"""Of the mass of the bulk: a hundred times what its cosine series is stopped at, far below any statistics."""
+
 RESIDUAL_TOLERANCE = 1e-8
+"""Of the equations: a hundred times the rounding error at which Newton's method may stop near an edge."""
+
 EDGE_TOLERANCE = 1e-6
+"""Relative, of edges as eigenvalues: the least distance inside at which a density is told from rounding."""
+
 ORDER_TOLERANCE = 1e-6
+"""By which losses may break their order, in units of the label energy: quadrature of realised labels."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Losses:
+class Losses(Generic[Number]):
     """Losses of the ridge regression, per sample (docs/conventions.md).
 
     Attributes
@@ -38,16 +46,35 @@ class Losses:
         Squared error on a fresh sample, label noise included.
     """
 
-    objective: float
-    train: float
-    test: float
+    objective: Number
+    train: Number
+    test: Number
 
-    def to_dict(self) -> dict[str, float]:
+    def to_dict(self) -> dict[str, Number]:
         """Plain dictionary of the losses."""
         return asdict(self)
 
 
-def ordered(losses: Losses, energy: float) -> Losses:
+def loss_numbers(point: Any, value: Any, loss: Any) -> tuple[Any, Any, Any]:
+    """Objective, training and test loss from ``kappa T`` and ``-kappa^2 dT/dkappa``.
+
+    Parameters
+    ----------
+    point
+        Resolvent at a ridge, with attributes `ridge`, `kappa` and `ridge_slope`.
+    value, loss
+        The two quantities: floats, or balls of higher precision.
+    """
+    return formulas.losses(point.ridge, point.kappa, point.ridge_slope, value, loss)
+
+
+def losses_at(point: Any, value: float, loss: float) -> Losses[float]:
+    """Losses of `loss_numbers` in double precision."""
+    objective, train, test = map(float, loss_numbers(point, value, loss))
+    return Losses(objective=objective, train=train, test=test)
+
+
+def ordered(losses: Losses[float], energy: float) -> Losses[float]:
     """Return losses that are in their order to rounding of the label energy.
 
     Raises
@@ -67,8 +94,18 @@ def ordered(losses: Losses, energy: float) -> Losses:
     return losses
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Spike:
+class SingularVectors(Protocol):
+    """What knows the singular vectors of spikes, by their number from 0: the method that predicted them."""
+
+    def profile(self, index: int, q: Array) -> Array: ...  # noqa: D102
+
+    def right_profile(self, index: int, alpha: Array) -> Array: ...  # noqa: D102
+
+    def critical_step_size(self, index: int) -> Any: ...  # noqa: D102
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Spike(Value, Generic[Number]):
     """One singular value outside the bulk, and what its singular vectors carry.
 
     Attributes
@@ -80,50 +117,50 @@ class Spike:
     alignment
         Squared correlations of the left singular vector with ``He_0(q), ..., He_4(q)``; shape ``(5,)``. Their
         sum may exceed one when `n_ridge` is small (1.09 at 56, 1.56 at 4): the polynomials are orthonormal
-        under the limiting law of ``q``, not under that of few samples.
+        under the limiting distribution of ``q``, not under that of few samples.
     feature
         Coefficients of the left singular vector in the normalised ``He_k(q) / sqrt(k!)``, shape ``(5,)``;
         their squares are the alignments, the first that is not zero is positive.
     right_alignment
-        Squared correlations of the right singular vector with the orthonormal polynomials of the readout
-        law (``He_k(alpha) / sqrt(k!)`` for a Gaussian readout), shape ``(5,)``.
+        Squared correlations of the right singular vector with the orthonormal polynomials of the readout's
+        distribution (``He_k(alpha) / sqrt(k!)`` for a Gaussian readout), shape ``(5,)``.
+
+    Notes
+    -----
+    With `digits`, numbers are ``mpmath.mpf`` and arrays are tuples.
     """
 
-    singular_value: float
-    distance: float
-    alignment: Array
-    feature: Array
-    right_alignment: Array
-    profile_function: Callable[[Array], Array] = field(repr=False)
-    right_profile_function: Callable[[Array], Array] = field(repr=False)
-    threshold: Callable[[], float] = field(repr=False)
+    singular_value: Number
+    distance: Number
+    alignment: Any
+    feature: Any
+    right_alignment: Any
+    index: int = field(repr=False)
+    vectors: SingularVectors = field(repr=False, compare=False)
+    known_step: Number | None = field(default=None, repr=False, compare=False)
 
     @cached_property
-    def critical_step_size(self) -> float:
+    def critical_step_size(self) -> Number:
         """Smallest step size at which a spike of this rank exists; 0 when it exists without a step.
 
         Computed on first use.
         """
-        return self.threshold()
+        return self.vectors.critical_step_size(self.index) if self.known_step is None else self.known_step
 
     def profile(self, q: ArrayLike) -> Array:
         """``E[sqrt(n_ridge) u_i | q_i = q]`` at `q` (any shape), with the sign of `feature`."""
-        return self.profile_function(np.asarray(q, dtype=float))
+        return self.vectors.profile(self.index, np.asarray(q, dtype=float))
 
     def right_profile(self, alpha: ArrayLike) -> Array:
         """``E[sqrt(N) v_j | alpha_j = alpha]`` at `alpha` (any shape), with the sign of `feature`."""
-        return self.right_profile_function(np.asarray(alpha, dtype=float))
+        return self.vectors.right_profile(self.index, np.asarray(alpha, dtype=float))
 
     def to_dict(self) -> dict[str, Any]:
         """Numbers of the spike, JSON-ready."""
-        return {
-            "singular_value": self.singular_value,
-            "distance": self.distance,
-            "alignment": self.alignment.tolist(),
-            "feature": self.feature.tolist(),
-            "right_alignment": self.right_alignment.tolist(),
-            "critical_step_size": self.critical_step_size,
-        }
+        names = ("singular_value", "distance", "alignment", "feature", "right_alignment")
+        values = {name: getattr(self, name) for name in names}
+        plain = {k: v.tolist() if isinstance(v, np.ndarray) else v for k, v in values.items()}
+        return plain | {"critical_step_size": self.critical_step_size}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,19 +180,23 @@ class Regime:
         there are at this ``n``.
     """
 
-    step_exponent: float
+    step_exponent: Any
     degree: int | None
     spike_count: int | None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain dictionary; an exponent that is infinite or not defined becomes None."""
-        exponent = self.step_exponent if np.isfinite(self.step_exponent) else None
+        known = self.step_exponent is not None and math.isfinite(self.step_exponent)
+        exponent = self.step_exponent if known else None
         return {"step_exponent": exponent, "degree": self.degree, "spike_count": self.spike_count}
 
 
-@dataclass(frozen=True, kw_only=True)
-class Certificate:
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Certificate(Value):
     """Evidence that the numbers solve the equations they claim to solve.
+
+    Each part of a prediction has its own; what says nothing about a part is None. That of the prediction
+    joins them.
 
     Attributes
     ----------
@@ -176,11 +217,16 @@ class Certificate:
         estimated (closed form).
     """
 
-    mass: float
-    residual: float
-    imaginary_part: float
-    edge_error: float
+    mass: Any = None
+    residual: Any
+    imaginary_part: Any = None
+    edge_error: float | None = None
     neglected: float | None = None
+
+    @property
+    def tolerances(self) -> tuple[Any, Any]:
+        """Largest errors of the mass and of the equations that pass."""
+        return MASS_TOLERANCE, RESIDUAL_TOLERANCE
 
     def check(self) -> None:
         """Raise when the certificate fails.
@@ -188,74 +234,39 @@ class Certificate:
         Raises
         ------
         ConvergenceError
-            If the mass is not 1 to ``1e-5``, the residual above ``1e-8``, the density negative or an edge
-            wrong by more than ``1e-6``.
+            If the mass is not 1 to ``1e-5``, the residual above ``1e-8`` (with `digits`: to as many), the
+            density negative or an edge wrong by more than ``1e-6``.
         """
-        if not self.edge_error <= EDGE_TOLERANCE:
+        mass, residual = self.tolerances
+        if self.edge_error is not None and not self.edge_error <= EDGE_TOLERANCE:
             raise ConvergenceError("an edge of the bulk is wrong", residual=self.edge_error, last=self)
-        if not abs(self.mass - 1.0) <= MASS_TOLERANCE:
+        if self.mass is not None and not abs(self.mass - 1) <= mass:
+            error = float(abs(self.mass - 1))
+            what = f"the bulk has mass {float(self.mass):.9g}, not 1"
+            raise ConvergenceError(what, residual=error, last=self)
+        if not self.residual <= residual:
             raise ConvergenceError(
-                f"the bulk has mass {self.mass:.9g}, not 1", residual=abs(self.mass - 1.0), last=self
+                "the defining equations are not met", residual=float(self.residual), last=self
             )
-        if not self.residual <= RESIDUAL_TOLERANCE:
-            raise ConvergenceError("the defining equations are not met", residual=self.residual, last=self)
-        if not self.imaginary_part > 0.0:
-            raise ConvergenceError("the density is not positive", residual=self.imaginary_part, last=self)
+        if self.imaginary_part is not None and not self.imaginary_part > 0:
+            raise ConvergenceError(
+                "the density is not positive", residual=float(self.imaginary_part), last=self
+            )
 
-    def to_dict(self) -> dict[str, float | None]:
+    def joined(self, other: Certificate) -> Self:
+        """Certificate of two parts together: the larger residual, and what either knows."""
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        for name, value in values.items():
+            if value is None:
+                values[name] = getattr(other, name)
+        values["residual"] = max(self.residual, other.residual)
+        return type(self)(**values)
+
+    def to_dict(self) -> dict[str, Any]:
         """Plain dictionary of the evidence."""
         return asdict(self)
 
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Prediction:
-    """Everything the theory says about one setting.
-
-    Attributes
-    ----------
-    setting, method, features
-        What was predicted, and how.
-    given
-        Realised quantities that were taken as given: ``"none"``, ``"first_stage"`` or ``"both_batches"``.
-    latent, regime, bulk, spikes, losses
-        The predicted quantities; `spikes` holds those outside the bulk by more than the
-        Tracy-Widom fluctuations of its edge, largest first.
-    limits
-        Losses as ``n`` grows in the regime of the step exponent, for ``"corrected"`` and ``"published"``
-        features; None from step exponent 0.49 on, and where there is no exponent.
-    certificate
-        Evidence that the equations were solved.
-    """
-
-    setting: Setting
-    method: str
-    features: str
-    given: str
-    latent: Latent
-    regime: Regime
-    bulk: Bulk
-    spikes: tuple[Spike, ...]
-    losses: Losses
-    limits: dict[str, Losses] | None
-    certificate: Certificate
-
-    def to_dict(self) -> dict[str, Any]:
-        """Everything, JSON-ready (schema ``rmt-spikes/prediction/1``)."""
-        return {
-            "schema": SCHEMA,
-            "setting": self.setting.to_dict(),
-            "method": self.method,
-            "features": self.features,
-            "given": self.given,
-            "hermite": {
-                "activation": self.setting.activation_expansion.coefficients[:9].tolist(),
-                "target": self.setting.target_expansion.coefficients[:9].tolist(),
-            },
-            "latent": self.latent.to_dict(),
-            "regime": self.regime.to_dict(),
-            "bulk": self.bulk.to_dict(),
-            "spikes": [spike.to_dict() for spike in self.spikes],
-            "losses": self.losses.to_dict(),
-            "limits": None if self.limits is None else {k: v.to_dict() for k, v in self.limits.items()},
-            "certificate": self.certificate.to_dict(),
-        }
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any]) -> Self:
+        """Return the certificate that `to_dict` wrote."""
+        return cls(**document)

@@ -9,11 +9,12 @@ from numpy.polynomial import chebyshev
 from numpy.typing import ArrayLike, NDArray
 from scipy.fft import dct
 
-from rmt_spikes.errors import ConvergenceError, DomainError
+from rmt_spikes.arguments import number, vector
+from rmt_spikes.errors import ConvergenceError
 from rmt_spikes.setting import Setting
+from rmt_spikes.theory.features import Features
 from rmt_spikes.theory.latent import latent
-from rmt_spikes.theory.predict import METHODS, choice, predict_losses
-from rmt_spikes.theory.realisation import is_number
+from rmt_spikes.theory.methods import CONTINUOUS, look_up
 
 Array = NDArray[np.float64]
 
@@ -50,7 +51,7 @@ def sweep_losses(
     step_size: ArrayLike,
     *,
     method: str | None = None,
-    features: str = "corrected",
+    features: str = Features.CORRECTED,
     rtol: float = 1e-4,
 ) -> LossSweep:
     """Losses over a range of step sizes.
@@ -85,15 +86,14 @@ def sweep_losses(
     The error is estimated by the last coefficients of the series; the points of one round serve in the
     next.
     """
-    steps = _vector(step_size)
-    if not is_number(rtol) or not 1e-10 <= rtol <= 1.0:
-        raise DomainError("rtol", "must be a number in [1e-10, 1]", rtol)
-    method = choice("method", METHODS[0] if method is None else method, METHODS[:2])
+    steps = vector("step_size", step_size)
+    number("rtol", rtol, 1e-10, 1.0, "must be a number in [1e-10, 1]")
+    kind, theory = look_up(method, CONTINUOUS), Features.of(features)
 
     def solve(values: Array) -> Array:
         table = []
         for value in values:
-            losses = predict_losses(setting.replace(step_size=float(value)), method=method, features=features)
+            losses = kind(setting.replace(step_size=float(value)), theory).losses()
             table.append([losses.objective, losses.train, losses.test])
         return np.array(table).T
 
@@ -101,7 +101,7 @@ def sweep_losses(
     if distinct.size <= 2 * FIRST_DEGREE + 1:
         values = solve(distinct)[:, np.searchsorted(distinct, steps)]
         return _sweep(steps, values, 0.0, distinct.size)
-    unit = latent(setting.replace(step_size=1.0), features).shift * np.sqrt(setting.width)
+    unit = latent(setting.replace(step_size=1.0), theory).shift * np.sqrt(setting.width)
     low, high = np.arcsinh(abs(unit) * distinct[[0, -1]])
     position = (2.0 * np.arcsinh(abs(unit) * steps) - low - high) / (high - low)
     degree, values = FIRST_DEGREE, np.empty((3, 0))
@@ -122,17 +122,6 @@ def sweep_losses(
             return _sweep(steps, chebyshev.chebval(position, coefficients.T), error, degree + 1)
         degree *= 2
     raise ConvergenceError("the losses were not interpolated", residual=error, last=degree // 2)
-
-
-def _vector(step_size: ArrayLike) -> Array:
-    """Check that step sizes are a vector of finite real numbers; text that spells numbers is none."""
-    try:
-        steps = np.asarray(step_size)
-    except ValueError:  # rows of different lengths
-        steps = np.empty(0)
-    if steps.ndim != 1 or steps.size == 0 or steps.dtype.kind not in "iuf" or not np.all(np.isfinite(steps)):
-        raise DomainError("step_size", "must be a vector of numbers", step_size)
-    return steps.astype(float)
 
 
 def _sweep(steps: Array, values: Array, error: float, solves: int) -> LossSweep:

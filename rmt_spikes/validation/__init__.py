@@ -1,7 +1,7 @@
 """Theory against simulation: the only part that knows both."""
 
 from rmt_spikes.validation.campaign.calibration import CaseCalibration, calibrate
-from rmt_spikes.validation.cases.case import Case
+from rmt_spikes.validation.cases.case import Case, built_in_cases
 from rmt_spikes.validation.report.write import Report, validate
 from rmt_spikes.validation.verdicts.compare import compare
 from rmt_spikes.validation.verdicts.comparison import Comparison, Row
@@ -14,6 +14,7 @@ __all__ = [
     "Report",
     "Row",
     "Tolerance",
+    "built_in_cases",
     "calibrate",
     "compare",
     "validate",

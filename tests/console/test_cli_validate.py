@@ -45,7 +45,7 @@ def test_validate_can_disagree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
     def halved(setting: Setting, **options: Any) -> Any:
         right = predict(setting, **options)
-        return replace(right, losses=replace(right.losses, test=0.2 * right.losses.test))
+        return right.replace(losses=replace(right.losses, test=0.2 * right.losses.test))
 
     monkeypatch.setattr(campaign, "predict", halved)
     path = Path(case(tmp_path, 0.05, 0.1, control=False))

@@ -1,142 +1,166 @@
-"""What the golden numbers are: a list of named computations, each through the public API alone.
+"""What the golden numbers are: named computations, each through the public API alone.
 
-An entry is the name of a computation of `record.py`, a setting (None where there is none) and its options.
+`programme.toml` lists them with their settings and options.
 """
 
 import math
-from typing import Any, NamedTuple
+import tomllib
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import mpmath
+import numpy as np
 
 import rmt_spikes as rs
 
-
-class Entry(NamedTuple):
-    """One computation."""
-
-    kind: str
-    setting: rs.Setting | None
-    options: dict[str, Any]
+SPIKE = ("singular_value", "distance", "alignment", "feature", "right_alignment")
+LOSSES = ("objective", "train", "test")
+ROW = ("quantity", "predicted", "observed", "se", "allowance", "verdict")
 
 
-BASE = rs.Setting(
-    n=600, d=300, width=400, activation="relu", target={"hermite": [0, 1, 0.7]},
-    noise_std=0.3, ridge=0.01, step_exponent=0.4,
-)  # fmt: skip
+def some(thing: Any, names: tuple[str, ...]) -> dict[str, Any]:
+    """Some attributes of a result."""
+    return {name: getattr(thing, name) for name in names}
 
-FUNCTIONS = ("tanh", "erf", "gelu", "softplus", "sigmoid", "sin", "silu", "elu", "identity")
-MEAN = {"hermite": [0.5, 1, 0.7]}
-# fmt: off
-CHANGES: dict[str, dict[str, Any]] = {
-    "base": {}, "no-step": {"step_size": 0}, "step-sqrt-width": {"step_size": 20.0},
-    **{f"step-exponent-{power}": {"step_exponent": power} for power in (0.0, 0.25, 0.3)},
-    "many-samples": {"n_ridge": 1500}, "few-samples": {"n_ridge": 250}, "square": {"n_ridge": 400},
-    "few-dimensions": {"d": 30}, "many-dimensions": {"d": 900}, "wide": {"width": 1300},
-    "narrow": {"width": 90}, "tiny-ridge": {"ridge": 1e-7}, "large-ridge": {"ridge": 5.0},
-    "uncentred": {"center": False}, "label-mean": {"target": MEAN}, "odd-target": {"target": "tanh"},
-    "no-noise": {"noise_std": 0.0},
-    "label-mean-uncentred": {"target": MEAN, "center": False, "activation": "softplus"},
-    "target-expression": {"target": {"expression": "z + abs(z)/2 - cos(z)"}},
-    "rademacher": {"readout": "rademacher"}, "constant": {"readout": "constant"},
-    "constant-label-mean": {"readout": "constant", "target": MEAN, "step_size": 10.0},
-    "standard": {"output_scale": "standard"},
-    "standard-rademacher": {"output_scale": "standard", "readout": "rademacher", "activation": "tanh"},
-    "standard-constant": {"output_scale": "standard", "readout": "constant", "activation": "erf"},
-    **{name: {"activation": name, "step_exponent": 0.35} for name in FUNCTIONS},
-    "hermite": {"activation": {"hermite": [0, 1, 0.3, 0.1]}},
-    "expression": {"activation": {"expression": "tanh(z) + z**2/10"}},
-}
-# fmt: on
-SETTINGS = {name: BASE.replace(**changes) for name, changes in CHANGES.items()}
 
-CLOSED = (
-    *("base", "no-step", "step-exponent-0.0", "step-exponent-0.25", "few-samples", "many-samples"),
-    *("many-dimensions", "wide", "tiny-ridge", "uncentred", "label-mean", "rademacher", "constant"),
-    *("tanh", "gelu", "hermite", "expression"),
-)
-LIMIT = ("base", "no-step", "step-exponent-0.3", "few-samples", "constant", "rademacher", "tanh", "hermite")
-FEATURES = ("base", "step-sqrt-width", "rademacher", "few-dimensions", "label-mean")
-GIVEN = ("few-samples", "narrow", "rademacher")
-BOTH = ("uniform", "closed_form")
+def plain(value: Any) -> Any:
+    """What JSON knows: doubles exactly, numbers of more digits as texts."""
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, mpmath.mpf):
+        return mpmath.nstr(value, mpmath.mp.dps)
+    return value.tolist() if isinstance(value, np.ndarray | np.generic) else value
 
-# Label, computation, settings, options.
-TABLE: list[tuple[str, str, tuple[str, ...], dict[str, Any]]] = [
-    ("uniform", "predict", tuple(SETTINGS), {}),
-    ("closed_form", "predict", CLOSED, {"method": "closed_form"}),
-    ("limit", "predict", LIMIT, {"method": "limit"}),
-    *((f"{m}-{f}", "predict", FEATURES, {"method": m, "features": f})
-      for m in BOTH for f in ("published", "isotropic")),
-    *((f"{m}-{g}", "predict", GIVEN, {"method": m, "given": g})
-      for m in BOTH for g in ("first_stage", "both_batches")),
-    *((f"losses-{m}", "losses", ("gelu", "sin"), {"method": m}) for m in (*BOTH, "limit")),
-    *((f"losses-{g}", "losses", ("narrow",), {"given": g}) for g in ("first_stage", "both_batches")),
-    *((f"critical-{m}", "predict", ("base", "tanh"), {"method": m, "thresholds": True}) for m in BOTH),
-    *((f"thresholds-{m}", "critical_step_sizes", ("base",), {"method": m, "count": 2}) for m in BOTH),
-    *((f"sweep-{m}", "sweep", ("base",), {"method": m}) for m in BOTH),
-    ("sweep-published", "sweep", ("tanh",), {"features": "published", "rtol": 1e-8}),
-    ("digits-50", "predict_precisely", ("base", "rademacher"), {"digits": 50}),
-    ("digits-30", "predict_precisely", ("tanh", "few-samples"), {"digits": 30}),
-    ("limits", "limit_losses", ("base", "elu", "hermite"), {}),
-    ("deviations", "standard_deviations", ("base", "few-samples", "constant", "rademacher", "tanh"), {}),
-    ("coefficients", "coefficients", FUNCTIONS, {}),
-]  # fmt: skip
 
-FORMULAS: list[tuple[str, dict[str, Any]]] = [
-    *((name, {}) for name in rs.theory.symbolic.quantities()
-      if None not in rs.theory.symbolic.options(name).values()),
-    *(("hermite", {"activation": name}) for name in ("relu", "erf", "gelu", "sin")),
-    *(("smoothed", {"activation": name}) for name in ("relu", "erf", "gelu", "sin")),
-    *(("feature", {"degree": degree}) for degree in (1, 2, 3, 4)),
-    *(("growth", {"degree": degree}) for degree in (1, 2, 3)),
-    *(("published-equation", {"number": number}) for number in (1, 2)),
-    ("untrained-loss", {"loss": "test"}),
-    *(("improvement", {"spikes": spikes, "features": features, "loss": loss})
-      for spikes, features in ((1, "corrected"), (2, "published"), (3, "corrected"))
-      for loss in ("objective", "test")),
-    ("improvement", {"spikes": 3, "intercept": True}),
-    ("improvement", {"spikes": 3, "missing": "2"}),
-]  # fmt: skip
+def with_given(setting: rs.Setting, options: dict[str, Any]) -> dict[str, Any]:
+    """Options with latent variables for a stage; drawn here, so that they do not move with the simulation."""
+    if "given" not in options:
+        return options
+    rng, q, labels = np.random.Generator(np.random.PCG64(7)), None, None
+    alpha = rng.standard_normal(setting.width)
+    if options["given"] == "both_batches":
+        q = rng.standard_normal(setting.n_ridge)
+        labels = q + 0.7 * (q**2 - 1.0) + rng.standard_normal(setting.n_ridge)
+    alpha = np.sign(alpha) if setting.readout == "rademacher" else alpha
+    numbers = {"beta_norm2": 2.1, "beta_cosine": 0.7, "label_energy": 2.0}
+    return options | {"given": SimpleNamespace(**numbers, alpha=alpha, q=q, labels=labels)}
 
-PREDICTIONS = {
-    f"{label}/{name}": Entry(kind, SETTINGS[name], options)
-    for label, kind, names, options in TABLE
-    for name in names
-}
-PREDICTIONS["regimes"] = Entry("regimes", None, {"exponents": [-math.inf, 0.0, 0.1, 0.25, 0.3, 0.45, 0.5]})
-for number, (quantity, given) in enumerate(FORMULAS):
-    PREDICTIONS[f"formula-{number:02}/{quantity}"] = Entry("derive", None, {"name": quantity, **given})
 
-SMALL = rs.Setting(
-    n=90, d=40, width=60, n_ridge=100, activation="relu", target={"hermite": [0, 1, 0.7]},
-    noise_std=0.3, ridge=0.05, step_exponent=0.4,
-)  # fmt: skip
+def predict(setting: rs.Setting, *, thresholds: bool = False, **options: Any) -> dict[str, Any]:
+    """Everything about a prediction; critical step sizes are slow and come when they are asked for."""
+    prediction = rs.predict(setting, **with_given(setting, options))
+    bulk, points = prediction.bulk, np.array([-2.0, -0.5, 0.0, 1.0, 3.0])
+    inside = bulk.edges[0, 0] + np.ptp(bulk.edges) * np.array([0.02, 0.3, 0.6, 0.98])
+    names = (*SPIKE, *(("critical_step_size",) if thresholds else ()))
+    parts = some(prediction, ("latent", "regime", "losses", "certificate"))
+    return {
+        **{name: part.to_dict() for name, part in parts.items()},
+        "given": prediction.given,
+        "bulk": bulk.to_dict() | {"density": bulk.density(inside), "cdf": bulk.cdf(inside)},
+        "spikes": [
+            some(s, names) | {"profile": s.profile(points), "right_profile": s.right_profile(points)}
+            for s in prediction.spikes
+        ],
+        "limits": prediction.limits and {k: losses.to_dict() for k, losses in prediction.limits.items()},
+    }
 
-# Its features are the largest part of its memory: 64 MB hold them, 1.3 MB do not.
-TALL = SMALL.replace(n=150, d=20, width=100, n_ridge=1500)
 
-TRIALS: dict[str, Entry] = {
-    "tall": Entry("simulate", SMALL, {}),
-    "wide": Entry("simulate", SMALL.replace(n_ridge=45, readout="constant"), {}),
-    "no-step": Entry("simulate", SMALL.replace(step_size=0), {}),
-    "rademacher": Entry("simulate", SMALL.replace(readout="rademacher", activation="tanh"), {"seed": 3}),
-    "standard": Entry("simulate", SMALL.replace(output_scale="standard", activation="erf"), {"seed": 4}),
-    "uncentred": Entry("simulate", SMALL.replace(center=False, target=MEAN, activation="gelu"), {"seed": 5}),
-    "ill-conditioned": Entry("simulate", SMALL.replace(n_ridge=60, ridge=1e-10), {"seed": 6}),
-    "sampled-test": Entry("simulate", SMALL, {"test_samples": 1000, "seed": 1}),
-    "vectors": Entry("simulate", SMALL, {"keep_vectors": True, "top": 2, "seed": 2}),
-    "single": Entry("simulate", SMALL.replace(d=80), {"precision": "single"}),
-    "top": Entry("simulate", SMALL, {"spectrum": "top", "top": 2}),
-    "top-wide": Entry("simulate", SMALL.replace(width=120, n_ridge=80), {"spectrum": "top", "top": 3}),
-    "density": Entry("simulate", SMALL.replace(activation="silu"), {"spectrum": "density", "top": 2}),
-    "held": Entry("simulate", TALL, {"memory": 64e6}),
-    "streamed": Entry("simulate", TALL, {"latent": False, "memory": 1.3e6}),
-    "streamed-single": Entry("simulate", TALL, {"latent": False, "memory": 1.3e6, "precision": "single"}),
-    "mean": Entry("mean", SMALL, {"trials": 3, "seed": 9}),
-    "processes": Entry("mean", SMALL, {"trials": 3, "seed": 9, "jobs": 2}),
-    "cluster": Entry("cluster", SMALL, {"trials": 1}),
-    "spread": Entry("cluster", SMALL.replace(n_ridge=200), {"spectrum": "top", "top": 3, "spread": True}),
-    "spread-density": Entry("cluster", SMALL, {"spectrum": "density", "top": 2, "spread": True}),
-    "comparison": Entry("compare", SMALL, {}),
-    "comparison-closed-form": Entry("compare", SMALL.replace(activation="tanh"), {"method": "closed_form"}),
-    "given-trial": Entry("given_trial", SMALL, {}),
+def predict_precisely(setting: rs.Setting, *, digits: int) -> dict[str, Any]:
+    """A prediction in higher precision, to its digits."""
+    precise = rs.predict(setting, digits=digits)
+    bulk, nodes = precise.bulk, precise.certificate.nodes
+    density, spikes = bulk.density(sum(bulk.edges[0]) / 2), [some(s, SPIKE) for s in precise.spikes]
+    found = {"hermite": precise.hermite, "latent": precise.latent.to_dict()}
+    found["regime"] = precise.regime.to_dict()
+    found |= some(precise.losses, LOSSES)
+    found |= some(bulk, ("edges", "atom_at_zero", "quantiles"))
+    with mpmath.workdps(digits):
+        return plain(found | {"density": density, "spikes": spikes, "nodes": nodes})
+
+
+def sweep(setting: rs.Setting, **options: Any) -> dict[str, Any]:
+    """Losses over step sizes."""
+    result = rs.sweep_losses(setting, np.linspace(0.0, math.sqrt(setting.width), 25), **options)
+    return some(result, (*LOSSES, "error", "solves"))
+
+
+def standard_deviations(setting: rs.Setting) -> dict[str, Any]:
+    """Fluctuations of spikes and losses."""
+    spikes = rs.theory.spike_standard_deviations(setting)
+    return {"spike_deviations": spikes, "loss_deviations": rs.theory.loss_standard_deviations(setting)}
+
+
+def simulate(setting: rs.Setting, *, latent: bool = True, **options: Any) -> dict[str, Any]:
+    """One trial."""
+    trial = rs.simulate(setting, **{"trials": 1, **options}).trials[0]
+    drawn = some(trial.latent, ("label_energy", "alpha", "q", "labels")) if latent else {}
+    return trial.to_dict() | drawn | some(trial, ("left_vectors", "right_vectors", "density"))
+
+
+def cluster(setting: rs.Setting, **options: Any) -> dict[str, Any]:
+    """One trial on a dask cluster of two threads in this process."""
+    from distributed import Client, LocalCluster
+
+    kind = {"n_workers": 2, "threads_per_worker": 1, "processes": False, "dashboard_address": ":0"}
+    with LocalCluster(**kind) as local, Client(local, set_as_default=False) as client:
+        return simulate(setting, scheduler=client, **options)
+
+
+def compare(setting: rs.Setting, **options: Any) -> dict[str, Any]:
+    """The rows of a comparison."""
+    comparison = rs.compare(rs.predict(setting, **options), rs.simulate(setting, trials=4, seed=2))
+    return {name: [getattr(row, name) for row in comparison.rows] for name in ROW}
+
+
+def given_trial(setting: rs.Setting) -> dict[str, Any]:
+    """Losses given a trial that was simulated."""
+    latent = rs.simulate(setting, trials=1, seed=8).latent
+    stages = {"first_stage": latent.first_stage(), "both_batches": latent}
+    return {name: rs.predict_losses(setting, given=given).to_dict() for name, given in stages.items()}
+
+
+def formula(name: str, **options: Any) -> dict[str, Any]:
+    """A formula as text."""
+    return {"latex": rs.theory.symbolic.derive(name, **options).latex()}
+
+
+COMPUTATIONS: dict[str, Callable[..., Any]] = {
+    **{function.__name__: function for function in (predict, predict_precisely, sweep, simulate, cluster)},
+    **{function.__name__: function for function in (standard_deviations, compare, given_trial)},
+    "losses": lambda setting, **o: rs.predict_losses(setting, **with_given(setting, o)).to_dict(),
+    "critical_step_sizes": lambda setting, **o: {"critical_step_sizes": rs.critical_step_sizes(setting, **o)},
+    "limit_losses": lambda setting: rs.theory.limit_losses(setting).to_dict(),
+    "coefficients": lambda setting: {"coefficients": setting.activation_expansion.coefficients[:12]},
+    "mean": lambda setting, **options: rs.simulate(setting, trials=3, seed=9, **options).mean_se(),
 }
 
-PROGRAMMES = {"predictions": PREDICTIONS, "trials": TRIALS}
+
+def programmes() -> dict[str, dict[str, Callable[[], Any]]]:
+    """Computations of each file of golden numbers, by name."""
+    table = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
+    base, small, symbolic = rs.Setting(**table["base"]), rs.Setting(**table["trial"]), rs.theory.symbolic
+    settings = {name: base.replace(**changes) for name, changes in table["settings"].items()}
+    groups = table["groups"] | {"all": list(settings)}
+    predictions: dict[str, Callable[[], Any]] = {
+        f"{label}/{name}": partial(COMPUTATIONS[kind], settings[name], **options)
+        for label, (kind, names, options) in table["predictions"].items()
+        for name in (groups[names] if isinstance(names, str) else names)
+    }
+    exponents = table["limits"]["exponents"]
+    predictions["regimes"] = lambda: {"degrees": [rs.theory.regime_degree(e) for e in exponents]}
+    simple = [[name, {}] for name in symbolic.quantities() if None not in symbolic.options(name).values()]
+    for number, (name, options) in enumerate(simple + table["derive"]["formulas"]):
+        predictions[f"formula-{number:02}/{name}"] = partial(formula, name, **options)
+    trials = {
+        name: partial(COMPUTATIONS[kind], small.replace(**changes), **options)
+        for name, (kind, changes, options) in table["trials"].items()
+    }
+    return {"predictions": predictions, "trials": trials}
+
+
+PROGRAMMES = programmes()

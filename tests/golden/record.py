@@ -18,16 +18,14 @@ import math
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-import mpmath
 import numpy as np
-from programme import PROGRAMMES, Entry
+from programme import PROGRAMMES, plain
 
 import rmt_spikes as rs
 from rmt_spikes.simulation import SIMULATION_VERSION
@@ -37,10 +35,6 @@ VERSIONS = {
     "predictions": {"theory": rs.theory.THEORY_VERSION},
     "trials": {"theory": rs.theory.THEORY_VERSION, "simulation": SIMULATION_VERSION},
 }
-SPIKE = ("singular_value", "distance", "alignment", "feature", "right_alignment")
-LOSSES = ("objective", "train", "test")
-ROW = ("quantity", "predicted", "observed", "se", "allowance", "verdict")
-
 SMALL = 1e-4  # The scale of a number is itself or this: one that vanishes up to rounding has none of its own.
 
 # The first pattern found in "file entry quantity" counts. Beside it: the largest difference, in units of the
@@ -62,134 +56,9 @@ TOLERANCES = (
 )
 
 
-def some(thing: Any, names: tuple[str, ...]) -> dict[str, Any]:
-    """Some attributes of a result."""
-    return {name: getattr(thing, name) for name in names}
-
-
-def plain(value: Any) -> Any:
-    """What JSON knows: doubles exactly, numbers of more digits as texts."""
-    if isinstance(value, dict):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
-    if isinstance(value, mpmath.mpf):
-        return mpmath.nstr(value, mpmath.mp.dps)
-    return value.tolist() if isinstance(value, np.ndarray | np.generic) else value
-
-
-def with_given(setting: rs.Setting, options: dict[str, Any]) -> dict[str, Any]:
-    """Options with latent variables for a stage; drawn here, so that they do not move with the simulation."""
-    if "given" not in options:
-        return options
-    rng, q, labels = np.random.Generator(np.random.PCG64(7)), None, None
-    alpha = rng.standard_normal(setting.width)
-    if options["given"] == "both_batches":
-        q = rng.standard_normal(setting.n_ridge)
-        labels = q + 0.7 * (q**2 - 1.0) + rng.standard_normal(setting.n_ridge)
-    alpha = np.sign(alpha) if setting.readout == "rademacher" else alpha
-    numbers = {"beta_norm2": 2.1, "beta_cosine": 0.7, "label_energy": 2.0}
-    return options | {"given": SimpleNamespace(**numbers, alpha=alpha, q=q, labels=labels)}
-
-
-def predict(setting: rs.Setting, *, thresholds: bool = False, **options: Any) -> dict[str, Any]:
-    """Everything about a prediction; critical step sizes are slow and come when they are asked for."""
-    prediction = rs.predict(setting, **with_given(setting, options))
-    bulk, points = prediction.bulk, np.array([-2.0, -0.5, 0.0, 1.0, 3.0])
-    inside = bulk.edges[0, 0] + np.ptp(bulk.edges) * np.array([0.02, 0.3, 0.6, 0.98])
-    names = (*SPIKE, *(("critical_step_size",) if thresholds else ()))
-    return {
-        **{
-            name: getattr(prediction, name).to_dict()
-            for name in ("latent", "regime", "losses", "certificate")
-        },
-        "given": prediction.given,
-        "bulk": bulk.to_dict() | {"density": bulk.density(inside), "cdf": bulk.cdf(inside)},
-        "spikes": [
-            some(s, names) | {"profile": s.profile(points), "right_profile": s.right_profile(points)}
-            for s in prediction.spikes
-        ],
-        "limits": prediction.limits and {k: losses.to_dict() for k, losses in prediction.limits.items()},
-    }
-
-
-def predict_precisely(setting: rs.Setting, *, digits: int) -> dict[str, Any]:
-    """A prediction in higher precision, to its digits."""
-    precise = rs.predict(setting, digits=digits)
-    bulk, nodes = precise.bulk, precise.certificate.nodes
-    density, spikes = bulk.density(sum(bulk.edges[0]) / 2), [some(s, SPIKE) for s in precise.spikes]
-    found = some(precise, ("hermite", "latent", "regime")) | some(precise.losses, LOSSES)
-    found |= some(bulk, ("edges", "atom_at_zero", "quantiles"))
-    with mpmath.workdps(digits):
-        return plain(found | {"density": density, "spikes": spikes, "nodes": nodes})
-
-
-def sweep(setting: rs.Setting, **options: Any) -> dict[str, Any]:
-    """Losses over step sizes."""
-    result = rs.sweep_losses(setting, np.linspace(0.0, math.sqrt(setting.width), 25), **options)
-    return some(result, (*LOSSES, "error", "solves"))
-
-
-def standard_deviations(setting: rs.Setting) -> dict[str, Any]:
-    """Fluctuations of spikes and losses."""
-    spikes = rs.theory.spike_standard_deviations(setting)
-    return {"spike_deviations": spikes, "loss_deviations": rs.theory.loss_standard_deviations(setting)}
-
-
-def simulate(setting: rs.Setting, *, latent: bool = True, **options: Any) -> dict[str, Any]:
-    """One trial."""
-    trial = rs.simulate(setting, **{"trials": 1, **options}).trials[0]
-    drawn = some(trial.latent, ("label_energy", "alpha", "q", "labels")) if latent else {}
-    return trial.to_dict() | drawn | some(trial, ("left_vectors", "right_vectors", "density"))
-
-
-def cluster(setting: rs.Setting, **options: Any) -> dict[str, Any]:
-    """One trial on a dask cluster of two threads in this process."""
-    from distributed import Client, LocalCluster
-
-    kind = {"n_workers": 2, "threads_per_worker": 1, "processes": False, "dashboard_address": ":0"}
-    with LocalCluster(**kind) as local, Client(local, set_as_default=False) as client:
-        return simulate(setting, scheduler=client, **options)
-
-
-def compare(setting: rs.Setting, **options: Any) -> dict[str, Any]:
-    """The rows of a comparison."""
-    comparison = rs.compare(rs.predict(setting, **options), rs.simulate(setting, trials=4, seed=2))
-    return {name: [getattr(row, name) for row in comparison.rows] for name in ROW}
-
-
-def given_trial(setting: rs.Setting) -> dict[str, Any]:
-    """Losses given a trial that was simulated."""
-    latent = rs.simulate(setting, trials=1, seed=8).latent
-    stages = {"first_stage": latent.first_stage(), "both_batches": latent}
-    return {name: rs.predict_losses(setting, given=given).to_dict() for name, given in stages.items()}
-
-
-COMPUTE = {
-    "losses": lambda setting, **o: rs.predict_losses(setting, **with_given(setting, o)).to_dict(),
-    "critical_step_sizes": lambda setting, **o: {"critical_step_sizes": rs.critical_step_sizes(setting, **o)},
-    "limit_losses": lambda setting: rs.theory.limit_losses(setting).to_dict(),
-    "coefficients": lambda setting: {"coefficients": setting.activation_expansion.coefficients[:12]},
-    "regimes": lambda _, exponents: {"degrees": [rs.theory.regime_degree(e) for e in exponents]},
-    "derive": lambda _, name, **options: {"latex": rs.theory.symbolic.derive(name, **options).latex()},
-    "mean": lambda setting, **options: rs.simulate(setting, **options).mean_se(),
-}  # fmt: skip
-for function in (
-    predict,
-    predict_precisely,
-    sweep,
-    standard_deviations,
-    simulate,
-    cluster,
-    compare,
-    given_trial,
-):
-    COMPUTE[function.__name__] = function
-
-
-def compute(entry: Entry) -> Any:
+def compute(entry: Callable[[], Any]) -> Any:
     """The numbers of an entry, as JSON has them."""
-    return json.loads(json.dumps(plain(COMPUTE[entry.kind](entry.setting, **entry.options))))
+    return json.loads(json.dumps(plain(entry())))
 
 
 def stored(name: str) -> tuple[dict[str, int], dict[str, Any]]:

@@ -1,10 +1,8 @@
 """Trials on a dask cluster, and one trial over all its workers, against the same trial in this process."""
 
+import os
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,9 +11,11 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from peak_memory import STATUS, peak_memory
+from small_settings import printed
 from test_routes import drawn_settings, figures
 
 from rmt_spikes.errors import DomainError
+from rmt_spikes.execution.cluster import ExecutionError, connected
 from rmt_spikes.setting import Setting
 from rmt_spikes.simulation import simulate
 from rmt_spikes.simulation.distributed.tiling import Tiling, worker_bytes
@@ -27,10 +27,7 @@ SMALL = Setting(
     n=150, d=60, width=90, n_ridge=170, activation="relu", target={"hermite": [0, 1, 0.7]},
     noise_std=0.5, ridge=0.05, step_exponent=0.4,
 )  # fmt: skip
-WIDE = Setting(
-    n=150, d=10_000, width=1300, n_ridge=200, activation="relu", target={"hermite": [0, 1, 0.7]},
-    noise_std=0.5, ridge=0.05, step_size=1.0,
-)  # fmt: skip
+WIDE = SMALL.replace(d=10_000, width=1300, n_ridge=200, step_size=1.0)
 """Its first layer, 104 MB, and its gradient of the same size do not fit a worker together."""
 
 
@@ -109,9 +106,7 @@ def test_a_trial_that_breaks_the_limit_of_a_worker_runs_on_all_of_them(client):
         f"trial = rs.simulate(rs.Setting(**{WIDE.to_dict()!r}), trials=1, top=2).trials[0]\n"
         "print(peak_memory(), trial.objective, trial.test)\n"
     )
-    command = [sys.executable, "-c", code]
-    run = subprocess.run(command, capture_output=True, text=True, check=True, cwd=Path(__file__).parents[1])
-    peak, objective, test = map(float, run.stdout.split())
+    peak, objective, test = map(float, printed(code))
     assert peak > LIMIT
     assert there.objective == pytest.approx(objective, rel=1e-8)
     assert there.test == pytest.approx(test, rel=2e-6)
@@ -119,6 +114,13 @@ def test_a_trial_that_breaks_the_limit_of_a_worker_runs_on_all_of_them(client):
     peaks = client.run(peak_memory)
     assert len(peaks) == 4
     assert max(peaks.values()) < LIMIT
+
+
+def test_workers_of_another_version_are_refused(client):
+    with connected(client, version=int) as same:
+        assert same is client
+    with pytest.raises(ExecutionError, match="another version of rmt-spikes"), connected(client, os.getpid):
+        pass
 
 
 def test_what_does_not_fit_all_workers_is_refused_with_the_figure(client):

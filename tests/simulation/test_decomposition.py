@@ -1,5 +1,7 @@
 """Spectrum, singular vectors and ridge solution, against numpy's dense routines and exact identities."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -7,14 +9,14 @@ from rmt_spikes.errors import ConvergenceError
 from rmt_spikes.simulation.linalg import decomposition
 from rmt_spikes.simulation.linalg.decomposition import decompose as decompose_source
 from rmt_spikes.simulation.linalg.decomposition import residuals
-from rmt_spikes.simulation.network.feature_matrix import FeatureBlock, StoredFeatures, StreamedFeatures
+from rmt_spikes.simulation.network.feature_matrix import FeatureBlock, FeatureMatrix
 
 SHAPES = [(60, 40), (40, 60), (50, 50), (1, 6), (6, 1), (1, 1), (2, 3), (300, 211)]
 
 
 def decompose(matrix, labels, ridge, top, spectrum="full"):
     """Decompose a matrix that is held, in blocks of seven rows."""
-    return decompose_source(StoredFeatures(matrix, labels, 7), ridge, top, spectrum)
+    return decompose_source(FeatureMatrix.held(matrix, labels, 7), ridge, top, spectrum)
 
 
 def spiked(samples, width, seed=0):
@@ -37,10 +39,9 @@ def test_singular_triplets_agree_with_numpy(shape):
     # Promised is 1e-7; what is left on these small well-conditioned matrices is rounding.
     np.testing.assert_allclose(result.singular_values[: values.size], values, atol=1e-11)
     assert (result.singular_values[values.size :] == 0.0).all()
-    overlap = np.abs(np.einsum("ij,ji->j", result.left, left.T[:top]))
-    np.testing.assert_allclose(overlap, 1.0, atol=1e-11)
-    overlap = np.abs(np.einsum("ij,ji->j", result.right, right[:top]))
-    np.testing.assert_allclose(overlap, 1.0, atol=1e-11)
+    for found, vectors in ((result.left, left.T), (result.right, right)):
+        overlap = np.abs(np.einsum("ij,ji->j", found, vectors[:top]))
+        np.testing.assert_allclose(overlap, 1.0, atol=1e-11)
     scaled = residuals(matrix, result.left, result.singular_values[:top], result.right)
     assert scaled.max() < 1e-12 * values[0]
 
@@ -99,13 +100,6 @@ def test_huge_spike_over_small_ridge_switches_and_keeps_its_accuracy():
     np.testing.assert_allclose(result.coefficients, expected, rtol=1e-5)
 
 
-def test_features_without_memory_for_a_decomposition_are_not_decomposed():
-    matrix = np.outer(np.ones(40), np.ones(20))
-    with pytest.raises(ConvergenceError, match="allow more memory"):
-        decompose_source(StoredFeatures(matrix, np.ones(40), 7, decomposable=False), 0.1, 5)
-    assert decompose_source(StoredFeatures(matrix, np.ones(40), 7), 0.1, 5).method == "svd"
-
-
 def test_ordinary_matrices_do_not_switch():
     """Otherwise the two tests above would prove nothing."""
     for shape in ((60, 40), (40, 60), (300, 211)):
@@ -137,7 +131,7 @@ def streamed(matrix, labels):
             yield FeatureBlock(rows, block, labels[rows])
             block[:] = np.nan
 
-    return StreamedFeatures(*matrix.shape, draw)
+    return FeatureMatrix(*matrix.shape, draw)
 
 
 def test_streamed_features_give_the_same():
@@ -150,11 +144,13 @@ def test_streamed_features_give_the_same():
     np.testing.assert_allclose(np.abs((stored.right * other.right).sum(axis=0)), 1.0, atol=1e-11)
 
 
-def test_streamed_features_that_need_more_than_their_gram_matrix_are_refused():
+@pytest.mark.parametrize("source", [streamed, partial(FeatureMatrix.held, block_rows=7, decomposable=False)])
+def test_features_without_memory_for_a_decomposition_are_not_decomposed(source):
     rng = np.random.default_rng(2)
     matrix = rng.standard_normal((40, 3)) @ rng.standard_normal((3, 20))
     with pytest.raises(ConvergenceError, match="allow more memory"):
-        decompose_source(streamed(matrix, np.ones(40)), 0.1, 2)
+        decompose_source(source(matrix, np.ones(40)), 0.1, 2)
+    assert decompose(matrix, np.ones(40), 0.1, 2).method == "svd"
 
 
 @pytest.mark.parametrize("shape", [(300, 211), (211, 300), (90, 90)])

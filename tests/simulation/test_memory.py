@@ -3,26 +3,12 @@
 import tracemalloc
 
 import pytest
+from small_settings import make
 
 from rmt_spikes.errors import DomainError
-from rmt_spikes.setting import Setting
 from rmt_spikes.simulation import memory, simulate
 
-BASE = {
-    "n": 14,
-    "d": 5,
-    "width": 8,
-    "n_ridge": 11,
-    "activation": "tanh",
-    "target": {"hermite": [0.2, 1.0, 0.7]},
-    "noise_std": 0.5,
-    "ridge": 0.05,
-    "step_size": 2.0,
-}
-
-
-def make(**changes):
-    return Setting(**(BASE | changes))
+REQUEST = {"trials": 1, "jobs": 1, "test_samples": None, "kept_vectors": 0}
 
 
 @pytest.mark.parametrize(
@@ -40,14 +26,11 @@ def make(**changes):
 )
 def test_too_large_settings_are_refused_and_the_size_that_matters_is_named(changes, field, monkeypatch):
     monkeypatch.setattr(memory, "available_bytes", lambda: 2 * 10**9)
-    with pytest.raises(DomainError) as refusal:
-        simulate(make(**changes), trials=1)
-    assert refusal.value.field == field
-    assert "50% of the available memory (1 GB)" in str(refusal.value)
-    with pytest.raises(DomainError) as refusal:
-        simulate(make(**changes), trials=1, memory=1e9)
-    assert refusal.value.field == field
-    assert "the memory allowed (1 GB)" in str(refusal.value)
+    for limit, name in ((None, "50% of the available memory"), (1e9, "the memory allowed")):
+        with pytest.raises(DomainError) as refusal:
+            simulate(make(**changes), trials=1, memory=limit)
+        assert refusal.value.field == field
+        assert f"{name} (1 GB)" in str(refusal.value)
     # The advice is true.
     half = refusal.value.advice.partition("with half of it ")[2].partition(" would do")[0]
     sizes = make(**changes).to_dict()
@@ -93,43 +76,37 @@ def test_a_tiny_network_needs_little():
 
 def test_memory_of_jobs_and_results_is_counted():
     setting = make(n=2000, d=1000, width=1000, n_ridge=1000)
-    request = {"test_samples": None, "kept_vectors": 0}
     one = memory.trial_bytes(setting, None, memory.Plan(stored=False, block_rows=64))
-    memory.check_memory(setting, trials=2, jobs=1, memory=1.5 * one, **request)
-    with pytest.raises(DomainError) as refusal:
-        memory.check_memory(setting, trials=2, jobs=2, memory=1.5 * one, **request)
-    assert refusal.value.field == "jobs"
-    assert "at most 1" in str(refusal.value)
-    with pytest.raises(DomainError) as refusal:
-        memory.check_memory(setting, trials=100_000, jobs=1, memory=1.5 * one, **request)
-    assert refusal.value.field == "trials"
+    memory.check_memory(setting, memory=1.5 * one, **REQUEST | {"trials": 2})
+    for field, many, most in (("jobs", {"trials": 2, "jobs": 2}, "1"), ("trials", {"trials": 100_000}, "")):
+        with pytest.raises(DomainError, match=f"at most {most}") as refusal:
+            memory.check_memory(setting, memory=1.5 * one, **REQUEST | many)
+        assert refusal.value.field == field
 
 
 def test_more_memory_than_there_is_is_refused_and_none_known_means_no_limit(monkeypatch):
-    request = {"trials": 1, "jobs": 1, "test_samples": None, "kept_vectors": 0}
     monkeypatch.setattr(memory, "available_bytes", lambda: 10**9)
     with pytest.raises(DomainError) as refusal:
-        memory.check_memory(make(), memory=2e9, **request)
+        memory.check_memory(make(), memory=2e9, **REQUEST)
     assert refusal.value.field == "memory"
     monkeypatch.setattr(memory, "available_bytes", lambda: None)
-    assert memory.check_memory(make(width=10**9), **request) == memory.IN_MEMORY
+    assert memory.check_memory(make(width=10**9), **REQUEST) == memory.IN_MEMORY
 
 
 def test_plans_hold_the_features_when_they_fit_and_shrink_blocks_when_they_do_not():
     setting = make(n=10_000, d=100, width=200, n_ridge=100_000)
-    request = {"trials": 1, "jobs": 1, "test_samples": None, "kept_vectors": 0}
     sizes = [memory.trial_bytes(setting, None, memory.Plan(stored=s, block_rows=2048)) for s in (True, False)]
-    held = memory.check_memory(setting, memory=1.01 * sizes[0] + 2e6, **request)
+    held = memory.check_memory(setting, memory=1.01 * sizes[0] + 2e6, **REQUEST)
     assert held == memory.Plan(stored=True, block_rows=2048, decomposable=False)
     whole = sizes[0] + memory.decomposition_bytes(setting)
-    assert memory.check_memory(setting, memory=1.01 * whole, **request) == memory.IN_MEMORY
-    plan = memory.check_memory(setting, memory=1.01 * sizes[1] + 2e6, **request)
+    assert memory.check_memory(setting, memory=1.01 * whole, **REQUEST) == memory.IN_MEMORY
+    plan = memory.check_memory(setting, memory=1.01 * sizes[1] + 2e6, **REQUEST)
     assert plan == memory.Plan(stored=False, block_rows=2048, decomposable=False)
     # 100,000 x 200 features are 160 MB; what a stream holds at most, it holds at another time.
     assert 0.8 * 160e6 < sizes[0] - sizes[1] <= 160e6
     tall = make(n=10_000, d=1000, width=1000, n_ridge=20_000)
     least = memory.trial_bytes(tall, None, memory.Plan(stored=False, block_rows=64))
-    assert memory.check_memory(tall, memory=1.1 * least, **request).block_rows < 2048
+    assert memory.check_memory(tall, memory=1.1 * least, **REQUEST).block_rows < 2048
 
 
 def test_available_memory_is_known_here():

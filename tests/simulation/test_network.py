@@ -1,13 +1,14 @@
-"""The gradient step, the features and the random streams, against independent formulas."""
+"""The gradient step, its rank, the features and the random streams, against independent formulas."""
 
 import numpy as np
 import pytest
+import small_settings
 
 from rmt_spikes.errors import DomainError
-from rmt_spikes.setting import Setting
-from rmt_spikes.simulation.network.layer import features, first_step, output_factor
+from rmt_spikes.simulation.network.layer import FirstLayer, rank_one_error
+from rmt_spikes.simulation.network.model import Model
 from rmt_spikes.simulation.network.sampling import (
-    Batch,
+    Block,
     Streams,
     blocks,
     draw_batch,
@@ -15,21 +16,12 @@ from rmt_spikes.simulation.network.sampling import (
     draw_weights,
     open_streams,
 )
+from rmt_spikes.simulation.trial import run_trial
 
 
 def make(**changes):
-    values = {
-        "n": 12,
-        "d": 5,
-        "width": 7,
-        "n_ridge": 10,
-        "activation": "tanh",
-        "target": {"hermite": [0.2, 1.0, 0.7]},
-        "noise_std": 0.5,
-        "ridge": 0.05,
-        "step_size": 1.3,
-    }
-    return Setting(**(values | changes))
+    """A small setting, worked out."""
+    return Model.of(small_settings.make(**({"n": 12, "width": 7, "n_ridge": 10} | changes)))
 
 
 def whole(setting, size, inputs, noise):
@@ -45,7 +37,7 @@ def test_gradient_is_the_scaled_negative_gradient_of_half_the_mean_squared_error
     rng = np.random.default_rng(1)
     inputs, labels = rng.standard_normal((12, 5)), rng.standard_normal(12)
     weights, readout = rng.standard_normal((7, 5)), rng.standard_normal(7) / 7**0.5
-    factor = output_factor(setting)
+    factor = setting.output_factor
     assert factor == pytest.approx(7**-0.5 if scale == "mean_field" else 1.0)
 
     def loss(first_layer):
@@ -59,8 +51,8 @@ def test_gradient_is_the_scaled_negative_gradient_of_half_the_mean_squared_error
             change = np.zeros((7, 5))
             change[j, k] = step
             differences[j, k] = (loss(weights + change) - loss(weights - change)) / (2 * step)
-    batch = [Batch(slice(0, 12), inputs, labels)]
-    result = first_step(setting.activation_function, weights, readout, factor, batch)
+    batch = [Block(slice(0, 12), inputs, labels)]
+    result = FirstLayer(setting.activation, weights).first_step(readout, factor, batch)
     # Central differences at 1e-5 are right to about 1e-10 (step^2 and rounding / step).
     np.testing.assert_allclose(result.gradient, -differences / factor, atol=1e-9)
     # A gradient off by the output factor must not pass (it is 2.6 in the mean-field scale).
@@ -73,9 +65,10 @@ def test_gradient_does_not_depend_on_the_blocks():
     streams = open_streams(3, 0)
     inputs, labels = whole(setting, 9, streams.first_inputs, streams.first_noise)
     weights, readout = draw_weights(setting, streams.weights), draw_readout(setting, streams.readout)
-    one = first_step(setting.activation_function, weights, readout, 0.4, [Batch(slice(0, 9), inputs, labels)])
-    parts = [Batch(slice(a, b), inputs[a:b], labels[a:b]) for a, b in ((0, 4), (4, 5), (5, 9))]
-    three = first_step(setting.activation_function, weights, readout, 0.4, parts)
+    layer = FirstLayer(setting.activation, weights)
+    one = layer.first_step(readout, 0.4, [Block(slice(0, 9), inputs, labels)])
+    parts = [Block(slice(a, b), inputs[a:b], labels[a:b]) for a, b in ((0, 4), (4, 5), (5, 9))]
+    three = layer.first_step(readout, 0.4, parts)
     # The sums are taken in another order: a few rounding units.
     np.testing.assert_allclose(one.gradient, three.gradient, atol=1e-15)
     np.testing.assert_allclose(one.beta, three.beta, atol=1e-14)
@@ -140,5 +133,38 @@ def test_readout_laws_have_second_moment_one(law, fourth):
 def test_overflowing_features_are_refused_with_the_field():
     setting = make(activation={"hermite": [0.0, 1.0, 0.0, 1.0]})
     with pytest.raises(DomainError) as refusal:
-        features(setting.activation_function, np.full((2, 1), 1e60), np.ones((3, 1)))
+        FirstLayer(setting.activation, np.full((2, 1), 1e60)).features(np.ones((3, 1)))
     assert refusal.value.field == "step_size"
+
+
+@pytest.mark.parametrize("shape", [(40, 25), (25, 40), (2, 9), (1, 1)])
+def test_rank_one_error_is_an_operator_norm(shape):
+    rng = np.random.default_rng(1)
+    gradient, readout, beta = map(rng.standard_normal, (shape, shape[0], shape[1]))
+    rank_one = 0.7 * np.outer(readout, beta)
+    expected = np.linalg.svd(gradient - rank_one)[1][0] / np.linalg.svd(rank_one)[1][0]
+    kept = gradient.copy()
+    # ARPACK stops at 1e-4.
+    assert rank_one_error(gradient, 0.7, readout, beta) == pytest.approx(expected, rel=2e-4)
+    assert np.array_equal(gradient, kept)
+
+
+def test_a_rank_one_gradient_has_no_error():
+    rng = np.random.default_rng(2)
+    readout, beta = rng.standard_normal(30), rng.standard_normal(20)
+    assert rank_one_error(0.5 * np.outer(readout, beta), 0.5, readout, beta) < 1e-12
+    # Negative control: another coefficient leaves |0.5 - 0.4| / 0.4.
+    assert rank_one_error(0.5 * np.outer(readout, beta), 0.4, readout, beta) == pytest.approx(0.25, rel=1e-3)
+
+
+def test_a_trial_has_its_rank_one_error_when_asked():
+    """The gradient of a linear activation is exactly of rank one."""
+    setting = small_settings.make(n=60, d=20, width=30, activation="identity", target="tanh")
+    options = {"top": 2, "test_samples": 1000, "keep_vectors": False}
+    plain = run_trial(setting, 1, 0, **options)
+    measured = run_trial(setting, 1, 0, **options, gradient_error=True)
+    assert plain.rank_one_error is None
+    assert measured.rank_one_error < 1e-10
+    assert measured.objective == plain.objective
+    curved = run_trial(setting.replace(activation="relu"), 1, 0, **options, gradient_error=True)
+    assert curved.rank_one_error > 0.1

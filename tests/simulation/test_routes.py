@@ -1,8 +1,5 @@
 """One trial by several routes: held or streamed, in double or single precision, full or iterated."""
 
-import os
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
@@ -12,6 +9,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from peak_memory import STATUS
+from small_settings import make, printed
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from rmt_spikes.errors import DomainError
@@ -20,8 +18,8 @@ from rmt_spikes.setting import Setting
 from rmt_spikes.simulation import simulate
 from rmt_spikes.simulation.linalg.density import PROBES, RESOLUTION, STEPS, estimate_density
 from rmt_spikes.simulation.memory import IN_MEMORY, Plan, decomposition_bytes
-from rmt_spikes.simulation.network.layer import first_step
-from rmt_spikes.simulation.network.sampling import Batch
+from rmt_spikes.simulation.network.layer import FirstLayer
+from rmt_spikes.simulation.network.sampling import Block
 from rmt_spikes.simulation.trial import run_trial
 
 OPTIONS = {"top": 2, "test_samples": None, "keep_vectors": False}
@@ -80,10 +78,10 @@ def test_kinks_are_not_mistaken_in_single_precision(monkeypatch):
     miss = np.einsum("ik,ik->i", inputs, weights) - 1.0 - gaps
     weights -= (miss / (inputs**2).sum(axis=1))[:, None] * inputs
     activation = function_from({"expression": "abs(z - 1)"}, "activation")
-    readout, batch = np.ones(40) / 40, [Batch(slice(0, 40), inputs, rng.standard_normal(40))]
+    readout, batch = np.ones(40) / 40, [Block(slice(0, 40), inputs, rng.standard_normal(40))]
 
     def gradient(precision):
-        return first_step(activation, weights, readout, 0.0, batch, precision).gradient
+        return FirstLayer(activation, weights, precision).first_step(readout, 0.0, batch).gradient
 
     size = np.abs(gradient("double")).max()
     # A few rounding units of single precision.
@@ -128,9 +126,7 @@ def test_density_agrees_with_the_full_spectrum_within_its_error(rows, width):
 
 
 def test_trials_have_a_density_when_it_is_asked_for():
-    setting = Setting(
-        n=300, d=150, width=200, activation="relu", target={"hermite": [0, 1, 0.7]}, ridge=0.01, step_size=9.0
-    )
+    setting = make(n=300, d=150, width=200, n_ridge=None, activation="relu", ridge=0.01, step_size=9.0)
     (some,) = simulate(setting, trials=1, spectrum="density").trials
     (full,) = simulate(setting, trials=1).trials
     assert np.isfinite(some.singular_values).sum() == 5
@@ -148,28 +144,22 @@ def test_trials_have_a_density_when_it_is_asked_for():
 @pytest.mark.skipif(not STATUS.exists(), reason="the peak of a process is read from /proc")
 def test_a_tall_matrix_is_streamed_within_its_memory_limit():
     """Features of 320 MB under a limit of 60 MB; the interpreter itself takes about 100 MB."""
-    code = (
-        "import rmt_spikes as rs\n"
-        "from peak_memory import peak_memory\n"
-        "small = dict(activation='relu', target='tanh', ridge=0.1, step_size=1.0)\n"
-        "setting = rs.Setting(n=500, d=50, width=400, n_ridge=100_000, **small)\n"
-        "rs.simulate(setting.replace(n_ridge=400), trials=1)\n"
-        "before = peak_memory()\n"
-        "rs.simulate(setting, trials=1, memory=6e7)\n"
-        "print(peak_memory() - before)\n"
-        "rs.simulate(setting, trials=1, memory=1e9)\n"
-        "print(peak_memory() - before)\n"
-    )
-    command = [sys.executable, "-c", code]
-    run = subprocess.run(command, capture_output=True, text=True, check=True, cwd=Path(__file__).parents[1])
-    limited, free = map(float, run.stdout.split())
+    code = """
+import rmt_spikes as rs
+from peak_memory import peak_memory
+small = dict(activation="relu", target="tanh", ridge=0.1, step_size=1.0)
+setting = rs.Setting(n=500, d=50, width=400, n_ridge=100_000, **small)
+rs.simulate(setting.replace(n_ridge=400), trials=1)
+before = peak_memory()
+for memory in (6e7, 1e9):
+    rs.simulate(setting, trials=1, memory=memory)
+    print(peak_memory() - before)
+"""
+    limited, free = map(float, printed(code))
     assert limited < 6e7 < free
     # What cannot fit is refused beforehand.
-    tall = Setting(
-        n=500, d=50, width=400, n_ridge=100_000, activation="relu", target="tanh", ridge=0.1, step_size=1.0
-    )
     with pytest.raises(DomainError, match="MB"):
-        simulate(tall, trials=1, memory=1e7)
+        simulate(make(n=500, d=50, width=400, n_ridge=100_000), trials=1, memory=1e7)
 
 
 @pytest.mark.skipif(not STATUS.exists(), reason="the peak of a process is read from /proc")
@@ -184,12 +174,9 @@ def test_memory_of_a_singular_value_decomposition_is_estimated_from_above():
         "scipy.linalg.svd(matrix, full_matrices=False, check_finite=False)\n"
         "print(peak_memory() - before)\n"
     )
-    command = [sys.executable, "-c", code]
-    run = subprocess.run(command, capture_output=True, text=True, check=True, cwd=Path(__file__).parents[1])
-    setting = Setting(
-        n=500, d=50, width=700, n_ridge=1500, activation="relu", target="tanh", ridge=0.1, step_size=1.0
-    )
-    assert float(run.stdout) < decomposition_bytes(setting) < 1.5 * float(run.stdout)
+    setting = make(n=500, d=50, width=700, n_ridge=1500)
+    (peak,) = map(float, printed(code))
+    assert peak < decomposition_bytes(setting) < 1.5 * peak
 
 
 OVERLAP = """
@@ -227,10 +214,7 @@ print(before, within, threads())
 )
 def test_threads_of_one_process_hold_the_limit_at_the_same_time(limit, after):
     """Two that overlap: the later must not take the limit of the earlier for the caller's setting."""
-    environment = os.environ | {"OPENBLAS_NUM_THREADS": "2"}
-    command = [sys.executable, "-c", OVERLAP.replace("LIMIT", limit)]
-    run = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
-    before, within, left = run.stdout.split()
+    before, within, left = printed(OVERLAP.replace("LIMIT", limit), OPENBLAS_NUM_THREADS="2")
     assert (before, left) == ("{2}", after)
     assert limit != "one_blas_thread" or within == "{1}"
 
@@ -241,7 +225,7 @@ def test_threads_and_temporary_files_are_left_as_they_were(jobs, tmp_path, monke
     # Joblib would take /dev/shm.
     monkeypatch.setenv("JOBLIB_TEMP_FOLDER", str(tmp_path))
     monkeypatch.setattr(tempfile, "tempdir", None)
-    setting = Setting(n=60, d=30, width=40, activation="relu", target="tanh", ridge=0.1, step_size=1.0)
+    setting = make(n=60, d=30, width=40, n_ridge=60)
 
     def interrupt(_):
         raise KeyboardInterrupt

@@ -6,9 +6,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy.integrate import quad
 
-from rmt_spikes.theory.bulk.distribution import Bulk
+from rmt_spikes.theory.bulk.distribution import Bulk, singular_value_bulk
 from rmt_spikes.theory.bulk.equivalent import BulkEquivalent
-from rmt_spikes.theory.predict import singular_value_bulk
 
 proportions = st.floats(0.1, 10.0)
 variances = st.floats(0.05, 3.0)

@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 
 import rmt_spikes as rs
 from rmt_spikes.functions.hermite import gaussian_moments
-from rmt_spikes.theory import limit_losses, regime_degree
+from rmt_spikes.theory import Features, limit_losses, regime_degree
 from rmt_spikes.theory.bulk.equivalent import BulkEquivalent
-from rmt_spikes.theory.methods.limit import latent_polynomials, spike_degrees
+from rmt_spikes.theory.limits import latent_polynomials
+from rmt_spikes.theory.regimes import spike_degrees
 
 QUADRATIC = {"hermite": [0.0, 1.0, 1 / math.sqrt(2)]}
 
@@ -175,7 +176,7 @@ def test_polynomials_are_heat_evolved_monomials(k):
     for q in (-1.3, 0.0, 0.7, 2.0):
         exact = np.sum(w * (q + math.sqrt(chi) * z) ** k) / np.sum(w)
         assert np.polynomial.polynomial.polyval(q, polynomial) == pytest.approx(exact, rel=1e-12, abs=1e-12)
-    bare = latent_polynomials(setting, [k], "published")[0]
+    bare = latent_polynomials(setting, [k], Features.PUBLISHED)[0]
     assert bare == [0.0] * k + [1.0]
 
 

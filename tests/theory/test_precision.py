@@ -16,7 +16,7 @@ from function_reference import REFERENCE
 import rmt_spikes as rs
 from rmt_spikes.functions.scalar import NAMES, function_from
 from rmt_spikes.functions.table import ELEMENTARY
-from rmt_spikes.theory.methods.certified.balls import (
+from rmt_spikes.theory.bulk.balls import (
     enclosure,
     from_mpf,
     midpoint,
@@ -24,8 +24,8 @@ from rmt_spikes.theory.methods.certified.balls import (
     square,
     working_digits,
 )
-from rmt_spikes.theory.methods.certified.certificate import edge_error
-from rmt_spikes.theory.methods.certified.curve import CertifiedCurve, certified_roots
+from rmt_spikes.theory.bulk.certified_curve import CertifiedCurve, certified_roots
+from rmt_spikes.theory.bulk.certified_edges import edge_error
 from rmt_spikes.theory.methods.certified.expansion import BallExpansion
 from rmt_spikes.theory.methods.certified.functions import RULES, pair_at
 from rmt_spikes.theory.methods.certified.moments import LatticeMoments, closed_form, refined_kinks
@@ -71,7 +71,7 @@ def test_a_pole_that_so_many_digits_see_is_refused():
     setting = FAST.replace(activation={"expression": "z + 1/(40 - z)"})
     assert rs.predict(setting, digits=16).losses.test > 0
     with pytest.raises(rs.ConvergenceError, match="200 digits"):
-        rs.predict(setting, digits=200)
+        rs.predict(setting, digits=200).compute()
 
 
 def leaves(document):

@@ -7,9 +7,10 @@ import reference
 from function_reference import REFERENCE, SLOPE
 
 import rmt_spikes as rs
-from rmt_spikes.theory.latent import latent_grid
+from rmt_spikes.theory.features import Features
+from rmt_spikes.theory.latent import latent, latent_grid
 from rmt_spikes.theory.methods.uniform.solution import Uniform
-from rmt_spikes.theory.readout import ReadoutLaw
+from rmt_spikes.theory.quadrature_rules import ReadoutLaw
 
 READOUTS = {"constant": ((1, 1),), "rademacher": ((-1, 0.5), (1, 0.5))}
 
@@ -22,11 +23,9 @@ def problem_of(setting: rs.Setting, alpha=None, q=None) -> reference.Problem:
     exact = mp.mpf
     if alpha is None:
         alpha = READOUTS.get(setting.readout) or reference.law_of_draws(setting.width)
+    sizes = {size: getattr(setting, size) for size in ("n", "d", "width", "n_ridge")}
     return reference.Problem(
-        n=setting.n,
-        d=setting.d,
-        width=setting.width,
-        n_ridge=setting.n_ridge,
+        **sizes,
         activation=lambda z: REFERENCE[name](z) - mean,
         slope=SLOPE[name],
         kinks=(exact(0),) if name == "relu" else (),
@@ -135,13 +134,11 @@ def test_uniform_on_a_small_grid(activation, readout, alpha):
         problem = problem_of(setting, alpha, FOUR)
         expected = problem.uniform_losses()
         wrong = problem.ridge * problem.published().uniform_functional([problem.ridge] * len(FOUR))
-    solution = Uniform(setting, "isotropic")
     law = ReadoutLaw(readout, *(np.array([float(pair[k]) for pair in problem.alpha]) for k in (0, 1)))
     nodes, weights = np.array(FOUR).T
-    # The grid is a cached attribute: the nodes of the reference take the place of those of the package.
-    solution.__dict__["grid"] = latent_grid(
-        setting, solution.latent, law=law, q_rule=(nodes, weights), finite=True
-    )
+    # The nodes of the reference take the place of those of the package.
+    grid = latent_grid(setting, latent(setting), law=law, q_rule=(nodes, weights), finite=True)
+    solution = Uniform(setting, Features.ISOTROPIC, functions=grid)
     losses = numbers(solution.losses())
     assert distance(losses, expected) < 1e-12
     assert abs(losses[0] / float(wrong) - 1) > 1e-4

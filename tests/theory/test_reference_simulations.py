@@ -74,7 +74,7 @@ def test_uniform_at_every_step(name):
     case = CASES[name]
     prediction = rs.predict(rs.Setting(**case["setting"]))
     spikes = prediction.spikes[: NOT_A_SPIKE_ON_AVERAGE.get(name)]
-    trimmed = rs.Prediction(**{**prediction.__dict__, "spikes": spikes})
+    trimmed = prediction.replace(spikes=spikes)
     clear = check_losses_and_spikes(case, trimmed, 0.01)
     for k, spike in enumerate(clear):
         mean, margin = allowed(case, "alignment", 0.02, (k, slice(0, 3)))

@@ -99,7 +99,7 @@ def test_a_spike_appears_at_its_critical_step(method):
     assert 0 < critical[0] < critical[1]
     for factor, count in ((0.999, 0), (1.001, 1)):
         setting = SMALL.replace(step_size=float(factor * critical[0]))
-        poles = ClosedForm(setting).poles() if method == "closed_form" else Uniform(setting).upper.poles
+        poles = ClosedForm(setting).poles if method == "closed_form" else Uniform(setting).upper.poles
         assert len(poles) == count
     edge = rs.predict(setting, method=method).bulk.edges[-1, 1]
     location = poles[0].eigenvalue if method == "closed_form" else poles[0].point.eigenvalue

@@ -90,7 +90,7 @@ def test_the_short_form_gives_the_first_option() -> None:
         ("feature-13", {}, "degree: must be an integer from 0 to 12"),
         ("feature-x", {}, "degree: must be an integer from 0 to 12"),
         ("hermite", {"activation": "tanh"}, "activation: must be one of relu"),
-        ("hermite", {"activation": "ref"}, "did you mean erf"),
+        ("hermite", {"activation": "ref"}, "did you mean 'erf'?"),
         ("published-equation-3", {}, "number: must be an integer from 1 to 2"),
     ],
 )

@@ -8,7 +8,6 @@ import pytest
 import rmt_spikes as rs
 from rmt_spikes.theory.methods.closed_form import ClosedForm
 from rmt_spikes.theory.methods.uniform.solution import Uniform
-from rmt_spikes.theory.predict import _uniform_certificate
 
 SIZES = {"n": 2000, "d": 1000, "width": 1300, "ridge": 0.02, "noise_std": 0.4}
 TARGET = {"hermite": [0.0, 1.0, 0.5, 0.2]}
@@ -179,7 +178,7 @@ def test_declared_range_of_the_solver(step, ridge, n_ridge):
 def test_a_wrong_edge_fails_its_certificate(wrong):
     """Negative control of the certificate: an edge a tenth of a per cent outside the spectrum."""
     solution = Uniform(SETTINGS["relu"])
-    _uniform_certificate(solution).check()
+    solution.evidence("bulk").check()
     solution.__dict__["bulk"] = dataclasses.replace(solution.bulk, edges=solution.bulk.edges * wrong)
     with pytest.raises(rs.ConvergenceError, match="density is not positive"):
-        _uniform_certificate(solution).check()
+        solution.evidence("bulk").check()

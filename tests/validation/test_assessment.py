@@ -1,7 +1,6 @@
 """From rows to the verdict on a case: findings, wrong theories, target precision, rates."""
 
 import math
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +35,7 @@ def predictions() -> list[Prediction]:
 
 def with_test_loss(prediction: Prediction, factor: float) -> Prediction:
     losses = {**prediction.losses.to_dict(), "test": factor * prediction.losses.test}
-    return replace(prediction, losses=Losses(**losses))
+    return prediction.replace(losses=Losses(**losses))
 
 
 def judged(

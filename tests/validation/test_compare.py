@@ -45,7 +45,7 @@ def published() -> Prediction:
 
 def with_losses(prediction: Prediction, factor: float) -> Prediction:
     losses = {name: factor * value for name, value in prediction.losses.to_dict().items()}
-    return replace(prediction, losses=Losses(**losses))
+    return prediction.replace(losses=Losses(**losses))
 
 
 # Statistics
@@ -138,8 +138,7 @@ def test_every_claim_agrees_with_itself(prediction: Prediction) -> None:
 @pytest.mark.parametrize("kind", ["right_alignment", "feature"])
 def test_exchanged_vectors_disagree(prediction: Prediction, kind: str) -> None:
     first, second = prediction.spikes
-    wrong = replace(
-        prediction,
+    wrong = prediction.replace(
         spikes=(
             replace(first, **{kind: getattr(second, kind)}),
             replace(second, **{kind: getattr(first, kind)}),
@@ -155,7 +154,7 @@ def test_signs_of_a_vector_are_told(prediction: Prediction) -> None:
     """Squared correlations do not see the sign between constant and quadratic part; coefficients do."""
     second = prediction.spikes[1]
     flipped = second.feature * np.array([1.0, 1.0, -1.0, 1.0, 1.0])
-    wrong = replace(prediction, spikes=(prediction.spikes[0], replace(second, feature=flipped)))
+    wrong = prediction.replace(spikes=(prediction.spikes[0], replace(second, feature=flipped)))
     observation = draw(prediction, 12, 0.02, seed=3)
     assert compare(wrong, observation, claims=["alignment"]).verdict == "agrees"
     assert compare(wrong, observation, claims=["feature"]).verdict == "disagrees"
@@ -174,7 +173,7 @@ def test_the_polynomial_of_a_spike_is_compared_up_to_its_degree() -> None:
 
 
 def test_a_missing_spike_is_counted(prediction: Prediction) -> None:
-    fewer = replace(prediction, spikes=prediction.spikes[:1])
+    fewer = prediction.replace(spikes=prediction.spikes[:1])
     comparison = compare(fewer, draw(prediction, 12, 0.02, seed=3), claims=["count"])
     assert comparison.verdict == "disagrees"
 
@@ -304,8 +303,7 @@ def judge_verdict(prediction: Prediction, observation: Observation) -> str:
         ("losses.*", lambda p: with_losses(p, 0.95)),
         (
             "spikes[0].singular_value",
-            lambda p: replace(
-                p,
+            lambda p: p.replace(
                 spikes=(
                     replace(p.spikes[0], singular_value=1.05 * p.spikes[0].singular_value),
                     *p.spikes[1:],
@@ -314,17 +312,17 @@ def judge_verdict(prediction: Prediction, observation: Observation) -> str:
         ),
         (
             "spikes[1].alignment[0]",
-            lambda p: replace(
-                p, spikes=(p.spikes[0], replace(p.spikes[1], alignment=p.spikes[1].alignment + 0.06))
+            lambda p: p.replace(
+                spikes=(p.spikes[0], replace(p.spikes[1], alignment=p.spikes[1].alignment + 0.06))
             ),
         ),
         (
             "latent.beta_norm2",
-            lambda p: replace(p, latent=replace(p.latent, beta_norm2=1.1 * p.latent.beta_norm2)),
+            lambda p: p.replace(latent=replace(p.latent, beta_norm2=1.1 * p.latent.beta_norm2)),
         ),
         (
             "latent.beta_cosine",
-            lambda p: replace(p, latent=replace(p.latent, beta_cosine=-p.latent.beta_cosine)),
+            lambda p: p.replace(latent=replace(p.latent, beta_cosine=-p.latent.beta_cosine)),
         ),
     ],
 )
@@ -387,8 +385,8 @@ def test_a_spike_at_the_edge_is_not_clear(prediction: Prediction) -> None:
     assert not is_clear(1.01 * edge, edge, 1200)
     # The window shrinks like N^(-2/3): what is smeared at N = 1200 is not at N = 10^6.
     assert is_clear(1.01 * edge, edge, 10**6)
-    near = replace(
-        prediction, spikes=(prediction.spikes[0], replace(prediction.spikes[1], singular_value=1.01 * edge))
+    near = prediction.replace(
+        spikes=(prediction.spikes[0], replace(prediction.spikes[1], singular_value=1.01 * edge))
     )
     observation = draw(prediction, 3, 0.02, seed=8)
     comparison = compare(near, observation, claims=["spikes", "alignment", "edge"])

@@ -19,7 +19,7 @@ from rmt_spikes.setting import Setting
 from rmt_spikes.simulation import Trial
 from rmt_spikes.simulation.trial import run_trial
 from rmt_spikes.validation.campaign import archive
-from rmt_spikes.validation.campaign.archive import decode, encode, fingerprint, prediction_fingerprint
+from rmt_spikes.validation.campaign.archive import fingerprint, prediction_fingerprint
 from rmt_spikes.validation.campaign.store import Store
 
 
@@ -245,7 +245,7 @@ def test_a_damaged_trial_is_refused(tmp_path: Path, trial: Trial) -> None:
     with Store(path) as store, pytest.raises(CaseError, match="trial 2 of seed 5 is damaged"):
         store.get("k", 5, [2])
     with pytest.raises(CaseError, match="a stored trial is damaged"):
-        decode(encode(trial)[:-30])
+        Trial.from_bytes(trial.to_bytes()[:-30])
 
 
 def test_the_fingerprint_sees_another_simulation(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,17 +5,18 @@ so that the draws are those of a trial in one process.
 """
 
 from copy import deepcopy
+from itertools import product
 from typing import NamedTuple
 
 import numpy as np
 
 from rmt_spikes.functions.hermite import normalized_hermite
 from rmt_spikes.functions.scalar import ScalarFunction
-from rmt_spikes.setting import Setting
-from rmt_spikes.simulation.linalg.products import add_product
-from rmt_spikes.simulation.network.layer import features
-from rmt_spikes.simulation.network.sampling import Array, Batch, draw_batch, draw_weights
-from rmt_spikes.simulation.test_loss.population import Expectation, tile_form, tiles
+from rmt_spikes.simulation.network.layer import FirstLayer
+from rmt_spikes.simulation.network.model import Model
+from rmt_spikes.simulation.network.sampling import Array, Block, blocks, draw_batch, draw_weights
+from rmt_spikes.simulation.products import add_product
+from rmt_spikes.simulation.test_loss.population import TILE, Expectation, Side, tile_form, tiles
 from rmt_spikes.simulation.test_loss.row_expansion import RowExpansion
 
 Generators = tuple[np.random.Generator, ...]
@@ -24,27 +25,27 @@ Generators = tuple[np.random.Generator, ...]
 class Drawn(NamedTuple):
     """A block of samples, and the streams behind it."""
 
-    batch: Batch
+    block: Block
     streams: Generators
 
 
-def draw_rows(setting: Setting, count: int, stream: np.random.Generator) -> tuple[Array, np.random.Generator]:
+def draw_rows(model: Model, count: int, stream: np.random.Generator) -> tuple[Array, np.random.Generator]:
     """Draw the next rows of the first layer; return them with the stream behind them."""
     # A copy: what a cluster holds must not change under its hands.
     stream = deepcopy(stream)
-    return draw_weights(setting, stream, count), stream
+    return draw_weights(model, stream, count), stream
 
 
-def draw_block(setting: Setting, count: int, streams: Generators) -> Drawn:
+def draw_block(model: Model, count: int, streams: Generators) -> Drawn:
     """Draw the next samples of a batch, inputs and noise."""
     streams = deepcopy(streams)
-    (batch,) = draw_batch(setting, count, streams[0], streams[1], count)
-    return Drawn(batch, streams)
+    (block,) = draw_batch(model, count, streams[0], streams[1], count)
+    return Drawn(block, streams)
 
 
 def project(weights: Array, drawn: Drawn) -> Array:
     """Compute preactivations, of shape (samples, neurons)."""
-    result: Array = drawn.batch.inputs @ weights.T
+    result: Array = drawn.block.inputs @ weights.T
     return result
 
 
@@ -56,13 +57,13 @@ def output_part(activation: ScalarFunction, preactivations: Array, readout: Arra
 
 def residual_block(drawn: Drawn, parts: list[Array], factor: float) -> Array:
     """Subtract the output of the network from the labels."""
-    result: Array = drawn.batch.labels - factor * np.sum(parts, axis=0)
+    result: Array = drawn.block.labels - factor * np.sum(parts, axis=0)
     return result
 
 
 def first_sums(sums: Array | None, drawn: Drawn, residual: Array) -> Array:
     """Add a block to ``X^T r`` and ``r^T r``, kept as one vector of length ``d + 1``."""
-    added = np.append(drawn.batch.inputs.T @ residual, residual @ residual)
+    added = np.append(drawn.block.inputs.T @ residual, residual @ residual)
     return added if sums is None else sums + added
 
 
@@ -71,9 +72,9 @@ def add_gradient(
 ) -> Array:
     """Add a block to the gradient of a tile of neurons, before the factor of each neuron."""
     slopes = activation.derivative(preactivations) * residual[:, None]
-    shape = (slopes.shape[1], drawn.batch.inputs.shape[1])
+    shape = (slopes.shape[1], drawn.block.inputs.shape[1])
     result = np.zeros(shape) if gradient is None else gradient.copy()
-    add_product(slopes, drawn.batch.inputs, result)
+    add_product(slopes, drawn.block.inputs, result)
     return result
 
 
@@ -86,12 +87,12 @@ def step_rows(weights: Array, gradient: Array, factors: Array) -> Array:
 
 def feature_block(activation: ScalarFunction, weights: Array, drawn: Drawn) -> Array:
     """Compute the features of a block of samples for a tile of neurons."""
-    return features(activation, weights, drawn.batch.inputs)
+    return FirstLayer(activation, weights).features(drawn.block.inputs)
 
 
 def latent_block(drawn: Drawn, direction: Array) -> Array:
     """Latent variables and labels of a block, shape (2, samples)."""
-    return np.stack([drawn.batch.inputs @ direction, drawn.batch.labels])
+    return np.stack([drawn.block.inputs @ direction, drawn.block.labels])
 
 
 def add_gram_tile(tile: Array | None, left: Array, right: Array) -> Array:
@@ -140,19 +141,13 @@ def energy_tile(
     enough: float,
 ) -> Expectation:
     """Sum ``a_i a_j E f(w_i x) f(w_j x)`` over a tile of a cluster, in the tiles of one process."""
-    sides = (left, left_weights, left_coefficients), (right, right_weights, right_coefficients)
+    rows = Side(left, left_weights, left_coefficients)
+    columns = Side(right, right_weights, right_coefficients)
     if same:
         pairs = list(tiles(left.norms.size))
     else:
-        rows = [pair[0] for pair in tiles(left.norms.size) if pair[0] == pair[1]]
-        columns = [pair[0] for pair in tiles(right.norms.size) if pair[0] == pair[1]]
-        pairs = [(one, other) for one in rows for other in columns]
+        pairs = list(product(blocks(left.norms.size, TILE), blocks(right.norms.size, TILE)))
     total = Expectation(0.0, 0.0)
     for one, other in pairs:
-        (e, w, a), (f, v, b) = sides
-        part = tile_form(
-            e.part(one), f.part(other), w[one], v[other], a[one], b[other],
-            same=same and one == other, enough=enough,
-        )  # fmt: skip
-        total = Expectation(total.value + part.value, total.error + part.error)
+        total += tile_form(rows.part(one), columns.part(other), same=same and one == other, enough=enough)
     return total

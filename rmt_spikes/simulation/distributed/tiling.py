@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rmt_spikes.errors import DomainError, Word
+from rmt_spikes.execution.cluster import SAFE_FRACTION, free_bytes, workers_of
 from rmt_spikes.setting import Setting
-from rmt_spikes.simulation.distributed.cluster import SAFE_FRACTION, free_bytes, workers_of
 from rmt_spikes.simulation.test_loss.population import TILE
 
 if TYPE_CHECKING:
@@ -62,24 +62,11 @@ class Tiling:
 
 
 def worker_bytes(setting: Setting, workers: int, per_worker: int, block_rows: int) -> int:
-    """Bound the peak memory of the arrays on one worker (docs/large.md).
+    """Bound the peak memory of the arrays on one worker, in bytes (docs/large.md).
 
+    Each of so many workers has `per_worker` tiles of neurons, and samples come in blocks of `block_rows`.
     What is replaced, a gradient or a tile of the Gram matrix, is counted twice: the old one goes when the
     scheduler says so.
-
-    Parameters
-    ----------
-    setting : Setting
-        Gives the sizes.
-    workers, per_worker : int
-        Number of workers, and of tiles of neurons on each.
-    block_rows : int
-        Samples of a block.
-
-    Returns
-    -------
-    int
-        Bytes.
     """
     width, d = setting.width, setting.d
     share = width / workers
@@ -94,24 +81,12 @@ def worker_bytes(setting: Setting, workers: int, per_worker: int, block_rows: in
 
 
 def plan_tiling(client: "Client", setting: Setting) -> Tiling:
-    """Choose tiles and blocks that fit the smallest worker.
-
-    Parameters
-    ----------
-    client : distributed.Client
-        A connected client.
-    setting : Setting
-        Gives the sizes.
-
-    Returns
-    -------
-    Tiling
-        The one with the fewest tasks that fits.
+    """Choose the tiles and blocks with the fewest tasks that fit the smallest worker.
 
     Raises
     ------
     DomainError
-        When there is no worker, or none that is small enough fits (field ``scheduler``).
+        When none that is small enough fits (field ``scheduler``).
     """
     known = workers_of(client)
     limits = [each for each in map(free_bytes, known.values()) if each is not None]
@@ -129,6 +104,6 @@ def plan_tiling(client: "Client", setting: Setting) -> Tiling:
     raise DomainError(
         "scheduler",
         f"must have workers with {least / 1e6:.0f} MB free below {SAFE_FRACTION:.0%} of their memory limit",
-        Word(f"{max(free, 0.0) / 1e6:.0f} MB on the smallest of {len(known)}"),
+        Word(f"{free / 1e6:.0f} MB on the smallest of {len(known)}"),
         "take more workers, or workers with more memory",
     )

@@ -8,6 +8,9 @@ from rmt_spikes.simulation.network.sampling import Array
 POLYNOMIALS = 5
 """Number of polynomials (degrees 0 to 4) that singular vectors are compared with."""
 
+DEGREES = {"gaussian": POLYNOMIALS, "rademacher": 2, "constant": 1}
+"""Orthonormal polynomials that each readout distribution has, of those compared."""
+
 SIGN_THRESHOLD = 0.05
 """A coefficient below this does not decide the sign of a singular vector: it may be noise."""
 
@@ -15,15 +18,7 @@ SIGN_THRESHOLD = 0.05
 def row_signs(rows: Array) -> Array:
     """Return the signs that make the leading entry of each row positive.
 
-    Parameters
-    ----------
-    rows : ndarray of shape (top, 5)
-        Coefficients, of arbitrary sign.
-
-    Returns
-    -------
-    ndarray of shape (top,)
-        The sign of the first entry above 0.05 in absolute value, or of the largest when there is none.
+    It is the first above 0.05 in absolute value, or the largest when there is none.
     """
     size = np.abs(rows)
     large = size > SIGN_THRESHOLD
@@ -32,60 +27,33 @@ def row_signs(rows: Array) -> Array:
     return np.where(entries < 0.0, -1.0, 1.0)
 
 
-def readout_polynomials(readout: str, alpha: Array) -> Array:
-    """Evaluate the orthonormal polynomials of the readout law.
+def readout_alignment(readout: str, alpha: Array, right: Array) -> Array:
+    """Square the correlations of right singular vectors with the polynomials of the readout distribution.
 
     Parameters
     ----------
     readout : {"gaussian", "rademacher", "constant"}
-        The law of the readout weights.
+        Distribution of the readout weights.
     alpha : ndarray of shape (width,)
-        Realised weights.
-
-    Returns
-    -------
-    ndarray of shape (5, width)
-        Degrees 0 to 4. A law on one or two points has only one or two polynomials: the others are zero.
-    """
-    table = normalized_hermite(POLYNOMIALS - 1, alpha)
-    degrees = {"gaussian": POLYNOMIALS, "rademacher": 2, "constant": 1}[readout]
-    table[degrees:] = 0.0
-    return table
-
-
-def readout_alignment(readout: str, alpha: Array, right: Array) -> Array:
-    """Square the correlations of right singular vectors with the polynomials of the readout law.
-
-    Parameters
-    ----------
-    readout, alpha
-        As for `readout_polynomials`.
+        Realised readout weights.
     right : ndarray of shape (width, top)
         Columns of norm 1.
 
     Returns
     -------
     ndarray of shape (top, 5)
-        Squared correlations.
+        Squared correlations; 0 for degrees that the distribution does not have.
     """
-    polynomials = readout_polynomials(readout, alpha)
+    polynomials = normalized_hermite(POLYNOMIALS - 1, alpha)
+    polynomials[DEGREES[readout] :] = 0.0
     return squared_correlations((polynomials @ right).T, polynomials)
 
 
 def squared_correlations(overlaps: Array, functions: Array) -> Array:
     """Square the correlations of unit vectors with functions of a latent variable.
 
-    Parameters
-    ----------
-    overlaps : ndarray of shape (top, 5)
-        Inner products of the vectors with the functions.
-    functions : ndarray of shape (5, size)
-        Values of the functions, which are not centred.
-
-    Returns
-    -------
-    ndarray of shape (top, 5)
-        ``<v, f>^2 / ||f||^2``, and 0 where `f` is zero.
+    `overlaps`, of shape (top, 5), are their inner products ``<v, f>`` with the `functions`, of shape
+    (5, size) and not centred. The result is ``<v, f>^2 / ||f||^2``, and 0 where `f` is zero.
     """
     energy = np.einsum("ki,ki->k", functions, functions)
     return overlaps**2 / np.where(energy > 0.0, energy, 1.0)

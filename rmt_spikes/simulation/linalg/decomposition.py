@@ -17,9 +17,9 @@ from scipy.linalg import blas
 from rmt_spikes.errors import ConvergenceError
 from rmt_spikes.simulation.linalg.dense import GramSolution, solve_dense
 from rmt_spikes.simulation.linalg.iterative import solve_iterative
-from rmt_spikes.simulation.linalg.products import multiply, project
 from rmt_spikes.simulation.network.feature_matrix import FeatureMatrix, gram_matrix
 from rmt_spikes.simulation.network.sampling import Array
+from rmt_spikes.simulation.products import multiply, project
 
 ACCURACY = 1e-7
 """What is promised: singular values to this fraction of their root mean square, singular vectors and ridge
@@ -235,19 +235,10 @@ def _by_svd(source: FeatureMatrix, ridge: float, top: int) -> Decomposition:
 
 
 def residuals(features: Array, left: Array, values: Array, right: Array) -> Array:
-    """Distance of singular triplets of ``A = F / sqrt(n_ridge)`` from their defining equations.
+    """Return the larger of ``||A v - s u||`` and ``||A^T u - s v||`` for each singular triplet.
 
-    Parameters
-    ----------
-    features : ndarray of shape (n_ridge, width)
-        Feature matrix `F`.
-    left, values, right : ndarray of shape (n_ridge, top), (top,), (width, top)
-        Singular triplets.
-
-    Returns
-    -------
-    ndarray of shape (top,)
-        The larger of ``||A v - s u||`` and ``||A^T u - s v||``.
+    `left`, `values` and `right`, of shapes (n_ridge, top), (top,) and (width, top), are those of
+    ``A = F / sqrt(n_ridge)``.
     """
     scale = np.sqrt(len(features))
     forward = np.linalg.norm(features @ right / scale - left * values, axis=0)

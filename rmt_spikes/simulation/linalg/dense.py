@@ -29,27 +29,12 @@ class GramSolution(NamedTuple):
 
 
 def solve_dense(gram: Array, target: Array, ridge: float, top: int) -> GramSolution | None:
-    """Solve for everything at once.
+    """Find all eigenvalues, the `top` eigenvectors and ``(gram + ridge)^-1 target`` at once.
 
     With ``gram = Q T Q^T`` and `T` tridiagonal, the eigenvalues are those of `T`, its top eigenvectors are
     turned by `Q`, and ``(gram + ridge)^-1 = Q (T + ridge)^-1 Q^T``: nothing but the reduction costs the cube
-    of the size.
-
-    Parameters
-    ----------
-    gram : ndarray of shape (size, size)
-        Lower triangle, in column order; overwritten.
-    target : ndarray of shape (size,)
-        Right-hand side.
-    ridge : float
-        Shift.
-    top : int
-        Number of eigenvectors.
-
-    Returns
-    -------
-    GramSolution or None
-        None when rounding leaves the shifted matrix indefinite.
+    of the size. `gram` is a lower triangle in column order, and is overwritten. The result is None when
+    rounding leaves the shifted matrix indefinite.
 
     Raises
     ------

@@ -9,14 +9,13 @@ from collections.abc import Callable
 
 import numpy as np
 
-from rmt_spikes.setting import Setting
 from rmt_spikes.simulation.network.sampling import Array, blocks
 
 PROBES = 8
-"""Probes of a block."""
+"""Probes of a block: their products with the Gram matrix are one product of matrices."""
 
 BLOCKS = 4
-"""Independent blocks."""
+"""Independent blocks, which with `PROBES` leave an error of some per cent of the density."""
 
 STEPS = 100
 """Steps of the iteration. `RESOLUTION` goes with them."""
@@ -28,28 +27,16 @@ PROBE_KEY = 1000
 """Tells the stream of the probes from those of the trial."""
 
 
-def gram_density(gram: Array, setting: Setting, stream: tuple[int, int]) -> Array:
-    """Estimate the density of the singular values from the lower triangle of a Gram matrix.
+def gram_density(gram: Array, width: int, stream: tuple[int, int]) -> Array:
+    """Estimate the density of `width` singular values from the lower triangle of a Gram matrix.
 
-    Parameters
-    ----------
-    gram : ndarray of shape (size, size)
-        ``F^T F / n_ridge`` or ``F F^T / n_ridge``, whichever is smaller. The upper triangle is filled in: a
-        product with a full matrix is faster.
-    setting : Setting
-        Gives the sizes.
-    stream : tuple of int
-        Seed and number of the trial, for the probes.
-
-    Returns
-    -------
-    ndarray of shape (points, 3)
-        See `estimate_density`.
+    The upper triangle is filled in: a product with a full matrix is faster. `stream` is the seed and the
+    number of the trial, for the probes; the result is that of `estimate_density`.
     """
     for rows in blocks(len(gram), 256):
         gram[: rows.start, rows] = gram[rows, : rows.start].T
         gram[rows, rows] += np.tril(gram[rows, rows], -1).T
-    return estimate_density(lambda block: gram @ block, len(gram), setting.width, probe_stream(*stream))
+    return estimate_density(lambda block: gram @ block, len(gram), width, probe_stream(*stream))
 
 
 def probe_stream(seed: int, index: int) -> np.random.Generator:
@@ -122,10 +109,8 @@ def block_lanczos(
 
     Returns
     -------
-    first : ndarray of shape (probes, probes)
-        ``R`` of ``start = Q R``.
-    diagonal, off_diagonal : list of ndarray
-        Blocks; fewer than `steps` when an invariant space was found.
+    first, diagonal, off_diagonal
+        ``R`` of ``start = Q R``, and the blocks; fewer than `steps` when an invariant space was found.
     """
     size, probes = start.shape
     basis = np.empty((size, steps * probes), order="F")
@@ -151,21 +136,10 @@ def block_lanczos(
 
 
 def quadrature(first: Array, diagonal: list[Array], off_diagonal: list[Array]) -> tuple[Array, Array]:
-    """Turn a block tridiagonal matrix into nodes (singular values) and weights of each probe.
+    """Turn a block tridiagonal matrix into nodes, the singular values, and the weights of each probe.
 
-    Parameters
-    ----------
-    first : ndarray of shape (probes, probes)
-        Expands the probes in the first block.
-    diagonal, off_diagonal : list of ndarray
-        Blocks of shape (probes, probes).
-
-    Returns
-    -------
-    nodes : ndarray of shape (steps * probes,)
-        Square roots of the eigenvalues.
-    weights : ndarray of shape (probes, steps * probes)
-        Each row adds up to the squared norm of its probe.
+    `first` expands the probes in the first block. Weights have the shape (probes, nodes); each row adds up to
+    the squared norm of its probe.
     """
     probes = len(first)
     matrix = np.zeros((len(diagonal) * probes,) * 2)

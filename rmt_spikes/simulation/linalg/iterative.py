@@ -16,35 +16,21 @@ SOLUTION_TOLERANCE = 1e-11
 """Residual of the shifted system, in units of its right-hand side, at which conjugate gradients stop."""
 
 MOST_PRODUCTS = 20_000
+"""Products with the Gram matrix after which an iteration is given up: well-posed settings take about 150."""
 
 
 def solve_iterative(
     multiply: Callable[[Array], Array], target: Array, ridge: float, top: int
 ) -> GramSolution:
-    """Find the top eigenvectors by restarted Lanczos and the ridge solution by conjugate gradients.
+    """Find the `top` eigenvectors by restarted Lanczos and the ridge solution by conjugate gradients.
 
-    The eigenvectors start conjugate gradients off: what they span is solved for exactly.
-
-    Parameters
-    ----------
-    multiply : callable
-        Maps a vector of shape (size,) to its product with the Gram matrix.
-    target : ndarray of shape (size,)
-        Right-hand side.
-    ridge : float
-        Shift.
-    top : int
-        Number of eigenvectors, below `size`.
-
-    Returns
-    -------
-    GramSolution
-        With `top` eigenvalues.
+    The eigenvectors start conjugate gradients off: what they span is solved for exactly. `multiply` maps a
+    vector to its product with the Gram matrix.
 
     Raises
     ------
     ConvergenceError
-        When either iteration needs more than 20,000 products.
+        When either iteration needs more than `MOST_PRODUCTS` products.
     """
     size = len(target)
     operator = LinearOperator((size, size), matvec=lambda vector: multiply(vector.ravel()), dtype=np.float64)

@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Self
 
 import numpy as np
 
-from rmt_spikes.simulation.linalg.products import add_gram, outer_gram, project
 from rmt_spikes.simulation.network.sampling import Array, blocks
+from rmt_spikes.simulation.products import add_gram, outer_gram, project
 
 
 class FeatureBlock(NamedTuple):
@@ -28,89 +28,45 @@ class FeatureBlock(NamedTuple):
     labels: Array
 
 
-class FeatureMatrix(Protocol):
-    """Features `F` of shape (samples, width) with their labels, read block by block."""
+@dataclass(frozen=True)
+class FeatureMatrix:
+    """Features `F` with their labels, read block by block.
 
-    samples: int
-    width: int
-    matrix: Array | None
-    decomposable: bool
-
-    def blocks(self) -> Iterator[FeatureBlock]:
-        """Yield all rows once, in order; can be called again."""
-
-
-@dataclass
-class StoredFeatures:
-    """Features held in memory.
-
-    Parameters
+    Attributes
     ----------
-    matrix : ndarray of shape (samples, width)
-        The features, contiguous.
-    labels : ndarray of shape (samples,)
-        Labels of the ridge regression.
-    block_rows : int
-        Rows of a block. The same number gives the same rounding as `StreamedFeatures`.
+    samples, width : int
+        Shape of the matrix.
+    blocks : callable
+        Returns a new iterator over all rows in order, the same rows each time.
+    matrix : ndarray of shape (samples, width), optional
+        The features, contiguous, when they are held in memory; otherwise each reading computes them.
     decomposable : bool
         Whether there is memory for a singular value decomposition of the matrix.
     """
 
-    matrix: Array | None
-    labels: Array
-    block_rows: int
-    decomposable: bool = True
-
-    def __post_init__(self) -> None:
-        """Read off the sizes."""
-        assert self.matrix is not None
-        self.samples, self.width = self.matrix.shape
-
-    def blocks(self) -> Iterator[FeatureBlock]:
-        """Yield slices of the matrix."""
-        assert self.matrix is not None
-        for rows in blocks(self.samples, self.block_rows):
-            yield FeatureBlock(rows, self.matrix[rows], self.labels[rows])
-
-
-@dataclass
-class StreamedFeatures:
-    """Features that are computed anew each time they are read.
-
-    Parameters
-    ----------
-    samples, width : int
-        Shape of the matrix.
-    draw : callable
-        Returns a new iterator over the blocks, the same each time.
-    """
-
     samples: int
     width: int
-    draw: Callable[[], Iterator[FeatureBlock]]
+    blocks: Callable[[], Iterator[FeatureBlock]]
     matrix: Array | None = None
     decomposable: bool = False
 
-    def blocks(self) -> Iterator[FeatureBlock]:
-        """Draw the samples and compute their features."""
-        return self.draw()
+    @classmethod
+    def held(cls, matrix: Array, labels: Array, block_rows: int, decomposable: bool = True) -> Self:
+        """Read a matrix in memory in blocks; the same `block_rows` gives the same rounding as a stream."""
+
+        def read() -> Iterator[FeatureBlock]:
+            for rows in blocks(len(matrix), block_rows):
+                yield FeatureBlock(rows, matrix[rows], labels[rows])
+
+        samples, width = matrix.shape
+        return cls(samples, width, read, matrix, decomposable)
 
 
 def gram_matrix(source: FeatureMatrix) -> tuple[Array, Array]:
     """Compute the Gram matrix on the smaller side, and the projection of the labels on that side.
 
-    Parameters
-    ----------
-    source : FeatureMatrix
-        The features; stored ones when they have more columns than rows.
-
-    Returns
-    -------
-    gram : ndarray of shape (size, size)
-        Lower triangle of ``F^T F / samples`` when ``width <= samples``, else of ``F F^T / samples``, in
-        column order.
-    target : ndarray of shape (size,)
-        ``F^T y / samples``, or ``y / samples``.
+    The first is the lower triangle of ``F^T F / samples``, in column order, the second ``F^T y / samples``;
+    of stored features with more columns than rows, they are ``F F^T / samples`` and ``y / samples``.
     """
     if source.width > source.samples:
         assert source.matrix is not None

@@ -4,18 +4,19 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
+from scipy.sparse.linalg import LinearOperator, svds
 
 from rmt_spikes.errors import DomainError
 from rmt_spikes.functions.scalar import ScalarFunction
-from rmt_spikes.setting import Setting
-from rmt_spikes.simulation.linalg.products import (
+from rmt_spikes.simulation.network.model import Model
+from rmt_spikes.simulation.network.sampling import Array, Block, blocks
+from rmt_spikes.simulation.products import (
     Precision,
     add_product,
     multiply_transposed,
     operand,
     project,
 )
-from rmt_spikes.simulation.network.sampling import Array, Batch, blocks
 
 LARGEST_FEATURE = 1e100
 """Features above this are refused: their squares, which the Gram matrix sums, would overflow."""
@@ -25,6 +26,9 @@ PIECE = 1 << 16
 
 KINK_MARGIN = 1e-5
 """Distance from a kink within which a preactivation in single precision is computed again: 100 roundings."""
+
+RANK_ONE_TOLERANCE = 1e-4
+"""Relative accuracy of the distance from rank one: ARPACK stops there, and trials scatter by more."""
 
 
 class FirstStep(NamedTuple):
@@ -45,72 +49,124 @@ class FirstStep(NamedTuple):
     residual_energy: float
 
 
-def output_factor(setting: Setting) -> float:
-    """Return `varsigma`, the factor in front of the network output."""
-    return 1.0 / float(np.sqrt(setting.width)) if setting.output_scale == "mean_field" else 1.0
+class Trained(NamedTuple):
+    """What is known of the gradient step once its gradient is gone: `FirstStep`, and its `rank_one_error`."""
+
+    beta: Array
+    residual_energy: float
+    rank_one_error: float | None
 
 
-def first_step(
-    activation: ScalarFunction,
-    weights: Array,
-    readout: Array,
-    factor: float,
-    batch: Iterable[Batch],
-    precision: Precision = "double",
-) -> FirstStep:
-    """Compute the exact gradient step of the first layer (docs/theory.md section 1).
-
-    With ``r = y - factor * sigma(X W^T) a`` it is ``G = (1/n) [(a r^T) o sigma'(W X^T)] X``, which is
-    ``-1/factor`` times the gradient in `W` of the loss ``||r||^2 / (2 n)``.
+class FirstLayer:
+    """The first layer of the network and its activation.
 
     Parameters
     ----------
     activation : ScalarFunction
         The activation and its derivative.
     weights : ndarray of shape (width, d)
-        First layer at initialisation.
-    readout : ndarray of shape (width,)
-        Second layer `a` (of order ``1/sqrt(width)``).
-    factor : float
-        Output factor `varsigma`.
-    batch : iterable of Batch
-        The first batch, in blocks.
+        Rows of the layer.
     precision : {"double", "single"}
-        Floating type of the two matrix products.
-
-    Returns
-    -------
-    FirstStep
-        Gradient, `beta` and energy of the residual.
+        Floating type of the products with the inputs.
     """
-    width, d = weights.shape
-    layer = operand(weights, precision)
-    gradient = np.zeros((width, d))
-    beta = np.zeros(d)
-    energy = 0.0
-    count = 0
-    space = np.empty((0, width), layer.dtype)
-    for block in batch:
-        inputs = operand(block.inputs, precision)
-        if len(space) < len(inputs):
-            space = np.empty((len(inputs), width), layer.dtype)
-        preactivations = multiply_transposed(inputs, layer, space[: len(inputs)])
-        if precision == "single":
-            _repair(preactivations, activation.kinks, block.inputs, weights)
-        residual = np.empty(len(inputs))
-        for part in pieces(preactivations):
-            rows = preactivations[part]
-            exact = rows.astype(np.float64, copy=False)
-            residual[part] = block.labels[part] - factor * np.einsum("ij,j->i", activation(exact), readout)
-            slopes = activation.derivative(exact)
-            np.multiply(slopes, residual[part, None], out=rows, casting="same_kind")
-        add_product(preactivations, inputs, gradient)
-        beta += project(block.inputs, residual)
-        energy += float(residual @ residual)
-        count += residual.size
-    gradient *= (readout / count)[:, None]
-    beta /= count
-    return FirstStep(gradient, beta, energy / count)
+
+    def __init__(self, activation: ScalarFunction, weights: Array, precision: Precision = "double") -> None:
+        self._activation, self.weights, self._precision = activation, weights, precision
+        self._operand = operand(weights, precision)
+
+    def first_step(self, readout: Array, factor: float, batch: Iterable[Block]) -> FirstStep:
+        """Compute the exact gradient step (docs/theory.md section 1).
+
+        With ``r = y - factor * sigma(X W^T) a`` it is ``G = (1/n) [(a r^T) o sigma'(W X^T)] X``, which is
+        ``-1/factor`` times the gradient in `W` of the loss ``||r||^2 / (2 n)``.
+
+        Parameters
+        ----------
+        readout : ndarray of shape (width,)
+            Second layer `a` (of order ``1/sqrt(width)``).
+        factor : float
+            Output factor `varsigma`.
+        batch : iterable of Block
+            The first batch, in blocks.
+        """
+        width, d = self.weights.shape
+        layer, activation = self._operand, self._activation
+        gradient = np.zeros((width, d))
+        beta = np.zeros(d)
+        energy = 0.0
+        count = 0
+        space = np.empty((0, width), layer.dtype)
+        for block in batch:
+            inputs = operand(block.inputs, self._precision)
+            if len(space) < len(inputs):
+                space = np.empty((len(inputs), width), layer.dtype)
+            preactivations = multiply_transposed(inputs, layer, space[: len(inputs)])
+            if self._precision == "single":
+                _repair(preactivations, activation.kinks, block.inputs, self.weights)
+            residual = np.empty(len(inputs))
+            for part in pieces(preactivations):
+                rows = preactivations[part]
+                exact = rows.astype(np.float64, copy=False)
+                residual[part] = block.labels[part] - factor * np.einsum(
+                    "ij,j->i", activation(exact), readout
+                )
+                slopes = activation.derivative(exact)
+                np.multiply(slopes, residual[part, None], out=rows, casting="same_kind")
+            add_product(preactivations, inputs, gradient)
+            beta += project(block.inputs, residual)
+            energy += float(residual @ residual)
+            count += residual.size
+        gradient *= (readout / count)[:, None]
+        beta /= count
+        return FirstStep(gradient, beta, energy / count)
+
+    def train(
+        self, model: Model, readout: Array, batch: Iterable[Block], gradient_error: bool = False
+    ) -> Trained:
+        """Take the gradient step, which changes the weights in place; perhaps measure its rank-one error."""
+        step = self.first_step(readout, model.output_factor, batch)
+        gradient = step.gradient
+        error = rank_one_error(gradient, model.slope, readout, step.beta) if gradient_error else None
+        gradient *= model.step
+        self.weights += gradient
+        self._operand = operand(self.weights, self._precision)
+        return Trained(step.beta, step.residual_energy, error)
+
+    def features(self, inputs: Array, out: Array | None = None) -> Array:
+        """Compute the features ``sigma(X W^T)`` in double precision, of shape (samples, width).
+
+        Parameters
+        ----------
+        inputs : ndarray of shape (samples, d)
+            Inputs.
+        out : ndarray of shape (samples, width), optional
+            Where to write them.
+
+        Raises
+        ------
+        DomainError
+            When a feature is not finite or too large to be squared (field ``step_size``).
+        """
+        if out is None:
+            out = np.empty((len(inputs), len(self.weights)))
+        given = operand(inputs, self._precision)
+        space = out if self._precision == "double" else np.empty(out.shape, given.dtype)
+        preactivations = multiply_transposed(given, self._operand, space)
+        largest = 0.0
+        for part in pieces(out):
+            # Overflow is reported below, with the cause, instead of as a warning from inside the activation.
+            with np.errstate(over="ignore", invalid="ignore"):
+                values = self._activation(preactivations[part].astype(np.float64, copy=False))
+            largest = np.maximum(largest, max(float(values.max()), -float(values.min())))
+            out[part] = values
+        if not largest <= LARGEST_FEATURE:
+            raise DomainError(
+                "step_size",
+                f"must keep every feature below {LARGEST_FEATURE:g}",
+                float(largest),
+                "take a smaller step or an activation that grows more slowly",
+            )
+        return out
 
 
 def _repair(preactivations: Array, kinks: tuple[float, ...], inputs: Array, weights: Array) -> None:
@@ -131,60 +187,42 @@ def _repair(preactivations: Array, kinks: tuple[float, ...], inputs: Array, weig
             rows[samples, neurons] = near
 
 
-def features(
-    activation: ScalarFunction,
-    weights: Array,
-    inputs: Array,
-    out: Array | None = None,
-    precision: Precision = "double",
-) -> Array:
-    """Compute the features ``sigma(X W^T)``.
-
-    Parameters
-    ----------
-    activation : ScalarFunction
-        The activation.
-    weights : ndarray of shape (width, d)
-        First layer, in the floating type of the product.
-    inputs : ndarray of shape (samples, d)
-        Inputs.
-    out : ndarray of shape (samples, width), optional
-        Where to write them, in double precision.
-    precision : {"double", "single"}
-        Floating type of the product.
-
-    Returns
-    -------
-    ndarray of shape (samples, width)
-        `out` when it is given.
-
-    Raises
-    ------
-    DomainError
-        When a feature is not finite or too large to be squared (field ``step_size``).
-    """
-    if out is None:
-        out = np.empty((len(inputs), len(weights)))
-    given = operand(inputs, precision)
-    space = out if precision == "double" else np.empty(out.shape, given.dtype)
-    preactivations = multiply_transposed(given, weights, space)
-    largest = 0.0
-    for part in pieces(out):
-        # Overflow is reported below, with the cause, instead of as a warning from inside the activation.
-        with np.errstate(over="ignore", invalid="ignore"):
-            values = activation(preactivations[part].astype(np.float64, copy=False))
-        largest = np.maximum(largest, max(float(values.max()), -float(values.min())))
-        out[part] = values
-    if not largest <= LARGEST_FEATURE:
-        raise DomainError(
-            "step_size",
-            f"must keep every feature below {LARGEST_FEATURE:g}",
-            float(largest),
-            "take a smaller step or an activation that grows more slowly",
-        )
-    return out
-
-
 def pieces(matrix: Array) -> Iterator[slice]:
     """Cut the rows of a matrix into pieces small enough for the cache, so that functions are applied fast."""
     return blocks(len(matrix), max(1, PIECE // matrix.shape[1]))
+
+
+def rank_one_error(gradient: Array, coefficient: float, readout: Array, beta: Array) -> float:
+    """Return ``||G - c_1 a beta^T|| / ||c_1 a beta^T||`` in operator norm, to a relative 1e-4.
+
+    This is how far the exact gradient is from the rank-one matrix of the theorem (docs/theory.md section 2).
+
+    Parameters
+    ----------
+    gradient : ndarray of shape (width, d)
+        The exact `G`; it is not copied.
+    coefficient : float
+        ``c_1`` of the activation.
+    readout : ndarray of shape (width,)
+        Second layer `a`.
+    beta : ndarray of shape (d,)
+        ``X^T r / n``.
+    """
+    column = coefficient * readout
+
+    def forward(x: Array) -> Array:
+        x = np.ravel(x)
+        return np.asarray(gradient @ x - column * (beta @ x))
+
+    def backward(x: Array) -> Array:
+        x = np.ravel(x)
+        return np.asarray(gradient.T @ x - beta * (column @ x))
+
+    operator = LinearOperator(gradient.shape, matvec=forward, rmatvec=backward, dtype=np.float64)
+    if min(gradient.shape) < 3:
+        norm = float(np.linalg.norm(gradient - np.outer(column, beta), 2))
+    else:
+        # A fixed start makes the result reproducible; ARPACK draws a random one otherwise.
+        start = np.ones(min(gradient.shape))
+        norm = float(svds(operator, k=1, tol=RANK_ONE_TOLERANCE, v0=start, return_singular_vectors=False)[0])
+    return norm / float(np.linalg.norm(column) * np.linalg.norm(beta))

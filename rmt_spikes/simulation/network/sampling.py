@@ -1,7 +1,7 @@
 """Random draws: one stream of random numbers for each part of a trial.
 
 The streams are separate so that changing one thing changes nothing else: two settings that differ in
-their step size, noise, readout law or activation see the same inputs, the same initial directions and the
+their step size, noise, readout or activation see the same inputs, the same initial directions and the
 same standard normal noise (common random numbers), and a trial does not depend on how many others run.
 """
 
@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from rmt_spikes.setting import Setting
+from rmt_spikes.simulation.network.model import Model
 
 Array = NDArray[np.float64]
 
@@ -22,7 +22,7 @@ BLOCK_ROWS = 2048
 products are long enough to run at full speed."""
 
 
-class Batch(NamedTuple):
+class Block(NamedTuple):
     """Consecutive samples of one batch.
 
     Attributes
@@ -54,70 +54,64 @@ class Streams:
 
 
 def open_streams(seed: int, index: int) -> Streams:
-    """Open the streams of trial `index` of `seed`.
-
-    Parameters
-    ----------
-    seed : int
-        Non-negative seed of the simulation.
-    index : int
-        Number of the trial, from 0.
-
-    Returns
-    -------
-    Streams
-        Children of ``SeedSequence(seed, spawn_key=(index,))``, in the order of the fields.
-    """
+    """Open the streams of trial `index` of `seed`, children of ``SeedSequence(seed, spawn_key=(index,))``."""
     names = tuple(Streams.__dataclass_fields__)
     children = np.random.SeedSequence(entropy=seed, spawn_key=(index,)).spawn(len(names))
     generators = (np.random.Generator(np.random.PCG64(child)) for child in children)
     return Streams(**dict(zip(names, generators, strict=True)))
 
 
-def draw_weights(setting: Setting, stream: np.random.Generator, rows: int | None = None) -> Array:
-    """Draw the first layer at initialisation (docs/theory.md section 1), or its next rows.
+class Draws:
+    """Everything random in one trial.
 
     Parameters
     ----------
-    setting : Setting
-        Gives `width` and `d`.
-    stream : numpy.random.Generator
-        Source of randomness.
-    rows : int, optional
-        Number of rows, `width` by default.
-
-    Returns
-    -------
-    ndarray of shape (rows, d)
-        Rows uniform on the unit sphere.
+    model : Model
+        Gives sizes and distributions.
+    seed, index : int
+        Together they determine every random number of the trial.
     """
-    weights = stream.standard_normal((setting.width if rows is None else rows, setting.d))
+
+    def __init__(self, model: Model, seed: int, index: int) -> None:
+        self._model, self._key = model, (seed, index)
+        self.streams = open_streams(seed, index)
+
+    def network(self) -> tuple[Array, Array]:
+        """Draw the readout weights and the first layer."""
+        return draw_readout(self._model, self.streams.readout), draw_weights(
+            self._model, self.streams.weights
+        )
+
+    def first_batch(self, longest: int) -> Iterator[Block]:
+        """Draw the samples of the gradient step, in blocks."""
+        streams = self.streams
+        return draw_batch(self._model, self._model.n, streams.first_inputs, streams.first_noise, longest)
+
+    def second_batch(self, longest: int) -> Iterator[Block]:
+        """Draw the samples of the ridge regression, in blocks; the same at each call."""
+        streams = open_streams(*self._key)
+        return draw_batch(
+            self._model, self._model.n_ridge, streams.second_inputs, streams.second_noise, longest
+        )
+
+
+def draw_weights(model: Model, stream: np.random.Generator, rows: int | None = None) -> Array:
+    """Draw rows of the first layer, uniform on the unit sphere: so many, or all `width` of them."""
+    weights = stream.standard_normal((model.width if rows is None else rows, model.d))
     weights /= np.sqrt(np.einsum("jk,jk->j", weights, weights))[:, None]
     return weights
 
 
-def draw_readout(setting: Setting, stream: np.random.Generator) -> Array:
-    """Draw the readout weights `alpha_j` (docs/theory.md section 1).
+def draw_readout(model: Model, stream: np.random.Generator) -> Array:
+    """Draw the readout weights `alpha_j`, independent and of second moment 1 (docs/theory.md section 1).
 
     The second layer of the network is ``alpha / sqrt(width)``.
-
-    Parameters
-    ----------
-    setting : Setting
-        Gives `width` and the law `readout`.
-    stream : numpy.random.Generator
-        Source of randomness.
-
-    Returns
-    -------
-    ndarray of shape (width,)
-        Independent weights of second moment 1.
     """
-    if setting.readout == "gaussian":
-        return stream.standard_normal(setting.width)
-    if setting.readout == "rademacher":
-        return stream.choice(np.array([-1.0, 1.0]), setting.width)
-    return np.ones(setting.width)
+    if model.readout == "gaussian":
+        return stream.standard_normal(model.width)
+    if model.readout == "rademacher":
+        return stream.choice(np.array([-1.0, 1.0]), model.width)
+    return np.ones(model.width)
 
 
 def blocks(total: int, longest: int | None = None) -> Iterator[slice]:
@@ -128,12 +122,12 @@ def blocks(total: int, longest: int | None = None) -> Iterator[slice]:
 
 
 def draw_batch(
-    setting: Setting,
+    model: Model,
     size: int,
     inputs: np.random.Generator,
     noise: np.random.Generator,
     longest: int | None = None,
-) -> Iterator[Batch]:
+) -> Iterator[Block]:
     """Draw a batch block by block, so that it never has to be held whole.
 
     The network is rotation invariant at initialisation and so are the inputs: without loss of generality
@@ -141,23 +135,18 @@ def draw_batch(
 
     Parameters
     ----------
-    setting : Setting
-        Gives `d`, the target and `noise_std`.
+    model : Model
+        Gives the input dimension and the distribution of the labels.
     size : int
         Number of samples.
     inputs, noise : numpy.random.Generator
         Sources of the inputs and of the label noise.
     longest : int, optional
         Samples of a block, `BLOCK_ROWS` by default. The samples are the same whatever it is.
-
-    Yields
-    ------
-    Batch
-        Consecutive samples; together, `size` of them.
     """
     for rows in blocks(size, longest):
         count = rows.stop - rows.start
-        x = inputs.standard_normal((count, setting.d))
+        x = inputs.standard_normal((count, model.d))
         # The noise is drawn even when it is not used: the labels of two noise levels stay comparable.
-        labels = setting.target_function(x[:, 0]) + setting.noise_std * noise.standard_normal(count)
-        yield Batch(rows, x, labels)
+        labels = model.target(x[:, 0]) + model.noise_std * noise.standard_normal(count)
+        yield Block(rows, x, labels)

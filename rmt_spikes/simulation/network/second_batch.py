@@ -1,20 +1,37 @@
 """The second batch: latent variables, labels and features, held in memory or drawn anew at each reading."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
-from rmt_spikes.setting import Setting
-from rmt_spikes.simulation.linalg.products import Precision, multiply, operand
-from rmt_spikes.simulation.memory import Plan
-from rmt_spikes.simulation.network.feature_matrix import (
-    FeatureBlock,
-    FeatureMatrix,
-    StoredFeatures,
-    StreamedFeatures,
-)
-from rmt_spikes.simulation.network.layer import features
-from rmt_spikes.simulation.network.sampling import Array, draw_batch, open_streams
+from rmt_spikes.simulation.network.feature_matrix import FeatureBlock, FeatureMatrix
+from rmt_spikes.simulation.network.layer import FirstLayer
+from rmt_spikes.simulation.network.sampling import BLOCK_ROWS, Array, Block
+from rmt_spikes.simulation.products import multiply
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a trial uses memory.
+
+    Attributes
+    ----------
+    stored : bool
+        Whether the features of the second batch are held, or computed a second time.
+    block_rows : int
+        Samples handled at a time.
+    decomposable : bool
+        Whether held features may be decomposed as a whole, which needs several times their memory.
+    """
+
+    stored: bool
+    block_rows: int
+    decomposable: bool = True
+
+
+IN_MEMORY = Plan(stored=True, block_rows=BLOCK_ROWS)
+"""Everything held, blocks of full length."""
 
 
 class SecondBatch:
@@ -22,16 +39,14 @@ class SecondBatch:
 
     Parameters
     ----------
-    setting : Setting
-        Gives sizes, activation and target.
-    weights : ndarray of shape (width, d)
+    draw : callable
+        Returns a new iterator over the blocks of the batch, the same each time.
+    layer : FirstLayer
         First layer after the step.
     direction : ndarray of shape (d,)
         Unit vector along `beta`.
-    stream : tuple of int
-        Seed and number of the trial.
-    precision : {"double", "single"}
-        Floating type of the product with the inputs.
+    samples : int
+        Their number `n_ridge`.
     plan : Plan
         Whether the features are held, and how many samples are handled at a time.
 
@@ -45,39 +60,35 @@ class SecondBatch:
 
     def __init__(
         self,
-        setting: Setting,
-        weights: Array,
+        draw: Callable[[], Iterator[Block]],
+        layer: FirstLayer,
         direction: Array,
-        stream: tuple[int, int],
-        precision: Precision,
+        samples: int,
         plan: Plan,
     ) -> None:
-        self._setting, self._direction, self._stream = setting, direction, stream
-        self._layer, self._precision, self._rows = operand(weights, precision), precision, plan.block_rows
-        self.q = np.empty(setting.n_ridge)
-        self.labels = np.empty(setting.n_ridge)
-        self.source: FeatureMatrix
+        self._batch, self._layer, self._direction = draw, layer, direction
+        width = len(layer.weights)
+        self.q = np.empty(samples)
+        self.labels = np.empty(samples)
         if plan.stored:
-            matrix = np.empty((setting.n_ridge, setting.width))
+            matrix = np.empty((samples, width))
             for _ in self._draw(matrix):
                 pass
             del self._layer
-            self.source = StoredFeatures(matrix, self.labels, plan.block_rows, plan.decomposable)
+            self.source = FeatureMatrix.held(matrix, self.labels, plan.block_rows, plan.decomposable)
         else:
-            self.source = StreamedFeatures(setting.n_ridge, setting.width, self._draw)
+            self.source = FeatureMatrix(samples, width, self._draw)
 
     def _draw(self, matrix: Array | None = None) -> Iterator[FeatureBlock]:
         """Draw all samples, into a matrix or into one block after the other."""
-        setting, streams = self._setting, open_streams(*self._stream)
         space = matrix
-        batch = draw_batch(setting, setting.n_ridge, streams.second_inputs, streams.second_noise, self._rows)
-        for block in batch:
+        for block in self._batch():
             count = len(block.labels)
             if matrix is None and (space is None or len(space) < count):
-                space = np.empty((count, setting.width))
+                space = np.empty((count, len(self._layer.weights)))
             assert space is not None
             out = space[:count] if matrix is None else matrix[block.rows]
-            features(setting.activation_function, self._layer, block.inputs, out, self._precision)
+            self._layer.features(block.inputs, out)
             self.q[block.rows] = multiply(block.inputs, self._direction)
             self.labels[block.rows] = block.labels
             yield FeatureBlock(block.rows, out, block.labels)

@@ -12,22 +12,22 @@ from typing import NamedTuple
 import numpy as np
 
 from rmt_spikes.errors import ConvergenceError
-from rmt_spikes.functions.scalar import ScalarFunction
-from rmt_spikes.setting import Setting
-from rmt_spikes.simulation.linalg.products import multiply, multiply_transposed
+from rmt_spikes.simulation.network.model import Model
 from rmt_spikes.simulation.network.sampling import Array, blocks
+from rmt_spikes.simulation.products import multiply, multiply_transposed
 from rmt_spikes.simulation.test_loss.row_expansion import ACCURACY, RowExpansion, expand_rows
 
 LARGEST_ERROR = 1e-6
 """Bound on the relative error of a loss that counts as exact."""
 
 ORDERS = (32, 64, 128, 256)
-"""Lengths of the series, tried in turn."""
+"""Lengths of the series, tried in turn; the longest holds 257 coefficients for each neuron."""
 
 TILE = 512
-"""Rows whose correlations are held at a time."""
+"""Rows whose correlations are held at a time: 2 MB."""
 
 _ENOUGH = 1e-10
+"""Error that all tiles may leave, in units of the energy of the labels: far below `LARGEST_ERROR`."""
 
 
 class Expectation(NamedTuple):
@@ -36,24 +36,33 @@ class Expectation(NamedTuple):
     value: float
     error: float
 
+    def __add__(self, other: "Expectation") -> "Expectation":  # type: ignore[override]
+        """Add a number, and the bounds."""
+        return Expectation(self.value + other.value, self.error + other.error)
 
-def population_loss(setting: Setting, weights: Array, coefficients: Array) -> Expectation | None:
+
+class Side(NamedTuple):
+    """Rows of the first layer, their expansions, and their coefficients `a` in the second layer."""
+
+    expansion: RowExpansion
+    weights: Array
+    coefficients: Array
+
+    def part(self, rows: slice) -> "Side":
+        """Return some of the rows."""
+        return Side(self.expansion.part(rows), self.weights[rows], self.coefficients[rows])
+
+    def size(self) -> float:
+        """Bound on the root of the energy of ``a^T sigma(W x)``."""
+        return float(np.abs(self.coefficients) @ np.sqrt(self.expansion.second))
+
+
+def population_loss(model: Model, weights: Array, coefficients: Array) -> Expectation | None:
     """Compute ``E (y - a^T sigma(W x))^2`` over the population.
 
-    Parameters
-    ----------
-    setting : Setting
-        Gives the activation, the target and `noise_std`.
-    weights : ndarray of shape (width, d)
-        First layer after the step.
-    coefficients : ndarray of shape (width,)
-        Fitted second layer.
-
-    Returns
-    -------
-    Expectation or None
-        The loss and the bound on its error; None when that exceeds `LARGEST_ERROR` times the loss, because
-        rows are almost parallel and the activation is rough, or it grows too fast.
+    `weights` is the first layer after the step, `coefficients` the fitted second layer. The result is None
+    when the bound on its error exceeds `LARGEST_ERROR` times the loss, because rows are almost parallel and
+    the activation is rough, or it grows too fast.
     """
     norms = np.sqrt(np.einsum("jk,jk->j", weights, weights))
     # Norms grow with the readout weight, and so do correlations: tiles of similar norms need terms alike.
@@ -67,16 +76,15 @@ def population_loss(setting: Setting, weights: Array, coefficients: Array) -> Ex
             if left != here:
                 here, held = left, weights[order[left]]
             other = held if left == right else weights[order[right]]
-            sides = (rows.part(left), rows.part(right), held, other)
-            tile = tile_form(*sides, a[left], a[right], same=left == right, enough=enough)
-            total = Expectation(total.value + tile.value, total.error + tile.error)
+            sides = Side(rows.part(left), held, a[left]), Side(rows.part(right), other, a[right])
+            total += tile_form(*sides, same=left == right, enough=enough)
         return total
 
-    return loss_from_energy(setting, norms[order], weights[order, 0], a, energy)
+    return loss_from_energy(model, norms[order], weights[order, 0], a, energy)
 
 
 def loss_from_energy(
-    setting: Setting,
+    model: Model,
     norms: Array,
     first: Array,
     coefficients: Array,
@@ -86,31 +94,27 @@ def loss_from_energy(
 
     Parameters
     ----------
-    setting : Setting
-        Gives the activation, the target and `noise_std`.
+    model : Model
+        Gives the activation and the distribution of the labels.
     norms, first : ndarray of shape (width,)
         Norms of the rows, and their components along the teacher direction, the first axis.
     coefficients : ndarray of shape (width,)
         Fitted second layer.
     energy : callable
         Maps the expansions of the rows, and the error that each tile may leave, to the expectation.
-
-    Returns
-    -------
-    Expectation or None
-        As for `population_loss`.
     """
-    labels = _label_energy(setting)
+    labels = float(expand_rows(model.target, np.ones(1), 1).second[0])
     for terms in ORDERS:
         try:
-            rows = expand_rows(setting.activation_function, norms, terms)
-            cross = _cross(setting, rows, first, coefficients, terms)
+            rows = expand_rows(model.activation, norms, terms)
+            target = expand_rows(model.target, np.ones(1), terms)
         except ConvergenceError:
             return None
+        cross = _cross(rows, target, first, coefficients)
         if cross.error > LARGEST_ERROR / 4 * labels:
             continue
         network = energy(rows, _ENOUGH * labels * min(1.0, TILE / norms.size) ** 2)
-        value = labels - 2 * cross.value + network.value + setting.noise_std**2
+        value = labels - 2 * cross.value + network.value + model.noise_std**2
         error = 2 * cross.error + network.error
         if error <= LARGEST_ERROR * value:
             return Expectation(value, error)
@@ -125,60 +129,32 @@ def tiles(rows: int) -> Iterator[tuple[slice, slice]]:
     return ((parts[i], parts[j]) for i in range(len(parts)) for j in range(i + 1))
 
 
-def tile_form(
-    left: RowExpansion,
-    right: RowExpansion,
-    left_weights: Array,
-    right_weights: Array,
-    left_coefficients: Array,
-    right_coefficients: Array,
-    *,
-    same: bool,
-    enough: float,
-) -> Expectation:
-    """Sum ``a_i a_j E f(w_i x) f(w_j x)`` over a tile, and over its transpose when it is off the diagonal.
+def tile_form(left: Side, right: Side, *, same: bool, enough: float) -> Expectation:
+    """Sum ``a_i a_j E f(w_i x) f(w_j x)`` over a tile, and over its transpose when off the diagonal.
 
-    Parameters
-    ----------
-    left, right : RowExpansion
-        Expansions of the rows on both sides.
-    left_weights, right_weights : ndarray of shape (rows, d)
-        The rows.
-    left_coefficients, right_coefficients : ndarray of shape (rows,)
-        Their coefficients `a`.
-    same : bool
-        Whether both sides are the same rows.
-    enough : float
-        Bound on the error at which the series may stop.
-
-    Returns
-    -------
-    Expectation
-        The sum and the bound on its error, rounding included.
+    `same` says that both sides are the same rows; the series stops where the bound on its error is `enough`.
+    The bound of the result includes rounding.
     """
-    correlation = np.empty((left.norms.size, right.norms.size))
-    multiply_transposed(left_weights, right_weights, correlation)
-    correlation /= left.norms[:, None]
-    correlation /= right.norms
+    correlation = np.empty((left.coefficients.size, right.coefficients.size))
+    multiply_transposed(left.weights, right.weights, correlation)
+    correlation /= left.expansion.norms[:, None]
+    correlation /= right.expansion.norms
     np.clip(correlation, -1.0, 1.0, out=correlation)
     factor = 1.0 if same else 2.0
-    size = float(np.abs(left_coefficients) @ np.sqrt(left.second)) * float(
-        np.abs(right_coefficients) @ np.sqrt(right.second)
-    )
-    if left.corner is not None:
-        value = _corner_form(left, right, left_coefficients, right_coefficients, correlation)
-        return Expectation(factor * value, factor * ACCURACY * size)
-    value, error = _series(
-        left, right, left_coefficients, right_coefficients, correlation, same, enough / factor
-    )
-    return Expectation(factor * value, factor * (error + ACCURACY * size))
+    rounding = ACCURACY * (left.size() * right.size())
+    if left.expansion.corner is not None:
+        value = _corner_form(left, right, correlation)
+        return Expectation(factor * value, factor * rounding)
+    value, error = _series(left, right, correlation, same, enough / factor)
+    return Expectation(factor * value, factor * (error + rounding))
 
 
-def _corner_form(left: RowExpansion, right: RowExpansion, a: Array, b: Array, correlation: Array) -> float:
+def _corner_form(left: Side, right: Side, correlation: Array) -> float:
     """Use ``E |u v| = (2/pi) t t' (sqrt(1 - c^2) + c arcsin c)`` of two Gaussians of correlation `c`."""
-    assert left.corner is not None
-    mean, half, constant = left.corner
-    scaled, other = a * left.norms, b * right.norms
+    assert left.expansion.corner is not None
+    mean, half, constant = left.expansion.corner
+    a, b = left.coefficients, right.coefficients
+    scaled, other = a * left.expansion.norms, b * right.expansion.norms
     both = np.arcsin(correlation)
     both *= correlation
     both += np.sqrt((1.0 - correlation) * (1.0 + correlation))
@@ -189,25 +165,18 @@ def _corner_form(left: RowExpansion, right: RowExpansion, a: Array, b: Array, co
     return float(value - constant * absolute * (scaled.sum() * b.sum() + other.sum() * a.sum()))
 
 
-def _series(
-    left: RowExpansion,
-    right: RowExpansion,
-    a: Array,
-    b: Array,
-    correlation: Array,
-    same: bool,
-    enough: float,
-) -> tuple[float, float]:
+def _series(left: Side, right: Side, correlation: Array, same: bool, enough: float) -> tuple[float, float]:
     """Sum Mehler's series; the diagonal, where it converges slowest, is known exactly."""
     value = 0.0
+    a, b = left.coefficients, right.coefficients
     power = np.ones_like(correlation)
     if same:
-        value += float((a * b) @ left.second)
+        value += float((a * b) @ left.expansion.second)
         np.fill_diagonal(power, 0.0)
         np.fill_diagonal(correlation, 0.0)
     largest = float(np.abs(correlation).max())
-    tails, other_tails = np.abs(a) @ left.tails(), np.abs(b) @ right.tails()
-    scaled, other = a[:, None] * left.coefficients, b[:, None] * right.coefficients
+    tails, other_tails = np.abs(a) @ left.expansion.tails(), np.abs(b) @ right.expansion.tails()
+    scaled, other = a[:, None] * left.expansion.coefficients, b[:, None] * right.expansion.coefficients
     for k in range(scaled.shape[1]):
         value += float(scaled[:, k] @ multiply(power, other[:, k]))
         error = largest ** (k + 1) * float(tails[k] * other_tails[k])
@@ -217,20 +186,12 @@ def _series(
     return value, error
 
 
-def _cross(setting: Setting, rows: RowExpansion, first: Array, a: Array, terms: int) -> Expectation:
+def _cross(rows: RowExpansion, target: RowExpansion, first: Array, a: Array) -> Expectation:
     """Compute ``E y a^T f(W x)``; the teacher direction is the first axis."""
-    target = _target(setting.target_function, terms)
+    terms = rows.coefficients.shape[1] - 1
     correlation = np.clip(first / rows.norms, -1.0, 1.0)
     powers = correlation[:, None] ** np.arange(terms + 1)
     value = float(a @ ((rows.coefficients * powers) @ target.coefficients[0]))
     left = np.abs(correlation) ** (terms + 1) * rows.tails()[:, -1] * target.tails()[0, -1]
     size = float(np.abs(a) @ np.sqrt(rows.second)) * float(target.second[0]) ** 0.5
     return Expectation(value, float(np.abs(a) @ left) + ACCURACY * size)
-
-
-def _target(function: ScalarFunction, terms: int) -> RowExpansion:
-    return expand_rows(function, np.ones(1), terms)
-
-
-def _label_energy(setting: Setting) -> float:
-    return float(_target(setting.target_function, 1).second[0])

@@ -20,8 +20,13 @@ ACCURACY = 1e-13
 """Of the coefficients, in units of ``sqrt(E f(t Z)^2)``."""
 
 _REACHES = (14.0, 20.0, 28.0, 37.0)
+"""Ends of the quadrature, tried in turn: at 37 the Gaussian density, 1e-298, is close to underflow."""
+
 _WIDTHS = (0.5, 0.25, 0.125, 0.0625)
+"""Widths of its panels, tried in turn until two agree; a panel has 24 nodes."""
+
 _NODES = (9, 17, 33, 65)
+"""Chebyshev points of the interpolation over norms: each number reuses the points before it."""
 
 
 @dataclass(frozen=True)
@@ -70,25 +75,11 @@ def corner_of(function: ScalarFunction) -> tuple[float, float, float] | None:
 
 
 def expand_rows(function: ScalarFunction, norms: Array, order: int) -> RowExpansion:
-    """Expand a function at each norm.
+    """Expand a function at each of the positive `norms`, up to the coefficient `order`, to `ACCURACY`.
 
     The coefficients are analytic in the norm: they are computed by quadrature at Chebyshev points of
     ``log t`` and interpolated; the number of points is doubled until the interpolant is exact at the points
     that it does not use. A function that is linear on both sides of 0 is its own dilation.
-
-    Parameters
-    ----------
-    function : ScalarFunction
-        The function.
-    norms : ndarray of shape (rows,)
-        Positive norms.
-    order : int
-        Highest coefficient.
-
-    Returns
-    -------
-    RowExpansion
-        Coefficients to `ACCURACY`.
 
     Raises
     ------

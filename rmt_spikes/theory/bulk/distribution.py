@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.fft import dct
 
 from rmt_spikes.errors import DomainError
+from rmt_spikes.theory.bulk.equivalent import BulkEquivalent
+from rmt_spikes.values import Value
 
 Array = NDArray[np.float64]
 
@@ -52,8 +54,8 @@ class _Interval:
         return np.asarray(2.0 * np.arcsin(share ** (0.5 / self.power)))
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Bulk:
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Bulk(Value):
     """Limiting law of the ``width`` singular values of ``F / sqrt(n_ridge)``, spikes apart.
 
     Parameters
@@ -76,8 +78,11 @@ class Bulk:
 
     edges: Array
     atom_at_zero: float
-    density_inside: Callable[[Array], Array]
-    direct: bool = True
+    density_inside: Callable[[Array], Array] = field(repr=False, compare=False)
+    direct: bool = field(default=True, repr=False, compare=False)
+
+    def __hash__(self) -> int:  # type: ignore[override]
+        return hash((self.edges.tobytes(), self.atom_at_zero))
 
     def density(self, x: ArrayLike) -> Array:
         """Density at `x` (any shape), zero outside the support; its integral is ``1 - atom_at_zero``.
@@ -203,3 +208,16 @@ class Bulk:
             "atom_at_zero": self.atom_at_zero,
             "quantiles": dict(zip(map(str, QUANTILES), self.quantile(QUANTILES).tolist(), strict=True)),
         }
+
+
+def singular_value_bulk(equivalent: BulkEquivalent) -> Bulk:
+    """Distribution of the singular values from that of the eigenvalues, ``x = sqrt(z)``."""
+    return Bulk(
+        edges=np.sqrt(equivalent.edges),
+        atom_at_zero=equivalent.atom_at_zero,
+        density_inside=partial(_density, equivalent),
+    )
+
+
+def _density(equivalent: BulkEquivalent, x: Array) -> Array:
+    return np.asarray(2.0 * x * equivalent.eigenvalue_density(x**2))

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from rmt_spikes.errors import ConvergenceError
 from rmt_spikes.setting import Setting
+from rmt_spikes.theory.features import Features
 from rmt_spikes.theory.fluctuations.spikes import STEP, directions, moved, require_mean_field
 from rmt_spikes.theory.latent import latent_grid
 from rmt_spikes.theory.methods.uniform.solution import Uniform
-from rmt_spikes.theory.predict import FEATURES, choice
 from rmt_spikes.theory.quadrature_rules import gauss_hermite
 
 Array = NDArray[np.float64]
@@ -41,7 +41,7 @@ class _Influence(NamedTuple):
         return float(self.law @ (square - mean**2)) / self.draws
 
 
-def loss_standard_deviations(setting: Setting, *, features: str = "corrected") -> dict[str, float]:
+def loss_standard_deviations(setting: Setting, *, features: str = Features.CORRECTED) -> dict[str, float]:
     """Standard deviations of the three losses between networks.
 
     Parameters
@@ -70,7 +70,7 @@ def loss_standard_deviations(setting: Setting, *, features: str = "corrected") -
     beyond its ``alpha``, and pairs of neurons. Pairs of a sample and a neuron are left out.
     """
     require_mean_field(setting)
-    base = Uniform(setting, choice("features", features, FEATURES))
+    base = Uniform(setting, Features.of(features))
     moves = _perturbations(base)
     variances = _of_laws(base) + _of_samples(base, moves) + _of_neurons(base, moves)
     return dict(zip(LOSSES, np.sqrt(variances).tolist(), strict=True))

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from rmt_spikes.errors import DomainError
 from rmt_spikes.setting import Setting
+from rmt_spikes.theory.features import Features
 from rmt_spikes.theory.latent import Latent, LatentGrid, latent, latent_grid, residual_moments
 from rmt_spikes.theory.methods.uniform.solution import Uniform
-from rmt_spikes.theory.predict import FEATURES, choice
 from rmt_spikes.theory.quadrature_rules import gauss_rule, gaussian_draws
 
 Array = NDArray[np.float64]
@@ -35,7 +35,7 @@ class _FirstStage:
     labels: None = None
 
 
-def spike_standard_deviations(setting: Setting, *, features: str = "corrected") -> Array:
+def spike_standard_deviations(setting: Setting, *, features: str = Features.CORRECTED) -> Array:
     """Standard deviation between networks of each spike's singular value, at leading order.
 
     Parameters
@@ -66,7 +66,7 @@ def spike_standard_deviations(setting: Setting, *, features: str = "corrected") 
     ``1/n`` to the variance of a spike far from the edge.
     """
     require_mean_field(setting)
-    base = Uniform(setting, choice("features", features, FEATURES))
+    base = Uniform(setting, Features.of(features))
     centre = _spikes(base)
     total = np.zeros(centre.size)
     for other, scale in directions(base):
@@ -90,11 +90,7 @@ def require_mean_field(setting: Setting) -> None:
 
 def moved(base: Uniform, variables: Latent, grid: LatentGrid | None = None) -> Uniform:
     """The problem of `base` with other latent variables, and another grid if given."""
-    other = Uniform(base.setting, base.features)
-    other.__dict__["latent"] = variables
-    if grid is not None:
-        other.__dict__["grid"] = grid
-    return other
+    return Uniform(base.setting, base.features, variables=variables, functions=grid)
 
 
 def directions(base: Uniform) -> Iterator[tuple[Uniform, float]]:

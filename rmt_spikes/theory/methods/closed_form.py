@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import ClassVar, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,11 +19,19 @@ from numpy.typing import NDArray
 from rmt_spikes.errors import DomainError
 from rmt_spikes.functions.hermite import gaussian_moments, normalized_hermite
 from rmt_spikes.setting import Setting
+from rmt_spikes.theory import formulas
+from rmt_spikes.theory.bulk.certified_edges import edge_error
+from rmt_spikes.theory.bulk.distribution import Bulk, singular_value_bulk
 from rmt_spikes.theory.bulk.equivalent import BulkEquivalent, ResolventPoint
-from rmt_spikes.theory.latent import Latent, LatentGrid, Realisation, latent, latent_grid
-from rmt_spikes.theory.results import Losses, ordered
+from rmt_spikes.theory.latent import Latent, LatentGrid, latent, latent_grid
+from rmt_spikes.theory.methods.base import Method, leading_sign, spike_of
+from rmt_spikes.theory.methods.thresholds import first_crossings
+from rmt_spikes.theory.results import Certificate, Losses, Spike, losses_at, ordered
 
 Array = NDArray[np.float64]
+
+NO_STRENGTH = 1e-300
+"""Stands for a mode that is not there: its logarithm is finite and far below every threshold."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,20 +56,7 @@ class LatentModes:
 
 
 def latent_modes(setting: Setting, grid: LatentGrid) -> LatentModes:
-    """Decompose the latent part of the features of a setting.
-
-    Raises
-    ------
-    DomainError
-        At the standard output scale, where the readout and the learnt direction are not independent.
-    """
-    if setting.output_scale != "mean_field":
-        raise DomainError(
-            "output_scale",
-            "must be 'mean_field' for the closed form",
-            setting.output_scale,
-            "use the uniform method",
-        )
+    """Decompose the latent part of the features of a setting, at the mean-field output scale."""
     slope = float(setting.activation_expansion.coefficients[1])
     root_a, root_q = np.sqrt(grid.law.weights), np.sqrt(grid.q_weights)
     neurons = math.sqrt(setting.width) * root_a[:, None]
@@ -98,23 +93,16 @@ class Pole:
     right_overlap: float
 
 
+@final
 @dataclass(frozen=True, eq=False)
-class ClosedForm:
-    """The theory of one setting with the bulk of its untrained features.
+class ClosedForm(Method):
+    """The method with the bulk of the untrained features: good while the shift is small."""
 
-    Parameters
-    ----------
-    setting
-        What is predicted.
-    features
-        ``"corrected"`` or ``"published"``.
-    given
-        Realised latent variables that replace their limits.
-    """
+    name: ClassVar[str] = "closed_form"
 
-    setting: Setting
-    features: str = "corrected"
-    given: Realisation | None = None
+    def refuse_what_is_not_covered(self) -> None:
+        """Refuse the standard output scale: readout and learnt direction are not independent there."""
+        require_mean_field(self.setting)
 
     @cached_property
     def latent(self) -> Latent:
@@ -130,6 +118,11 @@ class ClosedForm:
     def equivalent(self) -> BulkEquivalent:
         """Resolvent of the bulk."""
         return BulkEquivalent.of(self.setting)
+
+    @cached_property
+    def bulk(self) -> Bulk:
+        """Distribution of the singular values without a step."""
+        return singular_value_bulk(self.equivalent)
 
     @cached_property
     def modes(self) -> LatentModes:
@@ -160,11 +153,12 @@ class ClosedForm:
         loss += mu * (mu + (1.0 - mu) * excess) * linear + rest
         return float(value), float(loss)
 
-    def losses(self) -> Losses:
+    def losses(self) -> Losses[float]:
         """Losses at the ridge of the setting."""
         point = self.equivalent.at_ridge(self.setting.ridge)
-        return ordered(losses_from(point, *self.functional(point)), self.setting.label_energy)
+        return ordered(losses_at(point, *self.functional(point)), self.setting.label_energy)
 
+    @cached_property
     def poles(self) -> list[Pole]:
         """Poles above the bulk, largest first."""
         poles = []
@@ -182,8 +176,9 @@ class ClosedForm:
             poles.append(Pole(z, float(strength), left, right, left_overlap, right_overlap))
         return poles
 
-    def profile(self, pole: Pole, q: Array) -> Array:
-        """Left singular vector of a pole as a function of the latent variable `q` of a sample."""
+    def profile(self, index: int, q: Array) -> Array:
+        """Left singular vector of spike `index` at latent variables `q` of samples (any shape)."""
+        pole = self.poles[index]
         law, setting = self.grid.law, self.setting
         mean = self.latent.shift * law.nodes * q[..., None]
         scale = np.broadcast_to(self.latent.scale(law.nodes), mean.shape)
@@ -191,10 +186,12 @@ class ClosedForm:
         slope = float(setting.activation_expansion.coefficients[1])
         rows = math.sqrt(setting.width) * moments.first * np.sqrt(law.weights)
         mode = rows @ pole.right[:-1] + math.sqrt(setting.gamma) * slope * q * pole.right[-1]
-        return np.asarray(mode * pole.left_overlap / math.sqrt(pole.strength))
+        sign = leading_sign(self.hermite_feature(pole))
+        return np.asarray(sign * (mode * pole.left_overlap / math.sqrt(pole.strength)))
 
-    def right_profile(self, pole: Pole, alpha: Array) -> Array:
-        """Right singular vector of a pole as a function of the readout weight `alpha` of a neuron."""
+    def right_profile(self, index: int, alpha: Array) -> Array:
+        """Right singular vector of spike `index` at readout weights `alpha` of neurons (any shape)."""
+        pole = self.poles[index]
         setting, q = self.setting, self.grid.q
         mean = self.latent.shift * alpha[..., None] * q
         scale = np.broadcast_to(self.latent.scale(alpha)[..., None], mean.shape)
@@ -202,7 +199,31 @@ class ClosedForm:
         root = math.sqrt(setting.width) * np.sqrt(self.grid.q_weights)
         mode = (moments.first * root) @ pole.left[: q.size]
         mode += math.sqrt(2.0 / setting.d) * (moments.norm * root) @ pole.left[q.size :]
-        return np.asarray(mode * pole.right_overlap / math.sqrt(pole.strength))
+        sign = leading_sign(self.hermite_feature(pole))
+        return np.asarray(sign * (mode * pole.right_overlap / math.sqrt(pole.strength)))
+
+    def spikes(self) -> tuple[Spike[float], ...]:
+        """Spikes further from the edge than its Tracy-Widom fluctuations, largest first."""
+        spikes = (
+            spike_of(self, k, pole.eigenvalue, self.hermite_feature(pole), self.readout_feature(pole))
+            for k, pole in enumerate(self.poles)
+        )
+        return tuple(spike for spike in spikes if spike.distance > 1.0)
+
+    def thresholds(self, count: int, largest: float) -> Array:
+        """Step sizes at which the first `count` spikes appear; ``inf`` where none does up to `largest`."""
+
+        def excess(step: float) -> Array:
+            strengths = self.with_setting(self.setting.replace(step_size=step)).modes.strengths
+            padded = np.full(max(count, strengths.size), NO_STRENGTH)
+            padded[: strengths.size] = np.maximum(strengths, NO_STRENGTH)
+            return np.asarray(np.log(padded / self.critical_strength))
+
+        return first_crossings(excess, largest, count)
+
+    def evidence(self, part: str) -> Certificate:
+        """Certificate of one part: the equations of the curve, written out anew."""
+        return curve_evidence(self.equivalent, self.setting, self.bulk if part == "bulk" else None)
 
     def hermite_feature(self, pole: Pole, count: int = 5) -> Array:
         """Coefficients of the left singular vector in normalised Hermite polynomials of ``q``."""
@@ -217,17 +238,40 @@ class ClosedForm:
         return np.asarray(law.polynomials(law.nodes, count) @ mode * pole.right_overlap)
 
 
-def loss_numbers(point: ResolventPoint, value: Any, loss: Any) -> tuple[Any, Any, Any]:
-    """Objective, training and test loss from ``kappa T`` and ``-kappa^2 dT/dkappa``.
+def require_mean_field(setting: Setting) -> None:
+    """Check that a setting has the mean-field output scale.
 
-    For numbers of any kind: floats, or balls of higher precision.
+    Raises
+    ------
+    DomainError
+        If it has not.
     """
-    share = point.ridge / point.kappa
-    test = loss / point.ridge_slope
-    return share * value, share**2 * test, test
+    if setting.output_scale != "mean_field":
+        raise DomainError(
+            "output_scale",
+            "must be 'mean_field' for the closed form",
+            setting.output_scale,
+            "use the uniform method",
+        )
 
 
-def losses_from(point: ResolventPoint, value: float, loss: float) -> Losses:
-    """Losses from ``kappa T`` and ``-kappa^2 dT/dkappa``, in double precision."""
-    objective, train, test = map(float, loss_numbers(point, value, loss))
-    return Losses(objective=objective, train=train, test=test)
+def curve_evidence(equivalent: BulkEquivalent, setting: Setting, bulk: Bulk | None) -> Certificate:
+    """Certificate of the untrained bulk, or without one of the resolvent at the ridge alone.
+
+    The defining equations are written out anew.
+    """
+    point = equivalent.at_ridge(setting.ridge)
+    at_ridge = abs(equivalent.kappa(point.g) - point.kappa) * point.g
+    if bulk is None:
+        return Certificate(residual=at_ridge)
+    middles = bulk.edges.mean(axis=1) ** 2
+    kappa, g = equivalent.boundary_value(middles)
+    population = formulas.effective_ridge(g, equivalent.linear, equivalent.tail, equivalent.gamma) - kappa
+    sample = middles + formulas.ridge(kappa, g, equivalent.ratio)
+    residuals = [float(np.max(np.abs(population * g))), float(np.max(np.abs(sample) / middles)), at_ridge]
+    return Certificate(
+        mass=bulk.mass,
+        residual=max(residuals),
+        imaginary_part=float(equivalent.eigenvalue_density(middles).min()),
+        edge_error=edge_error(equivalent.linear, equivalent.tail, setting, bulk.edges),
+    )

@@ -1,263 +1,68 @@
-"""Losses as ``n`` grows in one regime of the step exponent: spikes become free directions."""
+"""The method of the limit: losses as ``n`` grows in a regime, bulk and spikes of the closed form."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
+from functools import cached_property
+from typing import ClassVar, final
 
-import mpmath
-import numpy as np
-from numpy.typing import NDArray
-
-from rmt_spikes.errors import DomainError
-from rmt_spikes.setting import Setting
-from rmt_spikes.theory.bulk.equivalent import BulkEquivalent
-from rmt_spikes.theory.latent import latent, residual_moments
-from rmt_spikes.theory.methods.closed_form import losses_from
-from rmt_spikes.theory.readout import readout_law
-from rmt_spikes.theory.results import Losses, Regime
-
-Array = NDArray[np.float64]
-
-MAXIMUM_DEGREE = 50
+from rmt_spikes.theory.bulk.distribution import Bulk
+from rmt_spikes.theory.latent import Latent
+from rmt_spikes.theory.limits import checked_degree, limit_losses
+from rmt_spikes.theory.methods.base import Array, Method
+from rmt_spikes.theory.methods.closed_form import ClosedForm
+from rmt_spikes.theory.results import Certificate, Losses, Spike
 
 
-def regime_degree(step_exponent: float) -> int | None:
-    """Regime of a step exponent.
+@final
+@dataclass(frozen=True, eq=False)
+class Limit(Method):
+    """The losses as ``n`` grows in the regime of the step exponent; bulk and spikes of the closed form."""
 
-    Parameters
-    ----------
-    step_exponent
-        ``alpha`` in ``step_size = n ** alpha``.
+    name: ClassVar[str] = "limit"
+    takes_given: ClassVar[bool] = False
+    continuous: ClassVar[bool] = False
 
-    Returns
-    -------
-    int or None
-        ``l`` with ``(l - 1) / (2 l) < alpha <= l / (2 l + 2)``, 0 for ``alpha <= 0``, None from 1/2 on and
-        for an exponent that is not defined (``nan``, a step size at ``n = 1``).
+    @cached_property
+    def closed(self) -> ClosedForm:
+        """The closed form of the same setting."""
+        return ClosedForm(self.setting, self.features)
 
-    Notes
-    -----
-    docs/theory.md section 6. A bound that is met to 12 digits counts as met, so that ``n ** 0.4`` is in
-    the regime of 0.4.
-    """
-    if math.isnan(step_exponent) or step_exponent >= 0.5 - 1e-12:
-        return None
-    if step_exponent <= 1e-12:
-        return 0
-    return math.ceil(2.0 * step_exponent / (1.0 - 2.0 * step_exponent) - 1e-9)
+    def refuse_what_is_not_covered(self) -> None:
+        """Refuse what the closed form does, and steps without a regime."""
+        self.closed.refuse_what_is_not_covered()
+        checked_degree(self.setting)
 
+    @property
+    def latent(self) -> Latent:
+        """Latent variables."""
+        return self.closed.latent
 
-def spike_degrees(setting: Setting, degree: int) -> list[int]:
-    """Degrees whose monomials make a spike of their own as ``n`` grows.
+    @property
+    def bulk(self) -> Bulk:
+        """Distribution of the singular values without a step."""
+        return self.closed.bulk
 
-    Parameters
-    ----------
-    setting
-        What is predicted.
-    degree
-        ``l``, the regime.
+    def spikes(self) -> tuple[Spike[float], ...]:
+        """Spikes of the closed form."""
+        return self.closed.spikes()
 
-    Returns
-    -------
-    list of int
-        Degrees ``k`` up to `degree`, 0 included when the activation has a mean, for which ``c_k`` is not
-        zero and ``alpha^k`` is linearly independent of the powers before it: a Rademacher readout has
-        two, a constant one.
-    """
-    activation = setting.activation_expansion
-    tiny = 1e-10 * math.sqrt(activation.second_moment)
-    rank = readout_law(setting.readout).rank
-    seen: set[int] = set()
-    degrees = []
-    for k in range(degree + 1):
-        if abs(activation.coefficients[k]) * math.sqrt(math.factorial(k)) <= tiny:
-            continue
-        power = k if rank is None else k % rank
-        if power not in seen:
-            seen.add(power)
-            degrees.append(k)
-    return degrees
+    def losses(self) -> Losses[float]:
+        """Losses as ``n`` grows."""
+        return limit_losses(self.setting, self.features.limit)
 
+    def thresholds(self, count: int, largest: float) -> Array:
+        """Step sizes of the closed form at which the first `count` spikes appear."""
+        return self.closed.thresholds(count, largest)
 
-def regime(setting: Setting) -> Regime:
-    """Regime of the step size of a setting."""
-    degree = regime_degree(setting.exponent)
-    known = degree is not None and degree < setting.activation_expansion.coefficients.size
-    count = sum(k > 0 for k in spike_degrees(setting, degree)) if known and degree is not None else None
-    return Regime(step_exponent=setting.exponent, degree=degree, spike_count=count)
+    def profile(self, index: int, q: Array) -> Array:
+        """Left singular vector of a spike of the closed form."""
+        return self.closed.profile(index, q)
 
+    def right_profile(self, index: int, alpha: Array) -> Array:
+        """Right singular vector of a spike of the closed form."""
+        return self.closed.right_profile(index, alpha)
 
-def latent_polynomials(
-    setting: Setting, degrees: Sequence[int], features: str = "corrected"
-) -> list[list[float]]:
-    """Polynomial of ``q`` that multiplies each power of ``theta alpha`` in the mean feature.
-
-    Parameters
-    ----------
-    setting
-        What is predicted.
-    degrees
-        Powers ``k``.
-    features
-        ``"corrected"``, or ``"published"`` for the bare monomials.
-
-    Returns
-    -------
-    list of list of float
-        Monomial coefficients, constant first, each polynomial scaled to leading coefficient one.
-
-    Notes
-    -----
-    ``E sigma(tau Z + s alpha q) = sum_j c_j E(s alpha q + sqrt(tau^2 - 1) Z)^j`` with
-    ``tau^2 - 1 = v_1 (theta alpha) + v_2 (theta alpha)^2``: docs/theory.md section 2. Without a mean of
-    the labels ``v_1 = 0`` and the polynomials are the heat-evolved monomials.
-    """
-    activation = setting.activation_expansion
-    variables = latent(setting, features)
-    corrected, mean = features != "published", residual_moments(setting)[0]
-    return power_polynomials(
-        [float(c) for c in activation.coefficients],
-        degrees,
-        slope=float(activation.coefficients[1]) * math.sqrt(variables.beta_norm2),
-        twice_mean=2.0 * float(activation.coefficients[2]) * mean if corrected else 0.0,
-        chi=variables.chi,
-    )
-
-
-def power_polynomials(
-    coefficients: Sequence[Any], degrees: Sequence[int], *, slope: Any, twice_mean: Any, chi: Any
-) -> list[list[Any]]:
-    """Polynomials of `latent_polynomials` from their ingredients, floats or mpmath numbers alike.
-
-    Parameters
-    ----------
-    coefficients
-        Hermite coefficients of the activation, as many as are known.
-    degrees
-        Powers ``k``.
-    slope, twice_mean, chi
-        ``c_1 ||beta||``, ``2 c_2 E[r]`` and ``chi``; the last two are zero for published features.
-
-    Returns
-    -------
-    list of list
-        Monomial coefficients, constant first.
-    """
-    v_1, v_2 = 2 * twice_mean, chi * slope**2 + twice_mean**2
-    table = []
-    for k in degrees:
-        polynomial = [0 * slope] * (k + 1)
-        top = 2 * k if v_1 else k
-        for j in range(k, min(top, len(coefficients) - 1) + 1):
-            for m in range(j - k, j // 2 + 1):
-                r = m - (j - k)
-                # Exact: the numerator is a multiple of the denominator, except for a power of two.
-                moments = math.factorial(j) // (math.factorial(m) * math.factorial(j - 2 * m))
-                spread = math.comb(m, r) * v_1 ** (m - r) * v_2**r
-                ratio = coefficients[j] / coefficients[k] if j != k else 1
-                polynomial[j - 2 * m] += ratio * moments * spread / 2**m * slope ** (j - 2 * m - k)
-        table.append(polynomial)
-    return table
-
-
-def hermite_rows(polynomials: Sequence[Sequence[float]], size: int) -> mpmath.matrix:
-    """Coefficients in normalised Hermite polynomials, one row a polynomial, in mpmath numbers."""
-    rows = mpmath.zeros(len(polynomials), size)
-    for i, polynomial in enumerate(polynomials):
-        for power, coefficient in enumerate(polynomial):
-            for m in range(power // 2 + 1):
-                j = power - 2 * m
-                factor = mpmath.factorial(power) / (
-                    mpmath.factorial(m) * mpmath.factorial(j) * mpmath.mpf(2) ** m
-                )
-                rows[i, j] += coefficient * factor * mpmath.sqrt(mpmath.factorial(j))
-    return rows
-
-
-def limit_losses(setting: Setting, features: str = "corrected", *, degree: int | None = None) -> Losses:
-    """Losses in the limit ``n -> infinity`` of a regime.
-
-    Parameters
-    ----------
-    setting
-        Its proportions, noise, ridge, activation and target; the step size only through its regime.
-    features
-        ``"corrected"`` or ``"published"``.
-    degree
-        ``l``; by default that of the step exponent.
-
-    Returns
-    -------
-    Losses
-
-    Raises
-    ------
-    DomainError
-        For a degree that is not from 0 to 50, which all are from step exponent 0.49 on, or no degree where
-        the setting has no step exponent (a step size at ``n = 1``).
-
-    Notes
-    -----
-    docs/theory.md section 7. The Gram matrix of the features is solved in extended precision: monomials of
-    degree ``l`` lose about ``l`` digits.
-    """
-    if features not in ("corrected", "published"):
-        raise DomainError("features", "must be corrected or published", features)
-    if degree is not None and (type(degree) is not int or not 0 <= degree <= MAXIMUM_DEGREE):
-        raise DomainError("degree", f"must be an integer from 0 to {MAXIMUM_DEGREE}", degree)
-    degree = regime_degree(setting.exponent) if degree is None else degree
-    if degree is None or degree > MAXIMUM_DEGREE:
-        raise DomainError(
-            "step_exponent",
-            "must be below 0.49 for the limit of a regime",
-            setting.exponent,
-            "a step size has no exponent at n = 1" if math.isnan(setting.exponent) else "use another method",
-        )
-    point = BulkEquivalent.of(setting).at_ridge(setting.ridge)
-    target = setting.target_expansion.coefficients
-    variables = latent(setting, features)
-    linear = float(target[1]) ** 2
-    value = linear * point.mu + setting.label_energy - linear
-    # -kappa^2 d/dkappa of value / kappa, with what the linear direction adds as a sum of positive terms.
-    loss = linear * point.mu * (point.mu + (1.0 - point.mu) * point.excess) + setting.label_energy - linear
-    degrees = spike_degrees(setting, degree)
-    if degrees:
-        gain, gain_slope = map(
-            float,
-            improvement(
-                latent_polynomials(setting, degrees, features),
-                [float(c) for c in target[: degree + 1]],
-                variables.beta_cosine,
-                point.mu,
-            ),
-        )
-        value, loss = value - gain, loss - gain + point.kappa * gain_slope * point.mu_slope
-    return losses_from(point, value, loss)
-
-
-def improvement(
-    polynomials: Sequence[Sequence[Any]], target: Sequence[Any], cosine: Any, mu: Any, digits: int = 15
-) -> tuple[mpmath.mpf, mpmath.mpf]:
-    """``b^T Gamma^{-1} b`` of section 7 and its derivative in ``mu``, to a number of digits."""
-    size = max(len(polynomial) for polynomial in polynomials)
-    with mpmath.workdps(15 + digits + 2 * size):
-        rows = hermite_rows(polynomials, size)
-        signal = mpmath.matrix(
-            [
-                (target[j] if j < len(target) else 0.0)
-                * mpmath.sqrt(mpmath.factorial(j))
-                * mpmath.mpf(cosine) ** j
-                for j in range(size)
-            ]
-        )
-        gram, inner = rows * rows.T, rows * signal
-        first = rows[:, 1] if size > 1 else mpmath.zeros(rows.rows, 1)
-        first_signal = signal[1] if size > 1 else mpmath.mpf(0)
-        gram += (mpmath.mpf(mu) - 1) * first * first.T
-        inner += (mpmath.mpf(mu) - 1) * first * first_signal
-        solution = mpmath.lu_solve(gram, inner)
-        value = (inner.T * solution)[0]
-        along = (first.T * solution)[0]
-        return value, 2 * first_signal * along - along**2
+    def evidence(self, part: str) -> Certificate:
+        """Certificate of one part of the closed form."""
+        return self.closed.evidence(part)

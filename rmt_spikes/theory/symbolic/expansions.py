@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from rmt_spikes.arguments import choice, integer
 from rmt_spikes.errors import DomainError
 from rmt_spikes.theory.symbolic.formula import symbol
-from rmt_spikes.theory.symbolic.quantities import choice, quantity, whole_number
+from rmt_spikes.theory.symbolic.quantities import quantity
 
 MAXIMUM_ORDER = 40
 _LEAK = (1, 100)
@@ -91,7 +92,7 @@ def hermite_coefficients(function: Any, order: int) -> tuple[Any, ...]:
     """
     import sympy
 
-    order = whole_number("order", order, 0, MAXIMUM_ORDER)
+    order = integer("order", order, 0, MAXIMUM_ORDER)
     t = symbol("t")
     mean = smoothed(function) if isinstance(function, str) else _gaussian_mean(sympy.expand(function), t)
     coefficients = []

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from rmt_spikes.arguments import boolean, choice, integer
 from rmt_spikes.errors import DomainError
+from rmt_spikes.theory import formulas
+from rmt_spikes.theory.features import Features
 from rmt_spikes.theory.symbolic.formula import symbol, teacher
-from rmt_spikes.theory.symbolic.quantities import FEATURES, choice, quantity, whole_number
+from rmt_spikes.theory.symbolic.quantities import FEATURES, quantity
 
 MAXIMUM_SPIKES = 12
 MAXIMUM_WITH_GAPS = 8
@@ -32,11 +35,12 @@ def untrained_loss(loss: str = "objective") -> Any:
     DomainError
         For another loss.
     """
-    square = symbol("c_star_1") ** 2
-    energy = symbol("E_y2") - square
-    if choice("loss", loss, LOSSES) == "objective":
-        return symbol("lambda_") / symbol("kappa") * (square * symbol("mu") + energy)
-    return symbol("kappa_slope") * (square * (symbol("mu") - symbol("kappa") * symbol("mu_slope")) + energy)
+    ridge, kappa, mu, slope = map(symbol, ("lambda_", "kappa", "mu", "kappa_slope"))
+    parts = symbol("c_star_1") ** 2, symbol("E_y2")
+    value = formulas.untrained_value(*parts, mu)
+    residue = formulas.untrained_value(*parts, mu - kappa * symbol("mu_slope"))
+    objective, _, test = formulas.losses(ridge, kappa, 1 / slope, value, residue)
+    return {"objective": objective, "test": test}[choice("loss", loss, LOSSES)]
 
 
 @quantity(
@@ -48,7 +52,7 @@ def untrained_loss(loss: str = "objective") -> Any:
 def improvement(
     spikes: int | str,
     *,
-    features: str = "corrected",
+    features: str = Features.CORRECTED,
     loss: str = "objective",
     intercept: bool = False,
     missing: str | Iterable[int] = (),
@@ -98,19 +102,18 @@ def improvement(
     """
     import sympy
 
-    choice("features", features, FEATURES)
+    theory = Features.of(choice("features", features, FEATURES))
     choice("loss", loss, LOSSES)
-    if type(intercept) is not bool:
-        raise DomainError("intercept", "must be True or False", intercept)
+    boolean("intercept", intercept)
     gaps = _gaps(missing)
-    spread = 1 + (symbol("chi") if features == "corrected" else sympy.Integer(0))
+    spread = 1 + (symbol("chi") if theory.rows_grow else sympy.Integer(0))
     if spikes == "l":
         if not isinstance(gaps, str):
             raise DomainError("missing", "must be 'even' or 'odd' for a formula in l", sorted(gaps))
         rest = _odd_sum(gaps) + _even_sum(gaps, spread, intercept)
     else:
         most = MAXIMUM_SPIKES if isinstance(gaps, str) else MAXIMUM_WITH_GAPS
-        degrees = range(1, whole_number("spikes", spikes, 1, most, "or l for a formula in l") + 1)
+        degrees = range(1, integer("spikes", spikes, 1, most, advice="or l for a formula in l") + 1)
         present = [k for k in degrees if k == 1 or not _missing(k, gaps)]
         rest = _odd_part([k for k in present if k % 2], spread)
         rest += _even_part([k for k in present if k % 2 == 0], spread, intercept)

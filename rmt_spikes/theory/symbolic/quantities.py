@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from rmt_spikes.errors import DomainError
+from rmt_spikes.theory.features import Features
 from rmt_spikes.theory.symbolic.formula import Formula, meanings, named, shown
 
 Expression = Callable[..., Any]
 Decorated = TypeVar("Decorated", bound=Expression)
 
-FEATURES = ("corrected", "published")
+FEATURES = Features.limits()
 
 
 @dataclass(frozen=True)
@@ -123,38 +124,6 @@ def derive(name: str, **given: Any) -> Formula:
         expression=expression,
         symbols=meanings(expression),
     )
-
-
-def whole_number(option: str, value: object, low: int, high: int, advice: str = "") -> int:
-    """Check an option that is an integer.
-
-    Raises
-    ------
-    DomainError
-        If it is not an integer from `low` to `high`.
-    """
-    if type(value) is not int or not low <= value <= high:
-        raise DomainError(option, f"must be an integer from {low} to {high}", value, advice)
-    return value
-
-
-def choice(option: str, value: object, allowed: Mapping[str, Any] | tuple[str, ...]) -> str:
-    """Check an option that is one of several words.
-
-    Raises
-    ------
-    DomainError
-        If it is not.
-    """
-    if not isinstance(value, str) or value not in allowed:
-        near = difflib.get_close_matches(str(value)[:80], list(allowed), n=1)
-        raise DomainError(
-            option,
-            f"must be one of {', '.join(allowed)}",
-            value,
-            f"did you mean {near[0]}?" if near else "",
-        )
-    return value
 
 
 def _left(name: str) -> Any:

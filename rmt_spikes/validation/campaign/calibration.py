@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rmt_spikes.arguments import integer
 from rmt_spikes.errors import DomainError
 from rmt_spikes.validation.campaign.results import CaseResult
 from rmt_spikes.validation.verdicts.statistics import binomial_interval, excess_p_value, holm, t_interval
@@ -122,8 +123,7 @@ def calibrate(result: CaseResult, *, repetitions: int = 2000, seed: int = 0) -> 
     trial, after their means have been taken off: it keeps their scatter, their tails and the correlation
     between the rows of a trial, and its true difference is zero. Planted errors are added to it.
     """
-    if repetitions < 1:
-        raise DomainError("repetitions", "must be at least 1", repetitions)
+    repetitions = integer("repetitions", repetitions, 1)
     places = [(point, row) for point in result.points for row in point.comparison.rows]
     rows = [row for _, row in places]
     if not rows:

@@ -12,7 +12,7 @@ from rmt_spikes.execution.tasks import work_through
 from rmt_spikes.setting import Setting
 from rmt_spikes.simulation import Trial
 from rmt_spikes.theory import Prediction, predict
-from rmt_spikes.validation.campaign.archive import prediction_fingerprint
+from rmt_spikes.validation.campaign.archive import code_version, prediction_fingerprint
 from rmt_spikes.validation.campaign.results import CaseResult
 from rmt_spikes.validation.campaign.schedule import TOP, Batch, provide
 from rmt_spikes.validation.campaign.store import Store
@@ -237,7 +237,7 @@ class _Conditions:
                 else:
                     todo.append(self._condition(trial, (i, j), point.setting, features))
         for done, (place, values) in enumerate(
-            work_through(predict_given, todo, self._jobs, self._scheduler), start=1
+            work_through(predict_given, todo, self._jobs, self._scheduler, code_version), start=1
         ):
             # A failed one leaves its trial out of the rows, which say so.
             known[place] = {} if isinstance(values, str) else values

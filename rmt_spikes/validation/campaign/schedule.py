@@ -14,7 +14,7 @@ from rmt_spikes.setting import Setting
 from rmt_spikes.simulation import Trial
 from rmt_spikes.simulation.memory import check_memory, trial_bytes
 from rmt_spikes.simulation.trial import run_trial
-from rmt_spikes.validation.campaign.archive import fingerprint
+from rmt_spikes.validation.campaign.archive import code_version, fingerprint
 from rmt_spikes.validation.campaign.store import Store
 from rmt_spikes.validation.cases.case import Point
 from rmt_spikes.validation.verdicts.statistics import Verdict
@@ -140,7 +140,7 @@ def provide(
             check_memory(setting, trials=1, jobs=jobs, test_samples=None, kept_vectors=TOP)
     # Looked up: to take the fingerprint of each trial would hold the workers up.
     places = {missing[place]: place for place in order}
-    for task, trial in work_through(_run, list(places), jobs, scheduler):
+    for task, trial in work_through(_run, list(places), jobs, scheduler, code_version):
         group, number = places[task]
         store.put(*group, task.setting, trial)
         done += 1

@@ -17,7 +17,7 @@ from urllib.parse import quote
 from rmt_spikes.errors import CaseError, shorten
 from rmt_spikes.setting import Setting
 from rmt_spikes.simulation import Trial
-from rmt_spikes.validation.campaign.archive import code_schema, decode, encode
+from rmt_spikes.validation.campaign.archive import code_schema
 
 APPLICATION_ID = 0x524D5453
 SCHEMA_VERSION = 3
@@ -186,7 +186,7 @@ class Store:
         CaseError
             If the disk refuses.
         """
-        payload = encode(trial)
+        payload = trial.to_bytes()
         digest = hashlib.sha256(payload).hexdigest()
         text = json.dumps(setting.to_dict(), sort_keys=True)
         columns = [float(getattr(trial, name)) for name in COLUMNS]
@@ -244,7 +244,7 @@ class Store:
                 raise self._refuse(
                     f"trial {number} of seed {seed} is {'missing' if row is None else 'damaged'}"
                 )
-            trials.append(decode(row[1]))
+            trials.append(Trial.from_bytes(row[1]))
         return trials
 
     def close(self) -> None:

@@ -14,6 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from rmt_spikes.errors import CaseError, DomainError
 from rmt_spikes.setting import Setting, read_toml
+from rmt_spikes.theory import Features
+from rmt_spikes.theory.methods import look_up
 from rmt_spikes.validation.cases.tables import (
     CaseFigure,
     Claim,
@@ -63,7 +65,7 @@ class Point:
 
 
 class Case(BaseModel):
-    """A declared validation: schema of the files in ``validation/cases``.
+    """A declared validation: schema of the files of cases.
 
     Attributes
     ----------
@@ -105,7 +107,7 @@ class Case(BaseModel):
     precision: Precision | None = None
     claims: Annotated[list[Claim], Field(min_length=1)] = list(DEFAULT_CLAIMS)  # type: ignore[arg-type]
     method: Literal["uniform", "closed_form", "limit"] = "uniform"
-    features: Literal["corrected", "published", "isotropic"] = "corrected"
+    features: Features = Features.CORRECTED
     given: Literal["none", "first_stage", "both_batches"] = "none"
     given_trials: Trials | None = None
     family_rate: Rate = 0.01
@@ -145,7 +147,7 @@ class Case(BaseModel):
                 "scaling.scatter_rates",
                 "must be empty with given: that takes away scatter between networks",
             )
-        if self.method == "limit" and self.given != "none":
+        if not look_up(self.method).takes_given and self.given != "none":
             raise CaseError(None, "given", "must be none for method = 'limit'")
         self.tolerance_map()
         points = self.points()
@@ -196,9 +198,16 @@ class Case(BaseModel):
 
     @classmethod
     def built_in(cls, name: str = "headline") -> Case:
-        """Return a case that comes with the package."""
-        if name not in built_in_names():
-            raise CaseError(None, "", f"built-in cases are {', '.join(built_in_names())}, got {name!r}")
+        """Return a case that comes with the package.
+
+        Raises
+        ------
+        CaseError
+            If there is none of this name.
+        """
+        if name not in built_in_cases():
+            known = ", ".join(built_in_cases())
+            raise CaseError(None, "case", f"must be a built-in case or a file, got {name!r} (known: {known})")
         file = resources.files("rmt_spikes.validation.cases") / "built_in" / f"{name}.toml"
         return _from_document(tomllib.loads(file.read_text(encoding="utf-8")), f"built-in {name}.toml")
 
@@ -265,7 +274,7 @@ class Case(BaseModel):
         return self.model_copy(update=update)
 
 
-def built_in_names() -> tuple[str, ...]:
+def built_in_cases() -> tuple[str, ...]:
     """Names of the cases that come with the package, the headline case first."""
     folder = resources.files("rmt_spikes.validation.cases") / "built_in"
     names = sorted(

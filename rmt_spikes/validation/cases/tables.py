@@ -8,6 +8,7 @@ import numpy as np
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from rmt_spikes.errors import DomainError
+from rmt_spikes.theory import Features
 from rmt_spikes.validation.verdicts.controls import WRONG_THEORIES
 from rmt_spikes.validation.verdicts.tolerance import Tolerance
 
@@ -218,7 +219,7 @@ class NegativeControl(Table):
     meaning: Text
     at: dict[str, Any] = {}
     theory: WrongTheory | None = None
-    features: Literal["corrected", "published", "isotropic"] | None = None
+    features: Features | None = None
     method: Literal["uniform", "closed_form", "limit"] | None = None
     setting: dict[str, Any] = {}
     quantities: Patterns = ["*"]

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rmt_spikes.simulation import Trial
-from rmt_spikes.theory import Spike, predict
+from rmt_spikes.theory import Features, Spike, predict
 from rmt_spikes.validation.cases.case import Point
 from rmt_spikes.validation.cases.tables import FeatureFigure
 from rmt_spikes.validation.report.style import Drawing, Theme, legend_above, panels, sizes
@@ -34,8 +34,8 @@ class _Panel:
     """One spike: the theories (published None when it has no such spike), dots of one network, bin means."""
 
     number: int
-    corrected: Spike
-    published: Spike | None
+    corrected: Spike[Any]
+    published: Spike[Any] | None
     q: Array
     u: Array
     means: Array
@@ -67,7 +67,7 @@ def feature_drawing(
         None when none of the spikes is predicted to exist.
     """
     corrected = predict(point.setting)
-    published = predict(point.setting, features="published")
+    published = predict(point.setting, features=Features.PUBLISHED)
     shown = []
     for k in figure.spikes:
         if k <= len(corrected.spikes):
@@ -114,7 +114,9 @@ def feature_drawing(
     )
 
 
-def _panel(number: int, corrected: Spike, published: Spike | None, trials: Sequence[Trial]) -> _Panel:
+def _panel(
+    number: int, corrected: Spike[Any], published: Spike[Any] | None, trials: Sequence[Trial]
+) -> _Panel:
     table = []
     for trial in trials:
         q, u = trial.latent.q, _oriented(trial, number - 1, corrected)
@@ -133,7 +135,7 @@ def _panel(number: int, corrected: Spike, published: Spike | None, trials: Seque
     )
 
 
-def _oriented(trial: Trial, index: int, spike: Spike) -> Array:
+def _oriented(trial: Trial, index: int, spike: Spike[Any]) -> Array:
     """Left singular vector times ``sqrt(n_ridge)``; it has no sign of its own: it takes the theory's."""
     if trial.left_vectors is None:
         raise ValueError("the trials of a feature figure must keep their vectors")

@@ -15,7 +15,7 @@ from rmt_spikes.console.progress import OnProgress, Progress
 from rmt_spikes.errors import ConvergenceError, RmtSpikesError
 from rmt_spikes.setting import Setting
 from rmt_spikes.simulation import Trial
-from rmt_spikes.theory import Prediction, predict
+from rmt_spikes.theory import Features, Prediction, predict
 from rmt_spikes.validation.campaign.results import CaseResult, PointResult
 from rmt_spikes.validation.cases.case import Point
 from rmt_spikes.validation.cases.tables import CaseFigure, LossFigure, SpectrumFigure
@@ -156,7 +156,7 @@ def _losses(result: CaseResult, figure: LossFigure, jobs: int) -> Drawing:
                 delayed(_losses_at)(base.replace(**{key: float(x)}), features) for x in grid
             )
         )
-        for features in ("corrected", "published")
+        for features in Features.limits()
     }
     columns = [list(LOSS_NAMES).index(name) for name in figure.quantities]
 
@@ -166,14 +166,14 @@ def _losses(result: CaseResult, figure: LossFigure, jobs: int) -> Drawing:
             mean, half = _observed(shown, name)
             axis.plot(
                 grid,
-                curves["corrected"][:, column],
+                curves[Features.CORRECTED][:, column],
                 color=theme.corrected,
                 linewidth=1.5,
                 label="theory, corrected",
             )
             axis.plot(
                 grid,
-                curves["published"][:, column],
+                curves[Features.PUBLISHED][:, column],
                 color=theme.published,
                 linewidth=1.2,
                 linestyle=(0, (5, 2)),
@@ -197,8 +197,8 @@ def _losses(result: CaseResult, figure: LossFigure, jobs: int) -> Drawing:
         return sheet
 
     said = [
-        f"{LOSS_NAMES[name]}: in theory from {curves['corrected'][0, column]:.3g} to "
-        f"{curves['corrected'][-1, column]:.3g}, "
+        f"{LOSS_NAMES[name]}: in theory from {curves[Features.CORRECTED][0, column]:.3g} to "
+        f"{curves[Features.CORRECTED][-1, column]:.3g}, "
         f"in simulation from {_observed(shown, name)[0][0]:.3g} to {_observed(shown, name)[0][-1]:.3g}"
         for name, column in zip(figure.quantities, columns, strict=True)
     ]

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rmt_spikes.arguments import integer
 from rmt_spikes.console.json_documents import to_json, write
 from rmt_spikes.console.progress import OnProgress, Progress
-from rmt_spikes.errors import CaseError
+from rmt_spikes.errors import CaseError, DomainError
 from rmt_spikes.validation.campaign.provenance import Stopwatch, provenance
 from rmt_spikes.validation.campaign.results import CaseResult
 from rmt_spikes.validation.campaign.run import run
@@ -64,7 +65,7 @@ def validate(
     Parameters
     ----------
     case
-        A case, a path of a case file, or several; None for the built-in headline case.
+        A case, the name of a built-in one, a path of a case file, or several; None for the headline case.
     out
         Folder of the report. Trials that it holds already are not simulated again.
     jobs
@@ -157,6 +158,8 @@ def _load(
         return [Case.built_in()], []
     if isinstance(case, Case):
         return [case], [f"{case.name}.toml"]
+    if isinstance(case, str) and not Path(case).suffix and not Path(case).exists():
+        return [Case.built_in(case)], [case]
     if isinstance(case, str | Path):
         return [Case.load(case)], [str(case)]
     pairs = [_load(each) for each in case]
@@ -189,9 +192,11 @@ def _summary(results: Sequence[CaseResult]) -> Mapping[str, int]:
     }
 
 
-def _repeated(case: Case, repetition: object) -> Case:
-    if isinstance(repetition, bool) or not isinstance(repetition, int) or repetition < 0:
-        raise CaseError(None, "repetition", f"must be an integer >= 0, got {repetition!r}")
+def _repeated(case: Case, given: object) -> Case:
+    try:
+        repetition = integer("repetition", given, 0)
+    except DomainError as error:
+        raise CaseError(None, error.field, error.reason) from None
     if case.seed + SEED_STRIDE * (repetition + 1) > LARGEST_SEED:
         raise CaseError(None, "seed", f"leaves no room for repetition {repetition}, got {case.seed}")
     return case.model_copy(update={"seed": case.seed + SEED_STRIDE * repetition})

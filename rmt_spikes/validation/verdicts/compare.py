@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from rmt_spikes.arguments import number
 from rmt_spikes.errors import DomainError
 from rmt_spikes.validation.verdicts.comparison import Comparison, Row
 from rmt_spikes.validation.verdicts.quantities import Quantity, quantities
@@ -117,8 +118,7 @@ def compare(
         if claim not in possible:
             raise DomainError("claims", f"must be among {', '.join(possible)}", claim)
     for name, value in (("confidence", confidence), ("family_rate", family_rate)):
-        if not 0.0 < value < 1.0:
-            raise DomainError(name, "must be between 0 and 1", value)
+        number(name, value, math.nextafter(0.0, 1.0), math.nextafter(1.0, 0.0), "must be between 0 and 1")
     evidence = Evidence(trials=observation.trials)
     rows = measure(prediction, evidence, claims, {**TOLERANCES, **(tolerances or {})}, confidence=confidence)
     return Comparison(

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from rmt_spikes.errors import DomainError
 from rmt_spikes.setting import Setting
-from rmt_spikes.theory import Prediction, limit_losses, predict
+from rmt_spikes.theory import Features, Prediction, limit_losses, predict
+from rmt_spikes.theory.methods import Limit
 
 FACTORIAL_DEGREES = (2, 3)
 TARGET_DEGREES = 9
@@ -106,10 +107,9 @@ def _one_fewer(prediction: Prediction) -> Prediction:
         raise DomainError("negative_controls", "one_spike_fewer needs a spike", 0)
     losses = prediction.losses
     degree = prediction.regime.degree
-    if prediction.method == "limit" and degree:
-        features = "published" if prediction.features == "published" else "corrected"
-        losses = limit_losses(prediction.setting, features, degree=degree - 1)
-    return replace(prediction, spikes=prediction.spikes[:-1], losses=losses)
+    if isinstance(prediction.solution, Limit) and degree:
+        losses = limit_losses(prediction.setting, prediction.features.limit, degree=degree - 1)
+    return prediction.replace(spikes=prediction.spikes[:-1], losses=losses)
 
 
 def _other_ridge(setting: Setting) -> Setting:
@@ -126,7 +126,7 @@ WRONG_THEORIES: Mapping[str, WrongTheory] = {
     ),
     "no_inflation": WrongTheory(
         meaning="rows do not grow apart from the spikes: spike k carries the bare monomial, as published",
-        features="published",
+        features=Features.PUBLISHED,
     ),
     "no_linear_direction": WrongTheory(
         meaning="the linear part of the teacher cannot be learnt: it is taken for noise",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -143,13 +143,13 @@ def _upper_edge(prediction: Prediction) -> float:
     return float(prediction.bulk.edges[-1, 1])
 
 
-def _clear_spikes(prediction: Prediction, recorded: int) -> list[Spike]:
+def _clear_spikes(prediction: Prediction, recorded: int) -> list[Spike[Any]]:
     """Spikes clear of the edge; they come first, since spikes are in descending order."""
     bound = clear_of(_upper_edge(prediction), prediction.setting.width)
     return [spike for spike in prediction.spikes[:recorded] if spike.singular_value > bound]
 
 
-def _settled(prediction: Prediction, spikes: Sequence[Spike]) -> list[Spike]:
+def _settled(prediction: Prediction, spikes: Sequence[Spike[Any]]) -> list[Spike[Any]]:
     edge, width = _upper_edge(prediction), prediction.setting.width
     return [spike for spike in spikes if has_settled(spike.singular_value, edge, width)]
 
@@ -209,7 +209,7 @@ def _count(prediction: Prediction) -> Quantity:
     return Quantity("spike_count", "count", float(number), 1.0, outside)
 
 
-def _spikes(spikes: Sequence[Spike]) -> list[Quantity]:
+def _spikes(spikes: Sequence[Spike[Any]]) -> list[Quantity]:
     return [
         Quantity(
             f"spikes[{k}].singular_value",
@@ -233,7 +233,7 @@ def _edge(prediction: Prediction, recorded: int) -> list[Quantity]:
     ]
 
 
-def _vectors(spikes: Sequence[Spike], kind: str) -> list[Quantity]:
+def _vectors(spikes: Sequence[Spike[Any]], kind: str) -> list[Quantity]:
     """Coefficients of singular vectors: degrees 0 to 2, to ``k`` for spike ``k``, and to the largest one."""
     rows = []
     for k, spike in enumerate(spikes):

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from rmt_spikes.errors import DomainError
+from rmt_spikes.arguments import number
 from rmt_spikes.setting import Setting
 
 
@@ -32,10 +32,8 @@ class Tolerance:
     def __post_init__(self) -> None:
         """Refuse what is not a tolerance."""
         for name, value in (("coefficient", self.coefficient), ("exponent", self.exponent)):
-            if not 0.0 <= value < math.inf:
-                raise DomainError(name, "must be finite and at least 0", value)
-        if not 0.0 < self.margin < math.inf:
-            raise DomainError("margin", "must be finite and above 0", self.margin)
+            number(name, value, 0.0, required="must be finite and at least 0")
+        number("margin", self.margin, math.nextafter(0.0, 1.0), required="must be finite and above 0")
 
     def allowance(self, n: float) -> float:
         """What the theory is granted at ``n`` samples: `disagrees` means that the difference is larger."""

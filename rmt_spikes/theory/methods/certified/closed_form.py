@@ -12,11 +12,11 @@ from flint import arb, arb_mat, fmpq
 from numpy.typing import NDArray
 
 from rmt_spikes.errors import ConvergenceError
-from rmt_spikes.theory.methods.certified.balls import square
+from rmt_spikes.theory.bulk.balls import square
 from rmt_spikes.theory.methods.certified.latent import BallLatent
 from rmt_spikes.theory.methods.certified.moments import LatticeMoments, Moments, closed_form
 from rmt_spikes.theory.methods.certified.rules import BallRule, gaussian_draws, precision
-from rmt_spikes.theory.methods.closed_form import loss_numbers
+from rmt_spikes.theory.results import loss_numbers
 
 FEATURE_COUNT = 5
 

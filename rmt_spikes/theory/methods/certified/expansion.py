@@ -13,7 +13,7 @@ from flint import acb, arb, ctx
 
 from rmt_spikes.errors import ConvergenceError, DomainError
 from rmt_spikes.functions.scalar import HermiteSeries, ScalarFunction, function_from
-from rmt_spikes.theory.methods.certified.balls import radius, rational, square
+from rmt_spikes.theory.bulk.balls import radius, rational, square
 from rmt_spikes.theory.methods.certified.functions import pair_at
 
 Specification = str | Mapping[str, Any]

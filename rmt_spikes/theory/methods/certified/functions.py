@@ -13,7 +13,7 @@ from flint import acb, fmpq
 
 from rmt_spikes.functions.expression_tree import Node
 from rmt_spikes.functions.scalar import ExpressionFunction, HermiteSeries, NamedFunction, ScalarFunction
-from rmt_spikes.theory.methods.certified.balls import power, rational
+from rmt_spikes.theory.bulk.balls import power, rational
 
 Pair = tuple[acb, acb]
 Rule = Callable[[acb, bool], Pair]

@@ -12,7 +12,7 @@ from flint import acb, arb, arb_poly, fmpq
 from rmt_spikes.errors import ConvergenceError
 from rmt_spikes.functions.expression_tree import Node
 from rmt_spikes.functions.scalar import ExpressionFunction, HermiteSeries, NamedFunction, ScalarFunction
-from rmt_spikes.theory.methods.certified.balls import power, rational, square
+from rmt_spikes.theory.bulk.balls import power, rational, square
 from rmt_spikes.theory.methods.certified.expansion import normal_density, reach
 from rmt_spikes.theory.methods.certified.functions import RULES, pair_at
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import Any
 
@@ -11,9 +11,7 @@ import mpmath
 from flint import arb
 
 from rmt_spikes.errors import ConvergenceError, DomainError
-from rmt_spikes.setting import Setting
-from rmt_spikes.theory.bulk.distribution import QUANTILES, Bulk
-from rmt_spikes.theory.methods.certified.balls import (
+from rmt_spikes.theory.bulk.balls import (
     GUARD_DIGITS,
     ball,
     enclosure,
@@ -21,16 +19,17 @@ from rmt_spikes.theory.methods.certified.balls import (
     midpoint,
     working_digits,
 )
-from rmt_spikes.theory.methods.certified.curve import CertifiedCurve
-from rmt_spikes.theory.results import Losses
+from rmt_spikes.theory.bulk.certified_curve import CertifiedCurve
+from rmt_spikes.theory.bulk.distribution import QUANTILES
+from rmt_spikes.theory.results import Certificate
+from rmt_spikes.values import Value
 
-SCHEMA = "rmt-spikes/precise-prediction/1"
 Enclosure = tuple[Any, Any]
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class PreciseBulk:
-    """Limiting law of the ``width`` singular values, spikes apart; numbers are ``mpmath.mpf``.
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class PreciseBulk(Value):
+    """Limiting distribution of the ``width`` singular values, spikes apart; numbers are ``mpmath.mpf``.
 
     Attributes
     ----------
@@ -46,9 +45,18 @@ class PreciseBulk:
     edges: tuple[tuple[Any, Any], ...]
     enclosures: tuple[tuple[Enclosure, Enclosure], ...]
     atom_at_zero: Any
-    digits: int
-    curve: CertifiedCurve = field(repr=False)
-    approximate: Bulk = field(repr=False)
+    method: Any = field(repr=False, compare=False)
+
+    @property
+    def digits(self) -> int:
+        """Significant digits."""
+        return int(self.method.digits)
+
+    @property
+    def curve(self) -> CertifiedCurve:
+        """The curve in balls."""
+        curve: CertifiedCurve = self.method.solution.variables.curve
+        return curve
 
     def density(self, x: Any) -> Any:
         """Density at one number `x`, zero outside the support."""
@@ -90,7 +98,7 @@ class PreciseBulk:
 
     def _root(self, above: arb, low: arb, high: arb, p: float) -> arb:
         """Eigenvalue with a given share above it: Newton's method kept inside its interval."""
-        z = arb(float(self.approximate.quantile(p))) ** 2
+        z = arb(float(self.method.double.bulk.quantile(p))) ** 2
         low, high = low.mid(), high.mid()
         for _ in range(60):
             if not low < z < high:
@@ -117,36 +125,19 @@ class PreciseBulk:
         """Quantiles at the probabilities that predictions list."""
         return {str(p): self.quantile(p) for p in QUANTILES}
 
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class PreciseSpike:
-    """One singular value outside the bulk; attributes as in `Spike`, numbers are ``mpmath.mpf``."""
-
-    singular_value: Any
-    distance: Any
-    alignment: tuple[Any, ...]
-    feature: tuple[Any, ...]
-    right_alignment: tuple[Any, ...]
-    threshold: Any = field(repr=False)
-
-    @cached_property
-    def critical_step_size(self) -> Any:
-        """Smallest step size at which a spike of this rank exists; computed on first use, in seconds."""
-        return self.threshold()
+    def to_dict(self) -> dict[str, Any]:
+        """Edges, atom and quantiles, as ``mpmath.mpf``."""
+        return {"edges": self.edges, "atom_at_zero": self.atom_at_zero, "quantiles": self.quantiles}
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class PreciseCertificate:
-    """Evidence for the digits.
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class PreciseCertificate(Certificate):
+    """Evidence for the digits; the other attributes are those of `Certificate`.
 
     Attributes
     ----------
-    mass
-        Mass of the bulk with its atom at zero, from the phases at the edges.
-    residual
-        Largest relative residual of the equations for the effective ridge at the numbers given.
-    imaginary_part
-        Smallest density found in the interior of the support.
+    digits
+        Significant digits that were asked for.
     nodes
         Quadrature nodes in each latent variable.
     change
@@ -162,9 +153,7 @@ class PreciseCertificate:
         strength at which a mode leaves the bulk.
     """
 
-    mass: Any
-    residual: Any
-    imaginary_part: Any
+    digits: int
     nodes: int
     change: float
     error: float
@@ -172,99 +161,20 @@ class PreciseCertificate:
     enclosures: Mapping[str, Enclosure]
 
     @property
+    def tolerances(self) -> tuple[Any, Any]:
+        """Largest errors of the mass and of the equations that pass: one unit of the last digit."""
+        return (mpmath.mpf(10) ** -self.digits,) * 2
+
+    @property
     def kappa(self) -> Any:
         """Effective ridge: the middle of its enclosure."""
         low, high = self.enclosures["kappa"]
         return (low + high) / 2
 
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class PrecisePrediction:
-    """The closed form of one setting to a number of digits.
-
-    The attributes are those of `Prediction`; every number that is not an integer is an ``mpmath.mpf``, also
-    in `latent`, `losses` and `limits`. Numbers of the setting are taken as the decimals that they spell.
-
-    Attributes
-    ----------
-    digits
-        Significant digits that were asked for; numbers carry more.
-    hermite
-        Coefficients ``c_0, ..., c_8`` of activation and target.
-    """
-
-    setting: Setting
-    method: str
-    features: str
-    digits: int
-    hermite: Mapping[str, tuple[Any, ...]]
-    latent: Mapping[str, Any]
-    regime: Mapping[str, Any]
-    bulk: PreciseBulk
-    spikes: tuple[PreciseSpike, ...]
-    losses: Losses
-    limits: dict[str, Losses] | None
-    certificate: PreciseCertificate
-
     def to_dict(self) -> dict[str, Any]:
-        """Everything, JSON-ready (schema ``rmt-spikes/precise-prediction/1``).
-
-        The keys are those of a prediction in double precision; real numbers are decimal strings of `digits`
-        significant digits. Enclosures are pairs of decimal strings, rounded outwards.
-        """
-        certificate = self.certificate
-        limits = None if self.limits is None else {key: asdict(value) for key, value in self.limits.items()}
-        document = {
-            "schema": SCHEMA,
-            "setting": self.setting.to_dict(),
-            "method": self.method,
-            "features": self.features,
-            "given": "none",
-            "digits": self.digits,
-            "hermite": self.hermite,
-            "latent": self.latent,
-            "regime": self.regime,
-            "bulk": {
-                "edges": self.bulk.edges,
-                "atom_at_zero": self.bulk.atom_at_zero,
-                "quantiles": self.bulk.quantiles,
-            },
-            "spikes": [
-                {
-                    "singular_value": spike.singular_value,
-                    "distance": spike.distance,
-                    "alignment": spike.alignment,
-                    "feature": spike.feature,
-                    "right_alignment": spike.right_alignment,
-                    "critical_step_size": spike.critical_step_size,
-                }
-                for spike in self.spikes
-            ],
-            "losses": asdict(self.losses),
-            "limits": limits,
-            "certificate": {
-                "mass": certificate.mass,
-                "residual": float(certificate.residual),
-                "imaginary_part": certificate.imaginary_part,
-                "nodes": certificate.nodes,
-                "change": certificate.change,
-                "error": certificate.error,
-                "rounding": certificate.rounding,
-                "neglected": None,
-                "edge_error": max(
-                    float((high - low) / high)
-                    for pair in self.bulk.enclosures
-                    for low, high in pair
-                    if high > 0
-                ),
-            },
-        }
-        plain: dict[str, Any] = _decimal(document, self.digits)
-        plain["enclosures"] = {
-            "bulk.edges": [[_outward(edge) for edge in pair] for pair in self.bulk.enclosures],
-            **{name: _outward(pair) for name, pair in certificate.enclosures.items()},
-        }
-        return plain
+        """Evidence without the enclosures, numbers as ``mpmath.mpf``."""
+        names = [f.name for f in fields(self) if f.name not in ("digits", "enclosures")]
+        return {name: getattr(self, name) for name in names} | {"residual": float(self.residual)}
 
 
 def decimal(x: Any, digits: int) -> str | None:
@@ -272,18 +182,24 @@ def decimal(x: Any, digits: int) -> str | None:
     return mpmath.nstr(x, digits, strip_zeros=True) if mpmath.isfinite(x) else None
 
 
-def _decimal(value: Any, digits: int) -> Any:
+def decimals(value: Any, digits: int) -> Any:
     """A copy of a document with decimal strings for mpmath numbers."""
     if isinstance(value, mpmath.mpf):
         return decimal(value, digits)
     if isinstance(value, Mapping):
-        return {key: _decimal(item, digits) for key, item in value.items()}
+        return {key: decimals(item, digits) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_decimal(item, digits) for item in value]
+        return [decimals(item, digits) for item in value]
     return value
 
 
-def _outward(pair: Enclosure) -> list[str]:
+def numbers(document: Mapping[str, str], digits: int | None) -> dict[str, Any]:
+    """Numbers of decimal strings of a number of digits."""
+    with mpmath.workdps((digits or 0) + GUARD_DIGITS):
+        return {name: mpmath.mpf(text) for name, text in document.items()}
+
+
+def outward(pair: Enclosure) -> list[str]:
     """Ends of an enclosure in decimal, rounded outwards to a few digits more than they differ in."""
     low, high = pair
     if low == high:

@@ -10,7 +10,7 @@ import numpy as np
 from flint import arb, ctx, fmpq
 from scipy.linalg import eigh_tridiagonal
 
-from rmt_spikes.theory.methods.certified.balls import working_bits
+from rmt_spikes.theory.bulk.balls import working_bits
 from rmt_spikes.theory.methods.certified.expansion import normal_density
 from rmt_spikes.theory.quadrature_rules import TAIL_CELLS
 

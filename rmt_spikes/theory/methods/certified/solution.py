@@ -4,144 +4,235 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from functools import partial
-from typing import Any
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
+from typing import Any, ClassVar, NamedTuple, final
 
 import mpmath
 import numpy as np
 from flint import arb, fmpq
 
-from rmt_spikes.errors import ConvergenceError
+from rmt_spikes.errors import ConvergenceError, DomainError
 from rmt_spikes.setting import Setting
-from rmt_spikes.theory.bulk.distribution import Bulk
-from rmt_spikes.theory.methods.certified.balls import (
+from rmt_spikes.theory import formulas
+from rmt_spikes.theory.bulk.balls import (
     GUARD_DIGITS,
     enclosure,
-    from_mpf,
     midpoint,
     radius,
     square,
     working_digits,
 )
+from rmt_spikes.theory.latent import Latent
+from rmt_spikes.theory.methods.base import Array, Method, leading_sign
 from rmt_spikes.theory.methods.certified.closed_form import BallClosedForm
 from rmt_spikes.theory.methods.certified.latent import BallLatent
+from rmt_spikes.theory.methods.certified.limits import certified_limits, midpoint_losses
 from rmt_spikes.theory.methods.certified.results import (
     PreciseBulk,
     PreciseCertificate,
-    PrecisePrediction,
-    PreciseSpike,
     edge_bounds,
 )
-from rmt_spikes.theory.methods.closed_form import ClosedForm, loss_numbers
-from rmt_spikes.theory.methods.limit import (
-    improvement,
-    power_polynomials,
-    regime,
-    regime_degree,
-    spike_degrees,
-)
-from rmt_spikes.theory.methods.spikes import closed_form_thresholds, leading_sign
-from rmt_spikes.theory.results import Losses
+from rmt_spikes.theory.methods.closed_form import ClosedForm
+from rmt_spikes.theory.results import Losses, Regime, Spike
 
 NODES = (24, 36, 54, 82, 122, 182, 274, 410)
+"""Quadrature nodes that are tried in turn, each half as many again, until nothing moves."""
+
 GUARDS = (GUARD_DIGITS, 3 * GUARD_DIGITS, 9 * GUARD_DIGITS)
+"""Digits beyond those asked for that are tried in turn, until rounding errors leave enough."""
+
+LEAST_DIGITS, MOST_DIGITS = 16, 300
+"""Fewer are double precision; more were not tried."""
 
 
-def predict_precisely(setting: Setting, features: str, digits: int, approximate: Bulk) -> PrecisePrediction:
-    """Predict with the closed form to a number of digits.
+@final
+@dataclass(frozen=True, eq=False)
+class CertifiedClosedForm(Method):
+    """The closed form in ball arithmetic, to a number of digits: every number carries its rounding error.
 
     Parameters
     ----------
-    setting
-        What is predicted.
-    features
-        ``"corrected"`` or ``"published"``.
     digits
         Significant digits.
-    approximate
-        The bulk in double precision, from which quantiles start.
-
-    Returns
-    -------
-    PrecisePrediction
 
     Raises
     ------
     DomainError
-        At the standard output scale, or for a function that has no Gaussian moments to so many digits.
+        For a number of digits that is not from 16 to 300. When a quantity is computed: at the standard output
+        scale, or for a function that has no Gaussian moments to so many digits.
     ConvergenceError
-        If a quadrature or the isolation of roots does not reach them.
+        When a quantity is computed and a quadrature or the isolation of roots does not reach the digits.
 
     Notes
     -----
     docs/precision.md says what is proved and what is measured.
     """
-    failure: ConvergenceError | None = None
-    for guard in GUARDS:
-        try:
-            with working_digits(digits + guard):
-                return _predict(setting, features, digits, approximate)
-        except _RoundingError as error:
-            failure = error
-    assert failure is not None
-    raise ConvergenceError(failure.message, residual=failure.residual)
+
+    name: ClassVar[str] = "closed_form"
+    takes_given: ClassVar[bool] = False
+    digits: int = 0  # type: ignore[misc]
+
+    def __post_init__(self) -> None:
+        if type(self.digits) is not int or not LEAST_DIGITS <= self.digits <= MOST_DIGITS:
+            raise DomainError(
+                "digits", f"must be an integer from {LEAST_DIGITS} to {MOST_DIGITS}", self.digits
+            )
+
+    def __getstate__(self) -> dict[str, Any]:
+        """The inputs alone: balls cannot be pickled, and are computed again."""
+        return {f.name: getattr(self, f.name) for f in fields(self)}
+
+    def refuse_what_is_not_covered(self) -> None:
+        """Refuse what the closed form in double precision does."""
+        self.double.refuse_what_is_not_covered()
+
+    @cached_property
+    def double(self) -> ClosedForm:
+        """The same method in double precision."""
+        return ClosedForm(self.setting, self.features.limit)
+
+    @cached_property
+    def solution(self) -> Solution:
+        """Quantities in balls, with guard digits until rounding errors leave the digits asked for."""
+        failure: ConvergenceError | None = None
+        for guard in GUARDS:
+            try:
+                with working_digits(self.digits + guard):
+                    variables = BallLatent(self.setting, self.features.rows_grow, self.digits)
+                    return Solution(variables, *_converged(variables, self.digits), guard)
+            except _RoundingError as error:
+                failure = error
+        assert failure is not None
+        raise ConvergenceError(failure.message, residual=failure.residual)
+
+    @property
+    def hermite(self) -> dict[str, tuple[Any, ...]]:
+        """Coefficients ``c_0, ..., c_8`` of activation and target."""
+        variables = self.solution.variables
+        with self._working():
+            return {
+                name: tuple(midpoint(getattr(variables, name).coefficient(k)) for k in range(9))
+                for name in ("activation", "target")
+            }
+
+    @cached_property
+    def latent(self) -> Latent:
+        """Latent variables, as ``mpmath.mpf``."""
+        with self._working():
+            return _latent(self.solution.variables)
+
+    @cached_property
+    def bulk(self) -> PreciseBulk:
+        """Distribution of the singular values without a step."""
+        curve = self.solution.variables.curve
+        with self._working():
+            return PreciseBulk(
+                edges=tuple((midpoint(low.sqrt()), midpoint(high.sqrt())) for low, high in curve.edges),
+                enclosures=edge_bounds(curve.edges),
+                atom_at_zero=midpoint(arb(curve.atom_at_zero)),
+                method=self,
+            )
+
+    @property
+    def regime(self) -> Regime:
+        """Regime of the step size."""
+        with self._working():
+            return replace(super().regime, step_exponent=self.solution.variables.exponent)
+
+    def losses(self) -> Losses[Any]:
+        """Losses at the ridge of the setting."""
+        with self._working():
+            return midpoint_losses(self.solution.closed.losses)
+
+    def limits(self) -> dict[str, Losses[Any]] | None:
+        """Losses as ``n`` grows in the regime of the step exponent."""
+        with self._working():
+            return certified_limits(self.solution.variables, self.digits)
+
+    def spikes(self) -> tuple[Spike[Any], ...]:
+        """Spikes further from the edge than its Tracy-Widom fluctuations, largest first."""
+        with self._working():
+            return _spikes(self)
+
+    def thresholds(self, count: int, largest: float) -> Array:
+        """Step sizes in double precision."""
+        return self.double.thresholds(count, largest)
+
+    def critical_step_size(self, index: int) -> Any:
+        """Step size up to that of the setting at which spike `index` appears, in seconds."""
+        return _critical_step_size(self, index)
+
+    def profile(self, index: int, q: Array) -> Array:
+        """Left singular vector of spike `index`, in double precision."""
+        return self.double.profile(index, q)
+
+    def right_profile(self, index: int, alpha: Array) -> Array:
+        """Right singular vector of spike `index`, in double precision."""
+        return self.double.right_profile(index, alpha)
+
+    def evidence(self, part: str) -> PreciseCertificate:
+        """Certificate of one part; what was measured of nodes and rounding belongs to all."""
+        with self._working():
+            return _evidence(self, part)
+
+    def with_setting(self, setting: Setting) -> CertifiedClosedForm:
+        """The same method for another setting."""
+        return replace(self, setting=setting)
+
+    def _working(self) -> AbstractContextManager[Any]:
+        return working_digits(self.digits + self.solution.guard)
+
+
+class Solution(NamedTuple):
+    """What every quantity is read off, and what was measured of it (`PreciseCertificate`)."""
+
+    variables: BallLatent
+    closed: BallClosedForm
+    change: float
+    error: float
+    rounding: float
+    guard: int
 
 
 class _RoundingError(ConvergenceError):
     """Rounding errors took more digits than there were to spare."""
 
 
-def _predict(setting: Setting, features: str, digits: int, approximate: Bulk) -> PrecisePrediction:
-    variables = BallLatent(setting, features != "published", digits)
-    closed, change, error, rounding = _converged(variables, digits)
+def _evidence(method: CertifiedClosedForm, part: str) -> PreciseCertificate:
+    variables, closed, change, error, rounding, _ = method.solution
     curve = variables.curve
     point = curve.at_ridge(variables.ridge)
-    bulk = PreciseBulk(
-        edges=tuple((midpoint(low.sqrt()), midpoint(high.sqrt())) for low, high in curve.edges),
-        enclosures=edge_bounds(curve.edges),
-        atom_at_zero=midpoint(arb(curve.atom_at_zero)),
-        digits=digits,
-        curve=curve,
-        approximate=approximate,
-    )
     scalars: dict[str, Any] = {
         "kappa": point.kappa,
         "g": point.g,
         "mu": point.mu,
         "critical_strength": closed.critical_strength,
     }
-    middles = [(((low.sqrt() + high.sqrt()) / 2) ** 2).mid() for low, high in curve.edges]
     certificate = PreciseCertificate(
-        mass=midpoint(sum(curve.masses, arb(curve.atom_at_zero))),
         residual=_residual(variables, midpoint(scalars["kappa"]), midpoint(scalars["g"])),
-        imaginary_part=min(midpoint(curve.density(z)) for z in middles),
+        digits=method.digits,
         nodes=closed.count,
         change=change,
         error=error,
         rounding=rounding,
         enclosures={name: enclosure(value) for name, value in scalars.items()},
     )
-    _check(certificate, digits)
-    return PrecisePrediction(
-        setting=setting,
-        method="closed_form",
-        features=features,
-        digits=digits,
-        hermite={
-            name: tuple(midpoint(getattr(variables, name).coefficient(k)) for k in range(9))
-            for name in ("activation", "target")
-        },
-        latent=_latent(variables),
-        regime=regime(setting).to_dict() | {"step_exponent": variables.exponent},
-        bulk=bulk,
-        spikes=_spikes(closed, features, digits),
-        losses=_losses(closed.losses),
-        limits=_limits(variables, digits),
-        certificate=certificate,
+    if part != "bulk":
+        return certificate
+    middles = [(((low.sqrt() + high.sqrt()) / 2) ** 2).mid() for low, high in curve.edges]
+    return replace(
+        certificate,
+        mass=midpoint(sum(curve.masses, arb(curve.atom_at_zero))),
+        imaginary_part=min(midpoint(curve.density(z)) for z in middles),
+        edge_error=max(
+            float((high - low) / high) for pair in method.bulk.enclosures for low, high in pair if high > 0
+        ),
     )
 
 
-def _latent(variables: BallLatent) -> dict[str, Any]:
+def _latent(variables: BallLatent) -> Latent:
     numbers = {
         "beta_norm2": variables.beta_norm2,
         "beta_cosine": variables.cosine,
@@ -152,12 +243,7 @@ def _latent(variables: BallLatent) -> dict[str, Any]:
         "residual_energy": variables.residual[1],
         "initial_overlap": arb(0),
     }
-    return {name: midpoint(value) for name, value in numbers.items()}
-
-
-def _losses(numbers: tuple[Any, Any, Any]) -> Losses:
-    objective, train, test = map(midpoint, numbers)
-    return Losses(objective=objective, train=train, test=test)
+    return Latent(**{name: midpoint(value) for name, value in numbers.items()})
 
 
 def _converged(variables: BallLatent, digits: int) -> tuple[BallClosedForm, float, float, float]:
@@ -213,23 +299,13 @@ def _residual(variables: BallLatent, kappa: Any, g: Any) -> Any:
     linear, tail = midpoint(variables.curve.linear), midpoint(variables.curve.tail)
     setting, ridge = variables.setting, midpoint(variables.ridge)
     gamma, ratio = (mpmath.mpf(setting.width) / size for size in (setting.d, setting.n_ridge))
-    population = g * (kappa + tail + linear / (1 + gamma * linear * g)) - 1
-    sample = (kappa * (1 - ratio * (1 - kappa * g)) - ridge) / (ridge + kappa * ratio)
+    population = g * (formulas.effective_ridge(g, linear, tail, gamma) - kappa)
+    sample = (formulas.ridge(kappa, g, ratio) - ridge) / (ridge + kappa * ratio)
     return max(abs(population), abs(sample))
 
 
-def _check(certificate: PreciseCertificate, digits: int) -> None:
-    """The certificate of a double prediction, with a tolerance of the digits asked for."""
-    tolerance = mpmath.mpf(10) ** -digits
-    if not abs(certificate.mass - 1) <= tolerance:
-        raise ConvergenceError("the bulk has not the mass 1", residual=float(abs(certificate.mass - 1)))
-    if not certificate.residual <= tolerance:
-        raise ConvergenceError("the defining equations are not met", residual=float(certificate.residual))
-    if not certificate.imaginary_part > 0:
-        raise ConvergenceError("the density is not positive", residual=float(certificate.imaginary_part))
-
-
-def _spikes(closed: BallClosedForm, features: str, digits: int) -> tuple[PreciseSpike, ...]:
+def _spikes(method: CertifiedClosedForm) -> tuple[Spike[Any], ...]:
+    closed = method.solution.closed
     curve, width = closed.variables.curve, closed.variables.setting.width
     edge = curve.edges[-1][1].sqrt()
     unit = (arb.pi() * curve.edge_amplitude() * width) ** arb(fmpq(-2, 3))
@@ -240,22 +316,23 @@ def _spikes(closed: BallClosedForm, features: str, digits: int) -> tuple[Precise
             continue
         sign = int(leading_sign(np.array([float(c) for c in pole.feature])))
         spikes.append(
-            PreciseSpike(
+            Spike(
                 singular_value=midpoint(pole.eigenvalue.sqrt()),
                 distance=midpoint(distance),
                 alignment=tuple(midpoint(c) ** 2 for c in pole.feature),
                 feature=tuple(sign * midpoint(c) for c in pole.feature),
                 right_alignment=tuple(midpoint(c) ** 2 for c in pole.right_feature),
-                threshold=partial(_critical_step_size, closed, features, k, digits),
+                index=k,
+                vectors=method,
             )
         )
     return tuple(spikes)
 
 
-def _critical_step_size(closed: BallClosedForm, features: str, k: int, digits: int) -> Any:
+def _critical_step_size(method: CertifiedClosedForm, k: int) -> Any:
     """Step at which the strength of mode `k` crosses the threshold: secant from the double result."""
-    setting = closed.variables.setting
-    guess = float(closed_form_thresholds(ClosedForm(setting, features), setting.step, k + 1)[k])
+    closed, digits = method.solution.closed, method.digits
+    guess = method.double.critical_step_size(k)
     if guess == 0.0 or not math.isfinite(guess):
         return mpmath.mpf(guess)
     with working_digits(digits + GUARD_DIGITS):
@@ -280,48 +357,3 @@ def _secant(function: Callable[[arb], arb], x: arb, y: arb, digits: int) -> arb:
     raise ConvergenceError(
         "a critical step size was not found", residual=float(abs(step).upper()), last=float(y)
     )
-
-
-def _limits(variables: BallLatent, digits: int) -> dict[str, Losses] | None:
-    setting = variables.setting
-    degree = regime_degree(setting.exponent)
-    if degree is None or setting.exponent > 0.49:
-        return None
-    both = (True, False)
-    names = ("corrected", "published")
-    return {
-        name: _limit(BallLatent(setting, corrected, variables.digits), degree, digits)
-        for name, corrected in zip(names, both, strict=True)
-    }
-
-
-def _limit(variables: BallLatent, degree: int, digits: int) -> Losses:
-    """Losses of a regime (docs/theory.md section 7)."""
-    activation, target = variables.activation, variables.target
-    point = variables.curve.at_ridge(variables.ridge)
-    linear = square(target.coefficient(1))
-    value: Any = linear * point.mu + variables.label_energy - linear
-    slope: Any = linear * point.mu_slope
-    degrees = spike_degrees(variables.setting, degree)
-    if degrees:
-        grown = not variables.drift.is_zero()
-        twice_mean = 2 * activation.coefficient(2) * variables.residual[0] if grown else arb(0)
-        top = max(degrees) * (1 if twice_mean.is_zero() else 2)
-        polynomials = power_polynomials(
-            [midpoint(activation.coefficient(j)) for j in range(top + 1)],
-            degrees,
-            slope=midpoint(activation.coefficient(1) * variables.beta_norm2.sqrt()),
-            twice_mean=midpoint(twice_mean),
-            chi=midpoint(variables.chi),
-        )
-        teacher = [midpoint(target.coefficient(j)) for j in range(degree + 1)]
-        numbers = improvement(
-            polynomials,
-            teacher,
-            midpoint(variables.cosine),
-            midpoint(arb(0) + point.mu),
-            digits + GUARD_DIGITS,
-        )
-        gain, gain_slope = map(from_mpf, numbers)
-        value, slope = value - gain, slope - gain_slope * point.mu_slope
-    return _losses(loss_numbers(point, value, value - point.kappa * slope))

@@ -3,56 +3,66 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import ClassVar, final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rmt_spikes.errors import ConvergenceError
-from rmt_spikes.setting import Setting
 from rmt_spikes.theory.bulk.distribution import Bulk
 from rmt_spikes.theory.bulk.equivalent import BulkEquivalent
-from rmt_spikes.theory.latent import Latent, LatentGrid, Realisation, latent, latent_grid
+from rmt_spikes.theory.features import Rows
+from rmt_spikes.theory.latent import Latent, LatentGrid, latent, latent_grid
+from rmt_spikes.theory.methods.base import Method, leading_sign, spike_of
+from rmt_spikes.theory.methods.closed_form import ClosedForm
+from rmt_spikes.theory.methods.thresholds import nearby_crossing
+from rmt_spikes.theory.methods.uniform import vectors
 from rmt_spikes.theory.methods.uniform.channels import FiniteRank
 from rmt_spikes.theory.methods.uniform.continuation import lower_edge
 from rmt_spikes.theory.methods.uniform.density import BranchCut
 from rmt_spikes.theory.methods.uniform.equations import FixedPoint, State
 from rmt_spikes.theory.methods.uniform.levels import anisotropy, direction_levels
-from rmt_spikes.theory.methods.uniform.outliers import UpperSpectrum, upper_spectrum
-from rmt_spikes.theory.results import Losses, ordered
+from rmt_spikes.theory.methods.uniform.outliers import Pole, UpperSpectrum, upper_spectrum
+from rmt_spikes.theory.results import EDGE_TOLERANCE, Certificate, Losses, Spike, ordered
 
 Array = NDArray[np.float64]
 
 START_SHARES = (1e-3, 1e-4, 1e-5, 1e-6, 1e-7)
+"""Ridges from which the lowest edge is looked for, as shares of the edge without a step; a step may bring it
+far down."""
 
 
+@final
 @dataclass(frozen=True, eq=False)
-class Uniform:
-    """The theory of one setting at any step size.
+class Uniform(Method):
+    """The method for every step size: everything is read off one resolvent.
 
     Parameters
     ----------
-    setting
-        What is predicted.
-    features
-        ``"corrected"``, ``"isotropic"`` or ``"published"``; ``"spread"`` serves to size what is neglected.
-    given
-        Realised latent variables that replace their limits.
+    rows
+        How the covariance of trained rows is treated; by default as the features say.
+    variables, functions
+        Latent variables and latent functions to take instead of those of the setting.
     """
 
-    setting: Setting
-    features: str = "corrected"
-    given: Realisation | None = None
+    name: ClassVar[str] = "uniform"
+    rows: Rows | None = None
+    variables: Latent | None = field(default=None, repr=False)
+    functions: LatentGrid | None = field(default=None, repr=False)
 
     @cached_property
     def latent(self) -> Latent:
         """Latent variables."""
-        return latent(self.setting, self.features, self.given)
+        return latent(self.setting, self.features, self.given) if self.variables is None else self.variables
 
     @cached_property
     def grid(self) -> LatentGrid:
-        """Latent functions under the laws of ``width`` neurons and ``n_ridge`` samples."""
+        """Latent functions under the distributions of ``width`` neurons and ``n_ridge`` samples."""
+        if self.functions is not None:
+            return self.functions
         return latent_grid(self.setting, self.latent, finite=True, given=self.given)
 
     @cached_property
@@ -74,7 +84,12 @@ class Uniform:
 
     def anisotropy(self, alpha: Array) -> tuple[Array, Array]:
         """Standard deviations of trained rows along the levels of `anisotropy`, and weights of the levels."""
-        return anisotropy(self.setting, self.latent, alpha, self.features)
+        return anisotropy(self.setting, self.latent, alpha, self.treatment)
+
+    @property
+    def treatment(self) -> Rows:
+        """How the covariance of trained rows is treated."""
+        return self.features.rows if self.rows is None else self.rows
 
     @cached_property
     def finite_rank(self) -> FiniteRank:
@@ -82,7 +97,7 @@ class Uniform:
         functions, extras = self._functions(self.grid)
         nodes, width = self.grid.law.nodes, self.setting.width
         coupling = np.outer(nodes, nodes) / width if self.setting.output_scale == "standard" else None
-        levels, weights = direction_levels(self.setting, self.latent, nodes, self.features)
+        levels, weights = direction_levels(self.setting, self.latent, nodes, self.treatment)
         return FiniteRank(self.equations, functions, extras, width, levels, weights, coupling)
 
     def _functions(self, grid: LatentGrid) -> tuple[Array, Array]:
@@ -154,7 +169,7 @@ class Uniform:
 
     @cached_property
     def bulk(self) -> Bulk:
-        """Law of the singular values."""
+        """Distribution of the singular values."""
         high = self.upper.edge.eigenvalue
         low = 0.0
         if not self.untrained.reaches_zero:
@@ -164,14 +179,17 @@ class Uniform:
             low = self._lower_edge(signs)
         untrained = self.untrained.edges.ravel()
         edges = np.sqrt(self.cut.support(low, high, 0.5 * (untrained[1:-1:2] + untrained[2::2])))
-
-        def density(x: Array) -> Array:
-            values, _ = self.cut.resolvent(x**2)
-            return np.asarray(2.0 * x * values.imag / (np.pi * self.setting.ridge_ratio))
-
         return Bulk(
-            edges=edges, atom_at_zero=self.untrained.atom_at_zero, density_inside=density, direct=False
+            edges=edges,
+            atom_at_zero=self.untrained.atom_at_zero,
+            density_inside=self.density_inside,
+            direct=False,
         )
+
+    def density_inside(self, x: Array) -> Array:
+        """Density of singular values at points strictly inside the bulk, ascending, shape ``(n,)``."""
+        values, _ = self.cut.resolvent(x**2)
+        return np.asarray(2.0 * x * values.imag / (np.pi * self.setting.ridge_ratio))
 
     def _lower_edge(self, signs: tuple[float, float]) -> float:
         """Lowest edge of a bulk that does not reach zero, which a step may have brought far down."""
@@ -210,7 +228,7 @@ class Uniform:
         explained -= finite.slope(state, tangent, response)
         return float(self.grid.q_weights @ (tangent[0] * energy) - explained)
 
-    def losses(self) -> Losses:
+    def losses(self) -> Losses[float]:
         """Losses at the ridge of the setting: value and two derivatives of ``T``.
 
         Raises
@@ -245,28 +263,95 @@ class Uniform:
         error = (labels.mean - latent_part) ** 2 + (labels.linear - linear_part) ** 2 + labels.rest
         return float(grid.q_weights @ error)
 
+    def spikes(self) -> tuple[Spike[float], ...]:
+        """Spikes further from the edge than its Tracy-Widom fluctuations, largest first."""
+        spikes = (
+            spike_of(
+                self,
+                k,
+                pole.point.eigenvalue,
+                vectors.hermite_feature(self, pole),
+                vectors.readout_feature(self, pole),
+            )
+            for k, pole in enumerate(self.upper.poles)
+        )
+        return tuple(spike for spike in spikes if spike.distance > 1.0)
 
-def neglected(solution: Uniform) -> float | None:
-    """Relative size of what the theory leaves out of the losses.
+    def profile(self, index: int, q: Array) -> Array:
+        """Left singular vector of spike `index` at latent variables `q` of samples (any shape)."""
+        return self._signed(index, vectors.left_profile, q)
 
-    Three parts: what docs/theory.md section 4.1 changes, times ``theta``, for its next order; what the
-    spread of the incoherent part of the gradient would change; and the share ``2 n_ridge / d^2`` of a part of
-    degree two that so many samples learn in so few dimensions. Not a proved bound: the tests hold it
-    against simulations. None for features other than ``"corrected"``, which leave out more.
-    """
-    if solution.features != "corrected":
-        return None
-    setting = solution.setting
-    second = setting.activation_expansion.coefficients[2] * setting.target_expansion.coefficients[2]
-    few = min(1.0, 2.0 * setting.n_ridge / setting.d**2) if abs(second) > 1e-12 else 0.0
-    if solution.latent.inflation == 0.0:
-        return few
-    objective = {}
-    for features in ("isotropic", solution.features, "spread"):
-        other = Uniform(solution.setting, features, solution.given)
-        for name in ("latent", "grid", "untrained"):
-            other.__dict__[name] = getattr(solution, name)
-        objective[features] = other.functional(other.state)
-    own = objective[solution.features]
-    next_order = setting.theta * abs(objective["isotropic"] / own - 1.0)
-    return float(few + next_order + abs(objective["spread"] / own - 1.0))
+    def right_profile(self, index: int, alpha: Array) -> Array:
+        """Right singular vector of spike `index` at readout weights `alpha` of neurons (any shape)."""
+        return self._signed(index, vectors.right_profile, alpha)
+
+    def _signed(self, index: int, function: Callable[[Uniform, Pole, Array], Array], x: Array) -> Array:
+        pole = self.upper.poles[index]
+        values = function(self, pole, x.ravel()).reshape(x.shape)
+        return np.asarray(leading_sign(vectors.hermite_feature(self, pole)) * values)
+
+    def thresholds(self, count: int, largest: float) -> Array:
+        """Step sizes at which the first `count` spikes appear; ``inf`` where none does up to `largest`."""
+        return np.array([self._threshold(k, largest) for k in range(count)])
+
+    def critical_step_size(self, index: int) -> float:
+        """Step size up to that of the setting at which spike `index` (from 0) appears."""
+        return self._threshold(index, self.setting.step)
+
+    def _threshold(self, index: int, largest: float) -> float:
+        """Step size at which a spike appears; the closed form, exact for small steps, is the first guess."""
+        guess = largest
+        if self.setting.output_scale == "mean_field":
+            closed = ClosedForm(self.setting, self.features, self.given)
+            guess = float(closed.thresholds(index + 1, largest)[index])
+
+        def excess(step: float) -> float:
+            margins = self.with_setting(self.setting.replace(step_size=step)).upper.margins
+            return -float(margins[index]) if index < margins.size else -1.0
+
+        return nearby_crossing(excess, min(guess, largest), largest)
+
+    def evidence(self, part: str) -> Certificate:
+        """Certificate of one part: residuals of the states that it is read off."""
+        if part == "losses":
+            return Certificate(residual=self.state.residual)
+        if part == "spikes":
+            states = [self.upper.edge.state, *(pole.point.state for pole in self.upper.poles)]
+            return Certificate(residual=max(state.residual for state in states))
+        bulk = self.bulk
+        squares = bulk.edges**2
+        lower, higher = squares[squares[:, 0] > 0.0, 0], squares[:, 1]
+        inside = [lower * (1.0 + EDGE_TOLERANCE), squares.mean(axis=1), higher * (1.0 - EDGE_TOLERANCE)]
+        mass = bulk.mass
+        values, residual = self.cut.resolvent(np.sort(np.concatenate(inside)))
+        return Certificate(
+            mass=mass,
+            residual=residual,
+            imaginary_part=float(values.imag.min() / np.pi),
+            edge_error=EDGE_TOLERANCE,
+        )
+
+    def certificate(self) -> Certificate:
+        """Certificate of all parts together, with the size of what the theory leaves out."""
+        return replace(super().certificate(), neglected=self.neglected())
+
+    def neglected(self) -> float | None:
+        """Relative size of what the theory leaves out of the losses.
+
+        Three parts: what docs/theory.md section 4.1 changes, times ``theta``, for its next order; what the
+        spread of the incoherent part of the gradient would change; and the share ``2 n_ridge / d^2`` of a
+        part of degree two that so many samples learn in so few dimensions. Not a proved bound: the tests
+        hold it against simulations. None for features that leave out more.
+        """
+        if self.features.rows is not Rows.LEVELS:
+            return None
+        setting = self.setting
+        second = setting.activation_expansion.coefficients[2] * setting.target_expansion.coefficients[2]
+        few = min(1.0, 2.0 * setting.n_ridge / setting.d**2) if abs(second) > 1e-12 else 0.0
+        if self.latent.inflation == 0.0:
+            return few
+        same = replace(self, variables=self.latent, functions=self.grid)
+        others = [replace(same, rows=rows) for rows in Rows]
+        isotropic, own, spread = (other.functional(other.state) for other in others)
+        next_order = setting.theta * abs(isotropic / own - 1.0)
+        return float(few + next_order + abs(spread / own - 1.0))

@@ -3,31 +3,59 @@
 from __future__ import annotations
 
 import math
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rmt_spikes.functions.hermite import GaussianMoments, gaussian_moments, normalized_hermite
+from rmt_spikes.setting import Setting
+from rmt_spikes.theory.latent import Latent, LatentGrid
+from rmt_spikes.theory.methods.uniform.channels import FiniteRank
+from rmt_spikes.theory.methods.uniform.equations import FixedPoint
 from rmt_spikes.theory.methods.uniform.outliers import Pole
-from rmt_spikes.theory.methods.uniform.solution import Uniform
 
 Array = NDArray[np.float64]
 
 
-def node_profile(solution: Uniform, pole: Pole) -> Array:
+class Solved(Protocol):
+    """What the vectors are read off: a setting, its latent variables and functions, and its equations."""
+
+    @property
+    def setting(self) -> Setting: ...  # noqa: D102
+
+    @property
+    def latent(self) -> Latent: ...  # noqa: D102
+
+    @property
+    def grid(self) -> LatentGrid: ...  # noqa: D102
+
+    @property
+    def equations(self) -> FixedPoint: ...  # noqa: D102
+
+    @property
+    def finite_rank(self) -> FiniteRank: ...  # noqa: D102
+
+    @property
+    def initial_components(self) -> tuple[float, float]: ...  # noqa: D102
+
+    def anisotropy(self, alpha: Array) -> tuple[Array, Array]: ...  # noqa: D102
+
+
+def node_profile(solution: Solved, pole: Pole) -> Array:
     """Left singular vector on the nodes of ``q``: ``E[sqrt(n_ridge) u_i | q_i = q]``, shape ``(n_q,)``."""
     mode = pole.vector @ solution.finite_rank.functions
     return np.asarray(pole.point.state.resolvent * mode / math.sqrt(pole.slope))
 
 
-def hermite_feature(solution: Uniform, pole: Pole, count: int = 5) -> Array:
+def hermite_feature(solution: Solved, pole: Pole, count: int = 5) -> Array:
     """Correlations of the left singular vector with the Hermite polynomials of ``q``, shape ``(count,)``."""
     grid = solution.grid
     table = normalized_hermite(count - 1, grid.q)
     return _correlations(table, grid.q_weights, node_profile(solution, pole))
 
 
-def readout_feature(solution: Uniform, pole: Pole, count: int = 5) -> Array:
+def readout_feature(solution: Solved, pole: Pole, count: int = 5) -> Array:
     """Correlations of the right singular vector with the polynomials of the readout law.
 
     Shape ``(count,)``.
@@ -45,14 +73,14 @@ def _correlations(table: Array, weights: Array, profile: Array) -> Array:
     return np.divide(table @ (weights * profile), size, out=np.zeros(size.size), where=size > 0.0)
 
 
-def right_node_profile(solution: Uniform, pole: Pole) -> Array:
+def right_node_profile(solution: Solved, pole: Pole) -> Array:
     """Right singular vector on the nodes of ``alpha``, shape ``(n_a,)``: ``E[sqrt(N) v_j | alpha_j]``."""
     weights = solution.equations.a_weights
     scale = math.sqrt(solution.setting.width * pole.point.eigenvalue * pole.slope)
     return np.asarray(-pole.vector[: weights.size] / (weights * scale))
 
 
-def left_profile(solution: Uniform, pole: Pole, q: Array) -> Array:
+def left_profile(solution: Solved, pole: Pole, q: Array) -> Array:
     """``E[sqrt(n_ridge) u_i | q_i = q]`` at `q`, shape ``(n,)``."""
     setting, variables, law = solution.setting, solution.latent, solution.grid.law
     equations, state = solution.equations, pole.point.state
@@ -67,7 +95,7 @@ def left_profile(solution: Uniform, pole: Pole, q: Array) -> Array:
     return np.asarray(pole.vector[: functions.shape[0]] @ functions / inverse / math.sqrt(pole.slope))
 
 
-def right_profile(solution: Uniform, pole: Pole, alpha: Array) -> Array:
+def right_profile(solution: Solved, pole: Pole, alpha: Array) -> Array:
     """``E[sqrt(N) v_j | alpha_j = alpha]`` at `alpha`, shape ``(n,)``."""
     setting, variables, grid = solution.setting, solution.latent, solution.grid
     equations, state, finite = solution.equations, pole.point.state, solution.finite_rank
@@ -98,7 +126,7 @@ def right_profile(solution: Uniform, pole: Pole, alpha: Array) -> Array:
     return np.asarray(omega * total * math.sqrt(setting.width / (pole.point.eigenvalue * pole.slope)))
 
 
-def _moments(solution: Uniform, alpha: Array, q: Array) -> tuple[GaussianMoments, Array]:
+def _moments(solution: Solved, alpha: Array, q: Array) -> tuple[GaussianMoments, Array]:
     """Moments of a feature at broadcast ``alpha`` and ``q``, and the variance of its non-linear part."""
     mean = solution.latent.shift * alpha * q
     scale = np.broadcast_to(solution.latent.scale(alpha), mean.shape)

@@ -1,0 +1,214 @@
+"""Checks of arguments: each returns the value in a plain type, or refuses it by the name of its field."""
+
+from __future__ import annotations
+
+import difflib
+import math
+import sys
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rmt_spikes.errors import DomainError, Word
+
+FloatArray = NDArray[np.float64]
+
+LARGEST = sys.float_info.max
+"""Largest finite number."""
+
+_COMPARED = 40
+"""Characters of an unknown word that are compared with the known ones: the cost stays bounded."""
+
+
+def integer(
+    field: str, given: Any, low: float, high: float = math.inf, required: str = "", advice: str = ""
+) -> int:
+    """Check an integer of Python or numpy; booleans and floats are none.
+
+    Parameters
+    ----------
+    field : str
+        Name of the argument.
+    given : object
+        What came.
+    low, high : float
+        Closed range.
+    required : str
+        The domain as a phrase; written from the range when empty.
+    advice : str
+        What to do about it.
+
+    Returns
+    -------
+    int
+
+    Raises
+    ------
+    DomainError
+        If it is no integer, or out of range.
+
+    Examples
+    --------
+    >>> integer("trials", np.int64(8), 1)
+    8
+    """
+    if not isinstance(given, int | np.integer) or isinstance(given, bool) or not low <= given <= high:
+        bounds = f">= {low}" if high == math.inf else f"from {low} to {high}"
+        raise DomainError(field, required or f"must be an integer {bounds}", given, advice)
+    return int(given)
+
+
+def is_number(given: Any) -> bool:
+    """Whether a value is a real number of Python or numpy; a boolean is none."""
+    return isinstance(given, int | float | np.integer | np.floating) and not isinstance(given, bool)
+
+
+def number(
+    field: str, given: Any, low: float, high: float = LARGEST, required: str = "must be a number"
+) -> float:
+    """Check a real number of Python or numpy.
+
+    Parameters
+    ----------
+    field : str
+        Name of the argument.
+    given : object
+        What came.
+    low, high : float
+        Closed range; a finite number by default.
+    required : str
+        The domain as a phrase.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    DomainError
+        If it is no number, or out of range: NaN always is.
+    """
+    try:
+        if is_number(given) and low <= given <= high:
+            return float(given)
+    except OverflowError:  # an integer beyond the range of floats, where infinity is allowed
+        pass
+    raise DomainError(field, required, given)
+
+
+def boolean(field: str, given: Any, required: str = "must be True or False") -> bool:
+    """Check a boolean; DomainError if it is none."""
+    if not isinstance(given, bool):
+        raise DomainError(field, required, given)
+    return given
+
+
+def choice(field: str, given: Any, allowed: Iterable[str]) -> str:
+    """Check that a word is among those allowed.
+
+    Parameters
+    ----------
+    field : str
+        Name of the argument.
+    given : object
+        What came.
+    allowed : iterable of str
+        The words.
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    DomainError
+        If it is not among them; the advice is the nearest one that is.
+    """
+    known = list(allowed)
+    if not isinstance(given, str) or given not in known:
+        raise DomainError(field, f"must be one of {', '.join(known)}", given, suggestion(given, known))
+    return given
+
+
+def suggestion(given: Any, known: Iterable[str], otherwise: str = "") -> str:
+    """Advice that names the known word nearest to what came.
+
+    Parameters
+    ----------
+    given : object
+        What came.
+    known : iterable of str
+        Known words.
+    otherwise : str
+        Advice when none is near.
+    """
+    near = difflib.get_close_matches(str(given)[:_COMPARED].lower(), known, n=1)
+    return f"did you mean {near[0]!r}?" if isinstance(given, str) and near else otherwise
+
+
+def function(field: str, given: Any) -> Callable[..., Any]:
+    """Check something to be called; DomainError if it cannot be."""
+    if not callable(given):
+        raise DomainError(field, "must be callable", given)
+    return given  # type: ignore[no-any-return]
+
+
+def vector(field: str, given: Any) -> FloatArray:
+    """Check a vector of finite real numbers, given as an array or a sequence; text that spells one is none.
+
+    Parameters
+    ----------
+    field : str
+        Name of the argument.
+    given : array_like
+        What came.
+
+    Returns
+    -------
+    ndarray of shape (m,)
+        At least one number.
+
+    Raises
+    ------
+    DomainError
+        If it is none.
+    """
+    try:
+        values = np.asarray(given)
+    except ValueError:  # rows of different lengths
+        values = np.empty(0)
+    if values.ndim != 1 or not values.size or not _finite(values):
+        raise DomainError(field, "must be a vector of numbers", given)
+    return values.astype(float)
+
+
+def array(field: str, given: Any, size: int) -> None:
+    """Check an array of finite real numbers that is one already.
+
+    Parameters
+    ----------
+    field : str
+        Name of the argument.
+    given : ndarray of shape (size,)
+        What came.
+    size : int
+        Its length.
+
+    Raises
+    ------
+    DomainError
+        If it is none; the message says what it is.
+    """
+    required = f"must be an array of finite real numbers, of shape ({size},)"
+    if not isinstance(given, np.ndarray):
+        raise DomainError(field, required, Word(type(given).__name__))
+    if given.shape != (size,) or given.dtype.kind not in "iuf":
+        raise DomainError(field, required, Word(f"{given.dtype} of shape {given.shape}"))
+    if not _finite(given):
+        raise DomainError(field, required, Word("one with NaN or infinity"))
+
+
+def _finite(values: NDArray[Any]) -> bool:
+    return values.dtype.kind in "iuf" and bool(np.all(np.isfinite(values)))

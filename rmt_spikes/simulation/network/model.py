@@ -1,0 +1,62 @@
+"""What a trial needs of a setting, worked out once."""
+
+import math
+from dataclasses import dataclass
+from typing import Literal, Self
+
+from rmt_spikes.functions.scalar import ScalarFunction
+from rmt_spikes.setting import Setting
+
+
+@dataclass(frozen=True, kw_only=True)
+class Model:
+    """Sizes, functions and numbers of one network and its training (docs/theory.md section 1).
+
+    Attributes
+    ----------
+    n, n_ridge : int
+        Samples of the first batch, and of the second.
+    d : int
+        Input dimension.
+    width : int
+        Neurons of the first layer.
+    activation, target : ScalarFunction
+        The activation, centred if the setting says so, and the link function of the labels.
+    slope : float
+        ``c_1`` of the activation.
+    noise_std : float
+        Standard deviation of the label noise.
+    step : float
+        Step size ``eta``.
+    ridge : float
+        Ridge penalty.
+    readout : {"gaussian", "rademacher", "constant"}
+        Distribution of the readout weights.
+    output_factor : float
+        `varsigma`, the factor in front of the network output.
+    """
+
+    n: int
+    n_ridge: int
+    d: int
+    width: int
+    activation: ScalarFunction
+    target: ScalarFunction
+    slope: float
+    noise_std: float
+    step: float
+    ridge: float
+    readout: Literal["gaussian", "rademacher", "constant"]
+    output_factor: float
+
+    @classmethod
+    def of(cls, setting: Setting) -> Self:
+        """Work out what a setting says."""
+        same = ("n", "n_ridge", "d", "width", "noise_std", "step", "ridge", "readout")
+        return cls(
+            **{name: getattr(setting, name) for name in same},
+            activation=setting.activation_function,
+            target=setting.target_function,
+            slope=float(setting.activation_expansion.coefficients[1]),
+            output_factor=1.0 / math.sqrt(setting.width) if setting.output_scale == "mean_field" else 1.0,
+        )

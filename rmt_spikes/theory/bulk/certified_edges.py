@@ -1,0 +1,52 @@
+"""Certified error of edges that were computed in double precision."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from flint import arb, fmpq
+from numpy.typing import NDArray
+
+from rmt_spikes.setting import Setting
+from rmt_spikes.theory.bulk.balls import working_bits
+from rmt_spikes.theory.bulk.certified_curve import CertifiedCurve
+
+BITS = 192
+
+
+def edge_error(linear: float, tail: float, setting: Setting, edges: NDArray[np.float64]) -> float:
+    """Proved bound on the relative error of the edges of the bulk of untrained features.
+
+    Parameters
+    ----------
+    linear, tail
+        ``c_1^2`` and ``c_{>1}^2``, taken as exact.
+    setting
+        Its sizes.
+    edges
+        Edges of singular values, shape ``(n_intervals, 2)``.
+
+    Returns
+    -------
+    float
+        Infinite when the number of intervals is another one.
+
+    Raises
+    ------
+    ConvergenceError
+        If two edges cannot be told apart in 192 bits.
+    """
+    with working_bits(BITS):
+        curve = CertifiedCurve(
+            arb(linear), arb(tail), fmpq(setting.width, setting.d), fmpq(setting.width, setting.n_ridge)
+        )
+        certified = [edge for pair in curve.edges for edge in pair]
+        if len(certified) != edges.size:
+            return math.inf
+        worst = 0.0
+        for value, edge in zip(edges.ravel(), certified, strict=True):
+            exact = edge.sqrt()
+            scale = exact if exact > 0 else arb(1)
+            worst = max(worst, float(abs((arb(float(value)) - exact) / scale).upper()))
+    return worst

@@ -1,0 +1,183 @@
+"""What a method is: a route from a setting to every quantity of a prediction."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rmt_spikes.errors import ConvergenceError
+from rmt_spikes.setting import Setting
+from rmt_spikes.theory.features import Features
+from rmt_spikes.theory.latent import residual_moments
+from rmt_spikes.theory.limits import limits_of
+from rmt_spikes.theory.realisation import Realisation
+from rmt_spikes.theory.regimes import regime
+from rmt_spikes.theory.results import Certificate, Losses, Regime, Spike
+from rmt_spikes.values import same
+
+Array = NDArray[np.float64]
+
+LISTED = 9
+"""Hermite coefficients that a prediction lists, of degree 0 to 8."""
+
+VISIBLE = 1e-6
+"""Share of the largest coefficient below which another one is taken for rounding when signs are fixed."""
+
+MOST_ALIGNED = 1.0 + 1e-6
+"""Bound on one squared correlation, with the rounding of the residue. Their sum has no bound: the polynomials
+are orthogonal under the limiting distribution only."""
+
+
+@dataclass(frozen=True, eq=False)
+class Method(ABC):
+    """One route from a setting to the quantities of a prediction.
+
+    Subclasses are final and compute each quantity when it is first asked for.
+
+    Parameters
+    ----------
+    setting
+        What is predicted.
+    features
+        Theory of the features of spikes.
+    given
+        Realised latent variables that replace their limits.
+
+    Attributes
+    ----------
+    name
+        Name in `predict`.
+    digits
+        Significant digits; None for double precision.
+    takes_given
+        Whether it has a use for realised latent variables.
+    continuous
+        Whether the losses are smooth in the step size, so that they can be interpolated and have
+        critical step sizes.
+    """
+
+    setting: Setting
+    features: Features = Features.CORRECTED
+    given: Realisation | None = None
+    digits: ClassVar[int | None] = None
+    name: ClassVar[str]
+    takes_given: ClassVar[bool] = True
+    continuous: ClassVar[bool] = True
+
+    def __eq__(self, other: object) -> bool:
+        """Whether the other one predicts the same thing in the same way."""
+        return type(self) is type(other) and same(self, other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def refuse_what_is_not_covered(self) -> None:
+        """Check that the method covers the setting.
+
+        Raises
+        ------
+        DomainError
+            If it does not.
+        """
+        residual_moments(self.setting)
+
+    @property
+    @abstractmethod
+    def latent(self) -> Any:
+        """Latent variables, a `Latent`."""
+
+    @property
+    def hermite(self) -> dict[str, Any]:
+        """Hermite coefficients ``c_0, ..., c_8`` of activation and target."""
+        setting = self.setting
+        return {
+            "activation": setting.activation_expansion.coefficients[:LISTED],
+            "target": setting.target_expansion.coefficients[:LISTED],
+        }
+
+    @property
+    def regime(self) -> Regime:
+        """Regime of the step size."""
+        return regime(self.setting)
+
+    def limits(self) -> dict[str, Losses[Any]] | None:
+        """Losses as ``n`` grows for all features that differ there; None where there is no regime."""
+        return limits_of(self.setting)
+
+    @property
+    @abstractmethod
+    def bulk(self) -> Any:
+        """Distribution of the singular values of the bulk."""
+
+    @abstractmethod
+    def spikes(self) -> tuple[Spike[Any], ...]:
+        """Spikes further from the edge than its Tracy-Widom fluctuations, largest first."""
+
+    @abstractmethod
+    def losses(self) -> Losses[Any]:
+        """Losses at the ridge of the setting."""
+
+    @abstractmethod
+    def thresholds(self, count: int, largest: float) -> Array:
+        """Step sizes at which the first `count` spikes appear; ``inf`` where none does up to `largest`."""
+
+    @abstractmethod
+    def evidence(self, part: str) -> Certificate:
+        """Certificate of one part: of the losses, the spikes or the bulk."""
+
+    def certificate(self) -> Certificate:
+        """Certificate of all parts together."""
+        first, *others = (self.evidence(part) for part in ("bulk", "spikes", "losses"))
+        for other in others:
+            first = first.joined(other)
+        return first
+
+    def with_setting(self, setting: Setting) -> Self:
+        """The same method for another setting."""
+        return type(self)(setting, self.features, self.given)
+
+    def critical_step_size(self, index: int) -> Any:
+        """Step size up to that of the setting at which spike `index` (from 0) appears."""
+        return float(self.thresholds(index + 1, self.setting.step)[index])
+
+    @abstractmethod
+    def profile(self, index: int, q: Array) -> Array:
+        """Left singular vector of spike `index` at latent variables `q` of samples (any shape)."""
+
+    @abstractmethod
+    def right_profile(self, index: int, alpha: Array) -> Array:
+        """Right singular vector of spike `index` at readout weights `alpha` of neurons (any shape)."""
+
+
+def leading_sign(feature: Array) -> float:
+    """Sign that makes the first coefficient that is not zero positive."""
+    visible = np.abs(feature) > VISIBLE * np.max(np.abs(feature), initial=0.0)
+    return 1.0 if not visible.any() else float(np.sign(feature[np.argmax(visible)]))
+
+
+def spike_of(
+    method: Method, index: int, eigenvalue: float, feature: Array, right_feature: Array
+) -> Spike[float]:
+    """Spike from the eigenvalue of a pole and the coefficients of its vectors, in double precision.
+
+    Raises
+    ------
+    ConvergenceError
+        If the vectors are not those of a singular value.
+    """
+    alignment = feature**2
+    if not (eigenvalue > 0.0 and np.max(alignment) <= MOST_ALIGNED):
+        raise ConvergenceError("a spike is not a singular vector", residual=float(np.max(alignment) - 1.0))
+    singular_value, bulk = float(np.sqrt(eigenvalue)), method.bulk
+    return Spike(
+        singular_value=singular_value,
+        distance=(singular_value - float(bulk.edges[-1, 1])) / bulk.edge_scale(method.setting.width),
+        alignment=alignment,
+        feature=leading_sign(feature) * feature,
+        right_alignment=right_feature**2,
+        index=index,
+        vectors=method,
+    )

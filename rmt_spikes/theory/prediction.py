@@ -1,0 +1,361 @@
+"""A prediction: its parts are computed when they are asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, ClassVar, Self, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rmt_spikes.errors import ConvergenceError, DomainError
+from rmt_spikes.setting import Setting
+from rmt_spikes.theory.bulk.distribution import Bulk
+from rmt_spikes.theory.features import Features
+from rmt_spikes.theory.latent import Latent
+from rmt_spikes.theory.methods import method_for
+from rmt_spikes.theory.methods.base import Method
+from rmt_spikes.theory.methods.certified.results import decimals, numbers, outward
+from rmt_spikes.theory.picture import picture
+from rmt_spikes.theory.results import Certificate, Losses, Regime, Spike
+from rmt_spikes.values import Document, same, summary
+
+Array = NDArray[np.float64]
+
+PARTS = ("losses", "spikes", "bulk")
+"""Parts with a certificate of their own, cheapest first."""
+
+STEP = "critical_step_size"
+"""Key of a spike that its attributes do not have in the same form."""
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Prediction(Document):
+    """Everything the theory says about one setting, each part computed when it is first asked for.
+
+    A part that fails raises `ConvergenceError`, which names it; the others stay usable. Predictions can be
+    pickled, compared with ``==``, saved and loaded.
+
+    Attributes
+    ----------
+    setting, method, features
+        What was predicted, and how.
+    given
+        Realised quantities that were taken as given: ``"none"``, ``"first_stage"`` or ``"both_batches"``.
+    latent, regime, bulk, spikes, losses
+        The predicted quantities; `spikes` holds those outside the bulk by more than the
+        Tracy-Widom fluctuations of its edge, largest first.
+    limits
+        Losses as ``n`` grows in the regime of the step exponent, for ``"corrected"`` and ``"published"``
+        features; None from step exponent 0.49 on, and where there is no exponent.
+    certificate
+        Evidence that the equations were solved.
+    """
+
+    solution: Method
+    parts: dict[str, Any] = field(default_factory=dict)
+    schema: ClassVar[str] = "rmt-spikes/prediction/1"
+
+    @property
+    def setting(self) -> Setting:
+        """What was predicted."""
+        return self.solution.setting
+
+    @property
+    def method(self) -> str:
+        """Name of the method."""
+        return self.solution.name
+
+    @property
+    def features(self) -> Features:
+        """Theory of the features of spikes."""
+        return self.solution.features
+
+    @property
+    def given(self) -> str:
+        """Realised quantities that were taken as given."""
+        if "given" in self.parts:
+            return str(self.parts["given"])
+        given = self.solution.given
+        return "none" if given is None else "first_stage" if given.q is None else "both_batches"
+
+    @property
+    def latent(self) -> Any:
+        """Latent variables."""
+        return self._part("latent", lambda: self.solution.latent)
+
+    @property
+    def regime(self) -> Regime:
+        """Regime of the step size."""
+        return cast(Regime, self._part("regime", lambda: self.solution.regime))
+
+    @property
+    def losses(self) -> Losses[Any]:
+        """Losses of the ridge regression."""
+        return cast(Losses[Any], self._part("losses", self.solution.losses))
+
+    @property
+    def spikes(self) -> tuple[Spike[Any], ...]:
+        """Spikes, largest first."""
+        return cast(tuple[Spike[Any], ...], self._part("spikes", self.solution.spikes))
+
+    @property
+    def bulk(self) -> Any:
+        """Distribution of the other singular values."""
+        return self._part("bulk", lambda: self.solution.bulk)
+
+    @property
+    def limits(self) -> dict[str, Losses[Any]] | None:
+        """Losses as ``n`` grows."""
+        return cast("dict[str, Losses[Any]] | None", self._part("limits", self.solution.limits))
+
+    @property
+    def certificate(self) -> Certificate:
+        """Evidence for all parts together."""
+        return cast(Certificate, self._part("certificate", self.solution.certificate))
+
+    def _part(self, name: str, compute: Any) -> Any:
+        if name not in self.parts:
+            try:
+                value = compute()
+                if name in PARTS:
+                    self.solution.evidence(name).check()
+            except ConvergenceError as error:
+                message = f"{name}: {error.message}"
+                raise ConvergenceError(message, residual=error.residual, last=error.last) from error
+            self.parts[name] = value
+        return self.parts[name]
+
+    def compute(self) -> Self:
+        """Compute every part now.
+
+        Raises
+        ------
+        ConvergenceError
+            If one fails.
+        """
+        for name in ("bulk", "spikes", "losses", "latent", "regime", "limits", "certificate"):
+            getattr(self, name)
+        return self
+
+    def replace(self, **parts: Any) -> Self:
+        """Return a prediction with some of its parts changed."""
+        kept = {name: value for name, value in self.parts.items() if name != "document"}
+        return type(self)(self.solution, {**kept, **parts, "changed": True})
+
+    def __eq__(self, other: object) -> bool:
+        """Whether the other one says the same of the same setting.
+
+        Predictions that are computed are equal when their arguments are; changed and loaded ones are compared
+        number by number.
+        """
+        if type(self) is not type(other):
+            return False
+        if all("changed" not in each.parts and "document" not in each.parts for each in (self, other)):
+            return self.solution == other.solution
+        return same(self.to_dict(), other.to_dict())
+
+    def __hash__(self) -> int:  # type: ignore[override]
+        return hash((self.method, self.features, repr(self.setting)))
+
+    def __repr__(self) -> str:
+        """What was predicted and how, and the parts that are known."""
+        how = f"method={self.method!r}, features={str(self.features)!r}"
+        lines = [f"setting={summary(self.setting)}", how]
+        if "losses" in self.parts:
+            lines.append(f"losses={summary(self.losses)}")
+        if "spikes" in self.parts:
+            values = ", ".join(f"{float(spike.singular_value):.6g}" for spike in self.spikes)
+            lines.append(f"spikes at {values}" if values else "no spikes")
+        if "bulk" in self.parts:
+            edges = ", ".join(f"[{float(a):.6g}, {float(b):.6g}]" for a, b in self.bulk.edges)
+            lines.append(f"bulk on {edges}, atom at zero {float(self.bulk.atom_at_zero):.4g}")
+        return "\n".join([f"{type(self).__name__}(", *(f"    {line}," for line in lines), ")"])
+
+    def _repr_html_(self) -> str:
+        """A table of the losses and spikes, and a small figure of the spectrum."""
+        losses = ", ".join(f"{name} {float(value):.4g}" for name, value in self.losses.to_dict().items())
+        title = f"{self.method}, {self.features} features. Losses: {losses}."
+        return picture(title, self.bulk, [float(spike.singular_value) for spike in self.spikes])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything, JSON-ready (schema ``rmt-spikes/prediction/1``)."""
+        if "document" not in self.parts:
+            self.parts["document"] = self._document()
+        return dict(self.parts["document"])
+
+    def _document(self) -> dict[str, Any]:
+        self.compute()
+        limits = self.limits
+        return {
+            "schema": self.schema,
+            "setting": self.setting.to_dict(),
+            "method": self.method,
+            "features": str(self.features),
+            "given": self.given,
+            "hermite": {name: np.asarray(c).tolist() for name, c in self.solution.hermite.items()},
+            "latent": self.latent.to_dict(),
+            "regime": self.regime.to_dict(),
+            "bulk": self.bulk.to_dict(),
+            "spikes": [spike.to_dict() for spike in self.spikes],
+            "losses": self.losses.to_dict(),
+            "limits": None if limits is None else {k: v.to_dict() for k, v in limits.items()},
+            "certificate": self.certificate.to_dict(),
+        }
+
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any]) -> Self:
+        """Return a prediction with the numbers that `to_dict` wrote.
+
+        Its functions, such as the density of the bulk, are computed again when they are asked for; given a
+        realisation, which is not in the document, they are refused.
+
+        Raises
+        ------
+        DomainError
+            If the document is not of this schema.
+        """
+        if document.get("schema") != cls.schema:
+            raise DomainError("schema", f"must be {cls.schema}", document.get("schema"))
+        method = method_for(
+            Setting(**document["setting"]),
+            document["method"],
+            document["features"],
+            digits=document.get("digits"),
+        )
+        known = {"given": document["given"], "document": dict(document)}
+        return cls(method, known | cls._decoded(method, document))
+
+    @classmethod
+    def _decoded(cls, method: Method, document: Mapping[str, Any]) -> dict[str, Any]:
+        """The parts of a document whose numbers it has in full."""
+        vectors = method if document["given"] == "none" else Forgotten(document["given"])
+        spikes = (
+            Spike(
+                **{k: np.asarray(v) if isinstance(v, list) else v for k, v in spike.items() if k != STEP},
+                index=index,
+                vectors=vectors,
+                known_step=spike[STEP],
+            )
+            for index, spike in enumerate(document["spikes"])
+        )
+        limits, bulk = document["limits"], document["bulk"]
+        return {
+            "latent": Latent(**document["latent"]),
+            "losses": Losses(**document["losses"]),
+            "spikes": tuple(spikes),
+            "bulk": Bulk(
+                edges=np.array(bulk["edges"]),
+                atom_at_zero=bulk["atom_at_zero"],
+                density_inside=partial(_density, vectors),
+            ),
+            "limits": limits and {name: Losses(**losses) for name, losses in limits.items()},
+            "certificate": Certificate.from_dict(document["certificate"]),
+        }
+
+
+def _density(method: Any, x: Array) -> Array:
+    """Density of a bulk that is computed again."""
+    return np.asarray(method.bulk.density(x))
+
+
+@dataclass(frozen=True)
+class Forgotten:
+    """Stands for the method of a loaded prediction whose realisation was not saved: it has no functions."""
+
+    given: str
+
+    def profile(self, index: int, q: Array) -> Array:
+        """Refuse."""
+        raise self._refusal
+
+    def right_profile(self, index: int, alpha: Array) -> Array:
+        """Refuse."""
+        raise self._refusal
+
+    def critical_step_size(self, index: int) -> float:
+        """Refuse."""
+        raise self._refusal
+
+    @property
+    def bulk(self) -> Any:
+        """Refuse."""
+        raise self._refusal
+
+    @property
+    def _refusal(self) -> DomainError:
+        advice = "predict again, given the realisation"
+        return DomainError("given", "must be known for a density or a profile", self.given, advice)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class PrecisePrediction(Prediction):
+    """The closed form of one setting to a number of digits.
+
+    The attributes are those of `Prediction`; every number that is not an integer is an ``mpmath.mpf``, also
+    in `latent`, `losses` and `limits`. Numbers of the setting are taken as the decimals that they
+    spell.
+
+    Attributes
+    ----------
+    digits
+        Significant digits that were asked for; numbers carry more.
+    hermite
+        Coefficients ``c_0, ..., c_8`` of activation and target.
+    """
+
+    schema: ClassVar[str] = "rmt-spikes/precise-prediction/1"
+
+    @property
+    def digits(self) -> int:
+        """Significant digits that were asked for."""
+        assert self.solution.digits is not None
+        return self.solution.digits
+
+    @property
+    def hermite(self) -> Mapping[str, tuple[Any, ...]]:
+        """Coefficients ``c_0, ..., c_8`` of activation and target."""
+        return self.solution.hermite
+
+    def _document(self) -> dict[str, Any]:
+        """The keys are those of a prediction in double precision; real numbers are decimal strings.
+
+        Enclosures are pairs of decimal strings, rounded outwards.
+        """
+        self.compute()
+        limits = self.limits
+        document: dict[str, Any] = {
+            "schema": self.schema,
+            "setting": self.setting.to_dict(),
+            "method": self.method,
+            "features": str(self.features),
+            "given": self.given,
+            "digits": self.digits,
+            "hermite": self.hermite,
+            "latent": self.latent.to_dict(),
+            "regime": self.regime.to_dict(),
+            "bulk": self.bulk.to_dict(),
+            "spikes": [spike.to_dict() for spike in self.spikes],
+            "losses": self.losses.to_dict(),
+            "limits": None if limits is None else {name: each.to_dict() for name, each in limits.items()},
+            "certificate": self.certificate.to_dict(),
+        }
+        enclosures = self.certificate.enclosures  # type: ignore[attr-defined]
+        plain: dict[str, Any] = decimals(document, self.digits)
+        plain["enclosures"] = {
+            "bulk.edges": [[outward(edge) for edge in pair] for pair in self.bulk.enclosures],
+            **{name: outward(pair) for name, pair in enclosures.items()},
+        }
+        return plain
+
+    @classmethod
+    def _decoded(cls, method: Method, document: Mapping[str, Any]) -> dict[str, Any]:
+        """Losses and limits; the rest is computed again when it is asked for."""
+        limits: dict[str, Any] | None = document["limits"]
+        return {
+            "losses": Losses(**numbers(document["losses"], method.digits)),
+            "limits": limits
+            and {name: Losses(**numbers(losses, method.digits)) for name, losses in limits.items()},
+        }
