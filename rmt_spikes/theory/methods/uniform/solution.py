@@ -20,10 +20,10 @@ from rmt_spikes.theory.methods.base import Method, leading_sign, spike_of
 from rmt_spikes.theory.methods.closed_form import ClosedForm
 from rmt_spikes.theory.methods.thresholds import nearby_crossing
 from rmt_spikes.theory.methods.uniform import vectors
-from rmt_spikes.theory.methods.uniform.channels import FiniteRank
 from rmt_spikes.theory.methods.uniform.continuation import lower_edge
 from rmt_spikes.theory.methods.uniform.density import BranchCut
 from rmt_spikes.theory.methods.uniform.equations import FixedPoint, State
+from rmt_spikes.theory.methods.uniform.finite_rank import FiniteRank
 from rmt_spikes.theory.methods.uniform.levels import anisotropy, direction_levels
 from rmt_spikes.theory.methods.uniform.outliers import Pole, UpperSpectrum, upper_spectrum
 from rmt_spikes.theory.results import EDGE_TOLERANCE, Certificate, Losses, Spike, ordered

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from rmt_spikes.functions.hermite import GaussianMoments, gaussian_moments, normalized_hermite
 from rmt_spikes.setting import Setting
 from rmt_spikes.theory.latent import Latent, LatentGrid
-from rmt_spikes.theory.methods.uniform.channels import FiniteRank
 from rmt_spikes.theory.methods.uniform.equations import FixedPoint
+from rmt_spikes.theory.methods.uniform.finite_rank import FiniteRank
 from rmt_spikes.theory.methods.uniform.outliers import Pole
 
 Array = NDArray[np.float64]
