@@ -10,12 +10,14 @@ sections 4, 4.1 and 8.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rmt_spikes.errors import ConvergenceError
+from rmt_spikes.theory.methods.uniform.channels import Directions
 from rmt_spikes.theory.methods.uniform.equations import FixedPoint, State
 
 Array = NDArray[np.float64]
@@ -32,80 +34,73 @@ class FiniteRank:
         The equations of the bulk.
     functions
         Functions of ``q`` on the nodes, shape ``(size, n_q)``: ``size`` is ``n_a`` for the means and
-        ``n_a`` for each direction.
+        ``n_a`` for each direction of each channel.
     extras
         Functions that multiply further independent sample variables of variance one (``t``; the norm of the
         sample; its component along the initial readout), shape ``(n_extras, size, n_q)``.
     width
         ``N``.
-    levels, level_weights
-        Relative standard deviations of the rows along the directions: shapes ``(n_levels, n_a)`` and
-        ``(n_levels, n_directions, n_directions)``, positive; they add up to the identity.
+    directions
+        Directions of each channel.
     coupling
-        ``alpha alpha' / N`` when the rows are orthogonal to the readout and the readout's own direction
-        is a latent function (standard output scale), shape ``(n_a, n_a)``; None otherwise.
+        ``alpha alpha' / N`` when the rows are orthogonal to the readout and the readout's own direction is a
+        latent function of the first channel (standard output scale), shape ``(n_a, n_a)``; None otherwise.
     """
 
     equations: FixedPoint
     functions: Array
     extras: Array
     width: int
-    levels: Array
-    level_weights: Array
+    directions: tuple[Directions, ...]
     coupling: Array | None = None
 
     @property
-    def directions(self) -> int:
-        """Number of directions."""
-        return int(self.level_weights.shape[1])
+    def scales(self) -> Array:
+        """``N`` for the block of the means and ``gamma_k`` for each direction, shape ``(n_blocks,)``."""
+        linear = [gamma for each in self.directions for gamma in [each.channel.gamma] * each.count]
+        return np.array([self.width, *linear])
 
     def stiffness(self, state: State) -> Array:
         """``J``, shape ``(size, size)``."""
-        n_a = self.equations.a_weights.size
         matrix = self._trivial(state)
-        k = self.equations.second_moments(state.resolvent)
-        _, q = self.equations.linear_response(k, state.omega, self.levels)
-        response = self._blocks(self.levels[:, :, None] * q * self.levels[:, None, :])
-        matrix[n_a:, n_a:] = np.linalg.inv(response) / self.equations.gamma
-        matrix[n_a:, n_a:] -= np.kron(np.eye(self.directions), k)
+        samples, neurons = self.equations.weighted(state.resolvent, state.omega)
+        for block, directions in self._blocks():
+            matrix[block, block] = directions.stiffness(samples, neurons)
         return matrix
 
     def stiffness_slope(self, state: State, tangent: Tangent) -> Array:
         """Derivative of ``J`` along a tangent of the state."""
-        equations, n_a = self.equations, self.equations.a_weights.size
+        equations, n_a = self.equations, state.omega.size
+        here = equations.weighted(state.resolvent, state.omega)
+        slope = equations.weighted(*tangent)
         matrix = np.zeros((self.functions.shape[0],) * 2)
         relative = -tangent[1] / (equations.a_weights * state.omega**2)
         matrix[np.diag_indices(n_a)] = relative / self.width
         if self.coupling is not None:
-            matrix[:n_a, :n_a] -= self.coupling * equations.y_slope(state, tangent)
-        k_dot = equations.second_moments(tangent[0])
-        k = equations.second_moments(state.resolvent)
-        z, q = equations.linear_response(k, state.omega, self.levels)
-        scaled = self.levels[:, :, None] * q * self.levels[:, None, :]
-        change = np.swapaxes(z, 1, 2) @ ((equations.a_weights * tangent[1])[:, None] * z)
-        change = self.levels[:, :, None] * change * self.levels[:, None, :]
-        change -= equations.gamma * scaled @ k_dot @ scaled
-        inverse = np.linalg.inv(self._blocks(scaled))
-        matrix[n_a:, n_a:] = -inverse @ self._blocks(change) @ inverse / equations.gamma
-        matrix[n_a:, n_a:] -= np.kron(np.eye(self.directions), k_dot)
+            channel = equations.channels[0]
+            matrix[:n_a, :n_a] -= self.coupling * channel.y_slope(channel.response(*here), *slope)
+        for block, directions in self._blocks():
+            matrix[block, block] = directions.stiffness_slope(*here, *slope)
         return matrix
 
     def _trivial(self, state: State) -> Array:
         """Stiffness of isotropic rows."""
-        d = self.equations.a_weights * state.omega
-        linear = 1.0 / (self.equations.gamma * d)
-        matrix = np.diag(np.concatenate([1.0 / (self.width * d), *[linear] * self.directions]))
+        samples, neurons = self.equations.weighted(state.resolvent, state.omega)
+        matrix = np.diag(1.0 / np.outer(self.scales, neurons).ravel())
         if self.coupling is not None:
-            n_a = d.size
-            part = self.equations.interaction(state.resolvent, state.omega)
-            matrix[:n_a, :n_a] -= self.coupling * self.equations.over_levels(part.y_levels)
+            channel, n_a = self.equations.channels[0], neurons.size
+            y = channel.response(samples, neurons).y_levels
+            matrix[:n_a, :n_a] -= self.coupling * channel.over_levels(y)
         return matrix
 
-    def _blocks(self, values: Array) -> Array:
-        """Sum over the levels, between the directions: shape ``(n_directions n_a,) * 2``."""
-        size = self.directions * self.equations.a_weights.size
-        blocks = np.einsum("hij,hab->iajb", self.level_weights, values)
-        return np.asarray(blocks.reshape(size, size))
+    def _blocks(self) -> Iterator[tuple[slice, Directions]]:
+        """Place of the directions of each channel, after the means."""
+        n_a = self.equations.a_weights.size
+        start = n_a
+        for directions in self.directions:
+            stop = start + directions.count * n_a
+            yield slice(start, stop), directions
+            start = stop
 
     def kernel(self, resolvent: Array) -> Array:
         """``S``, linear in the resolvent, shape ``(size, size)``."""
