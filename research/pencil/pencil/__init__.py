@@ -1,0 +1,1 @@
+"""Bulk levels and special directions of one gradient step in one pencil (prototype)."""
