@@ -1,1 +1,0 @@
-"""Bulk levels and special directions of one gradient step in one pencil (prototype)."""
