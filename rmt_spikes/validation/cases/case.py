@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import itertools
 import math
 import tomllib
@@ -192,8 +193,12 @@ class Case(BaseModel):
             If there is none of this name.
         """
         if name not in built_in_cases():
-            known = ", ".join(built_in_cases())
-            raise CaseError(None, "case", f"must be a built-in case or a file, got {name!r} (known: {known})")
+            close = difflib.get_close_matches(name[:40], built_in_cases(), n=3, cutoff=0.0)
+            raise CaseError(
+                None,
+                "case",
+                f"must be a built-in case or a file, got {name!r}: the closest are {', '.join(close)}",
+            )
         file = resources.files("rmt_spikes.validation.cases") / "built_in" / f"{name}.toml"
         return _from_document(tomllib.loads(file.read_text(encoding="utf-8")), f"built-in {name}.toml")
 

@@ -110,14 +110,14 @@ class RealCurve:
                 break
             x = self._signs * np.exp(position)
             state = (x[:n_q], x[n_q:size])
-            part = equations.interaction(*state)
+            parts = equations.responses(*state)
             defect = np.empty(size + 1)
-            defect[:size] = equations.inverses(-x[size], state, part) * x[:size] - 1.0
+            defect[:size] = equations.inverses(-x[size], state, parts) * x[:size] - 1.0
             defect[size] = plane @ position - level
             previous, residual = residual, float(np.max(np.abs(defect)))
             if not residual < 1e3:
                 break
-            matrix[:size, :size] = equations.jacobian(state, part)
+            matrix[:size, :size] = equations.jacobian(state, parts)
             matrix[:n_q, size] = -x[:n_q] * x[size]
             matrix[size] = plane
             done = residual < tolerance or (residual < 1e4 * TOLERANCE and residual >= 0.5 * previous)

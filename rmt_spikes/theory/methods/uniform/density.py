@@ -187,13 +187,7 @@ class BranchCut:
         of the height.
         """
         equations = self.equations
-        size = (
-            equations.ratio
-            * equations.a_weights
-            @ (equations.noise + equations.linear**2)
-            @ equations.q_weights
-        )
-        height, factor = HIGHEST * (1.0 + float(size) / z), 0.1
+        height, factor = HIGHEST * (1.0 + equations.mean_eigenvalue / z), 0.1
         last = equations.solve(
             np.asarray(-complex(z, height * z)),
             (

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rmt_spikes.errors import ConvergenceError
-from rmt_spikes.theory.methods.uniform.channels import FiniteRank
 from rmt_spikes.theory.methods.uniform.continuation import CurvePoint, RealCurve
 from rmt_spikes.theory.methods.uniform.equations import FixedPoint
+from rmt_spikes.theory.methods.uniform.finite_rank import FiniteRank
 
 Array = NDArray[np.float64]
 
