@@ -64,10 +64,7 @@ def test_a_damaged_prediction_is_refused(path: Path, text: str) -> None:
     with sqlite3.connect(path) as connection:
         connection.execute("UPDATE conditional SET predictions = ?", (text,))
     connection.close()
-    with (
-        Store(path) as store,
-        pytest.raises(CaseError, match="prediction of trial 2 of seed 5 is damaged"),
-    ):
+    with Store(path) as store, pytest.raises(CaseError, match="prediction of trial 2 of seed 5 is damaged"):
         store.get_predictions("k", 5)
 
 
