@@ -16,7 +16,10 @@ from rmt_spikes.functions.hermite import normalized_hermite
 Array = NDArray[np.float64]
 
 TAIL_CELLS = 64
+"""Cells kept one by one on each side: twice as many change losses by less than 1e-6, half by as much."""
+
 MIDDLE_NODES = 120
+"""Of the density between the tails: twice as many change nothing in double precision."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -19,6 +19,7 @@ from rmt_spikes.theory.methods.certified.rules import BallRule, gaussian_draws, 
 from rmt_spikes.theory.results import loss_numbers
 
 FEATURE_COUNT = 5
+"""Coefficients of a feature, of degree 0 to 4, as in double precision."""
 
 
 @dataclass(frozen=True)

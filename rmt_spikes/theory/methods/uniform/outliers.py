@@ -18,8 +18,13 @@ from rmt_spikes.theory.methods.uniform.finite_rank import FiniteRank
 Array = NDArray[np.float64]
 
 NEWTON_STEPS = 8
+"""On the golden settings poles take at most 6; one that needs more is found by its margin."""
+
 CLOSE = 1e-11
+"""Step along the curve at which a pole is settled: rounding of the eigenvalue."""
+
 TOUCHING = 1e-10
+"""Rounding error of a margin at the edge: a pole within it is not counted."""
 
 
 @dataclass(frozen=True, eq=False)
