@@ -19,7 +19,7 @@ from rmt_spikes.theory.quadrature_rules import gauss_rule, gaussian_draws
 Array = NDArray[np.float64]
 
 STEP = 1e-3
-"""Of the one-sided differences, in standard deviations of one draw: half of it changes the result by 6e-5."""
+"""Of the one-sided differences: half of it changes standard deviations of spikes by 6e-5."""
 
 DEGREES = 6
 """Orthonormal polynomials of each latent variable: eight change standard deviations by less than 2e-4."""

@@ -21,7 +21,7 @@ from rmt_spikes.theory.methods.uniform.equations import TOLERANCE, FixedPoint, S
 Array = NDArray[np.float64]
 
 NEWTON_STEPS = 12
-"""On the golden settings nearly all points take at most 9; where 12 are not enough a shorter step is tried."""
+"""On the golden settings nearly all points take at most 9; where 12 fail a shorter step is tried."""
 
 LOOSE = 1e-6
 """Residual at points that serve as brackets only."""
