@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
@@ -68,6 +69,27 @@ class Value:
         shown = [f for f in fields(self) if f.repr]  # type: ignore[arg-type]
         lines = [f"    {f.name}={summary(getattr(self, f.name))}," for f in shown[:MOST_LINES]]
         return "\n".join([f"{type(self).__name__}(", *lines, ")"])
+
+
+def jsonable(value: Any) -> Any:
+    """Copy for a strict JSON document: fields of dataclasses, lists, and None for what is not finite."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Record):
+        return value.to_dict()
+    if is_dataclass(value) and not isinstance(value, type):
+        return {f.name: jsonable(getattr(value, f.name)) for f in fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): jsonable(item) for key, item in value.items()}
+    return [jsonable(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+class Record(Value):
+    """A value whose JSON document has its fields."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain dictionary, JSON-ready."""
+        return {f.name: jsonable(getattr(self, f.name)) for f in fields(self)}  # type: ignore[arg-type]
 
 
 class Document(Value, ABC):

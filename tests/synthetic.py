@@ -5,13 +5,16 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
+from scipy.special import ndtr, stdtrit
 
 from rmt_spikes.simulation import Observation, RealisedLatent, Trial
 from rmt_spikes.theory import Prediction
 from rmt_spikes.validation.campaign.results import CaseResult, PointResult
 from rmt_spikes.validation.cases.case import Case
+from rmt_spikes.validation.verdicts.claims import Claim
 from rmt_spikes.validation.verdicts.comparison import Comparison, Row
 from rmt_spikes.validation.verdicts.statistics import excess_p_value, t_interval
+from rmt_spikes.verdict import Verdict
 
 
 def draw(prediction: Prediction, trials: int, scatter: float, seed: int) -> Observation:
@@ -75,7 +78,7 @@ def row(
     count, mean = values.size, float(values.mean())
     se = float(values.std(ddof=1)) / math.sqrt(count)
     low, high = t_interval(mean, se, count)
-    options: dict[str, Any] = {"claim": "losses", "verdict": "inconclusive", **more}
+    options: dict[str, Any] = {"claim": Claim.LOSSES, "verdict": Verdict.INCONCLUSIVE, **more}
     return Row(
         quantity=quantity,
         predicted=0.0,
@@ -92,6 +95,15 @@ def row(
         p_value=float(excess_p_value(mean, se, allowance, count)),
         **options,
     )
+
+
+def power(error: float, se: float, allowance: float, trials: int, rate: float) -> float:
+    """Probability that a row with a true error above its allowance is called wrong.
+
+    Of the normal approximation with Student's critical value, the other tail neglected.
+    """
+    critical = float(stdtrit(trials - 1, 1.0 - rate))
+    return float(ndtr((abs(error) - allowance) / se - critical))
 
 
 def result(case: Case, tables: list[dict[str, np.ndarray]], **options: Any) -> CaseResult:

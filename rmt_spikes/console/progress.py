@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-VERBS = {"agrees": "agree", "disagrees": "disagree", "inconclusive": "inconclusive"}
 MINUTE, HOUR = 60.0, 3600.0
 
 
@@ -47,9 +46,7 @@ class Progress:
                 parts.append(rate(made / seconds) + (f", {duration(left)} left" if left else ""))
             elif self.stored:
                 parts.append(f"{self.stored} were stored")
-            counts = [
-                f"{count} {VERBS[verdict]}" for verdict, count in sorted(self.verdicts.items()) if count
-            ]
+            counts = [f"{verdict} {count}" for verdict, count in sorted(self.verdicts.items()) if count]
             if counts:
                 parts.append(f"points: {', '.join(counts)}")
         return "; ".join(parts)

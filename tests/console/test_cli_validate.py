@@ -41,13 +41,13 @@ def test_validate_tells_its_verdict(
 def test_validate_can_disagree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from dataclasses import replace
 
-    from rmt_spikes.validation.campaign import run as campaign
+    from rmt_spikes.validation.campaign import theories
 
     def halved(setting: Setting, **options: Any) -> Any:
         right = predict(setting, **options)
         return right.replace(losses=replace(right.losses, test=0.2 * right.losses.test))
 
-    monkeypatch.setattr(campaign, "predict", halved)
+    monkeypatch.setattr(theories, "predict", halved)
     path = Path(case(tmp_path, 0.05, 0.1, control=False))
     # With 3 trials Student's t has 2 degrees of freedom and no power.
     path.write_text(path.read_text(encoding="utf-8").replace("trials = 3", "trials = 12"), encoding="utf-8")

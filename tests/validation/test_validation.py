@@ -10,11 +10,11 @@ import pytest
 from small_case import case
 
 from rmt_spikes.console.progress import Progress
-from rmt_spikes.errors import CaseError, DomainError
+from rmt_spikes.errors import CaseError, ConvergenceError, DomainError
 from rmt_spikes.simulation import Trial, simulate
+from rmt_spikes.theory.methods import Uniform
 from rmt_spikes.validation import Report, validate
-from rmt_spikes.validation.campaign import run as campaign
-from rmt_spikes.validation.campaign import schedule
+from rmt_spikes.validation.campaign import schedule, theories
 
 
 def test_the_trials_are_those_of_simulate(small_report: tuple[Path, Report]) -> None:
@@ -123,7 +123,7 @@ def test_a_setting_without_theory_is_refused(tmp_path: Path, monkeypatch: pytest
     def refuse(*_: object, **__: object) -> None:
         raise DomainError("output_scale", "must be covered", "standard")
 
-    monkeypatch.setattr(campaign, "predict", refuse)
+    monkeypatch.setattr(theories, "predict", refuse)
     with pytest.raises(CaseError) as caught:
         validate(case(), out=tmp_path)
     assert caught.value.key == "setting.output_scale"
@@ -164,14 +164,30 @@ def test_rows_are_the_mean_of_the_trials(small_report: tuple[Path, Report]) -> N
 
 
 def test_a_failed_prediction_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from rmt_spikes.errors import ConvergenceError
+    """Also of a part that is computed only when it is asked for."""
 
-    def fail(*_: object, **__: object) -> None:
+    def fail(*_: object) -> None:
         raise ConvergenceError("the equations were not solved", residual=1.0)
 
-    monkeypatch.setattr(campaign, "predict", fail)
-    report = validate(case(figures=[], trials=2), out=tmp_path)
+    monkeypatch.setattr(Uniform, "losses", fail)
+    report = validate(case(trials=2), out=tmp_path)
     assert report.verdict == "inconclusive"
-    assert "No prediction at step exponent 0.1: the equations were not solved" in report.html.read_text(
-        encoding="utf-8"
-    )
+    page = report.html.read_text(encoding="utf-8")
+    assert "No prediction at step exponent 0.1: losses: the equations were not solved" in page
+
+
+def test_a_failed_prediction_given_a_trial_is_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    right = Uniform.spikes
+
+    def fail_given(method: Uniform) -> Any:
+        if method.given is not None:
+            raise ConvergenceError("the equations were not solved", residual=1.0)
+        return right(method)
+
+    monkeypatch.setattr(Uniform, "spikes", fail_given)
+    asked = case(figures=[], negative_controls=[], trials=3, given="first_stage", claims=["spikes"])
+    report = validate(asked, out=tmp_path)
+    rows = [row for point in report.cases[0].points for row in point.comparison.rows]
+    assert {(row.given, row.missing) for row in rows} == {("none", 3)}

@@ -4,76 +4,50 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from rmt_spikes.simulation import Trial
-from rmt_spikes.theory import Prediction
 from rmt_spikes.validation.campaign.results import CaseResult, ControlResult, FindingResult, PointResult
+from rmt_spikes.validation.campaign.theories import Forecast
 from rmt_spikes.validation.cases.case import Case, Point, is_at
 from rmt_spikes.validation.cases.tables import NegativeControl
+from rmt_spikes.validation.verdicts.claims import Given
 from rmt_spikes.validation.verdicts.compare import Array, Evidence, judge, measure, pairs, wanted
 from rmt_spikes.validation.verdicts.comparison import Comparison, Row, matches
-from rmt_spikes.validation.verdicts.scaling import ScalingResult, fit_limit, fit_rate
+from rmt_spikes.validation.verdicts.scaling import Rate, ScalingResult, fit_limit, fit_rate
 from rmt_spikes.validation.verdicts.statistics import CONFIDENCE
+from rmt_spikes.verdict import Verdict
 
 GROWTH = 2.0
+"""Trials are doubled at most: a first scatter of few trials may be far too large."""
+
 SPARE = 1.05
 """More trials than the scatter so far asks for, so that the next look at it is mostly the last."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Expectation:
-    """What a theory, right or wrong, says about one point.
-
-    Attributes
-    ----------
-    prediction
-        None, with the reason in `error`, when there is none.
-    untrained
-        Prediction without a step, where the case asks for improvements.
-    error
-        Reason.
-    """
-
-    prediction: Prediction | None
-    untrained: Prediction | None = None
-    error: str | None = None
-
-
-def open_rows(case: Case, expectation: Expectation, evidence: Evidence) -> list[Row]:
+def open_rows(case: Case, forecast: Forecast, evidence: Evidence) -> list[Row]:
     """Rows of one point before they are judged; none without a prediction."""
-    if expectation.prediction is None:
+    if forecast.prediction is None:
         return []
     return measure(
-        expectation.prediction, evidence, case.claims, case.tolerance_map(), untrained=expectation.untrained
+        forecast.prediction, evidence, case.claims, case.tolerance_map(), untrained=forecast.untrained
     )
 
 
-def trials_wanted(case: Case, expectation: Expectation, evidence: Evidence) -> int:
+def trials_wanted(case: Case, forecast: Forecast, evidence: Evidence) -> int:
     """Number of trials towards the target precision of a case, at most twice as many as there are.
 
-    Parameters
-    ----------
-    case, expectation, evidence
-        Case, and theory and simulation of one of its points.
-
-    Returns
-    -------
-    int
-        The number there is when the precision is met, or when the case has no target.
-
-    Notes
-    -----
-    Depends on the scatter only, not on the difference, so that the verdicts keep their rates: for normal
-    data these are independent but for the last look (docs/validation.md).
+    It is the number there is when the precision is met, or when the case has no target. It depends on the
+    scatter only, not on the difference, so that the verdicts keep their rates: for normal data these are
+    independent but for the last look (docs/validation.md).
     """
     count = len(evidence.trials)
     if case.precision is None:
         return count
-    rows = open_rows(case, expectation, evidence)
+    rows = open_rows(case, forecast, evidence)
     if case.given_trials is not None and count >= case.given_trials:
         # More trials would not have conditional predictions.
-        rows = [row for row in rows if row.given == "none"]
+        rows = [row for row in rows if row.given is Given.NONE]
     shares = [row.se / (case.precision.share * row.margin) for row in rows if row.se]
     ratio = max(shares, default=0.0) ** 2
     if ratio <= 1.0:
@@ -84,9 +58,9 @@ def trials_wanted(case: Case, expectation: Expectation, evidence: Evidence) -> i
 def assess(
     case: Case,
     points: Sequence[Point],
-    expectations: Sequence[Expectation],
+    forecasts: Sequence[Forecast],
     evidence: Sequence[Evidence],
-    controls: Sequence[tuple[Expectation, Evidence]],
+    controls: Sequence[tuple[Forecast, Evidence]],
     figure_trials: dict[tuple[int, int], tuple[Trial, ...]],
 ) -> CaseResult:
     """Judge a case.
@@ -95,29 +69,25 @@ def assess(
     ----------
     case, points
         What was asked for.
-    expectations, evidence
+    forecasts, evidence
         Theory and simulation of each point.
     controls
         The same for each negative control.
     figure_trials
         Passed on.
-
-    Returns
-    -------
-    CaseResult
     """
-    measured = [open_rows(case, *pair) for pair in zip(expectations, evidence, strict=True)]
+    measured = [open_rows(case, *pair) for pair in zip(forecasts, evidence, strict=True)]
     judged = iter(judge([row for rows in measured for row in rows], _rate(case)))
     results = []
-    for point, expectation, shown, rows in zip(points, expectations, evidence, measured, strict=True):
+    for point, forecast, shown, rows in zip(points, forecasts, evidence, measured, strict=True):
         results.append(
             PointResult(
                 point=point,
-                prediction=expectation.prediction,
-                error=expectation.error or _missing(rows),
+                prediction=forecast.prediction,
+                error=forecast.error or _missing(rows),
                 trials=tuple(shown.trials),
                 comparison=_comparison(case, [_documented(case, point, next(judged)) for _ in rows], shown),
-                differences=_differences(case, expectation, shown),
+                differences=_differences(case, forecast, shown),
             )
         )
     return CaseResult(
@@ -133,10 +103,10 @@ def assess(
     )
 
 
-def _differences(case: Case, expectation: Expectation, evidence: Evidence) -> dict[str, Array]:
-    if expectation.prediction is None:
+def _differences(case: Case, forecast: Forecast, evidence: Evidence) -> dict[str, Array]:
+    if forecast.prediction is None:
         return {}
-    found = wanted(expectation.prediction, evidence, case.claims, expectation.untrained)
+    found = wanted(forecast.prediction, evidence, case.claims, forecast.untrained)
     values = {quantity.path: pairs(quantity, evidence) for quantity in found}
     return {path: pair.observed - pair.predicted for path, pair in values.items()}
 
@@ -150,22 +120,18 @@ def _try(
     case: Case,
     results: Sequence[PointResult],
     control: NegativeControl,
-    expectation: Expectation,
+    forecast: Forecast,
     evidence: Evidence,
 ) -> ControlResult:
     point = case.point_at(control.at, points=[result.point for result in results])
     (right,) = (result for result in results if result.point is point)
-    rows = [
-        row
-        for row in open_rows(case, expectation, evidence)
-        if any(matches(row.quantity, pattern) for pattern in control.quantities)
-    ]
+    rows = [r for r in open_rows(case, forecast, evidence) if matches(r.quantity, control.quantities)]
     return ControlResult(
         control=control,
         point=point,
         comparison=_comparison(case, judge(rows, case.family_rate), evidence),
-        disputed=frozenset(row.quantity for row in right.comparison.rows if row.verdict == "disagrees"),
-        error=expectation.error,
+        disputed=frozenset(row.quantity for row in right.comparison.rows if row.verdict is Verdict.DISAGREES),
+        error=forecast.error,
     )
 
 
@@ -179,35 +145,40 @@ def _comparison(case: Case, rows: Sequence[Row], evidence: Evidence) -> Comparis
 
 
 def _missing(rows: Sequence[Row]) -> str | None:
-    out = max((row.missing for row in rows if row.given != "none"), default=0)
-    many = max((row.missing for row in rows if row.given == "none"), default=0)
-    said = []
-    if out:
-        said.append(f"up to {out} trials without a prediction given them are left out of a row")
-    if many:
-        said.append(f"rows that {many} trials have no prediction for are compared without anything given")
-    return "; ".join(said) or None
+    out = max((row.missing for row in rows if row.given is not Given.NONE), default=0)
+    many = max((row.missing for row in rows if row.given is Given.NONE), default=0)
+    said = {
+        f"up to {out} trials without a prediction given them are left out of a row": out,
+        f"rows that {many} trials have no prediction for are compared without anything given": many,
+    }
+    return "; ".join(text for text, count in said.items() if count) or None
 
 
 def _documented(case: Case, point: Point, row: Row) -> Row:
     for finding in case.findings:
-        if is_at(point, finding.at) and any(matches(row.quantity, p) for p in finding.quantities):
+        if is_at(point, finding.at) and matches(row.quantity, finding.quantities):
             return replace(row, finding=f"{finding.reason} ({finding.reference})")
     return row
 
 
 def _findings(case: Case, results: Sequence[PointResult]) -> tuple[FindingResult, ...]:
-    found = []
-    for finding in case.findings:
-        seen = [
-            (row.quantity, dict(result.point.values))
-            for result in results
-            if is_at(result.point, finding.at)
-            for row in result.comparison.rows
-            if row.verdict == "disagrees" and any(matches(row.quantity, p) for p in finding.quantities)
-        ]
-        found.append(FindingResult(finding=finding, seen=tuple(seen)))
-    return tuple(found)
+    disagreeing = [
+        (result.point, row.quantity)
+        for result in results
+        for row in result.comparison.rows
+        if row.verdict is Verdict.DISAGREES
+    ]
+    return tuple(
+        FindingResult(
+            finding=finding,
+            seen=tuple(
+                (quantity, dict(point.values))
+                for point, quantity in disagreeing
+                if is_at(point, finding.at) and matches(quantity, finding.quantities)
+            ),
+        )
+        for finding in case.findings
+    )
 
 
 def _scale(case: Case, results: Sequence[PointResult]) -> ScalingResult | None:
@@ -221,22 +192,15 @@ def _scale(case: Case, results: Sequence[PointResult]) -> ScalingResult | None:
         for path in (tables[0] if tables else {})
         if all(path in table and table[path].se for table in tables)
     }
-    asked = {
-        kind: [path for path in series if any(matches(path, pattern) for pattern in patterns)]
-        for kind, patterns in (
-            ("error", scaling.error_rates),
-            ("scatter", scaling.scatter_rates),
-            ("limit", scaling.limits),
-        )
-    }
-    rate = _rate(case) / max(1, sum(map(len, asked.values())))
+    patterns = {Rate.ERROR: scaling.error_rates, Rate.SCATTER: scaling.scatter_rates}
+    rates = [(kind, path) for kind, each in patterns.items() for path in series if matches(path, each)]
+    limits = [path for path in series if matches(path, scaling.limits)]
+    rate = _rate(case) / max(1, len(rates) + len(limits))
     tolerances = case.tolerance_map()
     return ScalingResult(
-        rates=tuple(
-            fit_rate(sizes, series[path], kind, rate) for kind in ("error", "scatter") for path in asked[kind]
-        ),
-        limits=tuple(
-            fit_limit(sizes, series[path], tolerances[series[path][0].claim], rate) for path in asked["limit"]
-        ),
         rate=rate,
+        rates=tuple(fit_rate(sizes, series[path], kind, rate) for kind, path in rates),
+        limits=tuple(
+            fit_limit(sizes, series[path], tolerances[series[path][0].claim], rate) for path in limits
+        ),
     )

@@ -1,14 +1,55 @@
-"""What counts as agreement: a finite-size allowance of known order in ``n``, and an equivalence margin."""
+"""Claims: groups of quantities that are compared, and what counts as agreement for each.
+
+A finite-size allowance of known order in ``n``, and an equivalence margin.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import NamedTuple
 
 from rmt_spikes.arguments import number
 from rmt_spikes.setting import Setting
+
+
+class Claim(StrEnum):
+    """Groups of quantities (`quantities.quantities`), in the order of tables."""
+
+    GRADIENT = "gradient"
+    LATENT = "latent"
+    LOSSES = "losses"
+    IMPROVEMENT = "improvement"
+    COUNT = "count"
+    SPIKES = "spikes"
+    EDGE = "edge"
+    ALIGNMENT = "alignment"
+    RIGHT_ALIGNMENT = "right_alignment"
+    FEATURE = "feature"
+    BULK = "bulk"
+    BULK_LAW = "bulk_law"
+
+
+class Given(StrEnum):
+    """What the prediction of a trial takes as given (docs/theory.md section 4.2)."""
+
+    NONE = "none"
+    FIRST_STAGE = "first_stage"
+    BOTH_BATCHES = "both_batches"
+
+    @property
+    def sharpened(self) -> tuple[Claim, ...]:
+        """Claims that are compared trial by trial.
+
+        Losses scatter with the second batch: the first stage alone explains a tenth of it (docs/limits.md),
+        which does not pay for a prediction a trial. What the first stage is itself stays unconditional.
+        """
+        if self is Given.NONE:
+            return ()
+        vectors = (Claim.SPIKES, Claim.ALIGNMENT, Claim.RIGHT_ALIGNMENT, Claim.FEATURE)
+        return vectors if self is Given.FIRST_STAGE else (Claim.LOSSES, *vectors)
 
 
 @dataclass(frozen=True)
@@ -59,30 +100,31 @@ def effective_size(setting: Setting) -> float:
 # may be off by a quarter. Scales: relative for the norm of beta (twice that for its square), losses, spikes,
 # edges and quantiles; the loss without a step for an improvement; absolute for the cosine, correlations and
 # coefficients, distances and the count.
-TOLERANCES: Mapping[str, Tolerance] = {
-    "gradient": Tolerance(6.0, 0.5, 0.25),
-    "latent": Tolerance(3.0, 1.0, 0.03),
-    "losses": Tolerance(10.0, 1.0, 0.05),
-    "improvement": Tolerance(10.0, 1.0, 0.03),
-    "count": Tolerance(0.25, 0.0, 0.5),
-    "spikes": Tolerance(10.0, 1.0, 0.05),
-    "edge": Tolerance(1.5, 2.0 / 3.0, 0.05),
-    "alignment": Tolerance(14.0, 1.0, 0.03),
-    "right_alignment": Tolerance(25.0, 1.0, 0.03),
-    "feature": Tolerance(14.0, 1.0, 0.03),
-    "bulk": Tolerance(8.0, 1.0, 0.03),
-    "bulk_law": Tolerance(8.0, 1.0, 0.02),
+TOLERANCES: Mapping[Claim, Tolerance] = {
+    Claim.GRADIENT: Tolerance(6.0, 0.5, 0.25),
+    Claim.LATENT: Tolerance(3.0, 1.0, 0.03),
+    Claim.LOSSES: Tolerance(10.0, 1.0, 0.05),
+    Claim.IMPROVEMENT: Tolerance(10.0, 1.0, 0.03),
+    Claim.COUNT: Tolerance(0.25, 0.0, 0.5),
+    Claim.SPIKES: Tolerance(10.0, 1.0, 0.05),
+    Claim.EDGE: Tolerance(1.5, 2.0 / 3.0, 0.05),
+    Claim.ALIGNMENT: Tolerance(14.0, 1.0, 0.03),
+    Claim.RIGHT_ALIGNMENT: Tolerance(25.0, 1.0, 0.03),
+    Claim.FEATURE: Tolerance(14.0, 1.0, 0.03),
+    Claim.BULK: Tolerance(8.0, 1.0, 0.03),
+    Claim.BULK_LAW: Tolerance(8.0, 1.0, 0.02),
 }
-CLAIMS = tuple(TOLERANCES)
 
-DEFAULT_CLAIMS = ("latent", "losses", "spikes", "alignment", "bulk")
+DEFAULT_CLAIMS = (Claim.LATENT, Claim.LOSSES, Claim.SPIKES, Claim.ALIGNMENT, Claim.BULK)
 """What is compared when nothing is asked for: what any observation shows, without correlations twice."""
 
-SCATTER_EXPONENTS: Mapping[str, float] = {
-    **dict.fromkeys(("latent", "losses", "improvement", "spikes", "alignment"), 0.5),
-    **dict.fromkeys(("right_alignment", "feature", "gradient", "count"), 0.5),
-    **dict.fromkeys(("bulk", "bulk_law"), 1.0),
-    "edge": 2.0 / 3.0,
+SPECIAL_CLAIMS = (Claim.GRADIENT, Claim.IMPROVEMENT)
+"""Claims that need more than an observation has: the gradient, or another run without a step."""
+
+SCATTER_EXPONENTS: Mapping[Claim, float] = {
+    **dict.fromkeys(Claim, 0.5),
+    **dict.fromkeys((Claim.BULK, Claim.BULK_LAW), 1.0),
+    Claim.EDGE: 2.0 / 3.0,
 }
 """Orders in ``n`` of standard deviations between networks; those of the bulk are for steps that leave it."""
 
@@ -104,13 +146,5 @@ class Slope(NamedTuple):
     margin: float
 
 
-# The rank-one error has up to three such logarithms: largest readout weight, largest label, norm of a matrix.
-SLOPES: Mapping[str, Slope] = {**dict.fromkeys(CLAIMS, Slope(0.1, 0.25)), "gradient": Slope(0.2, 0.3)}
-
-_PLACES = ("spikes", "alignment", "right_alignment", "feature")
-SHARPENED: Mapping[str, tuple[str, ...]] = {"first_stage": _PLACES, "both_batches": ("losses", *_PLACES)}
-"""Claims that are compared trial by trial, by what is given.
-
-Losses scatter with the second batch: the first stage alone explains a tenth of it (docs/limits.md), which
-does not pay for a prediction a trial. What the first stage is itself stays unconditional.
-"""
+SLOPES: Mapping[Claim, Slope] = {**dict.fromkeys(Claim, Slope(0.1, 0.25)), Claim.GRADIENT: Slope(0.2, 0.3)}
+"""The rank-one error has up to three logarithms: largest readout weight, largest label, norm of a matrix."""
