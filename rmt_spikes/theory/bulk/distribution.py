@@ -1,4 +1,4 @@
-"""The law of the singular values of the bulk."""
+"""The distribution of the singular values of the bulk."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class _Interval:
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Bulk(Value):
-    """Limiting law of the ``width`` singular values of ``F / sqrt(n_ridge)``, spikes apart.
+    """Limiting distribution of the ``width`` singular values of ``F / sqrt(n_ridge)``, spikes apart.
 
     Parameters
     ----------

@@ -34,7 +34,7 @@ PERTURBATION = 0.05
 
 
 class _Influence(NamedTuple):
-    """What a sample or a neuron changes in ``T``: on nodes of its law, and of what is random given that."""
+    """What a sample or a neuron changes in ``T``: on nodes of its latent variable, and of the rest."""
 
     values: Array
     law: Array
@@ -72,7 +72,7 @@ def loss_standard_deviations(setting: Setting, *, features: str = Features.CORRE
 
     Notes
     -----
-    docs/theory.md section 4.2. Independent parts: the first stage and the laws of ``alpha`` and ``q``
+    docs/theory.md section 4.2. Independent parts: the first stage and the draws of ``alpha`` and ``q``
     (delta method); what a sample changes beyond its ``q``, and pairs of samples; what a neuron changes
     beyond its ``alpha``, and pairs of neurons. Pairs of a sample and a neuron are left out.
     """
@@ -84,10 +84,10 @@ def loss_standard_deviations(setting: Setting, *, features: str = Features.CORRE
 
 
 def _of_laws(base: Uniform) -> Array:
-    """Variances from the first stage and from the laws of ``alpha`` and ``q``, shape ``(3,)``."""
+    """Variances from the first stage and from the distributions of ``alpha`` and ``q``, shape ``(3,)``."""
     grid = base.grid
     rule = grid.q, grid.q_weights
-    # The moved laws have the labels of their nodes: so must what they are compared with.
+    # The moved distributions have the labels of their nodes: so must what they are compared with.
     same = moved(base, base.latent, latent_grid(base.setting, base.latent, law=grid.law, q_rule=rule))
     centres = {True: _losses(same, rule), False: _losses(base, rule)}
     total = np.zeros(len(LOSSES))
@@ -98,7 +98,7 @@ def _of_laws(base: Uniform) -> Array:
 
 
 def _losses(solution: Uniform, rule: tuple[Array, Array]) -> Array:
-    """Losses, the test loss on fresh samples whose ``q`` has the law of a quadrature rule."""
+    """Losses, the test loss on fresh samples whose ``q`` is that of a quadrature rule."""
     losses = solution.losses()
     test = losses.test
     if solution.grid.q_weights is not rule[1]:
@@ -139,7 +139,7 @@ def _of_neurons(base: Uniform, moves: _Perturbations) -> Array:
 
 
 def _of_influence(base: Uniform, moves: _Perturbations, k: int) -> Array:
-    """Variances from single samples (`k` = 0) or neurons (1), given their laws, shape ``(3,)``."""
+    """Variances from single samples (`k` = 0) or neurons (1), given `alpha` or `q`, shape ``(3,)``."""
     ridge, centre = base.setting.ridge, moves.ridges[1].influences[k]
     slope = _slope([part.influences[k] for part in moves.ridges], moves.width)
     penalised = _slope([part.influences[k] for part in moves.penalties], moves.penalty)

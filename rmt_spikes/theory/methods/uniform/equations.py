@@ -1,4 +1,4 @@
-"""The self-consistent equations of the resolvent, for any readout law and any step size.
+"""The fixed-point equations of the resolvent, for any distribution of readout weights and any step size.
 
 Unknowns are the diagonal of the resolvent as a function of the latent variable of a sample, ``R(q)``,
 and its counterpart ``omega(alpha)`` for a neuron (docs/theory.md section 4).

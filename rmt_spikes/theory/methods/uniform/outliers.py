@@ -48,7 +48,7 @@ class Pole:
 
 @dataclass(frozen=True, eq=False)
 class UpperSpectrum:
-    """What lies above the bulk.
+    """Upper edge of the bulk, and the poles above it.
 
     Attributes
     ----------
@@ -77,7 +77,7 @@ class UpperSpectrum:
 
     @cached_property
     def poles(self) -> tuple[Pole, ...]:
-        """Poles, largest first; one that touches the edge to rounding is none.
+        """Poles, largest first; one within rounding error of the edge is not counted.
 
         Raises
         ------
