@@ -74,13 +74,7 @@ def duration(seconds: float) -> str:
 
 @contextmanager
 def shown_progress() -> Iterator[OnProgress]:
-    """Show progress on stderr: a bar where it is a terminal, else a line for each tenth.
-
-    Yields
-    ------
-    callable
-        To be called with each `Progress`.
-    """
+    """Yield what shows a `Progress` on stderr: a bar on a terminal, else a line for each tenth."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
     from rich.progress import Progress as Bar

@@ -84,16 +84,8 @@ def test_a_stopped_run_continues(tmp_path: Path, jobs: str, kill: signal.Signals
     path = Path(case(tmp_path, 0.9, 0.9, control=False))
     text = path.read_text(encoding="utf-8").replace("trials = 3", "trials = 400").replace("n = 60", "n = 300")
     path.write_text(text, encoding="utf-8")
-    arguments = [
-        "-m",
-        "rmt_spikes.cli",
-        "validate",
-        str(path),
-        "--out",
-        str(tmp_path / "out"),
-        "--jobs",
-        jobs,
-    ]
+    arguments = ["-m", "rmt_spikes.cli", "validate", str(path), "--out", str(tmp_path / "out")]
+    arguments += ["--jobs", jobs]
     with subprocess.Popen(
         [sys.executable, *arguments],
         stderr=subprocess.PIPE,

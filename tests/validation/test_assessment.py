@@ -97,10 +97,7 @@ def test_a_finding_is_shown_and_does_not_fail(predictions: list[Prediction]) -> 
 def test_a_point_without_prediction_is_not_told(predictions: list[Prediction]) -> None:
     asked = case(**OPTIONS)
     evidence = [Evidence(trials=draw(each, 20, 0.01, seed=1).trials) for each in predictions]
-    forecasts = [
-        Forecast(prediction=predictions[0]),
-        Forecast(prediction=None, error="no convergence"),
-    ]
+    forecasts = [Forecast(prediction=predictions[0]), Forecast(prediction=None, error="no convergence")]
     result = assess(asked, asked.points(), forecasts, evidence, [], {})
     assert [point.verdict for point in result.points] == ["agrees", "inconclusive"]
     assert result.points[1].error == "no convergence"

@@ -1,6 +1,7 @@
 """Rates in n and extrapolated limits: what is found when it is there, and only then."""
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,7 +9,6 @@ import pytest
 from rmt_spikes.validation.verdicts.claims import TOLERANCES, Claim
 from rmt_spikes.validation.verdicts.comparison import Row
 from rmt_spikes.validation.verdicts.scaling import Rate, ScalingResult, fit_limit, fit_rate
-from rmt_spikes.verdict import Verdict
 
 SIZES = (300, 600, 1200, 2400)
 RATE = 0.01
@@ -17,22 +17,10 @@ RATE = 0.01
 def row(observed: float, se: float, trials: int = 60) -> Row:
     """A row with prediction 1 and scale 1."""
     tolerance = TOLERANCES[Claim.LOSSES]
+    constant: dict[str, Any] = {"predicted": 1.0, "scale": 1.0, "allowance": 0.0, "margin": 0.03}
+    constant |= {"coefficient": tolerance.coefficient, "exponent": tolerance.exponent}
     return Row(
-        quantity="losses.test",
-        claim=Claim.LOSSES,
-        predicted=1.0,
-        observed=observed,
-        trials=trials,
-        se=se,
-        z=None,
-        scale=1.0,
-        coefficient=tolerance.coefficient,
-        exponent=tolerance.exponent,
-        allowance=0.0,
-        margin=0.03,
-        interval=None,
-        p_value=None,
-        verdict=Verdict.INCONCLUSIVE,
+        quantity="losses.test", claim=Claim.LOSSES, observed=observed, trials=trials, se=se, **constant
     )
 
 

@@ -137,10 +137,7 @@ def _try(
 
 def _comparison(case: Case, rows: Sequence[Row], evidence: Evidence) -> Comparison:
     return Comparison(
-        rows=tuple(rows),
-        trials=len(evidence.trials),
-        confidence=CONFIDENCE,
-        family_rate=case.family_rate,
+        rows=tuple(rows), trials=len(evidence.trials), confidence=CONFIDENCE, family_rate=case.family_rate
     )
 
 

@@ -29,7 +29,7 @@ def run(
     scheduler: str | None = None,
     on_progress: OnProgress | None = None,
 ) -> CaseResult:
-    """Run a case.
+    """Run a case: the same bits whatever `jobs` is and however often it was interrupted.
 
     Parameters
     ----------
@@ -37,17 +37,8 @@ def run(
         What to do.
     store
         Where finished trials are kept; those it holds already are not simulated again.
-    jobs
-        Number of processes.
-    scheduler
-        Address of a dask scheduler, which then takes the place of local processes.
-    on_progress
-        Called as the work goes on.
-
-    Returns
-    -------
-    CaseResult
-        The same, bit for bit, whatever `jobs` is and however often the run was interrupted.
+    jobs, scheduler, on_progress
+        As for `validate`.
 
     Raises
     ------

@@ -84,7 +84,9 @@ def provide(
     on_progress: OnProgress | None = None,
     case: str = "",
 ) -> dict[Hashable, tuple[Trial, ...]]:
-    """Trials of ensembles, simulated where the store does not hold them.
+    """Trials of ensembles in the order of their numbers, simulated where the store does not hold them.
+
+    They are the same bits whatever `jobs` is and however often the work was interrupted.
 
     Parameters
     ----------
@@ -98,12 +100,6 @@ def provide(
         Verdict on a complete ensemble, None if there is none to give; only `Progress.verdicts` depends on it.
     on_progress, case
         What is told as trials finish, and the name of the case to tell it with.
-
-    Returns
-    -------
-    dict
-        Trials of each ensemble in the order of their numbers: the same bits whatever `jobs` is and however
-        often the work was interrupted.
     """
     wanted = {key: ensemble.tasks() for key, ensemble in ensembles.items()}
     groups = {key: tasks[0].group for key, tasks in wanted.items()}

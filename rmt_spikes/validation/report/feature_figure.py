@@ -57,19 +57,9 @@ class _Panel:
 def feature_drawing(
     case: str, figure: FeatureFigure, point: Point, trials: Sequence[Trial]
 ) -> Drawing | None:
-    """Draw left singular vectors against ``q``, with both theories.
+    """Left singular vectors against ``q``, with both theories; None where no spike is predicted.
 
-    Parameters
-    ----------
-    case
-        Name of the case.
-    figure, point, trials
-        What is asked for, its setting, and trials that kept their vectors.
-
-    Returns
-    -------
-    Drawing or None
-        None when none of the spikes is predicted to exist.
+    `case` is the name of the case; the trials have kept their vectors.
     """
     corrected = predict(point.setting)
     published = predict(point.setting, features=Features.PUBLISHED)

@@ -44,21 +44,9 @@ SWEPT_SYMBOLS = {"step_exponent": "step exponent $a$  ($\\eta = n^a$)", "step_si
 
 
 def drawings(result: CaseResult, jobs: int = 1, on_progress: OnProgress | None = None) -> list[Drawing]:
-    """Figures of a case, ready to be drawn.
+    """Figures of a case, ready to be drawn: those of its file in their order, then rates and limits.
 
-    Parameters
-    ----------
-    result
-        What came out of the case.
-    jobs
-        Number of processes for the curves of the theory.
-    on_progress
-        Called before each figure.
-
-    Returns
-    -------
-    list of Drawing
-        In the order of the case file, and then rates and limits; their names begin with that of the case.
+    Curves of the theory are computed in so many jobs; `on_progress` is called before each figure.
     """
     made: list[Drawing | None] = []
     for i, figure in enumerate(result.case.figures):

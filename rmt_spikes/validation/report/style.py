@@ -96,21 +96,9 @@ class Drawing:
     draw: Callable[[Theme, bool], Figure]
 
     def render(self, file_format: str, theme: Theme = PAPER, *, narrow: bool = False) -> bytes:
-        """Draw into a file.
+        """Content of a file, without a date: the same for the same figure.
 
-        Parameters
-        ----------
-        file_format
-            ``"svg"``, ``"pdf"`` or ``"png"``.
-        theme
-            Colours.
-        narrow
-            Whether to stack the panels.
-
-        Returns
-        -------
-        bytes
-            The file, without a date: the same for the same figure.
+        The format is ``"svg"``, ``"pdf"`` or ``"png"``; panels are stacked when `narrow`.
         """
         import matplotlib
 

@@ -156,9 +156,7 @@ def _figure_files(drawn: Mapping[str, Sequence[Drawing]], folder: Path) -> dict[
     return {folder / "figures" / f"{each.name}.{kind}": each for each in every for kind in FORMATS}
 
 
-def _load(
-    case: Case | str | Path | Sequence[Case | str | Path] | None,
-) -> tuple[list[Case], list[str]]:
+def _load(case: Case | str | Path | Sequence[Case | str | Path] | None) -> tuple[list[Case], list[str]]:
     """Cases, and what to call their files in a command."""
     if case is None:
         return [Case.built_in()], []

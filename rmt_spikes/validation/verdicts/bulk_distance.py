@@ -37,16 +37,7 @@ class Distances(NamedTuple):
 def spectral_distances(bulk: Bulk, singular_values: Array) -> Distances:
     """Distances between the empirical distribution of singular values and a predicted bulk.
 
-    Parameters
-    ----------
-    bulk
-        Prediction.
-    singular_values
-        All of them, zeros included, in descending order; shape ``(width,)``.
-
-    Returns
-    -------
-    Distances
+    The singular values are all of one network, zeros included, in descending order; shape ``(width,)``.
     """
     edge = float(bulk.edges[-1, 1])
     values = np.minimum(singular_values[::-1], edge)

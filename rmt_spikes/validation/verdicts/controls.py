@@ -53,21 +53,14 @@ class WrongTheory:
 
 
 def predict_wrongly(theory: WrongTheory, setting: Setting, **options: Any) -> Prediction:
-    """Predict with a mistake.
+    """Predict with a mistake; the setting of the prediction is the one that was predicted instead.
 
     Parameters
     ----------
-    theory
-        The mistake, from `WRONG_THEORIES`.
-    setting
-        What is predicted.
+    theory, setting
+        The mistake, and what is predicted.
     options
         Further arguments of `predict`.
-
-    Returns
-    -------
-    Prediction
-        Its `setting` is the one that was predicted instead.
 
     Raises
     ------

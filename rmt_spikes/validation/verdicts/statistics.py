@@ -77,18 +77,10 @@ def excess_p_value(difference: ArrayLike, se: ArrayLike, allowance: ArrayLike, t
 
 
 def holm(p_values: ArrayLike, family_rate: float = FAMILY_RATE) -> NDArray[np.bool_]:
-    """Rejections of Holm's step-down procedure.
+    """Rejections of Holm's step-down procedure, one a p-value; NaN is a hypothesis that was not tested.
 
-    Parameters
-    ----------
-    p_values
-        One for each hypothesis, shape ``(m,)``; NaN stands for a hypothesis that was not tested.
-    family_rate
-        Bound on the probability of any false rejection, whatever the dependence between the hypotheses.
-
-    Returns
-    -------
-    ndarray of bool, shape ``(m,)``
+    The probability of any false rejection is at most `family_rate`, however the hypotheses depend on each
+    other.
     """
     p = np.asarray(p_values, dtype=float)
     tested = np.flatnonzero(~np.isnan(p))
