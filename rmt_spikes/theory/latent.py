@@ -189,7 +189,7 @@ class LatentGrid:
     Attributes
     ----------
     law
-        Readout law with ``n_a`` nodes.
+        Quadrature rule for a readout weight, with ``n_a`` nodes.
     q, q_weights
         Nodes and weights of the latent variable of a sample, shape ``(n_q,)``.
     mean, linear, norm, second
@@ -254,9 +254,9 @@ def latent_grid(
     n_q, n_alpha
         Numbers of quadrature nodes.
     finite
-        Take the laws of ``width`` readout weights and of ``n_ridge`` samples instead of the normal law.
+        Take the distributions of ``width`` readout weights and of ``n_ridge`` samples, not their limits.
     given
-        Realisation whose readout weights, and second batch if it has one, replace these laws.
+        Realisation whose readout weights, and second batch if it has one, replace these.
     law, q_rule
         Quadratures to use instead.
 
@@ -283,7 +283,7 @@ def latent_grid(
     if labels is None:
         labels = label_functions(setting, variables.beta_cosine, q)
         if finite:
-            # The law of finitely many draws lacks a little of the fourth moment; the label energy is kept.
+            # The rule for finitely many draws lacks a little of the fourth moment; the label energy is kept.
             energy = q_weights @ (labels.mean**2 + labels.linear**2 + labels.rest)
             labels = replace(labels, rest=labels.rest + setting.label_energy - energy)
     return LatentGrid(law, q, q_weights, moments.first, moments.linear, moments.norm, moments.second, labels)

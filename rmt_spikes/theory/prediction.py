@@ -10,7 +10,8 @@ from typing import Any, ClassVar, Self, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from rmt_spikes.errors import ConvergenceError, DomainError
+from rmt_spikes.arguments import choice
+from rmt_spikes.errors import ConvergenceError, DomainError, RmtSpikesError, Word
 from rmt_spikes.setting import Setting
 from rmt_spikes.theory.bulk.distribution import Bulk
 from rmt_spikes.theory.features import Features
@@ -23,6 +24,9 @@ from rmt_spikes.theory.results import Certificate, Losses, Regime, Spike
 from rmt_spikes.values import Document, same, summary
 
 Array = NDArray[np.float64]
+
+GIVEN = NOTHING, FIRST_STAGE, BOTH_BATCHES = "none", "first_stage", "both_batches"
+"""What a prediction may take as given."""
 
 PARTS = ("losses", "spikes", "bulk")
 """Parts with a certificate of their own, cheapest first."""
@@ -79,7 +83,9 @@ class Prediction(Document):
         if "given" in self.parts:
             return str(self.parts["given"])
         given = self.solution.given
-        return "none" if given is None else "first_stage" if given.q is None else "both_batches"
+        if given is None:
+            return NOTHING
+        return FIRST_STAGE if given.q is None else BOTH_BATCHES
 
     @property
     def latent(self) -> Any:
@@ -215,23 +221,29 @@ class Prediction(Document):
         Raises
         ------
         DomainError
-            If the document is not of this schema.
+            If the document is not of this schema, or lacks something.
         """
         if document.get("schema") != cls.schema:
             raise DomainError("schema", f"must be {cls.schema}", document.get("schema"))
-        method = method_for(
-            Setting(**document["setting"]),
-            document["method"],
-            document["features"],
-            digits=document.get("digits"),
-        )
-        known = {"given": document["given"], "document": dict(document)}
-        return cls(method, known | cls._decoded(method, document))
+        try:
+            method = method_for(
+                Setting(**document["setting"]),
+                document["method"],
+                document["features"],
+                digits=document.get("digits"),
+            )
+            known = {"given": choice("given", document["given"], GIVEN), "document": dict(document)}
+            return cls(method, known | cls._decoded(method, document))
+        except RmtSpikesError:
+            raise
+        except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+            what = Word(f"one with {type(error).__name__}: {error}")
+            raise DomainError("document", "must be a prediction as `save` wrote it", what) from None
 
     @classmethod
     def _decoded(cls, method: Method, document: Mapping[str, Any]) -> dict[str, Any]:
         """The parts of a document whose numbers it has in full."""
-        vectors = method if document["given"] == "none" else Forgotten(document["given"])
+        vectors = method if document["given"] == NOTHING else Forgotten(document["given"])
         spikes = (
             Spike(
                 **{k: np.asarray(v) if isinstance(v, list) else v for k, v in spike.items() if k != STEP},

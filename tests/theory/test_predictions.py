@@ -125,6 +125,25 @@ def test_a_file_that_is_no_prediction_is_refused(tmp_path, text, field):
     assert refusal.value.field == field
 
 
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("losses", {"a": 1}),
+        ("spikes", 3),
+        ("bulk", None),
+        ("setting", [1]),
+        ("given", "all"),
+        ("method", "x"),
+    ],
+)
+def test_a_document_that_was_changed_is_refused(key, value):
+    document = rs.predict(SETTING, method="closed_form").to_dict()
+    assert rs.Prediction.from_dict(document).to_dict() == document
+    for changed in (document | {key: value}, {k: v for k, v in document.items() if k != key}):
+        with pytest.raises(rs.DomainError):
+            rs.Prediction.from_dict(changed)
+
+
 def test_a_new_method_is_one_class_and_one_row(monkeypatch):
     """Registered under a name of its own, it is found by every entry point."""
 

@@ -111,7 +111,7 @@ class ClosedForm(Method):
 
     @cached_property
     def grid(self) -> LatentGrid:
-        """Latent functions under the laws of ``width`` neurons and ``n_ridge`` samples."""
+        """Latent functions under the distributions of ``width`` neurons and ``n_ridge`` samples."""
         return latent_grid(self.setting, self.latent, finite=True, given=self.given)
 
     @cached_property
@@ -232,7 +232,7 @@ class ClosedForm(Method):
         return np.asarray(normalized_hermite(count - 1, q) @ mode * pole.left_overlap)
 
     def readout_feature(self, pole: Pole, count: int = 5) -> Array:
-        """Coefficients of the right singular vector in orthonormal polynomials of the readout law."""
+        """Coefficients of the right singular vector in orthonormal polynomials of ``alpha``."""
         law = self.grid.law
         mode = np.sqrt(law.weights) * pole.right[:-1]
         return np.asarray(law.polynomials(law.nodes, count) @ mode * pole.right_overlap)

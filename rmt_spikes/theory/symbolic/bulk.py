@@ -63,7 +63,7 @@ def effective_ridge_slope() -> Any:
     "bulk", "polynomial in g that vanishes at an eigenvalue z; edges are roots of its discriminant", "5", "0"
 )
 def bulk_polynomial() -> Any:
-    """Quartic in ``g``, linear in ``z``, of the law of ``F F^T / n_ridge``."""
+    """Quartic in ``g``, linear in ``z``, of the eigenvalue distribution of ``F F^T / n_ridge``."""
     import sympy
 
     g, z = symbol("g"), symbol("z")

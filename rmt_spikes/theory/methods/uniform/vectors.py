@@ -56,19 +56,13 @@ def hermite_feature(solution: Solved, pole: Pole, count: int = 5) -> Array:
 
 
 def readout_feature(solution: Solved, pole: Pole, count: int = 5) -> Array:
-    """Correlations of the right singular vector with the polynomials of the readout law.
-
-    Shape ``(count,)``.
-    """
+    """Correlations of the right singular vector with orthonormal polynomials of ``alpha``."""
     law = solution.grid.law
     return _correlations(law.polynomials(law.nodes, count), law.weights, right_node_profile(solution, pole))
 
 
 def _correlations(table: Array, weights: Array, profile: Array) -> Array:
-    """Inner products with functions brought to norm one under the law of the nodes.
-
-    Zero functions give zero.
-    """
+    """Inner products with functions brought to norm one on the nodes; zero functions give zero."""
     size = np.sqrt(table**2 @ weights)
     return np.divide(table @ (weights * profile), size, out=np.zeros(size.size), where=size > 0.0)
 
