@@ -83,3 +83,12 @@ def test_the_published_theory_is_rejected_where_the_corrected_one_agrees(name: s
     ]
     assert len(published) >= 3
     assert {row["rejected"] for row in published} == {"True"}
+
+
+def test_the_calibration_is_of_the_same_rows() -> None:
+    columns = ("case", "point", "quantity", "trials")
+    first = [row for row in ROWS if row["repetition"] == "0"]
+    calibrated, compared = (
+        {tuple(row[c] for c in columns) for row in rows} for rows in (read("power"), first)
+    )
+    assert calibrated == compared, RENEW

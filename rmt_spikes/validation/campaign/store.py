@@ -70,10 +70,7 @@ class Store:
     def __init__(self, path: Path, campaign: Mapping[str, Mapping[str, Any]] | None = None) -> None:
         self.path = path
         self._inspect()
-        try:
-            self._connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
-        except sqlite3.Error as error:
-            raise self._refuse(f"cannot be opened: {error}") from None
+        self._connection = self._connect(path)
         try:
             self._prepare(campaign or {})
         except sqlite3.Error as error:
@@ -82,6 +79,13 @@ class Store:
         except CaseError:
             self._connection.close()
             raise
+
+    def _connect(self, path: Path | str) -> sqlite3.Connection:
+        try:
+            uri = isinstance(path, str)
+            return sqlite3.connect(path, uri=uri, timeout=BUSY_SECONDS, isolation_level=None)
+        except sqlite3.Error as error:
+            raise self._refuse(f"cannot be opened: {error}") from None
 
     def _inspect(self) -> None:
         """Refuse a file that is no store, without changing a byte of it."""
@@ -94,13 +98,9 @@ class Store:
                 # SQLite would delete the log, and the trials in it.
                 raise self._refuse(f"is empty, but its log {log.name} is not")
             return
-        try:
-            # Without a log nobody is at work, and SQLite need not make one to look.
-            mode = "mode=ro" if log.exists() else "immutable=1"
-            uri = f"file:{quote(str(self.path.absolute()))}?{mode}"
-            connection = sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None)
-        except sqlite3.Error as error:
-            raise self._refuse(f"cannot be opened: {error}") from None
+        # Without a log nobody is at work, and SQLite need not make one to look.
+        mode = "mode=ro" if log.exists() else "immutable=1"
+        connection = self._connect(f"file:{quote(str(self.path.absolute()))}?{mode}")
         try:
             self._identify(connection)
             damage = connection.execute("PRAGMA quick_check(1)").fetchone()[0]

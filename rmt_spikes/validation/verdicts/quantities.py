@@ -183,17 +183,12 @@ def _losses(prediction: Prediction) -> list[Quantity]:
 
 def _improvement(prediction: Prediction, untrained: Prediction | None) -> list[Quantity]:
     assert untrained is not None, "the claim 'improvement' needs the prediction without a step"
-    before, after = untrained.losses.to_dict(), prediction.losses.to_dict()
+    after = prediction.losses.to_dict()
     return [
         Quantity(
-            f"improvement.{name}",
-            Claim.IMPROVEMENT,
-            before[name] - after[name],
-            before[name],
-            attrgetter(name),
-            gained=True,
+            f"improvement.{name}", Claim.IMPROVEMENT, loss - after[name], loss, attrgetter(name), gained=True
         )
-        for name in before
+        for name, loss in untrained.losses.to_dict().items()
     ]
 
 
