@@ -10,6 +10,7 @@ from rmt_spikes.theory import formulas, symbolic
 from rmt_spikes.theory.bulk.balls import midpoint, working_digits
 from rmt_spikes.theory.bulk.certified_curve import CertifiedCurve
 from rmt_spikes.theory.bulk.equivalent import BulkEquivalent
+from rmt_spikes.theory.methods.uniform.channels import Channel
 from rmt_spikes.theory.methods.uniform.equations import FixedPoint
 
 SETTING = rs.Setting(
@@ -103,15 +104,12 @@ def test_equations_of_one_readout_weight():
     equations = FixedPoint(
         q_weights=one,
         a_weights=one,
-        linear=m_1 * np.ones((1, 1)),
         noise=m_noise**2 * np.ones((1, 1)),
-        gamma=gamma,
         ratio=ratio,
-        levels=np.ones((1, 1)),
-        level_weights=one,
+        channels=(Channel(m_1 * np.ones((1, 1)), gamma, np.ones((1, 1)), one),),
     )
     state = resolvent * one, omega * one
-    sample, neuron = equations.inverses(np.asarray(profile), state, equations.interaction(*state))
+    sample, neuron = equations.inverses(np.asarray(profile), state, equations.responses(*state))
     v_1, v_noise = resolvent * m_1**2, resolvent * m_noise**2
     expected = formulas.sample_equation(profile, ratio, gamma, omega, m_1, m_noise, v_1)
     assert sample == pytest.approx(expected, rel=1e-14)
