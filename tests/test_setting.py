@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from rmt_spikes.console.documents import parse_override, read_toml
 from rmt_spikes.errors import CaseError, DomainError
-from rmt_spikes.functions.scalar import NAMES
+from rmt_spikes.functions.table import NAMES
 from rmt_spikes.parameters import PARAMETERS, FunctionSpecification, Parameter
 from rmt_spikes.setting import Setting
 

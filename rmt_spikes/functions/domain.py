@@ -17,7 +17,7 @@ from rmt_spikes.functions.singularities import (
     sample,
     scan_points,
 )
-from rmt_spikes.functions.table import ELEMENTARY
+from rmt_spikes.functions.table import TABLE
 
 FloatArray = NDArray[np.float64]
 
@@ -90,7 +90,7 @@ def find_kinks(root: Node, field: str, text: str) -> tuple[float, ...]:
             continue
         if node.operation in ("max", "min"):
             found.extend(_zeros(Node("sub", node.arguments)))
-        elif (node.operation in ELEMENTARY and ELEMENTARY[node.operation].kink) or (
+        elif (node.operation in TABLE and TABLE[node.operation].kink) or (
             node.operation == "pow" and (node.arguments[1].constant or 0.0) % 1
         ):
             found.extend(_zeros(node.arguments[0]))
@@ -121,7 +121,7 @@ def find_details(root: Node, kinks: tuple[float, ...]) -> tuple[float, ...]:
     """
     found: list[float] = list(kinks)
     for node in root.walk():
-        if node.constant is None and node.operation in (*ELEMENTARY, "div", "pow"):
+        if node.constant is None and node.operation in (*TABLE, "div", "pow"):
             argument = node.arguments[-1 if node.operation == "div" else 0]
             if argument.constant is None and argument.operation != "z":
                 found.extend([*_zeros(argument), *find_turning_points(argument.value, argument.slope)])
@@ -173,8 +173,8 @@ def _conditions(root: Node) -> Iterator[tuple[Node, str]]:
                 yield first, "nonnegative"
         elif node.operation == "log1p":
             yield Node("add", (first, Node("number", constant=1.0))), "positive"
-        elif node.operation in ELEMENTARY and ELEMENTARY[node.operation].domain != "real":
-            yield first, ELEMENTARY[node.operation].domain
+        elif node.operation in TABLE and TABLE[node.operation].domain != "real":
+            yield first, TABLE[node.operation].domain
 
 
 def _zeros(node: Node) -> FloatArray:

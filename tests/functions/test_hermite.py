@@ -18,7 +18,8 @@ from rmt_spikes.functions.hermite import (
     gaussian_moments,
     normalized_hermite,
 )
-from rmt_spikes.functions.scalar import NAMES, NamedFunction, ScalarFunction, function_from
+from rmt_spikes.functions.scalar import NamedFunction, ScalarFunction, function_from
+from rmt_spikes.functions.table import NAMES
 
 ORDERS = [*range(9), 15, 24, 33, 48, 63, 64]
 HALF_POWER = 2**0.25 * math.gamma(0.75) / math.sqrt(math.pi)
