@@ -32,21 +32,23 @@ report: $(VENV)/.installed-base ## Simulate the headline case, compare it with t
 # A disagreement fails this target as well. Small networks and few trials mostly cannot tell.
 QUICK_CASES := learnt-direction rank-one-gradient
 quick: $(VENV)/.installed-base ## A few other cases with small networks, in one report: report/quick/report.html.
-	@status=0; $(BIN)/rmt-spikes validate $(QUICK_CASES:%=validation/cases/%.toml) --quick \
+	@status=0; $(BIN)/rmt-spikes validate $(QUICK_CASES) --quick \
 	  --out '$(OUT)/quick' || status=$$?; \
 	test $$status -eq 0 || test $$status -eq 3 || exit $$status
 
-# All cases in full, REPETITION 0, 1 and 2 with other random numbers: an hour, resumed where it stopped.
-validate: $(VENV)/.installed-base ## Run all cases in full and write the reports that are committed in validation/reports.
+# All cases in full, repetitions 0, 1 and 2 with other random numbers: an hour, resumed where it stopped.
+CAMPAIGNS := validation/campaigns
+validate: $(VENV)/.installed-base ## Run all cases in full and write the tables that are committed in validation/reports.
 	@for repetition in 0 1 2; do \
-	  status=0; $(BIN)/rmt-spikes validate validation/cases/*.toml --repetition $$repetition \
-	    --out validation/reports/repetition-$$repetition || status=$$?; \
+	  status=0; $(BIN)/rmt-spikes validate --all --repetition $$repetition \
+	    --out $(CAMPAIGNS)/repetition-$$repetition || status=$$?; \
 	  test $$status -eq 0 || test $$status -eq 1 || test $$status -eq 3 || exit $$status; \
 	done
-	@$(BIN)/python validation/summary.py
+	@$(BIN)/python validation/results.py $(CAMPAIGNS)/repetition-0 $(CAMPAIGNS)/repetition-1 $(CAMPAIGNS)/repetition-2
 
 calibration: $(VENV)/.installed-base ## How often the verdicts of the cases would be wrong, on the trials of repetition 0.
-	$(BIN)/python validation/calibration.py --campaign validation/reports/repetition-0
+	$(BIN)/python validation/calibration.py --campaign $(CAMPAIGNS)/repetition-0
+	$(BIN)/python validation/results.py
 
 test: $(VENV)/.installed-test ## Run all tests, the benchmarks once each among them.
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile

@@ -7,16 +7,16 @@ import time
 
 from rmt_spikes.execution.tasks import work_through
 from rmt_spikes.validation import Case
-from rmt_spikes.validation.campaign.schedule import Batch, _run
+from rmt_spikes.validation.campaign.schedule import Ensemble, _run
 
 AIM = 1.6
 
 
-def seconds(batch: Batch, jobs: int) -> float:
-    """Wall time of the trials of a batch."""
+def seconds(ensemble: Ensemble, jobs: int) -> float:
+    """Wall time of the trials of an ensemble."""
     start = time.perf_counter()
-    finished = sum(1 for _ in work_through(_run, batch.tasks(), jobs))
-    assert finished == batch.count
+    finished = sum(1 for _ in work_through(_run, ensemble.tasks(), jobs))
+    assert finished == ensemble.count
     return time.perf_counter() - start
 
 
@@ -28,9 +28,9 @@ def main() -> None:
     arguments = parser.parse_args()
     if len(os.sched_getaffinity(0)) < 2:
         parser.error("needs two processors")
-    batch = Batch(Case.built_in().points()[-1], arguments.trials)
-    seconds(Batch(batch.point, 2), 2)  # The processes are started once for a campaign.
-    pairs = [(seconds(batch, 1), seconds(batch, 2)) for _ in range(arguments.rounds)]
+    ensemble = Ensemble(Case.built_in().points()[-1], arguments.trials)
+    seconds(Ensemble(ensemble.point, 2), 2)  # The processes are started once for a campaign.
+    pairs = [(seconds(ensemble, 1), seconds(ensemble, 2)) for _ in range(arguments.rounds)]
     low, middle, high = statistics.quantiles([one / two for one, two in pairs], n=4)
     print(f"reference: {arguments.trials} trials of the headline case in one process, ", end="")
     print(f"{statistics.median(one for one, _ in pairs):.1f} s")

@@ -30,8 +30,8 @@ nitpicky = True
 nitpick_ignore_regex = [
     ("py:.*", r"(?!rmt_spikes\b).*"),
     # Types in signatures that are not public: what they are is said in words.
-    ("py:class", r".*\.(ScalarFunction|HermiteExpansion|Realisation|CaseResult|Progress)"),
-    ("py:class", r".*\.(RowCalibration|Precision|Scaling)"),
+    ("py:class", r".*\.(ScalarFunction|HermiteExpansion|Realisation|CaseResult|Progress|Number|Rows)"),
+    ("py:class", r".*\.(RowCalibration|Precision|Scaling|ToleranceTable)"),
 ]
 
 myst_enable_extensions = ["amsmath", "dollarmath"]

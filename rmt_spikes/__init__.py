@@ -28,7 +28,14 @@ if TYPE_CHECKING:
         predict_losses,
         sweep_losses,
     )
-    from rmt_spikes.validation import CaseCalibration, Comparison, Report, calibrate, validate
+    from rmt_spikes.validation import (
+        CaseCalibration,
+        Comparison,
+        Report,
+        built_in_cases,
+        calibrate,
+        validate,
+    )
     from rmt_spikes.validation.verdicts.compare import compare
 
 __version__ = "0.1.0"
@@ -53,6 +60,7 @@ __all__ = [
     "Spike",
     "Trial",
     "__version__",
+    "built_in_cases",
     "calibrate",
     "compare",
     "critical_step_sizes",
@@ -82,7 +90,15 @@ _HOMES = {
         "predict_losses",
         "sweep_losses",
     ),
-    "validation": ("CaseCalibration", "Comparison", "Report", "calibrate", "compare", "validate"),
+    "validation": (
+        "CaseCalibration",
+        "Comparison",
+        "Report",
+        "built_in_cases",
+        "calibrate",
+        "compare",
+        "validate",
+    ),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -100,4 +116,4 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     """Public names, imported or not."""
-    return sorted({*globals(), *__all__})
+    return sorted(__all__)

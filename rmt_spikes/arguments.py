@@ -91,7 +91,7 @@ def number(
         If it is no number, or out of range: NaN always is.
     """
     try:
-        if is_number(given) and low <= given <= high:
+        if is_number(given) and low <= float(given) <= high:
             return float(given)
     except OverflowError:  # an integer beyond the range of floats, where infinity is allowed
         pass

@@ -5,11 +5,13 @@ Only typer is imported here at once: everything else waits for the command that 
 
 from __future__ import annotations
 
+import itertools
 import os
 import sys
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,18 +19,19 @@ import typer
 
 from rmt_spikes.console.interruption import Terminated, stoppable
 from rmt_spikes.errors import ConvergenceError, DomainError, RmtSpikesError, Word
+from rmt_spikes.verdict import Verdict
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from rmt_spikes.setting import Setting
 
-STATUS = {"agrees": 0, "disagrees": 1, "inconclusive": 3}
 BAD_INPUT = 2
 INTERRUPTED = 130
 TERMINATED = 143
 INTERNAL_ERROR = 70
+"""EX_SOFTWARE of sysexits.h; those before are 128 and the signal, and that of a usage error."""
+
 MESSAGE_CHARACTERS = 1500
+"""Twenty lines of a terminal."""
 
 app = typer.Typer(
     name="rmt-spikes",
@@ -47,6 +50,9 @@ Overrides = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Replace a key of the setting; repeatable."),
 ]
+Scheduler = Annotated[
+    str | None, typer.Option(metavar="ADDRESS", help="Simulate on the dask cluster of this scheduler.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 
 
@@ -63,23 +69,13 @@ def predict(
 ) -> None:
     """Predict spectrum, spikes, features and losses of a setting."""
     with _reporting():
+        from rmt_spikes.console.tables import print_precise, print_prediction
         from rmt_spikes.theory import predict as predict_setting
 
         what = _read_setting(setting, overrides)
-        if digits is None:
-            document = predict_setting(what, method=method, features=features).to_dict()
-        else:
-            document = predict_setting(what, method=method, features=features, digits=digits).to_dict()
-        if as_json:
-            _print_json(document)
-        elif digits is not None:
-            from rmt_spikes.console.tables import print_precise
-
-            print_precise(document, _console())
-        else:
-            from rmt_spikes.console.tables import print_prediction
-
-            print_prediction(document, _console())
+        options: dict[str, Any] = {"method": method, "features": features, "digits": digits}
+        document = predict_setting(what, **options).to_dict()
+        _show(document, as_json, print_prediction if digits is None else print_precise)
 
 
 @app.command()
@@ -110,9 +106,7 @@ def simulate(
             "half of the free memory, or what the limits of the workers leave]",
         ),
     ] = None,
-    scheduler: Annotated[
-        str | None, typer.Option(metavar="ADDRESS", help="Simulate on the dask cluster of this scheduler.")
-    ] = None,
+    scheduler: Scheduler = None,
     spread: Annotated[
         bool,
         typer.Option(
@@ -124,17 +118,16 @@ def simulate(
     """Simulate a setting exactly: the same quantities, observed, with standard errors."""
     with _reporting():
         from rmt_spikes.console.progress import Progress, shown_progress
+        from rmt_spikes.console.tables import print_observation
         from rmt_spikes.simulation import simulate as simulate_setting
 
         what = _read_setting(setting, overrides)
         with shown_progress() as show:
             show(Progress("simulating", 0, trials))
-            finished = 0
+            finished = itertools.count(1)
 
             def one_more(_: object) -> None:
-                nonlocal finished
-                finished += 1
-                show(Progress("simulating", finished, trials))
+                show(Progress("simulating", next(finished), trials))
 
             observation = simulate_setting(
                 what,
@@ -149,12 +142,7 @@ def simulate(
                 spread=spread,
                 on_trial=one_more,
             )
-        if as_json:
-            _print_json(observation.to_dict())
-        else:
-            from rmt_spikes.console.tables import print_observation
-
-            print_observation(observation.to_dict(), _console())
+        _show(observation.to_dict(), as_json, print_observation)
 
 
 @app.command()
@@ -164,14 +152,15 @@ def validate(
     ],
     cases: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[CASE.toml]...", help="Cases; without any, the built-in headline case."),
+        typer.Argument(
+            metavar="[NAME|CASE.toml]...", help="Built-in cases by name, or files; without any, headline."
+        ),
     ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Every built-in case.")] = False,
     jobs: Annotated[
         int | None, typer.Option(min=1, help="Number of processes.  [default: the processors]")
     ] = None,
-    scheduler: Annotated[
-        str | None, typer.Option(metavar="ADDRESS", help="Simulate on the dask cluster of this scheduler.")
-    ] = None,
+    scheduler: Scheduler = None,
     quick: Annotated[bool, typer.Option("--quick", help="Smaller and fewer: seconds, not minutes.")] = False,
     repetition: Annotated[
         int, typer.Option(min=0, max=1000, help="Number of the repetition: each has other random numbers.")
@@ -186,6 +175,8 @@ def validate(
 
     with _reporting(kept):
         from rmt_spikes.console.progress import Progress, shown_progress
+        from rmt_spikes.console.tables import print_report
+        from rmt_spikes.validation import built_in_cases
         from rmt_spikes.validation import validate as validate_cases
         from rmt_spikes.validation.campaign.provenance import processors
 
@@ -198,7 +189,7 @@ def validate(
                 show(progress)
 
             report = validate_cases(
-                cases or None,
+                built_in_cases() if everything else cases or None,
                 out=out,
                 jobs=processors() if jobs is None else jobs,
                 scheduler=scheduler,
@@ -206,13 +197,8 @@ def validate(
                 repetition=repetition,
                 on_progress=follow,
             )
-        if as_json:
-            sys.stdout.write(report.json.read_text(encoding="utf-8"))
-        else:
-            from rmt_spikes.console.tables import print_report
-
-            print_report(report, _console())
-    raise typer.Exit(STATUS[report.verdict])
+        _show(report.to_dict(), as_json, partial(print_report, page=report.html))
+    raise typer.Exit(report.verdict.exit_status)
 
 
 @app.command()
@@ -252,13 +238,8 @@ def derive(
 
         whole = {"spikes": spikes, "degree": degree, "number": number}
         given = {k: int(v) if v.isdecimal() and v.isascii() else v for k, v in whole.items() if v is not None}
-        words = {
-            "features": features,
-            "loss": loss,
-            "intercept": intercept,
-            "missing": missing,
-            "activation": activation,
-        }
+        words = {"features": features, "loss": loss, "intercept": intercept}
+        words |= {"missing": missing, "activation": activation}
         given |= {k: v for k, v in words.items() if v is not None}
         if quantity is None or everything:
             if quantity is not None or given:
@@ -298,7 +279,7 @@ def _reporting(kept: Callable[[], str] = str) -> Iterator[None]:
         with stoppable():
             yield
     except ConvergenceError as error:
-        _fail(str(error), STATUS["inconclusive"])
+        _fail(str(error), Verdict.INCONCLUSIVE.exit_status)
     except RmtSpikesError as error:
         _fail(str(error), BAD_INPUT)
     except MemoryError:
@@ -336,10 +317,14 @@ def _print_json(document: Any) -> None:
     sys.stdout.write(to_json(document))
 
 
-def _console() -> Console:
+def _show(document: dict[str, Any], as_json: bool, tables: Callable[..., None]) -> None:
+    """Print a document as JSON, or as tables."""
     from rich.console import Console
 
-    return Console(highlight=False)
+    if as_json:
+        _print_json(document)
+    else:
+        tables(document, console=Console(highlight=False))
 
 
 if __name__ == "__main__":

@@ -190,6 +190,11 @@ class Setting(BaseModel):
     def _plain(self, given: str | Mapping[str, Any]) -> str | dict[str, Any]:
         return given.to_dict() if isinstance(given, FunctionSpecification) else str(given)
 
+    def __dir__(self) -> list[str]:
+        """Keys, and what the class itself defines: not what it inherits."""
+        own = {name for name in vars(type(self)) if not name.startswith("_") and name != "model_config"}
+        return sorted(own | set(type(self).model_fields))
+
     def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
         return list(self.to_dict().items())
 

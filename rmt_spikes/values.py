@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from pathlib import Path
@@ -53,8 +55,7 @@ def summary(value: object) -> str:
 class Value:
     """Base of dataclasses that are compared by their numbers and printed in a few lines.
 
-    Subclasses are frozen dataclasses with ``eq=False`` and ``repr=False``. Those that are saved define
-    `to_dict` and `from_dict`.
+    Subclasses are frozen dataclasses with ``eq=False`` and ``repr=False``.
     """
 
     def __eq__(self, other: object) -> bool:
@@ -69,14 +70,39 @@ class Value:
         lines = [f"    {f.name}={summary(getattr(self, f.name))}," for f in shown[:MOST_LINES]]
         return "\n".join([f"{type(self).__name__}(", *lines, ")"])
 
+
+def jsonable(value: Any) -> Any:
+    """Copy for a strict JSON document: fields of dataclasses, lists, and None for what is not finite."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Record):
+        return value.to_dict()
+    if is_dataclass(value) and not isinstance(value, type):
+        return {f.name: jsonable(getattr(value, f.name)) for f in fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): jsonable(item) for key, item in value.items()}
+    return [jsonable(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+class Record(Value):
+    """A value whose JSON document has its fields."""
+
     def to_dict(self) -> dict[str, Any]:
         """Plain dictionary, JSON-ready."""
-        raise NotImplementedError
+        return {f.name: jsonable(getattr(self, f.name)) for f in fields(self)}  # type: ignore[arg-type]
+
+
+class Document(Value, ABC):
+    """A value that is saved as a JSON file."""
+
+    @abstractmethod
+    def to_dict(self) -> dict[str, Any]:
+        """Plain dictionary, JSON-ready."""
 
     @classmethod
+    @abstractmethod
     def from_dict(cls, document: Mapping[str, Any]) -> Self:
         """Return the value that `to_dict` wrote."""
-        raise NotImplementedError
 
     def save(self, path: str | Path) -> None:
         """Write `to_dict` to a JSON file; floats keep every bit."""

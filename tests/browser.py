@@ -46,13 +46,7 @@ def find() -> str:
 
 
 class Browser:
-    """One tab.
-
-    Parameters
-    ----------
-    send, receive
-        Ends of the pipes.
-    """
+    """One tab, at the other ends of two pipes."""
 
     def __init__(self, send: int, receive: BinaryIO) -> None:
         self._send, self._receive = send, receive

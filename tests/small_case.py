@@ -38,6 +38,10 @@ CASE: dict[str, Any] = {
 }
 
 
+PLAIN: dict[str, Any] = {"figures": [], "negative_controls": [], "quick": None}
+"""Without what is simulated and drawn beside the points."""
+
+
 def case(**changes: Any) -> Case:
     return Case(**{**CASE, **changes})
 

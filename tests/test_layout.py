@@ -128,6 +128,15 @@ def test_every_public_name_can_be_had() -> None:
     assert rmt_spikes.theory is import_module("rmt_spikes.theory")
 
 
+def test_public_names_complete() -> None:
+    setting = rmt_spikes.Setting(
+        n=9, d=5, width=6, activation="relu", target="tanh", ridge=0.1, step_size=1.0
+    )
+    assert dir(rmt_spikes) == sorted(rmt_spikes.__all__)
+    assert {"n", "readout", "to_dict", "theta"} <= set(dir(setting))
+    assert not {"copy", "dict", "construct", "model_fields"} & set(dir(setting))
+
+
 def test_an_unknown_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="'rmt_spikes' has no attribute 'predikt'"):
         rmt_spikes.predikt  # noqa: B018

@@ -77,7 +77,7 @@ def test_validate_runs_every_repetition(installed: Path, status: int, runs: int,
     assert (installed / "tables").exists() is succeeds
     calls = (installed / "calls").read_text(encoding="utf-8").splitlines()
     assert [call.split(" --repetition ")[1] for call in calls] == [
-        f"{i} --out validation/reports/repetition-{i}" for i in range(runs)
+        f"{i} --out validation/campaigns/repetition-{i}" for i in range(runs)
     ]
 
 

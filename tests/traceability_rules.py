@@ -12,14 +12,13 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+CASES = "rmt_spikes/validation/cases/built_in"
+
 HEADS = ("quantity", "public function", "derivation", "source", "cases")
 RESULTS = ("Bulk", "Latent", "Losses", "Regime", "Spike")
 """Classes whose public attributes are predictions, each of which needs a row."""
 
-PLUMBING = {
-    *("to_dict", "index", "vectors", "known_step"),
-    *("density_inside", "direct", "masses", "mass"),
-}
+PLUMBING = {*("to_dict", "index", "vectors", "known_step"), *("density_inside", "direct", "masses", "mass")}
 """Their attributes that predict nothing: other forms of the rest, how it is computed, checks of it."""
 
 
@@ -107,6 +106,6 @@ def table_violations(readme: Path, theory: ModuleType) -> list[str]:
                 if not file.is_file():
                     found.append(f"{row['quantity']}: {target} does not exist")
         found += [f"{row['quantity']}: nothing under {c}" for c in HEADS if not row[c]]
-    present = {*readme.parent.glob("*.py"), *(root / "validation" / "cases").glob("*.toml")}
+    present = {*readme.parent.glob("*.py"), *(root / CASES).glob("*.toml")}
     found += [f"{p.name} is not listed" for p in sorted(present) if p.resolve() not in linked]
     return found

@@ -9,20 +9,11 @@ from typing import Any
 from rmt_spikes.errors import CaseError, shorten
 
 MAX_BYTES = 1 << 20
+"""A setting takes some hundred bytes: a longer file is a mistake, and would take long to refuse."""
 
 
 def read_toml(path: str | Path) -> dict[str, Any]:
     """Read a TOML file of at most 1 MB.
-
-    Parameters
-    ----------
-    path : str or Path
-        The file.
-
-    Returns
-    -------
-    dict
-        The document; never empty.
 
     Raises
     ------
@@ -53,17 +44,7 @@ def read_toml(path: str | Path) -> dict[str, Any]:
 def parse_override(text: str) -> tuple[str, Any]:
     """Read ``key=value``, with a TOML value; a bare word is taken as text.
 
-    Parameters
-    ----------
-    text : str
-        For example ``"ridge=0.1"``, ``"activation=tanh"`` or ``"target={hermite=[0, 1]}"``.
-
-    Returns
-    -------
-    key : str
-        The key.
-    value : object
-        The value.
+    For example ``"ridge=0.1"``, ``"activation=tanh"`` or ``"target={hermite=[0, 1]}"``.
 
     Raises
     ------

@@ -3,30 +3,18 @@
 from __future__ import annotations
 
 import json
-import math
 import os
-from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from rmt_spikes.errors import CaseError
-
-
-def finite(value: Any) -> Any:
-    """Copy of a document with None for every number that is not finite: JSON has no NaN or infinity."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {str(key): finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [finite(item) for item in value]
-    return value
+from rmt_spikes.values import jsonable
 
 
 def to_json(document: Any) -> str:
     """Text of a document, ending with a new line."""
-    return json.dumps(finite(document), indent=2, allow_nan=False, ensure_ascii=False) + "\n"
+    return json.dumps(jsonable(document), indent=2, allow_nan=False, ensure_ascii=False) + "\n"
 
 
 def write(path: Path, content: str | bytes) -> None:

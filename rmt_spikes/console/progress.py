@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-VERBS = {"agrees": "agree", "disagrees": "disagree", "inconclusive": "inconclusive"}
 MINUTE, HOUR = 60.0, 3600.0
 
 
@@ -47,9 +46,7 @@ class Progress:
                 parts.append(rate(made / seconds) + (f", {duration(left)} left" if left else ""))
             elif self.stored:
                 parts.append(f"{self.stored} were stored")
-            counts = [
-                f"{count} {VERBS[verdict]}" for verdict, count in sorted(self.verdicts.items()) if count
-            ]
+            counts = [f"{verdict} {count}" for verdict, count in sorted(self.verdicts.items()) if count]
             if counts:
                 parts.append(f"points: {', '.join(counts)}")
         return "; ".join(parts)
@@ -77,13 +74,7 @@ def duration(seconds: float) -> str:
 
 @contextmanager
 def shown_progress() -> Iterator[OnProgress]:
-    """Show progress on stderr: a bar where it is a terminal, else a line for each tenth.
-
-    Yields
-    ------
-    callable
-        To be called with each `Progress`.
-    """
+    """Yield what shows a `Progress` on stderr: a bar on a terminal, else a line for each tenth."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
     from rich.progress import Progress as Bar

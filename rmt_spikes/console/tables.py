@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
-NEGLIGIBLE = 1e-12
-VERDICTS = ("agrees", "disagrees", "inconclusive")
+from rmt_spikes.verdict import Verdict
 
-if TYPE_CHECKING:
-    from rmt_spikes.validation.report.write import Report
+NEGLIGIBLE = 1e-12
+"""Numbers that are shown as zero: rounding of numbers of order one."""
 
 
 def print_prediction(document: dict[str, Any], console: Console) -> None:
@@ -84,32 +84,31 @@ def print_observation(document: dict[str, Any], console: Console) -> None:
     _print_sections(document, console)
 
 
-def print_report(report: Report, console: Console) -> None:
-    """Print the verdicts of a report, and where it is."""
-    for result in report.cases:
-        rows = []
-        for point in result.points:
-            verdicts = [row.verdict for row in point.comparison.rows]
-            label = ", ".join(f"{key} {value}" for key, value in point.point.values.items()) or "-"
-            counts = (verdicts.count("agrees"), verdicts.count("disagrees"), verdicts.count("inconclusive"))
-            rows.append((label, *map(str, counts), point.verdict))
-        console.print(result.case.title, style="bold", markup=False)
-        console.print(table(["point", "agrees", "disagrees", "inconclusive", "verdict"], rows))
-        if result.scaling is not None:
-            for kind, fits in (("slopes", result.scaling.rates), ("limits", result.scaling.limits)):
-                met = Counter[str](fit.verdict for fit in fits)
-                text = ", ".join(f"{met[verdict]} {verdict}" for verdict in VERDICTS if met[verdict])
-                if text:
-                    console.print(f"{kind}: {text}", markup=False)
-        for (label, *_), point in zip(rows, result.points, strict=True):
-            if point.error:
-                console.print(f"{label}: {point.error}", style="dim", markup=False, soft_wrap=True)
-        for control in result.controls:
-            fate = "rejected" if control.rejected else "NOT rejected"
-            console.print(f"wrong theory {control.control.name}: {fate}", markup=False)
+def print_report(document: Mapping[str, Any], page: Path, console: Console) -> None:
+    """Print the verdicts of the JSON document of a report, and where its page is."""
+    for case in document["cases"]:
+        rows, notes = [], []
+        for point in case["points"]:
+            met = Counter(row["verdict"] for row in point["rows"])
+            label = ", ".join(f"{key} {value}" for key, value in point["values"].items()) or "-"
+            rows.append((label, *(str(met[verdict]) for verdict in Verdict), point["verdict"]))
+            notes += [f"{label}: {point['error']}"] if point["error"] else []
+        console.print(case["title"], style="bold", markup=False)
+        console.print(table(["point", *Verdict, "verdict"], rows))
+        fits = case["scaling"] or {"rates": [], "limits": []}
+        for kind, name in (("slopes", "rates"), ("limits", "limits")):
+            met = Counter(fit["verdict"] for fit in fits[name])
+            if met:
+                text = ", ".join(f"{met[verdict]} {verdict}" for verdict in Verdict if met[verdict])
+                console.print(f"{kind}: {text}", markup=False)
+        for note in notes:
+            console.print(note, style="dim", markup=False, soft_wrap=True)
+        for control in case["negative_controls"]:
+            fate = "rejected" if control["rejected"] else "NOT rejected"
+            console.print(f"wrong theory {control['name']}: {fate}", markup=False)
         console.print()
-    console.print(f"verdict: {report.verdict}", style="bold")
-    console.print(f"report: {report.html}", markup=False, soft_wrap=True)
+    console.print(f"verdict: {document['verdict']}", style="bold")
+    console.print(f"report: {page}", markup=False, soft_wrap=True)
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:

@@ -3,7 +3,7 @@
 import math
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,8 +11,9 @@ from rmt_spikes.errors import DomainError
 from rmt_spikes.execution.cluster import SAFE_FRACTION, free_bytes
 from rmt_spikes.setting import Setting
 from rmt_spikes.simulation.linalg.density import PROBES, STEPS
-from rmt_spikes.simulation.linalg.products import Precision
 from rmt_spikes.simulation.network.sampling import BLOCK_ROWS
+from rmt_spikes.simulation.network.second_batch import IN_MEMORY, Plan
+from rmt_spikes.simulation.products import Precision
 from rmt_spikes.simulation.test_loss.population import ORDERS, TILE
 
 WORD = 8
@@ -50,29 +51,6 @@ class Sizes(NamedTuple):
     d: int
     width: int
     n_ridge: int
-
-
-@dataclass(frozen=True)
-class Plan:
-    """How a trial uses memory.
-
-    Attributes
-    ----------
-    stored : bool
-        Whether the features of the second batch are held, or computed a second time.
-    block_rows : int
-        Samples handled at a time.
-    decomposable : bool
-        Whether held features may be decomposed as a whole, which needs several times their memory.
-    """
-
-    stored: bool
-    block_rows: int
-    decomposable: bool = True
-
-
-IN_MEMORY = Plan(stored=True, block_rows=BLOCK_ROWS)
-"""Everything held, blocks of full length."""
 
 
 def trial_bytes(

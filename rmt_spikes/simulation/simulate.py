@@ -12,9 +12,9 @@ from rmt_spikes.execution.cluster import ExecutionError, connected, run_on_clust
 from rmt_spikes.execution.tasks import work_through
 from rmt_spikes.setting import Setting
 from rmt_spikes.simulation.linalg.decomposition import Spectrum
-from rmt_spikes.simulation.linalg.products import Precision
 from rmt_spikes.simulation.memory import DEFAULT_TOP, check_memory, plan_for_workers
 from rmt_spikes.simulation.observation import Observation
+from rmt_spikes.simulation.products import Precision
 from rmt_spikes.simulation.test_loss.estimate import MOST_SAMPLES
 from rmt_spikes.simulation.trial import Trial, run_trial, simulation_version
 

@@ -17,12 +17,11 @@ from rmt_spikes.simulation.linalg.alignment import (
 )
 from rmt_spikes.simulation.linalg.decomposition import Spectrum, decompose
 from rmt_spikes.simulation.linalg.density import gram_density
-from rmt_spikes.simulation.linalg.products import Precision
-from rmt_spikes.simulation.memory import IN_MEMORY, Plan
 from rmt_spikes.simulation.network.layer import FirstLayer
 from rmt_spikes.simulation.network.model import Model
 from rmt_spikes.simulation.network.sampling import Array, Draws
-from rmt_spikes.simulation.network.second_batch import SecondBatch
+from rmt_spikes.simulation.network.second_batch import IN_MEMORY, Plan, SecondBatch
+from rmt_spikes.simulation.products import Precision
 from rmt_spikes.simulation.test_loss.estimate import LossEstimate, generalization_loss
 from rmt_spikes.simulation.values import ArrayValue, histogram, part, plain
 

@@ -11,9 +11,16 @@ from numpy.typing import NDArray
 from rmt_spikes.errors import DomainError
 from rmt_spikes.functions.hermite import gaussian_moments
 from rmt_spikes.setting import Setting
+from rmt_spikes.theory import formulas
 from rmt_spikes.theory.features import Features
-from rmt_spikes.theory.quadrature_rules import GaussRule, gauss_hermite, gauss_rule, gaussian_draws
-from rmt_spikes.theory.readout import ReadoutLaw, readout_law
+from rmt_spikes.theory.quadrature_rules import (
+    GaussRule,
+    ReadoutLaw,
+    gauss_hermite,
+    gauss_rule,
+    gaussian_draws,
+    readout_law,
+)
 from rmt_spikes.theory.realisation import Realisation
 
 Array = NDArray[np.float64]
@@ -57,7 +64,7 @@ class Latent:
 
     def scale(self, alpha: Array) -> Array:
         """Norm ``tau_j`` of a trained row with readout weight `alpha` (any shape), apart from the shift."""
-        return np.sqrt((1.0 + self.drift * alpha) ** 2 + self.inflation * alpha**2)
+        return np.asarray(np.sqrt(formulas.row_norm2(self.drift, self.inflation, alpha)))
 
     def to_dict(self) -> dict[str, float]:
         """Plain dictionary of the attributes."""
@@ -105,7 +112,7 @@ def residual_moments(setting: Setting) -> tuple[float, float]:
             initial += 2.0 * float(activation.coefficients[2]) ** 2 * setting.gamma
         return mean, setting.label_energy + initial
     offset = activation.mean if constant else 0.0
-    return mean - offset, setting.label_energy - 2.0 * offset * mean + offset**2
+    return formulas.residual_moments(mean, setting.label_energy, offset)
 
 
 def latent(
@@ -137,20 +144,20 @@ def latent(
     target_1 = float(target.coefficients[1])
     mean, energy = residual_moments(setting)
     standard = setting.output_scale == "standard"
-    norm2 = target_1**2 + (c_1**2 if standard else 0.0) + setting.phi * energy
+    norm2 = formulas.beta_norm2(target_1**2, setting.phi, energy, c_1**2 if standard else 0.0)
     cosine = target_1 / math.sqrt(norm2)
     if given is not None:
         norm2, cosine, energy = map(float, (given.beta_norm2, given.beta_cosine, given.label_energy))
-    shift = c_1 * setting.theta * math.sqrt(norm2)
-    chi = setting.phi * energy * activation.derivative_variance / (c_1**2 * norm2)
+    shift = formulas.shift(c_1, setting.theta, math.sqrt(norm2))
+    chi = formulas.chi(setting.phi, energy, activation.derivative_variance, c_1**2 * norm2)
     corrected = features.rows_grow
     return Latent(
         beta_norm2=norm2,
         beta_cosine=cosine,
         shift=shift,
-        inflation=chi * shift**2 if corrected else 0.0,
+        inflation=formulas.inflation(chi, shift) if corrected else 0.0,
         chi=chi if corrected else 0.0,
-        drift=2.0 * c_2 * mean * setting.theta if corrected else 0.0,
+        drift=formulas.drift(c_2, mean, setting.theta) if corrected else 0.0,
         residual_energy=energy,
         initial_overlap=-c_1 / math.sqrt(norm2) if standard else 0.0,
     )
@@ -182,7 +189,7 @@ class LatentGrid:
     Attributes
     ----------
     law
-        Readout law with ``n_a`` nodes.
+        Quadrature rule for a readout weight, with ``n_a`` nodes.
     q, q_weights
         Nodes and weights of the latent variable of a sample, shape ``(n_q,)``.
     mean, linear, norm, second
@@ -247,9 +254,9 @@ def latent_grid(
     n_q, n_alpha
         Numbers of quadrature nodes.
     finite
-        Take the laws of ``width`` readout weights and of ``n_ridge`` samples instead of the normal law.
+        Take the distributions of ``width`` readout weights and of ``n_ridge`` samples, not their limits.
     given
-        Realisation whose readout weights, and second batch if it has one, replace these laws.
+        Realisation whose readout weights, and second batch if it has one, replace these.
     law, q_rule
         Quadratures to use instead.
 
@@ -276,7 +283,7 @@ def latent_grid(
     if labels is None:
         labels = label_functions(setting, variables.beta_cosine, q)
         if finite:
-            # The law of finitely many draws lacks a little of the fourth moment; the label energy is kept.
+            # The rule for finitely many draws lacks a little of the fourth moment; the label energy is kept.
             energy = q_weights @ (labels.mean**2 + labels.linear**2 + labels.rest)
             labels = replace(labels, rest=labels.rest + setting.label_energy - energy)
     return LatentGrid(law, q, q_weights, moments.first, moments.linear, moments.norm, moments.second, labels)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from rmt_spikes.arguments import integer
 from rmt_spikes.errors import DomainError
 from rmt_spikes.setting import Setting
+from rmt_spikes.theory import formulas
 from rmt_spikes.theory.bulk.equivalent import BulkEquivalent
 from rmt_spikes.theory.features import Features
 from rmt_spikes.theory.latent import latent, residual_moments
@@ -70,56 +71,18 @@ def latent_polynomials(
 
     Notes
     -----
-    ``E sigma(tau Z + s alpha q) = sum_j c_j E(s alpha q + sqrt(tau^2 - 1) Z)^j`` with
-    ``tau^2 - 1 = v_1 (theta alpha) + v_2 (theta alpha)^2``: docs/theory.md section 2. Without a mean of
-    the labels ``v_1 = 0`` and the polynomials are the heat-evolved monomials.
+    `formulas.power_polynomials`, docs/theory.md section 2.
     """
     activation = setting.activation_expansion
     variables = latent(setting, features)
     corrected, mean = features.rows_grow, residual_moments(setting)[0]
-    return power_polynomials(
+    return formulas.power_polynomials(
         [float(c) for c in activation.coefficients],
         degrees,
         slope=float(activation.coefficients[1]) * math.sqrt(variables.beta_norm2),
         twice_mean=2.0 * float(activation.coefficients[2]) * mean if corrected else 0.0,
         chi=variables.chi,
     )
-
-
-def power_polynomials(
-    coefficients: Sequence[Any], degrees: Sequence[int], *, slope: Any, twice_mean: Any, chi: Any
-) -> list[list[Any]]:
-    """Polynomials of `latent_polynomials` from their ingredients, floats or mpmath numbers alike.
-
-    Parameters
-    ----------
-    coefficients
-        Hermite coefficients of the activation, as many as are known.
-    degrees
-        Powers ``k``.
-    slope, twice_mean, chi
-        ``c_1 ||beta||``, ``2 c_2 E[r]`` and ``chi``; the last two are zero for published features.
-
-    Returns
-    -------
-    list of list
-        Monomial coefficients, constant first.
-    """
-    v_1, v_2 = 2 * twice_mean, chi * slope**2 + twice_mean**2
-    table = []
-    for k in degrees:
-        polynomial = [0 * slope] * (k + 1)
-        top = 2 * k if v_1 else k
-        for j in range(k, min(top, len(coefficients) - 1) + 1):
-            for m in range(j - k, j // 2 + 1):
-                r = m - (j - k)
-                # Exact: the numerator is a multiple of the denominator, except for a power of two.
-                moments = math.factorial(j) // (math.factorial(m) * math.factorial(j - 2 * m))
-                spread = math.comb(m, r) * v_1 ** (m - r) * v_2**r
-                ratio = coefficients[j] / coefficients[k] if j != k else 1
-                polynomial[j - 2 * m] += ratio * moments * spread / 2**m * slope ** (j - 2 * m - k)
-        table.append(polynomial)
-    return table
 
 
 def hermite_rows(polynomials: Sequence[Sequence[float]], size: int) -> mpmath.matrix:
@@ -173,7 +136,7 @@ def limit_losses(
     target = setting.target_expansion.coefficients
     variables = latent(setting, theory)
     linear = float(target[1]) ** 2
-    value = linear * point.mu + setting.label_energy - linear
+    value = formulas.untrained_value(linear, setting.label_energy, point.mu)
     # -kappa^2 d/dkappa of value / kappa, with what the linear direction adds as a sum of positive terms.
     loss = linear * point.mu * (point.mu + (1.0 - point.mu) * point.excess) + setting.label_energy - linear
     degrees = spike_degrees(setting, degree)

@@ -10,7 +10,8 @@ from typing import Any, ClassVar, Self, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from rmt_spikes.errors import ConvergenceError, DomainError
+from rmt_spikes.arguments import choice
+from rmt_spikes.errors import ConvergenceError, DomainError, RmtSpikesError, Word
 from rmt_spikes.setting import Setting
 from rmt_spikes.theory.bulk.distribution import Bulk
 from rmt_spikes.theory.features import Features
@@ -20,9 +21,12 @@ from rmt_spikes.theory.methods.base import Method
 from rmt_spikes.theory.methods.certified.results import decimals, numbers, outward
 from rmt_spikes.theory.picture import picture
 from rmt_spikes.theory.results import Certificate, Losses, Regime, Spike
-from rmt_spikes.values import Value, same, summary
+from rmt_spikes.values import Document, same, summary
 
 Array = NDArray[np.float64]
+
+GIVEN = NOTHING, FIRST_STAGE, BOTH_BATCHES = "none", "first_stage", "both_batches"
+"""What a prediction may take as given."""
 
 PARTS = ("losses", "spikes", "bulk")
 """Parts with a certificate of their own, cheapest first."""
@@ -32,7 +36,7 @@ STEP = "critical_step_size"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Prediction(Value):
+class Prediction(Document):
     """Everything the theory says about one setting, each part computed when it is first asked for.
 
     A part that fails raises `ConvergenceError`, which names it; the others stay usable. Predictions can be
@@ -79,7 +83,9 @@ class Prediction(Value):
         if "given" in self.parts:
             return str(self.parts["given"])
         given = self.solution.given
-        return "none" if given is None else "first_stage" if given.q is None else "both_batches"
+        if given is None:
+            return NOTHING
+        return FIRST_STAGE if given.q is None else BOTH_BATCHES
 
     @property
     def latent(self) -> Any:
@@ -215,23 +221,29 @@ class Prediction(Value):
         Raises
         ------
         DomainError
-            If the document is not of this schema.
+            If the document is not of this schema, or lacks something.
         """
         if document.get("schema") != cls.schema:
             raise DomainError("schema", f"must be {cls.schema}", document.get("schema"))
-        method = method_for(
-            Setting(**document["setting"]),
-            document["method"],
-            document["features"],
-            digits=document.get("digits"),
-        )
-        known = {"given": document["given"], "document": dict(document)}
-        return cls(method, known | cls._decoded(method, document))
+        try:
+            method = method_for(
+                Setting(**document["setting"]),
+                document["method"],
+                document["features"],
+                digits=document.get("digits"),
+            )
+            known = {"given": choice("given", document["given"], GIVEN), "document": dict(document)}
+            return cls(method, known | cls._decoded(method, document))
+        except RmtSpikesError:
+            raise
+        except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+            what = Word(f"one with {type(error).__name__}: {error}")
+            raise DomainError("document", "must be a prediction as `save` wrote it", what) from None
 
     @classmethod
     def _decoded(cls, method: Method, document: Mapping[str, Any]) -> dict[str, Any]:
         """The parts of a document whose numbers it has in full."""
-        vectors = method if document["given"] == "none" else Forgotten(document["given"])
+        vectors = method if document["given"] == NOTHING else Forgotten(document["given"])
         spikes = (
             Spike(
                 **{k: np.asarray(v) if isinstance(v, list) else v for k, v in spike.items() if k != STEP},
@@ -295,7 +307,7 @@ class PrecisePrediction(Prediction):
     """The closed form of one setting to a number of digits.
 
     The attributes are those of `Prediction`; every number that is not an integer is an ``mpmath.mpf``, also
-    in `latent` (a mapping), `losses` and `limits`. Numbers of the setting are taken as the decimals that they
+    in `latent`, `losses` and `limits`. Numbers of the setting are taken as the decimals that they
     spell.
 
     Attributes
@@ -334,7 +346,7 @@ class PrecisePrediction(Prediction):
             "given": self.given,
             "digits": self.digits,
             "hermite": self.hermite,
-            "latent": self.latent,
+            "latent": self.latent.to_dict(),
             "regime": self.regime.to_dict(),
             "bulk": self.bulk.to_dict(),
             "spikes": [spike.to_dict() for spike in self.spikes],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from rmt_spikes.setting import Setting
-from rmt_spikes.theory.readout import readout_law
+from rmt_spikes.theory.quadrature_rules import readout_law
 from rmt_spikes.theory.results import Regime
 
 MAXIMUM_DEGREE = 50

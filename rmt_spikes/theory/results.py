@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rmt_spikes.errors import ConvergenceError
+from rmt_spikes.theory import formulas
 from rmt_spikes.values import Value
 
 Array = NDArray[np.float64]
@@ -64,9 +65,7 @@ def loss_numbers(point: Any, value: Any, loss: Any) -> tuple[Any, Any, Any]:
     value, loss
         The two quantities: floats, or balls of higher precision.
     """
-    share = point.ridge / point.kappa
-    test = loss / point.ridge_slope
-    return share * value, share**2 * test, test
+    return formulas.losses(point.ridge, point.kappa, point.ridge_slope, value, loss)
 
 
 def losses_at(point: Any, value: float, loss: float) -> Losses[float]:

@@ -19,7 +19,10 @@ from rmt_spikes.theory.methods import CONTINUOUS, look_up
 Array = NDArray[np.float64]
 
 FIRST_DEGREE = 10
+"""Degree of the first interpolation: its last coefficients say whether another is needed."""
+
 LARGEST_DEGREE = 160
+"""Degree of the last one: sweeps from 0.01 to 60 at a ridge of 1e-3 take degree 40 for six digits."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

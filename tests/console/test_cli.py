@@ -102,17 +102,8 @@ def test_simulate_passes_its_options_on(setting: str, monkeypatch: pytest.Monkey
     words = ("--spectrum", "density", "--precision", "single", "--scheduler", "tcp://host:1", "--spread")
     assert run("simulate", setting, *numbers, *words).exit_code == 0
     del given["on_trial"]
-    assert given == {
-        "trials": 3,
-        "seed": 2,
-        "jobs": 4,
-        "top": 2,
-        "memory": 2.5e8,
-        "spectrum": "density",
-        "precision": "single",
-        "scheduler": "tcp://host:1",
-        "spread": True,
-    }
+    asked = {"trials": 3, "seed": 2, "jobs": 4, "top": 2, "memory": 2.5e8, "spread": True}
+    assert given == {**asked, "spectrum": "density", "precision": "single", "scheduler": "tcp://host:1"}
     assert run("simulate", setting).exit_code == 0
     by_default = {name: each.default for name, each in inspect.signature(simulate).parameters.items()}
     del given["on_trial"]
@@ -182,12 +173,8 @@ PREDICTION = {
     "latent": {"beta_norm2": 2.125, "beta_cosine": 0.68599},
     "losses": {"objective": 0.530412, "train": 0.45304, "test": 2.82163},
     "spikes": [
-        {
-            "singular_value": 9.0239,
-            "distance": 1575.6,
-            "critical_step_size": 1.97134,
-            "alignment": [0.0, 0.9943, 1e-33, None, 0.0],
-        }
+        {"singular_value": 9.0239, "distance": 1575.6, "critical_step_size": 1.97134}
+        | {"alignment": [0.0, 0.9943, 1e-33, None, 0.0]}
     ],
     "bulk": {"edges": [[0.0782379, 1.4587889]], "atom_at_zero": 0.25, "quantiles": {"0.5": 0.431902}},
     "limits": {
@@ -305,16 +292,10 @@ def test_derive() -> None:
 def test_derive_passes_its_options_on() -> None:
     every = ("--features", "published", "--loss", "test", "--intercept", "--missing", "3")
     document = strict(run("derive", "improvement", "--spikes", "4", *every, "--json").stdout)
-    assert document["options"] == {
-        "spikes": 4,
-        "features": "published",
-        "loss": "test",
-        "intercept": True,
-        "missing": "3",
-    }
-    assert strict(run("derive", "hermite", "--activation", "erf", "--json").stdout)["options"] == {
-        "activation": "erf"
-    }
+    asked = {"spikes": 4, "features": "published", "loss": "test", "intercept": True, "missing": "3"}
+    assert document["options"] == asked
+    document = strict(run("derive", "hermite", "--activation", "erf", "--json").stdout)
+    assert document["options"] == {"activation": "erf"}
     assert run("derive", "published-equation", "--number", "2").exit_code == 0
     latex = run("derive", "improvement", "--spikes", "3", "--features", "corrected", "--latex").stdout
     assert latex.startswith("Delta_3 = ")

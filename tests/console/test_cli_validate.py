@@ -41,13 +41,13 @@ def test_validate_tells_its_verdict(
 def test_validate_can_disagree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from dataclasses import replace
 
-    from rmt_spikes.validation.campaign import run as campaign
+    from rmt_spikes.validation.campaign import theories
 
     def halved(setting: Setting, **options: Any) -> Any:
         right = predict(setting, **options)
         return right.replace(losses=replace(right.losses, test=0.2 * right.losses.test))
 
-    monkeypatch.setattr(campaign, "predict", halved)
+    monkeypatch.setattr(theories, "predict", halved)
     path = Path(case(tmp_path, 0.05, 0.1, control=False))
     # With 3 trials Student's t has 2 degrees of freedom and no power.
     path.write_text(path.read_text(encoding="utf-8").replace("trials = 3", "trials = 12"), encoding="utf-8")
@@ -84,16 +84,8 @@ def test_a_stopped_run_continues(tmp_path: Path, jobs: str, kill: signal.Signals
     path = Path(case(tmp_path, 0.9, 0.9, control=False))
     text = path.read_text(encoding="utf-8").replace("trials = 3", "trials = 400").replace("n = 60", "n = 300")
     path.write_text(text, encoding="utf-8")
-    arguments = [
-        "-m",
-        "rmt_spikes.cli",
-        "validate",
-        str(path),
-        "--out",
-        str(tmp_path / "out"),
-        "--jobs",
-        jobs,
-    ]
+    arguments = ["-m", "rmt_spikes.cli", "validate", str(path), "--out", str(tmp_path / "out")]
+    arguments += ["--jobs", jobs]
     with subprocess.Popen(
         [sys.executable, *arguments],
         stderr=subprocess.PIPE,

@@ -75,7 +75,8 @@ def predict_precisely(setting: rs.Setting, *, digits: int) -> dict[str, Any]:
     precise = rs.predict(setting, digits=digits)
     bulk, nodes = precise.bulk, precise.certificate.nodes
     density, spikes = bulk.density(sum(bulk.edges[0]) / 2), [some(s, SPIKE) for s in precise.spikes]
-    found = some(precise, ("hermite", "latent")) | {"regime": precise.regime.to_dict()}
+    found = {"hermite": precise.hermite, "latent": precise.latent.to_dict()}
+    found["regime"] = precise.regime.to_dict()
     found |= some(precise.losses, LOSSES)
     found |= some(bulk, ("edges", "atom_at_zero", "quantiles"))
     with mpmath.workdps(digits):

@@ -10,7 +10,7 @@ import rmt_spikes as rs
 from rmt_spikes.theory.features import Features
 from rmt_spikes.theory.latent import latent, latent_grid
 from rmt_spikes.theory.methods.uniform.solution import Uniform
-from rmt_spikes.theory.readout import ReadoutLaw
+from rmt_spikes.theory.quadrature_rules import ReadoutLaw
 
 READOUTS = {"constant": ((1, 1),), "rademacher": ((-1, 0.5), (1, 0.5))}
 

@@ -55,16 +55,17 @@ def test_derivatives_are_exact(solution):
 def test_equations_as_written(solution):
     """The two equations of section 4, written with loops and square roots as on the page."""
     equations, state = solution.equations, solution.state
-    p_a, p_q, m_1, noise = equations.a_weights, equations.q_weights, equations.linear, equations.noise
+    (channel,) = equations.channels
+    p_a, p_q, m_1, noise = equations.a_weights, equations.q_weights, channel.functions, equations.noise
     omega, r = state.omega, state.resolvent
     h = np.sqrt(omega * p_a)[:, None] * m_1
     total = np.zeros((p_a.size, p_a.size))
-    for s, weight in zip(equations.levels, equations.level_weights, strict=True):
+    for s, weight in zip(channel.levels, channel.level_weights, strict=True):
         k = (h * (p_q * r)) @ h.T
         inner = np.linalg.inv(np.eye(p_a.size) + solution.setting.gamma * np.outer(s, s) * k)
         total += weight * np.outer(s, s) * inner
     diagonal = np.zeros(p_a.size)
-    for s, weight in zip(equations.levels, equations.level_weights, strict=True):
+    for s, weight in zip(channel.levels, channel.level_weights, strict=True):
         k = (h * (p_q * r)) @ h.T
         diagonal += weight * np.diag(
             np.linalg.inv(np.eye(p_a.size) + solution.setting.gamma * np.outer(s, s) * k)
@@ -78,6 +79,51 @@ def test_equations_as_written(solution):
         wanted = 1 + np.sum(p_q * r * noise[a])
         wanted += (1 - diagonal[a]) / (solution.setting.gamma * omega[a] * p_a[a])
         assert omega[a] * wanted == pytest.approx(1.0, abs=1e-8)  # 1 - P cancels
+
+
+def with_channel(solution, gamma):
+    """The equations and the finite-rank part with one channel more, of other functions and dimension."""
+    equations, finite = solution.equations, solution.finite_rank
+    (channel,), (directions,) = equations.channels, finite.directions
+    second = dataclasses.replace(channel, functions=0.7 * channel.functions**2, gamma=gamma)
+    more = dataclasses.replace(equations, channels=(channel, second))
+    functions = np.concatenate([finite.functions, finite.functions[channel.functions.shape[0] :]])
+    parts = (directions, dataclasses.replace(directions, channel=second))
+    return more, dataclasses.replace(finite, equations=more, functions=functions, directions=parts)
+
+
+def test_derivatives_of_several_channels(solution):
+    """State and stiffness along a tangent against central differences."""
+    equations, finite = with_channel(solution, 2.5)
+    ridge = solution.setting.ridge
+    start = solution.state.resolvent, solution.state.omega
+    low, centre, high = (equations.solve(ridge * (1.0 + h), start, positive=True) for h in (-1e-5, 0.0, 1e-5))
+    tangent = equations.tangent(centre, np.full(start[0].size, ridge))
+    for name, slope in zip(("resolvent", "omega"), tangent, strict=True):
+        difference = (getattr(high, name) - getattr(low, name)) / 2e-5
+        assert slope == pytest.approx(difference, rel=1e-6, abs=1e-6 * np.abs(slope).max())
+    difference = (finite.stiffness(high) - finite.stiffness(low)) / 2e-5
+    slope = finite.stiffness_slope(centre, tangent)
+    assert slope == pytest.approx(difference, rel=1e-5, abs=1e-5 * np.abs(slope).max())
+
+
+def test_noise_is_the_channel_of_infinite_dimension(solution):
+    """To first order in the inverse dimension, at two of them; a channel of finite dimension is none."""
+    equations = with_channel(solution, 1.0)[0]
+    first, second = equations.channels
+    energy = equations.noise + second.functions**2
+    noise = dataclasses.replace(equations, channels=(first,), noise=energy)
+    start = solution.state.resolvent, solution.state.omega
+    ridge = np.asarray(solution.setting.ridge)
+    wanted = noise.solve(ridge, start, positive=True).resolvent
+    errors = []
+    for gamma in (1.0, 1e-3, 1e-4):
+        channels = (first, dataclasses.replace(second, gamma=gamma))
+        got = dataclasses.replace(equations, channels=channels).solve(ridge, start, positive=True)
+        errors.append(np.max(np.abs(got.resolvent / wanted - 1.0)))
+    assert errors[0] > 1e-3  # negative control
+    assert errors[2] < 1e-5
+    assert errors[1] / errors[2] == pytest.approx(10.0, rel=0.05)
 
 
 def test_spike_vectors_are_consistent(solution):

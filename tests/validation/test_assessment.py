@@ -5,26 +5,27 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from small_case import CASE, SETTING, case
+from small_case import CASE, PLAIN, SETTING, case
 from synthetic import draw
 
 from rmt_spikes.errors import CaseError
 from rmt_spikes.theory import Losses, Prediction, predict
 from rmt_spikes.validation import Case, validate
+from rmt_spikes.validation.campaign.assessment import assess, open_rows, trials_wanted
 from rmt_spikes.validation.campaign.results import CaseResult
-from rmt_spikes.validation.verdicts.assessment import Expectation, assess, trials_wanted
+from rmt_spikes.validation.campaign.theories import Forecast
+from rmt_spikes.validation.verdicts.claims import Given
 from rmt_spikes.validation.verdicts.compare import Evidence
 
 BIG: dict[str, Any] = {**SETTING, "n": 1200, "d": 600, "width": 800}
 OPTIONS: dict[str, Any] = {
+    **PLAIN,
     "setting": BIG,
     "sweep": {"step_exponent": [0.3, 0.4]},
-    "figures": [],
-    "quick": None,
     "claims": ["losses"],
-    "negative_controls": [],
 }
 CONTROL = {"name": "c", "meaning": "m", "at": {"step_exponent": 0.4}, "features": "published"}
+SIZES: dict[str, Any] = {**PLAIN, "sweep": {}, "setting": {**SETTING, "step_exponent": 0.1}}
 FINDING = {"quantities": ["losses.test"], "reason": "known", "reference": "docs/limits.md"}
 
 
@@ -48,9 +49,9 @@ def judged(
     ]
     controls = []
     if control is not None:
-        controls.append((Expectation(prediction=with_test_loss(predictions[1], control)), evidence[1]))
-    expectations = [Expectation(prediction=each) for each in theory]
-    return assess(asked, asked.points(), expectations, evidence, controls, {})
+        controls.append((Forecast(prediction=with_test_loss(predictions[1], control)), evidence[1]))
+    forecasts = [Forecast(prediction=each) for each in theory]
+    return assess(asked, asked.points(), forecasts, evidence, controls, {})
 
 
 def test_a_right_theory_agrees_and_a_wrong_one_does_not(predictions: list[Prediction]) -> None:
@@ -96,11 +97,8 @@ def test_a_finding_is_shown_and_does_not_fail(predictions: list[Prediction]) -> 
 def test_a_point_without_prediction_is_not_told(predictions: list[Prediction]) -> None:
     asked = case(**OPTIONS)
     evidence = [Evidence(trials=draw(each, 20, 0.01, seed=1).trials) for each in predictions]
-    expectations = [
-        Expectation(prediction=predictions[0]),
-        Expectation(prediction=None, error="no convergence"),
-    ]
-    result = assess(asked, asked.points(), expectations, evidence, [], {})
+    forecasts = [Forecast(prediction=predictions[0]), Forecast(prediction=None, error="no convergence")]
+    result = assess(asked, asked.points(), forecasts, evidence, [], {})
     assert [point.verdict for point in result.points] == ["agrees", "inconclusive"]
     assert result.points[1].error == "no convergence"
     assert result.verdict == "inconclusive"
@@ -109,21 +107,19 @@ def test_a_point_without_prediction_is_not_told(predictions: list[Prediction]) -
 def test_trials_are_added_to_a_target(predictions: list[Prediction]) -> None:
     plain = case(**OPTIONS)
     aimed = case(**OPTIONS, precision={"share": 0.06, "most_trials": 100})
-    expectation = Expectation(prediction=predictions[0])
+    forecast = Forecast(prediction=predictions[0])
 
     def wanted(asked: Case, scatter: float, trials: int) -> int:
         evidence = Evidence(trials=draw(predictions[0], trials, scatter, seed=3).trials)
-        return trials_wanted(asked, expectation, evidence)
+        return trials_wanted(asked, forecast, evidence)
 
     assert wanted(plain, 0.1, 20) == 20
     # Six hundredths of the margin are 0.003: a scatter of 0.01 needs eleven trials, one of 0.1 a thousand.
     assert wanted(aimed, 0.01, 40) == 40
     assert wanted(aimed, 0.1, 20) == 40
     assert wanted(aimed, 0.1, 80) == 100
-    (largest,) = {
-        max(row.se / (0.06 * row.margin) for row in rows)
-        for rows in [_rows(aimed, expectation, draw(predictions[0], 20, 0.016, seed=3).trials)]
-    }
+    evidence = Evidence(trials=draw(predictions[0], 20, 0.016, seed=3).trials)
+    largest = max(row.se / (0.06 * row.margin) for row in open_rows(aimed, forecast, evidence) if row.se)
     assert 1.0 < largest**2 < 2.0
     assert wanted(aimed, 0.016, 20) == math.ceil(20 * 1.05 * largest**2)
 
@@ -134,30 +130,24 @@ def test_trials_are_not_added_for_rows_that_cannot_use_them(predictions: list[Pr
     observation = draw(predictions[0], 20, 0.1, seed=3)
     names = [f"losses.{name}" for name in ("objective", "train", "test")]
     conditional = [dict.fromkeys(names, 1.0) for _ in range(10)]
-    evidence = Evidence(trials=observation.trials, given="both_batches", conditional=conditional)
-    expectation = Expectation(prediction=predictions[0])
-    assert trials_wanted(case(**OPTIONS, **options), expectation, evidence) == 40
-    assert trials_wanted(case(**OPTIONS, **options, given_trials=10), expectation, evidence) == 20
-
-
-def _rows(asked: Case, expectation: Expectation, trials: Any) -> Any:
-    from rmt_spikes.validation.verdicts.assessment import open_rows
-
-    return open_rows(asked, expectation, Evidence(trials=trials))
+    evidence = Evidence(trials=observation.trials, given=Given.BOTH_BATCHES, conditional=conditional)
+    forecast = Forecast(prediction=predictions[0])
+    assert trials_wanted(case(**OPTIONS, **options), forecast, evidence) == 40
+    assert trials_wanted(case(**OPTIONS, **options, given_trials=10), forecast, evidence) == 20
 
 
 def test_rates_are_judged_where_they_are_asked_for() -> None:
     scaling = {"n": [900, 1200, 1800], "scatter_rates": ["losses.*"], "limits": ["losses.test"]}
     asked = case(**{**OPTIONS, "sweep": {}, "setting": {**BIG, "step_exponent": 0.3}}, scaling=scaling)
     predictions = [predict(point.setting) for point in asked.points()]
-    expectations = [Expectation(prediction=each) for each in predictions]
+    forecasts = [Forecast(prediction=each) for each in predictions]
 
     def scaled(scatters: list[float]) -> CaseResult:
         evidence = [
             Evidence(trials=draw(each, 200, scatter, seed=i).trials)
             for i, (each, scatter) in enumerate(zip(predictions, scatters, strict=True))
         ]
-        return assess(asked, asked.points(), expectations, evidence, [], {})
+        return assess(asked, asked.points(), forecasts, evidence, [], {})
 
     falling = scaled([0.3 / 900**0.5, 0.3 / 1200**0.5, 0.3 / 1800**0.5])
     assert falling.scaling is not None
@@ -181,15 +171,7 @@ def test_rates_are_judged_where_they_are_asked_for() -> None:
             {"negative_controls": [{**CASE["negative_controls"][0], "quantities": ["loses.*"]}]},
             "negative_controls.0.quantities",
         ),
-        (
-            {
-                "sweep": {},
-                "negative_controls": [],
-                "setting": {**SETTING, "step_exponent": 0.1},
-                "scaling": {"n": [40, 80, 120], "limits": ["bulklaw.*"]},
-            },
-            "scaling.limits",
-        ),
+        ({**SIZES, "scaling": {"n": [40, 80, 120], "limits": ["bulklaw.*"]}}, "scaling.limits"),
     ],
 )
 def test_a_pattern_without_a_match_is_refused_before_anything_is_simulated(

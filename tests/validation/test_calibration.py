@@ -1,6 +1,5 @@
 """The calibration of verdicts against closed forms, and what it shows of a broken comparison."""
 
-import json
 import math
 import runpy
 import sys
@@ -9,36 +8,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-from small_case import SETTING, case
-from synthetic import result
+from cli_tools import case as case_file
+from small_case import PLAIN, SETTING, case
+from synthetic import power, result
 
 from rmt_spikes.errors import DomainError
 from rmt_spikes.validation.campaign.calibration import calibrate
 from rmt_spikes.validation.campaign.results import CaseResult
-from rmt_spikes.validation.verdicts.statistics import power
 
-PLAIN: dict[str, Any] = {
-    "setting": {**SETTING, "step_exponent": 0.3},
-    "sweep": {},
-    "figures": [],
-    "negative_controls": [],
-    "quick": None,
-}
+ONE: dict[str, Any] = {**PLAIN, "setting": {**SETTING, "step_exponent": 0.3}, "sweep": {}}
 SCRIPT = Path(__file__).parents[2] / "validation" / "calibration.py"
-TINY = """
-name = "tiny"
-title = "Tiny"
-trials = 5
-claims = ["losses"]
-[setting]
-n = 60
-d = 30
-width = 40
-activation = "relu"
-target = "tanh"
-ridge = 0.1
-step_exponent = 0.3
-"""
 ROWS = 6
 TRIALS = 200
 
@@ -48,7 +27,7 @@ def normal() -> CaseResult:
     """Six independent normal rows of standard deviation 0.05, at a family rate of 0.3."""
     rng = np.random.default_rng(41)
     table = {f"losses.{i}": 0.05 * rng.standard_normal(TRIALS) for i in range(ROWS)}
-    return result(case(**PLAIN, family_rate=0.3), [table], allowance=0.005, margin=0.03)
+    return result(case(**ONE, family_rate=0.3), [table], allowance=0.005, margin=0.03)
 
 
 def test_the_rate_of_false_disagreement(normal: CaseResult) -> None:
@@ -75,7 +54,7 @@ def test_power_is_the_closed_form(normal: CaseResult) -> None:
 
 def test_noisy_rows_have_no_power() -> None:
     rng = np.random.default_rng(42)
-    noisy = result(case(**PLAIN), [{"losses.a": 0.5 * rng.standard_normal(20)}], allowance=0.005, margin=0.03)
+    noisy = result(case(**ONE), [{"losses.a": 0.5 * rng.standard_normal(20)}], allowance=0.005, margin=0.03)
     (fate,) = calibrate(noisy, repetitions=300).rows
     assert fate.power is not None
     assert fate.power < 0.1
@@ -87,7 +66,7 @@ def test_a_comparison_that_cannot_keep_its_rate_is_seen() -> None:
 
     The standard error is then zero and the row disagrees: (2/3)^3 + (1/3)^3 = 1/3 of the time, not 1 %.
     """
-    broken = result(case(**PLAIN), [{"losses.a": np.array([0.0, 0.0, 1.0])}])
+    broken = result(case(**ONE), [{"losses.a": np.array([0.0, 0.0, 1.0])}])
     calibration = calibrate(broken, repetitions=2000)
     assert calibration.exact / 2000 == pytest.approx(1.0 / 3.0, abs=4.0 * math.sqrt(2.0 / 9.0 / 2000))
     assert calibration.to_dict()["exact_interval"][0] > calibration.family_rate
@@ -95,7 +74,7 @@ def test_a_comparison_that_cannot_keep_its_rate_is_seen() -> None:
 
 def test_an_allowance_above_the_error_leaves_nothing_to_find() -> None:
     rng = np.random.default_rng(43)
-    wide = result(case(**PLAIN), [{"losses.a": rng.standard_normal(20)}], allowance=0.05, margin=0.06)
+    wide = result(case(**ONE), [{"losses.a": rng.standard_normal(20)}], allowance=0.05, margin=0.06)
     assert calibrate(wide, repetitions=10).rows[0].power is None
 
 
@@ -103,7 +82,7 @@ def test_rows_of_a_trial_stay_together() -> None:
     """Two equal rows disagree together: the family rate is that of one row at half the level."""
     rng = np.random.default_rng(44)
     values = rng.standard_normal(400)
-    twins = result(case(**PLAIN, family_rate=0.4), [{"losses.a": values, "losses.b": values}])
+    twins = result(case(**ONE, family_rate=0.4), [{"losses.a": values, "losses.b": values}])
     calibration = calibrate(twins, repetitions=2000)
     assert calibration.exact / 2000 == pytest.approx(0.2, abs=4.0 * math.sqrt(0.16 / 2000) + 0.01)
 
@@ -112,23 +91,25 @@ def test_nothing_to_calibrate_is_refused(normal: CaseResult) -> None:
     with pytest.raises(DomainError, match="repetitions"):
         calibrate(normal, repetitions=0)
     with pytest.raises(DomainError, match="must have a row"):
-        calibrate(result(case(**PLAIN), [{}]))
+        calibrate(result(case(**ONE), [{}]))
 
 
 def test_the_report_of_the_calibration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The script on a tiny case: what it writes is what `calibrate` says."""
-    path = tmp_path / "tiny.toml"
-    path.write_text(TINY, encoding="utf-8")
+    path = case_file(tmp_path, 0.9, 0.9, control=False)
     out = tmp_path / "calibration"
-    arguments = [str(path), "--campaign", str(tmp_path / "run"), "--out", str(out), "--repetitions", "40"]
+    arguments = [path, "--campaign", str(tmp_path / "run"), "--out", str(out), "--repetitions", "40"]
     monkeypatch.setattr(sys, "argv", ["calibration.py", *arguments, "--jobs", "1"])
+    monkeypatch.syspath_prepend(SCRIPT.parent)
     runpy.run_path(str(SCRIPT), run_name="__main__")
-    document = json.loads((out / "calibration.json").read_text(encoding="utf-8"))
-    (only,) = document["cases"]
-    assert (only["name"], only["repetitions"], len(only["rows"])) == ("tiny", 40, 3)
-    assert only["exact_interval"][0] <= only["exact"] / 40 <= only["exact_interval"][1]
-    text = (out / "calibration.md").read_text(encoding="utf-8")
-    assert f"| tiny | 3 | 1 % | {2.5 * only['exact']:.2f} % (" in text
-    assert "| tiny | losses | 3 |" in text
+    tables = runpy.run_path(str(SCRIPT.with_name("results.py")))
+    (only,) = tables["read"](out / "calibration.csv")
+    assert (only["case"], only["repetitions"]) == ("tiny", "40")
+    assert float(only["exact_low"]) <= int(only["exact"]) / 40 <= float(only["exact_high"])
+    rows = tables["read"](out / "power.csv")
+    assert [row["quantity"] for row in rows] == ["losses.objective", "losses.train", "losses.test"]
+    text = "\n".join(tables["calibration_lines"](out))
+    assert f"| tiny | 1 % | {2.5 * int(only['exact']):.2f} % (" in text
+    assert "| losses | 3 |" in text
     figure = (out / "calibration.svg").read_text(encoding="utf-8")
     assert "power against an error of 3 %" in figure

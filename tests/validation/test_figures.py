@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from small_case import SETTING
 
 from rmt_spikes.simulation.trial import run_trial
 from rmt_spikes.theory import predict
@@ -23,15 +24,7 @@ CASE = Case(
     name="small",
     title="Small",
     trials=3,
-    setting={
-        "n": 600,
-        "d": 300,
-        "width": 400,
-        "activation": "relu",
-        "target": {"hermite": [0.0, 1.0, 0.7071067811865476]},
-        "noise_std": 0.5,
-        "ridge": 0.01,
-    },
+    setting={**SETTING, "n": 600, "d": 300, "width": 400, "ridge": 0.01},
     sweep={"step_exponent": [0.2, 0.45]},
     figures=[
         {"kind": "spectrum", "sweep": {"step_exponent": [0.0, 0.45]}, "trials": 1},

@@ -17,7 +17,7 @@ from rmt_spikes.validation import Report
 from rmt_spikes.validation.campaign.provenance import provenance
 from rmt_spikes.validation.report.notation import fraction, label, markdown, measured, number, show
 from rmt_spikes.validation.report.page import CLAIM_MEANINGS
-from rmt_spikes.validation.verdicts.tolerance import CLAIMS
+from rmt_spikes.validation.verdicts.claims import Claim
 
 SCHEMA = json.loads(
     (resources.files("rmt_spikes.validation") / "report.schema.json").read_text(encoding="utf-8")
@@ -35,7 +35,7 @@ def violations(document: Any) -> list[str]:
 
 def test_the_schema_is_a_schema() -> None:
     jsonschema.Draft202012Validator.check_schema(SCHEMA)
-    assert SCHEMA["$defs"]["claim"]["enum"] == list(CLAIMS) == list(CLAIM_MEANINGS)
+    assert SCHEMA["$defs"]["claim"]["enum"] == list(Claim) == list(CLAIM_MEANINGS)
 
 
 def test_reports_follow_the_schema(

@@ -1,37 +1,26 @@
 """Rates in n and extrapolated limits: what is found when it is there, and only then."""
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
 
+from rmt_spikes.validation.verdicts.claims import TOLERANCES, Claim
 from rmt_spikes.validation.verdicts.comparison import Row
-from rmt_spikes.validation.verdicts.scaling import ScalingResult, fit_limit, fit_rate
-from rmt_spikes.validation.verdicts.tolerance import TOLERANCES
+from rmt_spikes.validation.verdicts.scaling import Rate, ScalingResult, fit_limit, fit_rate
 
 SIZES = (300, 600, 1200, 2400)
 RATE = 0.01
 
 
-def row(observed: float, se: float, trials: int = 60, claim: str = "losses") -> Row:
+def row(observed: float, se: float, trials: int = 60) -> Row:
     """A row with prediction 1 and scale 1."""
-    tolerance = TOLERANCES[claim]
+    tolerance = TOLERANCES[Claim.LOSSES]
+    constant: dict[str, Any] = {"predicted": 1.0, "scale": 1.0, "allowance": 0.0, "margin": 0.03}
+    constant |= {"coefficient": tolerance.coefficient, "exponent": tolerance.exponent}
     return Row(
-        quantity="losses.test",
-        claim=claim,
-        predicted=1.0,
-        observed=observed,
-        trials=trials,
-        se=se,
-        z=None,
-        scale=1.0,
-        coefficient=tolerance.coefficient,
-        exponent=tolerance.exponent,
-        allowance=0.0,
-        margin=0.03,
-        interval=None,
-        p_value=None,
-        verdict="inconclusive",
+        quantity="losses.test", claim=Claim.LOSSES, observed=observed, trials=trials, se=se, **constant
     )
 
 
@@ -48,22 +37,22 @@ def series(
 
 def test_an_exact_power_law() -> None:
     rows = [row(1.0 + 10.0 / n, 1e-6 / math.sqrt(n)) for n in SIZES]
-    fit = fit_rate(SIZES, rows, "error", RATE)
+    fit = fit_rate(SIZES, rows, Rate.ERROR, RATE)
     assert fit.slope == pytest.approx(-1.0, abs=1e-5)
     assert fit.verdict == "agrees"
-    scatter = fit_rate(SIZES, rows, "scatter", RATE)
+    scatter = fit_rate(SIZES, rows, Rate.SCATTER, RATE)
     assert scatter.slope == pytest.approx(-0.5, abs=1e-10)
     assert scatter.expected == -0.5
     assert scatter.values == pytest.approx([1e-6 * math.sqrt(60.0 / n) for n in SIZES])
-    limit = fit_limit(SIZES, rows, TOLERANCES["losses"], RATE)
+    limit = fit_limit(SIZES, rows, TOLERANCES[Claim.LOSSES], RATE)
     assert (limit.limit, limit.coefficient) == pytest.approx((0.0, 10.0), abs=1e-6)
 
 
 def test_right_rates_are_seldom_called_wrong() -> None:
     """At most 1 % each: 300 families with more than 9 wrong calls have probability below 0.2 %."""
     rng = np.random.default_rng(31)
-    errors = [fit_rate(SIZES, series(rng, 1.0, scatter=0.02), "error", RATE) for _ in range(300)]
-    scatters = [fit_rate(SIZES, series(rng, 1.0), "scatter", RATE) for _ in range(300)]
+    errors = [fit_rate(SIZES, series(rng, 1.0, scatter=0.02), Rate.ERROR, RATE) for _ in range(300)]
+    scatters = [fit_rate(SIZES, series(rng, 1.0), Rate.SCATTER, RATE) for _ in range(300)]
     for fits in (errors, scatters):
         assert sum(fit.verdict == "disagrees" for fit in fits) <= 9
     covered = np.mean([fit.interval[0] <= -0.5 <= fit.interval[1] for fit in scatters if fit.interval])
@@ -75,22 +64,22 @@ def test_wrong_rates_are_found() -> None:
     """Negative control: an error of n^(-1/2) is not one of 1/n, nor a scatter of 1/n one of n^(-1/2)."""
     rng = np.random.default_rng(32)
     for _ in range(20):
-        assert fit_rate(SIZES, series(rng, 0.5, scatter=0.02), "error", RATE).verdict == "disagrees"
-        assert fit_rate(SIZES, series(rng, 1.0, power=1.0), "scatter", RATE).verdict == "disagrees"
+        assert fit_rate(SIZES, series(rng, 0.5, scatter=0.02), Rate.ERROR, RATE).verdict == "disagrees"
+        assert fit_rate(SIZES, series(rng, 1.0, power=1.0), Rate.SCATTER, RATE).verdict == "disagrees"
 
 
 def test_an_error_that_is_not_seen_has_no_rate() -> None:
     rows = [row(1.0 + 0.001, 0.001) for _ in SIZES]
-    fit = fit_rate(SIZES, rows, "error", RATE)
+    fit = fit_rate(SIZES, rows, Rate.ERROR, RATE)
     assert (fit.slope, fit.verdict) == (None, "inconclusive")
     assert fit.reason
     changing = [row(1.0 + sign * 10.0 / n, 1e-4) for n, sign in zip(SIZES, (1, 1, -1, 1), strict=True)]
-    assert fit_rate(SIZES, changing, "error", RATE).reason
+    assert fit_rate(SIZES, changing, Rate.ERROR, RATE).reason
 
 
 def test_right_limits_agree_and_wrong_ones_do_not() -> None:
     rng = np.random.default_rng(33)
-    tolerance = TOLERANCES["losses"]
+    tolerance = TOLERANCES[Claim.LOSSES]
     right = [fit_limit(SIZES, series(rng, 1.0, scatter=0.5), tolerance, RATE) for _ in range(200)]
     assert sum(fit.verdict == "disagrees" for fit in right) <= 7
     # Each interval misses with probability 10 %.
@@ -102,15 +91,15 @@ def test_right_limits_agree_and_wrong_ones_do_not() -> None:
 
 def test_the_allowance_of_a_limit_is_of_the_next_order() -> None:
     rows = [row(1.0 + 10.0 / n, 1e-3) for n in SIZES]
-    tolerance = TOLERANCES["losses"]
+    tolerance = TOLERANCES[Claim.LOSSES]
     fit = fit_limit(SIZES, rows, tolerance, RATE)
     assert fit.allowance == pytest.approx((tolerance.coefficient / 300.0) ** 2)
 
 
 def test_the_whole_takes_the_worst() -> None:
     rng = np.random.default_rng(34)
-    good = fit_limit(SIZES, series(rng, 1.0, scatter=0.1), TOLERANCES["losses"], RATE)
-    bad = fit_rate(SIZES, series(rng, 0.5, scatter=0.02), "error", RATE)
+    good = fit_limit(SIZES, series(rng, 1.0, scatter=0.1), TOLERANCES[Claim.LOSSES], RATE)
+    bad = fit_rate(SIZES, series(rng, 0.5, scatter=0.02), Rate.ERROR, RATE)
     assert good.verdict == "agrees"
     assert ScalingResult(rates=(), limits=(good,), rate=RATE).verdict == "agrees"
     result = ScalingResult(rates=(bad,), limits=(good,), rate=RATE)

@@ -29,12 +29,7 @@ EVERYTHING: dict[str, Any] = {
     "negative_controls": [
         {"name": "no-inflation", "meaning": "m", "theory": "no_inflation"},
         {"name": "one-fewer", "meaning": "m", "theory": "one_spike_fewer", "quantities": ["spike_count"]},
-        {
-            "name": "no-step",
-            "meaning": "m",
-            "setting": {"step_size": 0.0},
-            "quantities": ["improvement.*"],
-        },
+        {"name": "no-step", "meaning": "m", "setting": {"step_size": 0.0}, "quantities": ["improvement.*"]},
     ],
 }
 

@@ -1,20 +1,24 @@
 """Campaigns that are interrupted and resumed, and the files of a report."""
 
-import json
+import pickle
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from cli_tools import strict
 from small_case import case
 
 from rmt_spikes.console.progress import Progress
-from rmt_spikes.errors import CaseError, DomainError
+from rmt_spikes.errors import CaseError, ConvergenceError, DomainError
 from rmt_spikes.simulation import Trial, simulate
+from rmt_spikes.theory.methods import Uniform
 from rmt_spikes.validation import Report, validate
-from rmt_spikes.validation.campaign import run as campaign
-from rmt_spikes.validation.campaign import schedule
+from rmt_spikes.validation.campaign import schedule, theories
+
+SMALL: dict[str, Any] = {"figures": [], "negative_controls": [], "trials": 2, "claims": ["losses"]}
 
 
 def test_the_trials_are_those_of_simulate(small_report: tuple[Path, Report]) -> None:
@@ -73,43 +77,31 @@ def test_an_interrupted_run_ends_like_an_uninterrupted_one(tmp_path: Path) -> No
 
 
 def test_two_cases_share_a_report(tmp_path: Path) -> None:
-    small = {"figures": [], "negative_controls": [], "trials": 2, "claims": ["losses"]}
-    one, two = case(**small), case(**small, name="other", seed=9)
+    one, two = case(**SMALL), case(**SMALL, name="other", seed=9)
     report = validate([one, two], out=tmp_path)
-    assert [c["name"] for c in json.loads(report.json.read_text(encoding="utf-8"))["cases"]] == [
-        "tiny",
-        "other",
-    ]
+    assert [case["name"] for case in report.to_dict()["cases"]] == ["tiny", "other"]
     with pytest.raises(CaseError, match="must differ"):
         validate([one, one], out=tmp_path)
 
 
 def test_a_repetition_has_other_random_numbers(tmp_path: Path) -> None:
-    small: dict[str, Any] = {"figures": [], "negative_controls": [], "trials": 2, "claims": ["losses"]}
-    results = [validate(case(**small), out=tmp_path / str(i), repetition=i) for i in (0, 1)]
+    results = [validate(case(**SMALL), out=tmp_path / str(i), repetition=i) for i in (0, 1)]
     seeds = [[point.point.seed for point in result.cases[0].points] for result in results]
     assert seeds == [[3, 4], [1_000_003, 1_000_004]]
     assert results[0].cases[0].points[0].trials[0].test != results[1].cases[0].points[0].trials[0].test
-    text = results[1].json.read_text(encoding="utf-8")
-    assert (
-        json.loads(text)["provenance"]["command"] == "rmt-spikes validate tiny.toml --out DIR --repetition 1"
-    )
+    command = results[1].to_dict()["provenance"]["command"]
+    assert command == "rmt-spikes validate tiny.toml --out DIR --repetition 1"
     for wrong in (-1, True, 1.0):
         with pytest.raises(CaseError, match="repetition: must be an integer >= 0"):
-            validate(case(**small), out=tmp_path / "wrong", repetition=wrong)  # type: ignore[arg-type]
+            validate(case(**SMALL), out=tmp_path / "wrong", repetition=wrong)  # type: ignore[arg-type]
     with pytest.raises(CaseError, match="seed: leaves no room for repetition 1"):
-        validate(case(**small, seed=2**63 - 9), out=tmp_path / "wrong", repetition=1)
+        validate(case(**SMALL, seed=2**63 - 9), out=tmp_path / "wrong", repetition=1)
     assert not (tmp_path / "wrong").exists()
 
 
 def test_a_control_that_is_right_spoils_the_case(tmp_path: Path) -> None:
     """The "wrong" theory is the right one: a comparison that agreed with both would prove nothing."""
-    idle = {
-        "name": "right",
-        "meaning": "nothing is wrong",
-        "at": {"step_exponent": 0.1},
-        "features": "corrected",
-    }
+    idle = {"name": "right", "meaning": "m", "at": {"step_exponent": 0.1}, "features": "corrected"}
     loose = {"losses": {"coefficient": 1.0, "exponent": 0.0, "margin": 1.0, "reason": "a test"}}
     options: dict[str, Any] = {"figures": [], "claims": ["losses"], "tolerances": loose}
     honest = validate(case(**options, negative_controls=[]), out=tmp_path)
@@ -123,7 +115,7 @@ def test_a_setting_without_theory_is_refused(tmp_path: Path, monkeypatch: pytest
     def refuse(*_: object, **__: object) -> None:
         raise DomainError("output_scale", "must be covered", "standard")
 
-    monkeypatch.setattr(campaign, "predict", refuse)
+    monkeypatch.setattr(theories, "predict", refuse)
     with pytest.raises(CaseError) as caught:
         validate(case(), out=tmp_path)
     assert caught.value.key == "setting.output_scale"
@@ -139,11 +131,8 @@ def test_a_file_in_the_way_is_refused(tmp_path: Path) -> None:
 def test_report_json(small_report: tuple[Path, Report]) -> None:
     folder, report = small_report
     text = (folder / "report.json").read_text(encoding="utf-8")
-
-    def refuse(constant: str) -> None:
-        raise AssertionError(constant)
-
-    document = json.loads(text, parse_constant=refuse)
+    document = strict(text)
+    assert document == report.to_dict()
     assert document["schema"] == "rmt-spikes/report/2"
     assert document["verdict"] == report.verdict
     (only,) = document["cases"]
@@ -156,6 +145,13 @@ def test_report_json(small_report: tuple[Path, Report]) -> None:
     assert str(folder) not in text
 
 
+def test_a_report_is_a_value(small_report: tuple[Path, Report]) -> None:
+    _, report = small_report
+    assert pickle.loads(pickle.dumps(report)) == report
+    assert replace(report, cases=report.cases[:0]) != report
+    assert repr(report).count("\n") < 20
+
+
 def test_rows_are_the_mean_of_the_trials(small_report: tuple[Path, Report]) -> None:
     _, report = small_report
     for point in report.cases[0].points:
@@ -164,14 +160,30 @@ def test_rows_are_the_mean_of_the_trials(small_report: tuple[Path, Report]) -> N
 
 
 def test_a_failed_prediction_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from rmt_spikes.errors import ConvergenceError
+    """Also of a part that is computed only when it is asked for."""
 
-    def fail(*_: object, **__: object) -> None:
+    def fail(*_: object) -> None:
         raise ConvergenceError("the equations were not solved", residual=1.0)
 
-    monkeypatch.setattr(campaign, "predict", fail)
-    report = validate(case(figures=[], trials=2), out=tmp_path)
+    monkeypatch.setattr(Uniform, "losses", fail)
+    report = validate(case(trials=2), out=tmp_path)
     assert report.verdict == "inconclusive"
-    assert "No prediction at step exponent 0.1: the equations were not solved" in report.html.read_text(
-        encoding="utf-8"
-    )
+    page = report.html.read_text(encoding="utf-8")
+    assert "No prediction at step exponent 0.1: losses: the equations were not solved" in page
+
+
+def test_a_failed_prediction_given_a_trial_is_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    right = Uniform.spikes
+
+    def fail_given(method: Uniform) -> Any:
+        if method.given is not None:
+            raise ConvergenceError("the equations were not solved", residual=1.0)
+        return right(method)
+
+    monkeypatch.setattr(Uniform, "spikes", fail_given)
+    asked = case(figures=[], negative_controls=[], trials=3, given="first_stage", claims=["spikes"])
+    report = validate(asked, out=tmp_path)
+    rows = [row for point in report.cases[0].points for row in point.comparison.rows]
+    assert {(row.given, row.missing) for row in rows} == {("none", 3)}

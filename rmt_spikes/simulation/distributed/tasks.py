@@ -12,10 +12,10 @@ import numpy as np
 
 from rmt_spikes.functions.hermite import normalized_hermite
 from rmt_spikes.functions.scalar import ScalarFunction
-from rmt_spikes.simulation.linalg.products import add_product
 from rmt_spikes.simulation.network.layer import FirstLayer
 from rmt_spikes.simulation.network.model import Model
 from rmt_spikes.simulation.network.sampling import Array, Block, blocks, draw_batch, draw_weights
+from rmt_spikes.simulation.products import add_product
 from rmt_spikes.simulation.test_loss.population import TILE, Expectation, Side, tile_form, tiles
 from rmt_spikes.simulation.test_loss.row_expansion import RowExpansion
 

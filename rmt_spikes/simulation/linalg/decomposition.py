@@ -17,9 +17,9 @@ from scipy.linalg import blas
 from rmt_spikes.errors import ConvergenceError
 from rmt_spikes.simulation.linalg.dense import GramSolution, solve_dense
 from rmt_spikes.simulation.linalg.iterative import solve_iterative
-from rmt_spikes.simulation.linalg.products import multiply, project
 from rmt_spikes.simulation.network.feature_matrix import FeatureMatrix, gram_matrix
 from rmt_spikes.simulation.network.sampling import Array
+from rmt_spikes.simulation.products import multiply, project
 
 ACCURACY = 1e-7
 """What is promised: singular values to this fraction of their root mean square, singular vectors and ridge

@@ -6,8 +6,8 @@ from typing import NamedTuple, Self
 
 import numpy as np
 
-from rmt_spikes.simulation.linalg.products import add_gram, outer_gram, project
 from rmt_spikes.simulation.network.sampling import Array, blocks
+from rmt_spikes.simulation.products import add_gram, outer_gram, project
 
 
 class FeatureBlock(NamedTuple):

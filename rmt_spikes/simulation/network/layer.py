@@ -8,15 +8,15 @@ from scipy.sparse.linalg import LinearOperator, svds
 
 from rmt_spikes.errors import DomainError
 from rmt_spikes.functions.scalar import ScalarFunction
-from rmt_spikes.simulation.linalg.products import (
+from rmt_spikes.simulation.network.model import Model
+from rmt_spikes.simulation.network.sampling import Array, Block, blocks
+from rmt_spikes.simulation.products import (
     Precision,
     add_product,
     multiply_transposed,
     operand,
     project,
 )
-from rmt_spikes.simulation.network.model import Model
-from rmt_spikes.simulation.network.sampling import Array, Block, blocks
 
 LARGEST_FEATURE = 1e100
 """Features above this are refused: their squares, which the Gram matrix sums, would overflow."""

@@ -1,14 +1,37 @@
 """The second batch: latent variables, labels and features, held in memory or drawn anew at each reading."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
-from rmt_spikes.simulation.linalg.products import multiply
-from rmt_spikes.simulation.memory import Plan
 from rmt_spikes.simulation.network.feature_matrix import FeatureBlock, FeatureMatrix
 from rmt_spikes.simulation.network.layer import FirstLayer
-from rmt_spikes.simulation.network.sampling import Array, Block
+from rmt_spikes.simulation.network.sampling import BLOCK_ROWS, Array, Block
+from rmt_spikes.simulation.products import multiply
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a trial uses memory.
+
+    Attributes
+    ----------
+    stored : bool
+        Whether the features of the second batch are held, or computed a second time.
+    block_rows : int
+        Samples handled at a time.
+    decomposable : bool
+        Whether held features may be decomposed as a whole, which needs several times their memory.
+    """
+
+    stored: bool
+    block_rows: int
+    decomposable: bool = True
+
+
+IN_MEMORY = Plan(stored=True, block_rows=BLOCK_ROWS)
+"""Everything held, blocks of full length."""
 
 
 class SecondBatch:

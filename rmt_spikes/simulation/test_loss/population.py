@@ -12,9 +12,9 @@ from typing import NamedTuple
 import numpy as np
 
 from rmt_spikes.errors import ConvergenceError
-from rmt_spikes.simulation.linalg.products import multiply, multiply_transposed
 from rmt_spikes.simulation.network.model import Model
 from rmt_spikes.simulation.network.sampling import Array, blocks
+from rmt_spikes.simulation.products import multiply, multiply_transposed
 from rmt_spikes.simulation.test_loss.row_expansion import ACCURACY, RowExpansion, expand_rows
 
 LARGEST_ERROR = 1e-6

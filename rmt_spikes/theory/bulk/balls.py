@@ -13,7 +13,10 @@ from flint import acb, arb, ctx, fmpq
 Ball = TypeVar("Ball", arb, acb)
 
 GUARD_DIGITS = 20
+"""Digits beyond those asked for; where rounding takes more, the computation is repeated with more."""
+
 BITS_PER_DIGIT = 3.3219281
+"""``log_2 10``, rounded up."""
 
 
 @contextmanager

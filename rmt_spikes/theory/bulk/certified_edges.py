@@ -13,6 +13,7 @@ from rmt_spikes.theory.bulk.balls import working_bits
 from rmt_spikes.theory.bulk.certified_curve import CertifiedCurve
 
 BITS = 192
+"""Working precision: edges in double precision are compared, which agree to 53 bits where all is well."""
 
 
 def edge_error(linear: float, tail: float, setting: Setting, edges: NDArray[np.float64]) -> float:

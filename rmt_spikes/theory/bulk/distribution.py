@@ -1,4 +1,4 @@
-"""The law of the singular values of the bulk."""
+"""The distribution of the singular values of the bulk."""
 
 from __future__ import annotations
 
@@ -18,9 +18,17 @@ from rmt_spikes.values import Value
 Array = NDArray[np.float64]
 
 QUANTILES = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95)
+"""Probabilities whose quantiles a prediction lists: quartiles and the usual tails."""
+
 MASS_TOLERANCE = {True: 1e-10, False: 1e-7}
+"""Change of the mass of an interval at which halving stops: for densities of closed forms (True), and of
+fixed-point equations that are solved to 1e-10 (False)."""
+
 FIRST_NODES = 32
+"""Enough for a smooth density on one interval, whose cosine coefficients fall geometrically."""
+
 MAXIMUM_NODES = 4096
+"""Where halving stops in any case: what is then missing shows in the mass, which the certificate checks."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +64,7 @@ class _Interval:
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Bulk(Value):
-    """Limiting law of the ``width`` singular values of ``F / sqrt(n_ridge)``, spikes apart.
+    """Limiting distribution of the ``width`` singular values of ``F / sqrt(n_ridge)``, spikes apart.
 
     Parameters
     ----------

@@ -16,6 +16,7 @@ from scipy.optimize import brentq
 
 from rmt_spikes.errors import ConvergenceError
 from rmt_spikes.setting import Setting
+from rmt_spikes.theory import formulas
 
 Array = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
@@ -106,23 +107,24 @@ class BulkEquivalent:
         """
         if self.ratio <= 1.0 or 2.0 * kappa * g < 1.0:
             return (1.0 - self.ratio) + self.ratio * kappa * g
-        mu = 1.0 / (1.0 + self.gamma * self.linear * g)
+        mu: float = formulas.linear_share_of_trace(g, self.linear, self.gamma)
         return 1.0 - self.ratio * g * (self.tail + self.linear * mu)
 
     def kappa(self, g: float) -> float:
         """Effective ridge at a trace `g`."""
-        return 1.0 / g - self.tail - self.linear / (1.0 + self.gamma * self.linear * g)
+        kappa: float = formulas.effective_ridge(g, self.linear, self.tail, self.gamma)
+        return kappa
 
     def point(self, kappa: float, g: float) -> ResolventPoint:
         """Resolvent and its derivatives at a point of the curve.
 
         For a positive ridge every number is a sum of positive terms, wherever there is such a form.
         """
-        mu = 1.0 / (1.0 + self.gamma * self.linear * g)
+        mu = formulas.linear_share_of_trace(g, self.linear, self.gamma)
         # On the curve 1 - gamma (c_1^2 g mu)^2 = kappa g + (c_{>1}^2 + c_1^2 mu^2) g.
         rest = g * (self.tail + self.linear * mu**2)
         g_slope = -(g**2) / (kappa * g + rest)
-        mu_slope = -self.gamma * self.linear * mu**2 * g_slope
+        mu_slope = formulas.linear_share_slope(mu, g_slope, self.linear, self.gamma)
         excess = rest / (kappa * g + rest)
         slack = self._slack(kappa, g)
         ridge_slope = slack + self.ratio * kappa * g * excess
@@ -156,9 +158,8 @@ class BulkEquivalent:
         """``A Q`` and ``D`` of ``z(g) = -A Q / (g D^2)``, in units in which a feature has variance 1."""
         scale = self.linear + self.tail
         linear, tail = self.linear / scale, self.tail / scale
-        d = Polynomial([1.0, self.gamma * linear])
-        a = Polynomial([1.0, -tail]) * d - Polynomial([0.0, linear])
-        return a * ((1.0 - self.ratio) * d + self.ratio * a), d, scale
+        a, b, d = formulas.curve(Polynomial([0.0, 1.0]), linear, tail, self.gamma, self.ratio)
+        return a * b, d, scale
 
     @cached_property
     def critical_points(self) -> Array:
@@ -223,7 +224,7 @@ class BulkEquivalent:
         companion[..., :, -1] = -table[..., : size - 1] / table[..., size - 1 : size]
         g = np.linalg.eigvals(companion).astype(complex) / scale
         with np.errstate(divide="ignore", invalid="ignore"):
-            kappa = 1.0 / g - self.tail - self.linear / (1.0 + self.gamma * self.linear * g)
+            kappa = formulas.effective_ridge(g, self.linear, self.tail, self.gamma)
             physical = (g.imag > 1e-12 * np.abs(g)) & ((1.0 / kappa).imag > 0.0)
         pick = np.argmax(np.where(physical, g.imag, -1.0), axis=-1)[..., None]
         found = np.take_along_axis(physical, pick, -1)[..., 0]

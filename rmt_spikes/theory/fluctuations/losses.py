@@ -21,13 +21,20 @@ Array = NDArray[np.float64]
 
 LOSSES = ("objective", "train", "test")
 TEACHER_NODES = 16
+"""For the rest of the teacher's variable: twice as many change standard deviations by less than 1e-11."""
+
 NOISE_NODES = 6
+"""For the label noise: exact up to degree 11, and squared errors have degree 4 in it."""
+
 ROW_NODES = 5
+"""For a row's components: exact up to degree 9, and variances of its square have degree 4."""
+
 PERTURBATION = 0.05
+"""Of a ridge or penalty, relative: half of it changes standard deviations by 0.3 %, a double one by 1.3 %."""
 
 
 class _Influence(NamedTuple):
-    """What a sample or a neuron changes in ``T``: on nodes of its law, and of what is random given that."""
+    """What a sample or a neuron changes in ``T``: on nodes of its latent variable, and of the rest."""
 
     values: Array
     law: Array
@@ -65,7 +72,7 @@ def loss_standard_deviations(setting: Setting, *, features: str = Features.CORRE
 
     Notes
     -----
-    docs/theory.md section 4.2. Independent parts: the first stage and the laws of ``alpha`` and ``q``
+    docs/theory.md section 4.2. Independent parts: the first stage and the draws of ``alpha`` and ``q``
     (delta method); what a sample changes beyond its ``q``, and pairs of samples; what a neuron changes
     beyond its ``alpha``, and pairs of neurons. Pairs of a sample and a neuron are left out.
     """
@@ -77,10 +84,10 @@ def loss_standard_deviations(setting: Setting, *, features: str = Features.CORRE
 
 
 def _of_laws(base: Uniform) -> Array:
-    """Variances from the first stage and from the laws of ``alpha`` and ``q``, shape ``(3,)``."""
+    """Variances from the first stage and from the distributions of ``alpha`` and ``q``, shape ``(3,)``."""
     grid = base.grid
     rule = grid.q, grid.q_weights
-    # The moved laws have the labels of their nodes: so must what they are compared with.
+    # The moved distributions have the labels of their nodes: so must what they are compared with.
     same = moved(base, base.latent, latent_grid(base.setting, base.latent, law=grid.law, q_rule=rule))
     centres = {True: _losses(same, rule), False: _losses(base, rule)}
     total = np.zeros(len(LOSSES))
@@ -91,7 +98,7 @@ def _of_laws(base: Uniform) -> Array:
 
 
 def _losses(solution: Uniform, rule: tuple[Array, Array]) -> Array:
-    """Losses, the test loss on fresh samples whose ``q`` has the law of a quadrature rule."""
+    """Losses, the test loss on fresh samples whose ``q`` is that of a quadrature rule."""
     losses = solution.losses()
     test = losses.test
     if solution.grid.q_weights is not rule[1]:
@@ -132,7 +139,7 @@ def _of_neurons(base: Uniform, moves: _Perturbations) -> Array:
 
 
 def _of_influence(base: Uniform, moves: _Perturbations, k: int) -> Array:
-    """Variances from single samples (`k` = 0) or neurons (1), given their laws, shape ``(3,)``."""
+    """Variances from single samples (`k` = 0) or neurons (1), given `alpha` or `q`, shape ``(3,)``."""
     ridge, centre = base.setting.ridge, moves.ridges[1].influences[k]
     slope = _slope([part.influences[k] for part in moves.ridges], moves.width)
     penalised = _slope([part.influences[k] for part in moves.penalties], moves.penalty)

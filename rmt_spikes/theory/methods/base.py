@@ -143,13 +143,13 @@ class Method(ABC):
         """Step size up to that of the setting at which spike `index` (from 0) appears."""
         return float(self.thresholds(index + 1, self.setting.step)[index])
 
+    @abstractmethod
     def profile(self, index: int, q: Array) -> Array:
         """Left singular vector of spike `index` at latent variables `q` of samples (any shape)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def right_profile(self, index: int, alpha: Array) -> Array:
         """Right singular vector of spike `index` at readout weights `alpha` of neurons (any shape)."""
-        raise NotImplementedError
 
 
 def leading_sign(feature: Array) -> float:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from rmt_spikes.errors import DomainError
 from rmt_spikes.functions.hermite import gaussian_moments, normalized_hermite
 from rmt_spikes.setting import Setting
+from rmt_spikes.theory import formulas
 from rmt_spikes.theory.bulk.certified_edges import edge_error
 from rmt_spikes.theory.bulk.distribution import Bulk, singular_value_bulk
 from rmt_spikes.theory.bulk.equivalent import BulkEquivalent, ResolventPoint
@@ -110,7 +111,7 @@ class ClosedForm(Method):
 
     @cached_property
     def grid(self) -> LatentGrid:
-        """Latent functions under the laws of ``width`` neurons and ``n_ridge`` samples."""
+        """Latent functions under the distributions of ``width`` neurons and ``n_ridge`` samples."""
         return latent_grid(self.setting, self.latent, finite=True, given=self.given)
 
     @cached_property
@@ -231,7 +232,7 @@ class ClosedForm(Method):
         return np.asarray(normalized_hermite(count - 1, q) @ mode * pole.left_overlap)
 
     def readout_feature(self, pole: Pole, count: int = 5) -> Array:
-        """Coefficients of the right singular vector in orthonormal polynomials of the readout law."""
+        """Coefficients of the right singular vector in orthonormal polynomials of ``alpha``."""
         law = self.grid.law
         mode = np.sqrt(law.weights) * pole.right[:-1]
         return np.asarray(law.polynomials(law.nodes, count) @ mode * pole.right_overlap)
@@ -265,9 +266,8 @@ def curve_evidence(equivalent: BulkEquivalent, setting: Setting, bulk: Bulk | No
         return Certificate(residual=at_ridge)
     middles = bulk.edges.mean(axis=1) ** 2
     kappa, g = equivalent.boundary_value(middles)
-    population = 1.0 / g - equivalent.tail - kappa
-    population -= equivalent.linear / (1.0 + equivalent.gamma * equivalent.linear * g)
-    sample = middles + kappa * (1.0 - equivalent.ratio * (1.0 - kappa * g))
+    population = formulas.effective_ridge(g, equivalent.linear, equivalent.tail, equivalent.gamma) - kappa
+    sample = middles + formulas.ridge(kappa, g, equivalent.ratio)
     residuals = [float(np.max(np.abs(population * g))), float(np.max(np.abs(sample) / middles)), at_ridge]
     return Certificate(
         mass=bulk.mass,

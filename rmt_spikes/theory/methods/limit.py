@@ -55,6 +55,14 @@ class Limit(Method):
         """Step sizes of the closed form at which the first `count` spikes appear."""
         return self.closed.thresholds(count, largest)
 
+    def profile(self, index: int, q: Array) -> Array:
+        """Left singular vector of a spike of the closed form."""
+        return self.closed.profile(index, q)
+
+    def right_profile(self, index: int, alpha: Array) -> Array:
+        """Right singular vector of a spike of the closed form."""
+        return self.closed.right_profile(index, alpha)
+
     def evidence(self, part: str) -> Certificate:
         """Certificate of one part of the closed form."""
         return self.closed.evidence(part)

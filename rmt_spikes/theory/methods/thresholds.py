@@ -12,7 +12,10 @@ from scipy.optimize import brentq
 Array = NDArray[np.float64]
 
 SCAN_POINTS = 12
+"""Of the geometric scan: with the fraction below, neighbours differ by a factor 2.3."""
+
 SMALLEST_FRACTION = 1e-4
+"""Smallest step of the scan, as a fraction of the largest: below it a crossing is bracketed from zero."""
 
 
 def first_crossings(excess: Callable[[float], Array], largest: float, count: int) -> Array:

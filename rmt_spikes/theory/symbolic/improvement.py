@@ -7,6 +7,8 @@ from typing import Any
 
 from rmt_spikes.arguments import boolean, choice, integer
 from rmt_spikes.errors import DomainError
+from rmt_spikes.theory import formulas
+from rmt_spikes.theory.features import Features
 from rmt_spikes.theory.symbolic.formula import symbol, teacher
 from rmt_spikes.theory.symbolic.quantities import FEATURES, quantity
 
@@ -33,11 +35,12 @@ def untrained_loss(loss: str = "objective") -> Any:
     DomainError
         For another loss.
     """
-    square = symbol("c_star_1") ** 2
-    energy = symbol("E_y2") - square
-    if choice("loss", loss, LOSSES) == "objective":
-        return symbol("lambda_") / symbol("kappa") * (square * symbol("mu") + energy)
-    return symbol("kappa_slope") * (square * (symbol("mu") - symbol("kappa") * symbol("mu_slope")) + energy)
+    ridge, kappa, mu, slope = map(symbol, ("lambda_", "kappa", "mu", "kappa_slope"))
+    parts = symbol("c_star_1") ** 2, symbol("E_y2")
+    value = formulas.untrained_value(*parts, mu)
+    residue = formulas.untrained_value(*parts, mu - kappa * symbol("mu_slope"))
+    objective, _, test = formulas.losses(ridge, kappa, 1 / slope, value, residue)
+    return {"objective": objective, "test": test}[choice("loss", loss, LOSSES)]
 
 
 @quantity(
@@ -49,7 +52,7 @@ def untrained_loss(loss: str = "objective") -> Any:
 def improvement(
     spikes: int | str,
     *,
-    features: str = "corrected",
+    features: str = Features.CORRECTED,
     loss: str = "objective",
     intercept: bool = False,
     missing: str | Iterable[int] = (),
@@ -99,11 +102,11 @@ def improvement(
     """
     import sympy
 
-    choice("features", features, FEATURES)
+    theory = Features.of(choice("features", features, FEATURES))
     choice("loss", loss, LOSSES)
     boolean("intercept", intercept)
     gaps = _gaps(missing)
-    spread = 1 + (symbol("chi") if features == "corrected" else sympy.Integer(0))
+    spread = 1 + (symbol("chi") if theory.rows_grow else sympy.Integer(0))
     if spikes == "l":
         if not isinstance(gaps, str):
             raise DomainError("missing", "must be 'even' or 'odd' for a formula in l", sorted(gaps))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from rmt_spikes.arguments import integer
+from rmt_spikes.theory import formulas
 from rmt_spikes.theory.symbolic.formula import symbol
 from rmt_spikes.theory.symbolic.quantities import quantity
 
@@ -14,13 +15,13 @@ MAXIMUM_DEGREE = 12
 @quantity("beta-norm2", "squared norm of the learnt direction", "2", "B")
 def beta_norm2() -> Any:
     """``||beta||^2`` of ``beta = X^T y / n``."""
-    return symbol("c_star_1") ** 2 + symbol("phi") * symbol("E_y2")
+    return formulas.beta_norm2(symbol("c_star_1") ** 2, symbol("phi"), symbol("E_y2"))
 
 
 @quantity("beta-cosine2", "squared cosine between the learnt direction and the teacher's", "2", "rho")
 def beta_cosine2() -> Any:
     """``cos^2(beta, beta_*)``."""
-    return symbol("c_star_1") ** 2 / beta_norm2()
+    return formulas.beta_cosine2(symbol("c_star_1") ** 2, beta_norm2())
 
 
 @quantity("shift", "shift of a pre-activation by the step, per unit of alpha_j q_i", "2", "s")
@@ -28,7 +29,7 @@ def shift() -> Any:
     """``s = c_1 theta sqrt(B)``."""
     import sympy
 
-    return symbol("c_1") * symbol("theta") * sympy.sqrt(symbol("B"))
+    return formulas.shift(symbol("c_1"), symbol("theta"), sympy.sqrt(symbol("B")))
 
 
 @quantity(
@@ -39,20 +40,20 @@ def shift() -> Any:
 )
 def inflation() -> Any:
     """``nu``, per unit of ``alpha_j^2``."""
-    return symbol("theta") ** 2 * symbol("phi") * symbol("E_y2") * symbol("V")
+    return formulas.inflation(chi(), shift())
 
 
 @quantity("chi", "inflation in units of the squared shift", "2", "chi")
 def chi() -> Any:
     """``nu / s^2``, in which the step size cancels."""
-    return (inflation() / shift() ** 2).simplify()
+    slope2 = symbol("c_1") ** 2 * symbol("B")
+    return formulas.chi(symbol("phi"), symbol("E_y2"), symbol("V"), slope2)
 
 
 @quantity("row-norm2", "squared norm of a trained row apart from its part along beta", "2", "tau2")
 def row_norm2() -> Any:
     """``tau_j^2`` as a function of the readout weight."""
-    alpha = symbol("alpha")
-    return (1 + symbol("drift") * alpha) ** 2 + symbol("nu") * alpha**2
+    return formulas.row_norm2(symbol("drift"), symbol("nu"), symbol("alpha"))
 
 
 @quantity(
@@ -79,12 +80,10 @@ def feature(degree: int) -> Any:
     import sympy
 
     degree = integer("degree", degree, 0, MAXIMUM_DEGREE)
-    q, spread = symbol("q"), symbol("chi")
-    terms = [
-        sympy.binomial(degree, 2 * m) * sympy.factorial2(2 * m - 1) * spread**m * q ** (degree - 2 * m)
-        for m in range(degree // 2 + 1)
-    ]
-    return sum(terms, sympy.Integer(0))
+    (polynomial,) = formulas.power_polynomials(
+        [0] * (degree + 1), [degree], slope=sympy.Integer(1), twice_mean=sympy.Integer(0), chi=symbol("chi")
+    )
+    return sum((c * symbol("q") ** k for k, c in enumerate(polynomial)), sympy.Integer(0))
 
 
 @quantity("feature-generating", "generating function sum_k p_k(q) t^k / k!", "2", "P")
@@ -117,7 +116,4 @@ def growth(degree: int) -> Any:
     DomainError
         For another degree.
     """
-    import sympy
-
-    degree = integer("degree", degree, 1, MAXIMUM_DEGREE)
-    return degree * symbol("exponent") - sympy.Rational(degree - 1, 2)
+    return formulas.growth(integer("degree", degree, 1, MAXIMUM_DEGREE), symbol("exponent"))

@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from rmt_spikes.errors import DomainError
+from rmt_spikes.theory.features import Features
 from rmt_spikes.theory.symbolic.formula import Formula, meanings, named, shown
 
 Expression = Callable[..., Any]
 Decorated = TypeVar("Decorated", bound=Expression)
 
-FEATURES = ("corrected", "published")
+FEATURES = Features.limits()
 
 
 @dataclass(frozen=True)

@@ -26,17 +26,7 @@ def code_version() -> str:
 def fingerprint(setting: Setting, **options: Any) -> str:
     """Digest of everything that decides the outcome of a trial, seed and number apart.
 
-    Parameters
-    ----------
-    setting
-        What is simulated.
-    options
-        Arguments of the simulation that change its result.
-
-    Returns
-    -------
-    str
-        32 hexadecimal digits.
+    `options` are the arguments of the simulation that change its result.
     """
     return _digest({"schema": code_schema(), "setting": setting.to_dict(), **options})
 
@@ -44,17 +34,7 @@ def fingerprint(setting: Setting, **options: Any) -> str:
 def prediction_fingerprint(setting: Setting, **options: Any) -> str:
     """Digest of everything that decides what is predicted given a trial, the trial apart.
 
-    Parameters
-    ----------
-    setting
-        What is predicted.
-    options
-        What else is chosen: method, features, what is given, claims.
-
-    Returns
-    -------
-    str
-        32 hexadecimal digits.
+    `options` are what else is chosen: method, features, what is given, claims.
     """
     return fingerprint(setting, theory=THEORY_VERSION, **options)
 

@@ -12,16 +12,24 @@ from numpy.typing import NDArray
 from rmt_spikes.arguments import integer
 from rmt_spikes.errors import DomainError
 from rmt_spikes.validation.campaign.results import CaseResult
-from rmt_spikes.validation.verdicts.statistics import binomial_interval, excess_p_value, holm, t_interval
+from rmt_spikes.validation.verdicts.claims import Claim
+from rmt_spikes.validation.verdicts.statistics import (
+    binomial_interval,
+    excess_p_value,
+    holm,
+    is_inside,
+    t_interval,
+)
+from rmt_spikes.values import Record
 
 Array = NDArray[np.float64]
 
 ERROR = 0.03
-"""Size of the error that a comparison has to find, in units of the scale of a row."""
+"""Size of the error that a comparison has to find, in units of the scale of a row: what users ask for."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class RowCalibration:
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class RowCalibration(Record):
     """Fate of one row over synthetic observations.
 
     Attributes
@@ -43,7 +51,7 @@ class RowCalibration:
 
     values: dict[str, Any]
     quantity: str
-    claim: str
+    claim: Claim
     trials: int
     scatter: float
     allowance: float
@@ -51,13 +59,9 @@ class RowCalibration:
     error: float
     power: float | None
 
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-ready."""
-        return dict(self.__dict__)
 
-
-@dataclass(frozen=True, kw_only=True)
-class CaseCalibration:
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class CaseCalibration(Record):
     """Calibration of one case.
 
     Attributes
@@ -84,16 +88,11 @@ class CaseCalibration:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready, with exact 95 % intervals of the two rates."""
-        return {
-            "name": self.name,
-            "family_rate": self.family_rate,
-            "repetitions": self.repetitions,
-            "exact": self.exact,
-            "exact_interval": list(binomial_interval(self.exact, self.repetitions)),
-            "worst": self.worst,
-            "worst_interval": list(binomial_interval(self.worst, self.repetitions)),
-            "rows": [row.to_dict() for row in self.rows],
+        intervals = {
+            f"{kind}_interval": list(binomial_interval(getattr(self, kind), self.repetitions))
+            for kind in ("exact", "worst")
         }
+        return {**super().to_dict(), **intervals}
 
 
 def calibrate(result: CaseResult, *, repetitions: int = 2000, seed: int = 0) -> CaseCalibration:
@@ -107,10 +106,6 @@ def calibrate(result: CaseResult, *, repetitions: int = 2000, seed: int = 0) -> 
         Number of synthetic cases.
     seed
         Of the synthetic observations.
-
-    Returns
-    -------
-    CaseCalibration
 
     Raises
     ------
@@ -131,11 +126,9 @@ def calibrate(result: CaseResult, *, repetitions: int = 2000, seed: int = 0) -> 
     rng = np.random.default_rng(seed)
     rate = result.case.family_rate
     level = rate / len(rows)
-    trials = np.array([row.trials for row in rows])
-    allowance = np.array([row.allowance for row in rows])
-    margin = np.array([row.margin for row in rows])
-    scale = np.array([row.scale for row in rows])
-    error = np.array([1.0 if row.claim == "count" else ERROR for row in rows]) * scale
+    numbers = [(row.trials, row.allowance, row.margin, row.scale) for row in rows]
+    trials, allowance, margin, scale = np.array(numbers).T
+    error = np.array([1.0 if row.claim is Claim.COUNT else ERROR for row in rows]) * scale
     exact = worst = 0
     agrees, found = np.zeros(len(rows)), np.zeros(len(rows))
     for _ in range(repetitions):
@@ -147,7 +140,7 @@ def calibrate(result: CaseResult, *, repetitions: int = 2000, seed: int = 0) -> 
         interval = t_interval(means, ses, trials)
         exact += bool(holm(p_exact, rate).any())
         worst += bool(holm(p_worst, rate).any())
-        agrees += (p_exact > level) & (interval[:, 0] >= -margin) & (interval[:, 1] <= margin)
+        agrees += (p_exact > level) & is_inside(interval, margin)
         found += p_wrong <= level
     return CaseCalibration(
         name=result.case.name,

@@ -13,7 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from rmt_spikes.console.progress import Progress, duration
+from rmt_spikes.console.progress import OnProgress, Progress, duration
 
 LIBRARIES = ("numpy", "scipy", "matplotlib", "joblib")
 
@@ -24,28 +24,17 @@ def provenance(files: Sequence[str], quick: bool, repetition: int = 0) -> dict[s
     Parameters
     ----------
     files
-        Case files as they were named; none for the built-in case.
-    quick
-        Whether the cases were quickened.
-    repetition
-        Number of the repetition.
-
-    Returns
-    -------
-    dict
-        JSON-ready.
+        Cases as they were named; none for the built-in headline case.
+    quick, repetition
+        As for `validate`.
     """
     from threadpoolctl import threadpool_info
 
     from rmt_spikes import __version__
 
-    blas = sorted(
-        {
-            " ".join(str(info[key]) for key in ("internal_api", "version", "architecture") if info.get(key))
-            for info in threadpool_info()
-            if info["user_api"] == "blas"
-        }
-    )
+    parts = ("internal_api", "version", "architecture")
+    pools = [info for info in threadpool_info() if info["user_api"] == "blas"]
+    blas = sorted({" ".join(str(info[key]) for key in parts if info.get(key)) for info in pools})
     # A folder of this machine says nothing to others: of an absolute path the name is kept.
     names = [Path(file).name if Path(file).is_absolute() else file for file in files]
     command = ["rmt-spikes", "validate", *names, "--out", "DIR", *(["--quick"] if quick else [])]
@@ -72,16 +61,12 @@ class Run:
 
     Attributes
     ----------
-    written
-        Date and time at its end, in UTC.
-    duration
-        How long it took.
+    written, duration
+        Date and time at its end, in UTC, and how long it took.
     simulated, stored
         Trials that it simulated, and that it found in the store.
-    processors
-        Of the machine that wrote the report.
-    where
-        Number of processes, or the cluster.
+    processors, where
+        Of the machine that wrote the report; number of processes, or the cluster.
     """
 
     written: str
@@ -95,17 +80,20 @@ class Run:
 class Stopwatch:
     """Times a run and counts its trials, from what it is told of its progress."""
 
-    def __init__(self) -> None:
+    def __init__(self, on_progress: OnProgress | None = None) -> None:
         self._start = time.monotonic()
+        self._tell = on_progress
         self._simulated: dict[str, int] = {}
         self._stored: dict[str, int] = {}
 
     def see(self, progress: Progress) -> None:
-        """Take note of a progress."""
+        """Take note of a progress, and pass it on."""
         if progress.stage == "simulating":
             first = self._stored.setdefault(progress.case, progress.stored)
             # Trials that are added for precision find the earlier ones stored.
             self._simulated[progress.case] = progress.done - first
+        if self._tell is not None:
+            self._tell(progress)
 
     def stop(self, jobs: int, scheduler: str | None) -> Run:
         """Return what is known at the end."""

@@ -14,13 +14,14 @@ from rmt_spikes.validation.cases.case import Case, Point
 from rmt_spikes.validation.cases.tables import Finding, NegativeControl
 from rmt_spikes.validation.verdicts.comparison import Comparison
 from rmt_spikes.validation.verdicts.scaling import ScalingResult
-from rmt_spikes.validation.verdicts.statistics import Verdict, overall
+from rmt_spikes.values import Record, jsonable
+from rmt_spikes.verdict import Verdict
 
 Array = NDArray[np.float64]
 
 
-@dataclass(frozen=True, kw_only=True)
-class PointResult:
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class PointResult(Record):
     """One setting of a case.
 
     Attributes
@@ -59,13 +60,13 @@ class PointResult:
             "trials": len(self.trials),
             "verdict": self.verdict,
             "error": self.error,
-            "prediction": None if self.prediction is None else self.prediction.to_dict(),
-            "rows": [row.to_dict() for row in self.comparison.rows],
+            "prediction": self.prediction and self.prediction.to_dict(),
+            "rows": jsonable(self.comparison.rows),
         }
 
 
-@dataclass(frozen=True, kw_only=True)
-class ControlResult:
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class ControlResult(Record):
     """A wrong theory and how it fared.
 
     Attributes
@@ -90,24 +91,19 @@ class ControlResult:
     def rejected(self) -> bool:
         """Whether the comparison could tell that it is wrong, where the theory itself does not disagree."""
         return any(
-            row.verdict == "disagrees" and row.quantity not in self.disputed for row in self.comparison.rows
+            row.verdict is Verdict.DISAGREES and row.quantity not in self.disputed
+            for row in self.comparison.rows
         )
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready."""
-        return {
-            "name": self.control.name,
-            "meaning": self.control.meaning,
-            "theory": self.control.theory,
-            "at": dict(self.control.at),
-            "rejected": self.rejected,
-            "error": self.error,
-            "rows": [row.to_dict() for row in self.comparison.rows],
-        }
+        shown = {key: getattr(self.control, key) for key in ("name", "meaning", "theory", "at")}
+        rows = jsonable(self.comparison.rows)
+        return {**shown, "rejected": self.rejected, "error": self.error, "rows": rows}
 
 
-@dataclass(frozen=True, kw_only=True)
-class FindingResult:
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class FindingResult(Record):
     """A documented disagreement, and whether it was seen.
 
     Attributes
@@ -123,17 +119,12 @@ class FindingResult:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready."""
-        return {
-            "quantities": list(self.finding.quantities),
-            "at": dict(self.finding.at),
-            "reason": self.finding.reason,
-            "reference": self.finding.reference,
-            "seen": [{"quantity": quantity, "values": values} for quantity, values in self.seen],
-        }
+        seen = [{"quantity": quantity, "values": values} for quantity, values in self.seen]
+        return {**self.finding.model_dump(), "seen": seen}
 
 
-@dataclass(frozen=True, kw_only=True)
-class CaseResult:
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class CaseResult(Record):
     """What came out of a case.
 
     Attributes
@@ -161,14 +152,14 @@ class CaseResult:
         verdicts = [result.verdict for result in self.points]
         if self.scaling is not None and (self.scaling.rates or self.scaling.limits):
             verdicts.append(self.scaling.verdict)
-        verdict = overall(verdicts)
-        if verdict == "agrees" and not all(control.rejected for control in self.controls):
-            return "inconclusive"
-        return verdict
+        if not all(control.rejected for control in self.controls):
+            verdicts.append(Verdict.INCONCLUSIVE)
+        return Verdict.on_all(verdicts)
 
     def to_dict(self) -> dict[str, Any]:
         """Everything but the trials, JSON-ready."""
         case = self.case
+        reasons = {claim: table.reason for claim, table in case.tolerances.items()}
         return {
             "name": case.name,
             "title": case.title,
@@ -176,21 +167,14 @@ class CaseResult:
             "verdict": self.verdict,
             "family_rate": case.family_rate,
             "confidence": self.points[0].comparison.confidence,
-            "given": case.given,
-            "method": case.method,
-            "features": case.features,
+            **{key: getattr(case, key) for key in ("given", "method", "features")},
             "tolerances": {
-                claim: {
-                    "coefficient": tolerance.coefficient,
-                    "exponent": tolerance.exponent,
-                    "margin": tolerance.margin,
-                    "reason": case.tolerances[claim].reason if claim in case.tolerances else None,
-                }
+                claim: {**jsonable(tolerance), "reason": reasons.get(claim)}
                 for claim, tolerance in case.tolerance_map().items()
                 if claim in case.claims
             },
-            "points": [point.to_dict() for point in self.points],
-            "negative_controls": [control.to_dict() for control in self.controls],
-            "findings": [finding.to_dict() for finding in self.findings],
-            "scaling": None if self.scaling is None else self.scaling.to_dict(),
+            "points": jsonable(self.points),
+            "negative_controls": jsonable(self.controls),
+            "findings": jsonable(self.findings),
+            "scaling": jsonable(self.scaling),
         }

@@ -17,9 +17,10 @@ from rmt_spikes.simulation.trial import run_trial
 from rmt_spikes.validation.campaign.archive import code_version, fingerprint
 from rmt_spikes.validation.campaign.store import Store
 from rmt_spikes.validation.cases.case import Point
-from rmt_spikes.validation.verdicts.statistics import Verdict
+from rmt_spikes.verdict import Verdict
 
 TOP = 5
+"""Leading singular vectors of a trial: the default of `simulate`."""
 
 
 @dataclass(frozen=True)
@@ -35,12 +36,9 @@ class Task:
     @property
     def options(self) -> dict[str, Any]:
         """Arguments of `run_trial`: the defaults of `simulate`, so that its trials are those of a report."""
-        return {
-            "top": min(TOP, self.setting.width, self.setting.n_ridge),
-            "test_samples": None,
-            "keep_vectors": self.keep_vectors,
-            "gradient_error": self.gradient_error,
-        }
+        top = min(TOP, self.setting.width, self.setting.n_ridge)
+        extras = {"keep_vectors": self.keep_vectors, "gradient_error": self.gradient_error}
+        return {"top": top, "test_samples": None, **extras}
 
     @property
     def group(self) -> tuple[str, int]:
@@ -49,7 +47,7 @@ class Task:
 
 
 @dataclass(frozen=True)
-class Batch:
+class Ensemble:
     """Trials that are wanted together: those of a point, or of a panel of a figure.
 
     Attributes
@@ -77,7 +75,7 @@ class Batch:
 
 
 def provide(
-    batches: Mapping[Hashable, Batch],
+    ensembles: Mapping[Hashable, Ensemble],
     store: Store,
     *,
     jobs: int = 1,
@@ -86,28 +84,24 @@ def provide(
     on_progress: OnProgress | None = None,
     case: str = "",
 ) -> dict[Hashable, tuple[Trial, ...]]:
-    """Trials of batches: simulated where the store does not hold them, and then taken from the store.
+    """Trials of ensembles in the order of their numbers, simulated where the store does not hold them.
+
+    They are the same bits whatever `jobs` is and however often the work was interrupted.
 
     Parameters
     ----------
-    batches
+    ensembles
         What is wanted, under keys of the caller's choice; a trial in several of them is simulated once.
     store
         Where each trial is committed as soon as it is finished.
     jobs, scheduler
         As for `work_through`.
     judge
-        Verdict on a complete batch, None if there is none to give; only `Progress.verdicts` depends on it.
+        Verdict on a complete ensemble, None if there is none to give; only `Progress.verdicts` depends on it.
     on_progress, case
         What is told as trials finish, and the name of the case to tell it with.
-
-    Returns
-    -------
-    dict
-        Trials of each batch in the order of their numbers: the same bits whatever `jobs` is and however
-        often the work was interrupted.
     """
-    wanted = {key: batch.tasks() for key, batch in batches.items()}
+    wanted = {key: ensemble.tasks() for key, ensemble in ensembles.items()}
     groups = {key: tasks[0].group for key, tasks in wanted.items()}
     unique = {(groups[key], task.trial): task for key, tasks in wanted.items() for task in tasks}
     stored = {group: store.finished(*group) for group in groups.values()}
@@ -149,7 +143,7 @@ def provide(
                 numbers.discard(number)
         collect()
         tell()
-    return {key: collected[key] for key in batches}
+    return {key: collected[key] for key in ensembles}
 
 
 def _run(task: Task) -> tuple[Task, Trial]:

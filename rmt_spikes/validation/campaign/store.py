@@ -20,8 +20,14 @@ from rmt_spikes.simulation import Trial
 from rmt_spikes.validation.campaign.archive import code_schema
 
 APPLICATION_ID = 0x524D5453
+"""The letters RMTS, by which SQLite tells files of one program from another's."""
+
 SCHEMA_VERSION = 3
+"""To be raised when the tables change."""
+
 BUSY_SECONDS = 2.0
+"""A run holds its store until it ends: waiting longer does not help."""
+
 ADVICE = "move it away or choose another folder"
 
 # The losses and the direction are columns of their own for whoever opens the file, for example with
@@ -64,10 +70,7 @@ class Store:
     def __init__(self, path: Path, campaign: Mapping[str, Mapping[str, Any]] | None = None) -> None:
         self.path = path
         self._inspect()
-        try:
-            self._connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
-        except sqlite3.Error as error:
-            raise self._refuse(f"cannot be opened: {error}") from None
+        self._connection = self._connect(path)
         try:
             self._prepare(campaign or {})
         except sqlite3.Error as error:
@@ -76,6 +79,13 @@ class Store:
         except CaseError:
             self._connection.close()
             raise
+
+    def _connect(self, path: Path | str) -> sqlite3.Connection:
+        try:
+            uri = isinstance(path, str)
+            return sqlite3.connect(path, uri=uri, timeout=BUSY_SECONDS, isolation_level=None)
+        except sqlite3.Error as error:
+            raise self._refuse(f"cannot be opened: {error}") from None
 
     def _inspect(self) -> None:
         """Refuse a file that is no store, without changing a byte of it."""
@@ -88,13 +98,9 @@ class Store:
                 # SQLite would delete the log, and the trials in it.
                 raise self._refuse(f"is empty, but its log {log.name} is not")
             return
-        try:
-            # Without a log nobody is at work, and SQLite need not make one to look.
-            mode = "mode=ro" if log.exists() else "immutable=1"
-            uri = f"file:{quote(str(self.path.absolute()))}?{mode}"
-            connection = sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None)
-        except sqlite3.Error as error:
-            raise self._refuse(f"cannot be opened: {error}") from None
+        # Without a log nobody is at work, and SQLite need not make one to look.
+        mode = "mode=ro" if log.exists() else "immutable=1"
+        connection = self._connect(f"file:{quote(str(self.path.absolute()))}?{mode}")
         try:
             self._identify(connection)
             damage = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
@@ -113,11 +119,8 @@ class Store:
         tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
         if not tables and identity == 0 and version == 0:
             return False
-        if (
-            identity != APPLICATION_ID
-            or "trials" not in tables
-            or (version == SCHEMA_VERSION and "conditional" not in tables)
-        ):
+        needed = {"trials", "conditional"} if version == SCHEMA_VERSION else {"trials"}
+        if identity != APPLICATION_ID or not needed <= tables:
             raise self._refuse("belongs to another program")
         if version != SCHEMA_VERSION:
             raise self._refuse(f"has schema {version}, this version of rmt-spikes reads {SCHEMA_VERSION}")
@@ -145,9 +148,7 @@ class Store:
 
     def _join(self, campaign: Mapping[str, Mapping[str, Any]]) -> None:
         held = dict(self._connection.execute("SELECT name, identity FROM campaign"))
-        for name, text in held.items():
-            if not campaign:
-                break
+        for name, text in held.items() if campaign else ():
             if name not in campaign:
                 raise self._refuse(f"belongs to the case {name!r}, which is not among those to run")
             before, now = json.loads(text), json.loads(json.dumps(campaign[name]))
@@ -179,13 +180,7 @@ class Store:
         return {number for (number,) in rows}
 
     def put(self, key: str, seed: int, setting: Setting, trial: Trial) -> None:
-        """Commit one trial; one that is stored already is kept as it is.
-
-        Raises
-        ------
-        CaseError
-            If the disk refuses.
-        """
+        """Commit one trial; one that is stored already is kept as it is, and a full disk is a `CaseError`."""
         payload = trial.to_bytes()
         digest = hashlib.sha256(payload).hexdigest()
         text = json.dumps(setting.to_dict(), sort_keys=True)
@@ -193,24 +188,12 @@ class Store:
         self._write(_INSERT, (key, seed, trial.index, text, *columns, digest, payload))
 
     def put_predictions(self, key: str, seed: int, number: int, predictions: Mapping[str, float]) -> None:
-        """Commit what was predicted given one trial.
-
-        Raises
-        ------
-        CaseError
-            If the disk refuses.
-        """
+        """Commit what was predicted given one trial; a full disk is a `CaseError`."""
         row = (key, seed, number, json.dumps(predictions))
         self._write("INSERT OR REPLACE INTO conditional VALUES (?, ?, ?, ?)", row)
 
     def get_predictions(self, key: str, seed: int) -> dict[int, dict[str, float]]:
-        """Stored predictions of a fingerprint and seed, by number of the trial.
-
-        Raises
-        ------
-        CaseError
-            If one is damaged.
-        """
+        """Stored predictions by number of the trial; `CaseError` if one is damaged."""
         query = "SELECT trial, predictions FROM conditional WHERE fingerprint = ? AND seed = ?"
         found = {}
         for number, text in self._connection.execute(query, (key, seed)):
@@ -229,13 +212,7 @@ class Store:
             ) from None
 
     def get(self, key: str, seed: int, numbers: Iterable[int]) -> list[Trial]:
-        """Stored trials by number, in the order asked for.
-
-        Raises
-        ------
-        CaseError
-            If one is missing or damaged.
-        """
+        """Stored trials by number, in the order asked for; `CaseError` if one is missing or damaged."""
         query = "SELECT digest, payload FROM trials WHERE fingerprint = ? AND seed = ? AND trial = ?"
         trials = []
         for number in numbers:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import difflib
 import itertools
+import math
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -18,10 +20,10 @@ from rmt_spikes.theory import Features
 from rmt_spikes.theory.methods import look_up
 from rmt_spikes.validation.cases.tables import (
     CaseFigure,
-    Claim,
     FeatureFigure,
     Finding,
     LossFigure,
+    MethodName,
     Name,
     NegativeControl,
     Precision,
@@ -34,10 +36,13 @@ from rmt_spikes.validation.cases.tables import (
     ToleranceTable,
     Trials,
 )
-from rmt_spikes.validation.verdicts.tolerance import DEFAULT_CLAIMS, TOLERANCES, Tolerance
+from rmt_spikes.validation.verdicts.claims import DEFAULT_CLAIMS, TOLERANCES, Claim, Given, Tolerance
 
 MAXIMUM_POINTS = 1000
+"""Points of a case: more take days, and are mostly a mistake in a range."""
+
 QUICK_CURVE_POINTS = 11
+"""Points of a curve of a figure in a quick run: each is a prediction."""
 
 _Placed = TypeVar("_Placed", NegativeControl, Finding)
 
@@ -65,7 +70,7 @@ class Point:
 
 
 class Case(BaseModel):
-    """A declared validation: schema of the files in ``validation/cases``.
+    """A declared validation: schema of the files of cases.
 
     Attributes
     ----------
@@ -80,8 +85,8 @@ class Case(BaseModel):
     method, features
         Of the prediction, as for `predict`.
     given
-        What predictions of losses, spikes and vectors take as given, trial by trial: ``none``,
-        ``first_stage`` or ``both_batches`` (`tolerance.SHARPENED`). One prediction a trial: sharper.
+        What predictions of losses, spikes and vectors take as given, trial by trial. One prediction a trial:
+        sharper.
     given_trials
         Number of trials that get one, the first of each point; all by default. The rows that use them have
         no others.
@@ -92,9 +97,9 @@ class Case(BaseModel):
     scaling
         A list of `n` instead of a sweep, with every other size in proportion.
     tolerances
-        Replacements for the defaults of `tolerance.TOLERANCES`, by claim.
+        Replacements for the defaults of `claims.TOLERANCES`, by claim.
     negative_controls, findings, figures, quick
-        See the classes of these names in `case_tables`.
+        See the classes of these names in `tables`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -105,10 +110,10 @@ class Case(BaseModel):
     seed: Seed = 0
     trials: Trials
     precision: Precision | None = None
-    claims: Annotated[list[Claim], Field(min_length=1)] = list(DEFAULT_CLAIMS)  # type: ignore[arg-type]
-    method: Literal["uniform", "closed_form", "limit"] = "uniform"
+    claims: Annotated[list[Claim], Field(min_length=1)] = list(DEFAULT_CLAIMS)
+    method: MethodName = look_up(None).name
     features: Features = Features.CORRECTED
-    given: Literal["none", "first_stage", "both_batches"] = "none"
+    given: Given = Given.NONE
     given_trials: Trials | None = None
     family_rate: Rate = 0.01
     setting: dict[str, Any]
@@ -129,65 +134,47 @@ class Case(BaseModel):
 
     @model_validator(mode="after")
     def _everything_fits(self) -> Self:
-        if self.scaling is not None and self.sweep:
-            raise CaseError(None, "scaling", "must not come with [sweep]: a case has one or the other")
-        if self.given_trials is not None and self.given == "none":
-            raise CaseError(None, "given_trials", "needs given = 'first_stage' or 'both_batches'")
-        if len(set(self.claims)) < len(self.claims):
-            raise CaseError(None, "claims", f"must differ from each other, got {', '.join(self.claims)}")
-        if self.precision is not None and self.precision.most_trials < self.trials:
-            raise CaseError(
-                None,
-                "precision.most_trials",
-                f"must be at least the trials, {self.trials}, got {self.precision.most_trials}",
-            )
-        if self.scaling is not None and self.scaling.scatter_rates and self.given != "none":
-            raise CaseError(
-                None,
-                "scaling.scatter_rates",
-                "must be empty with given: that takes away scatter between networks",
-            )
-        if not look_up(self.method).takes_given and self.given != "none":
-            raise CaseError(None, "given", "must be none for method = 'limit'")
+        scaling, quick = self.scaling, self.quick
+        plain, repeated = self.given is Given.NONE, len(set(self.claims)) < len(self.claims)
+        _refuse(scaling and self.sweep, "scaling", "must not come with [sweep]: a case has one or the other")
+        _refuse(plain and self.given_trials, "given_trials", "needs given = 'first_stage' or 'both_batches'")
+        _refuse(repeated, "claims", f"must differ from each other, got {', '.join(self.claims)}")
+        most = self.trials if self.precision is None else self.precision.most_trials
+        reason = f"must be at least the trials, {self.trials}, got {most}"
+        _refuse(most < self.trials, "precision.most_trials", reason)
+        sharpened = not plain and scaling is not None and scaling.scatter_rates
+        reason = "must be empty with given: that takes away scatter between networks"
+        _refuse(sharpened, "scaling.scatter_rates", reason)
+        takes_given = look_up(self.method).takes_given
+        _refuse(not (plain or takes_given), "given", f"must be none for method = '{self.method}'")
         self.tolerance_map()
+        self._check_places()
+        points = self.points()
+        for i, finding in enumerate(self.findings):
+            nowhere = not any(is_at(point, finding.at) for point in points)
+            _refuse(nowhere, f"findings.{i}.at", f"must be at a point of the case, got {finding.at}")
+        for i, figure in enumerate(self.figures):
+            unknown = isinstance(figure, LossFigure) and figure.against not in self.sweep
+            _refuse(unknown, f"figures.{i}.against", "must be a key of [sweep]")
+        if quick is not None:
+            _refuse(quick.n and scaling is None, "quick.n", "needs [scaling]")
+            for key in quick.sweep:
+                _refuse(key not in self.sweep, f"quick.sweep.{key}", "must be a key of [sweep]")
+            self.quickened()._check_places()
+        return self
+
+    def _check_places(self) -> None:
+        """Refuse points, figures and wrong theories that cannot be made."""
         points = self.points()
         for i, control in enumerate(self.negative_controls):
             self.point_at(control.at, f"negative_controls.{i}.at", points).setting.replace(**control.setting)
-        for i, finding in enumerate(self.findings):
-            if not any(is_at(point, finding.at) for point in points):
-                raise CaseError(None, f"findings.{i}.at", f"must be at a point of the case, got {finding.at}")
-        for i, figure in enumerate(self.figures):
-            if isinstance(figure, LossFigure):
-                if figure.against not in self.sweep:
-                    raise CaseError(None, f"figures.{i}.against", "must be a key of [sweep]")
-            else:
-                self.figure_points(figure)
-        if self.quick is not None:
-            self._check_quick(self.quick)
-        return self
-
-    def _check_quick(self, quick: Quick) -> None:
-        if quick.n is not None and self.scaling is None:
-            raise CaseError(None, "quick.n", "needs [scaling]")
-        for key in quick.sweep:
-            if key not in self.sweep:
-                raise CaseError(None, f"quick.sweep.{key}", "must be a key of [sweep]")
-        smaller = self.quickened()
-        points = smaller.points()
-        for i, control in enumerate(smaller.negative_controls):
-            smaller.point_at(control.at, f"negative_controls.{i}.at", points)
-        for figure in smaller.figures:
+        for figure in self.figures:
             if not isinstance(figure, LossFigure):
-                smaller.figure_points(figure)
+                self.figure_points(figure)
 
     @classmethod
     def load(cls, source: str | Path) -> Case:
         """Read a case from a TOML file.
-
-        Parameters
-        ----------
-        source
-            Path of the file.
 
         Raises
         ------
@@ -198,9 +185,20 @@ class Case(BaseModel):
 
     @classmethod
     def built_in(cls, name: str = "headline") -> Case:
-        """Return a case that comes with the package."""
-        if name not in built_in_names():
-            raise CaseError(None, "", f"built-in cases are {', '.join(built_in_names())}, got {name!r}")
+        """Return a case that comes with the package.
+
+        Raises
+        ------
+        CaseError
+            If there is none of this name.
+        """
+        if name not in built_in_cases():
+            close = difflib.get_close_matches(name[:40], built_in_cases(), n=3, cutoff=0.0)
+            raise CaseError(
+                None,
+                "case",
+                f"must be a built-in case or a file, got {name!r}: the closest are {', '.join(close)}",
+            )
         file = resources.files("rmt_spikes.validation.cases") / "built_in" / f"{name}.toml"
         return _from_document(tomllib.loads(file.read_text(encoding="utf-8")), f"built-in {name}.toml")
 
@@ -219,10 +217,8 @@ class Case(BaseModel):
     ) -> Point:
         """Return the one point of the case with these swept values."""
         found = [point for point in points or self.points() if is_at(point, at)]
-        if len(found) != 1:
-            raise CaseError(
-                None, key, f"must single out one point of the case, {dict(at)} is at {len(found)}"
-            )
+        reason = f"must single out one point of the case, {dict(at)} is at {len(found)}"
+        _refuse(len(found) != 1, key, reason)
         return found[0]
 
     def figure_points(self, figure: SpectrumFigure | FeatureFigure) -> list[Point]:
@@ -232,12 +228,10 @@ class Case(BaseModel):
         # Panels share their randomness, and figures share trials: what differs between them is the step.
         return [Point(setting=p.setting, seed=self.seed, values=p.values, trials=p.trials) for p in points]
 
-    def tolerance_map(self) -> dict[str, Tolerance]:
+    def tolerance_map(self) -> dict[Claim, Tolerance]:
         """Tolerances by claim, defaults included."""
-        given: dict[str, Tolerance] = {
-            claim: table.applied_to(TOLERANCES[claim]) for claim, table in self.tolerances.items()
-        }
-        return {**TOLERANCES, **given}
+        changed = {claim: table.applied_to(TOLERANCES[claim]) for claim, table in self.tolerances.items()}
+        return {**TOLERANCES, **changed}
 
     def quickened(self) -> Case:
         """Return the case with the changes of its ``[quick]`` table, itself where it has none."""
@@ -250,13 +244,8 @@ class Case(BaseModel):
             else figure.model_copy(update={"setting": _merged(figure.setting, changes)})
             for figure in self.figures
         ]
-        update: dict[str, Any] = {
-            "trials": self.quick.trials,
-            "precision": None,
-            "setting": _merged(self.setting, changes),
-            "sweep": {**self.sweep, **self.quick.sweep},
-            "figures": figures,
-        }
+        update: dict[str, Any] = {"trials": self.quick.trials, "precision": None, "figures": figures}
+        update |= {"setting": _merged(self.setting, changes), "sweep": self.sweep | self.quick.sweep}
         if self.scaling is not None:
             sizes = self.quick.n or self.scaling.n
             update["scaling"] = self.scaling.model_copy(update={"n": sizes, "trials": None})
@@ -267,13 +256,11 @@ class Case(BaseModel):
         return self.model_copy(update=update)
 
 
-def built_in_names() -> tuple[str, ...]:
+def built_in_cases() -> tuple[str, ...]:
     """Names of the cases that come with the package, the headline case first."""
     folder = resources.files("rmt_spikes.validation.cases") / "built_in"
-    names = sorted(
-        file.name.removesuffix(".toml") for file in folder.iterdir() if file.name.endswith(".toml")
-    )
-    return ("headline", *(name for name in names if name != "headline"))
+    names = [file.name.removesuffix(".toml") for file in folder.iterdir() if file.name.endswith(".toml")]
+    return tuple(sorted(names, key=lambda name: (name != "headline", name)))
 
 
 def is_at(point: Point, at: Mapping[str, Any]) -> bool:
@@ -281,12 +268,15 @@ def is_at(point: Point, at: Mapping[str, Any]) -> bool:
     return all(key in point.values and point.values[key] == value for key, value in at.items())
 
 
+def _refuse(condition: object, key: str, reason: str) -> None:
+    """Refuse a case of which something wrong is true."""
+    if condition:
+        raise CaseError(None, key, reason)
+
+
 def _points(base: Mapping[str, Any], sweep: Mapping[str, Any], seed: int, trials: int) -> list[Point]:
-    count = 1
-    for column in sweep.values():
-        count *= len(column)
-    if count > MAXIMUM_POINTS:
-        raise CaseError(None, "sweep", f"must have at most {MAXIMUM_POINTS} points, has {count}")
+    count = math.prod(map(len, sweep.values()))
+    _refuse(count > MAXIMUM_POINTS, "sweep", f"must have at most {MAXIMUM_POINTS} points, has {count}")
     points = []
     for i, chosen in enumerate(itertools.product(*sweep.values())):
         values = dict(zip(sweep, chosen, strict=True))

@@ -2,15 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
 from rmt_spikes.errors import DomainError
 from rmt_spikes.theory import Features
+from rmt_spikes.theory.methods import METHODS
+from rmt_spikes.validation.verdicts.claims import Tolerance
 from rmt_spikes.validation.verdicts.controls import WRONG_THEORIES
-from rmt_spikes.validation.verdicts.tolerance import Tolerance
+
+
+def one_of(names: Iterable[str]) -> Callable[[str], str]:
+    """Validator of a name."""
+
+    def check(name: str) -> str:
+        if name not in names:
+            raise ValueError(f"must be one of {', '.join(names)}, got {name!r}")
+        return name
+
+    return check
+
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
 Text = Annotated[str, Field(min_length=1)]
@@ -19,29 +42,8 @@ Size = Annotated[int, Field(ge=2, le=1_000_000, strict=True)]
 Seed = Annotated[int, Field(ge=0, le=2**63 - 1, strict=True)]
 Rate = Annotated[float, Field(gt=0.0, lt=1.0)]
 Patterns = Annotated[list[Text], Field(min_length=1)]
-Claim = Literal[
-    "gradient",
-    "latent",
-    "losses",
-    "improvement",
-    "count",
-    "spikes",
-    "edge",
-    "alignment",
-    "right_alignment",
-    "feature",
-    "bulk",
-    "bulk_law",
-]
-WrongTheory = Literal[
-    "missing_factorial",
-    "exchanged_proportions",
-    "no_inflation",
-    "no_linear_direction",
-    "one_spike_fewer",
-    "ridge_not_normalised",
-]
-assert set(WrongTheory.__args__) == set(WRONG_THEORIES)  # type: ignore[attr-defined]
+MethodName = Annotated[str, AfterValidator(one_of([method.name for method in METHODS]))]
+TheoryName = Annotated[str, AfterValidator(one_of(WRONG_THEORIES))]
 
 
 class Table(BaseModel):
@@ -97,7 +99,7 @@ class Precision(Table):
 
 
 class ToleranceTable(Table):
-    """Replacement for parts of the tolerance of a claim (`tolerance.Tolerance`).
+    """Replacement for parts of the tolerance of a claim (`claims.Tolerance`).
 
     Attributes
     ----------
@@ -120,11 +122,7 @@ class ToleranceTable(Table):
 
     def applied_to(self, default: Tolerance) -> Tolerance:
         """Return the default with what is replaced."""
-        return Tolerance(
-            default.coefficient if self.coefficient is None else self.coefficient,
-            default.exponent if self.exponent is None else self.exponent,
-            default.margin if self.margin is None else self.margin,
-        )
+        return replace(default, **self.model_dump(exclude={"reason"}, exclude_none=True))
 
 
 class Scaling(Table):
@@ -166,10 +164,10 @@ def listed(given: Any) -> Any:
         return Range(**given).values()
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        field = ".".join(str(part) for part in first["loc"]) or "range"
         cause = first.get("ctx", {}).get("error")
         if isinstance(cause, DomainError):
             raise cause from None
+        field = ".".join(map(str, first["loc"])) or "range"
         raise DomainError(field, first["msg"], first["input"]) from None
 
 
@@ -218,9 +216,9 @@ class NegativeControl(Table):
     name: Name
     meaning: Text
     at: dict[str, Any] = {}
-    theory: WrongTheory | None = None
+    theory: TheoryName | None = None
     features: Features | None = None
-    method: Literal["uniform", "closed_form", "limit"] | None = None
+    method: MethodName | None = None
     setting: dict[str, Any] = {}
     quantities: Patterns = ["*"]
 

@@ -14,7 +14,7 @@ from rmt_spikes.simulation import Trial
 from rmt_spikes.theory import Features, Spike, predict
 from rmt_spikes.validation.cases.case import Point
 from rmt_spikes.validation.cases.tables import FeatureFigure
-from rmt_spikes.validation.report.style import Drawing, Theme, legend_above, panels, sizes
+from rmt_spikes.validation.report.style import DASHED, Drawing, Theme, legend_above, marks, panels, sizes
 from rmt_spikes.validation.verdicts.statistics import t_interval
 
 if TYPE_CHECKING:
@@ -24,9 +24,14 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 
 BINS = np.linspace(-2.875, 2.875, 24)
+"""Bins of q, a quarter wide and one of them about zero; a bin farther out has few samples."""
+
 CENTRES = 0.5 * (BINS[1:] + BINS[:-1])
 RANGE = 3.0
+"""Largest q that is drawn: all but 0.3 % of the samples."""
+
 SHOWN_SAMPLES = 1500
+"""Dots of one network: more cover each other."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -52,19 +57,9 @@ class _Panel:
 def feature_drawing(
     case: str, figure: FeatureFigure, point: Point, trials: Sequence[Trial]
 ) -> Drawing | None:
-    """Draw left singular vectors against ``q``, with both theories.
+    """Left singular vectors against ``q``, with both theories; None where no spike is predicted.
 
-    Parameters
-    ----------
-    case
-        Name of the case.
-    figure, point, trials
-        What is asked for, its setting, and trials that kept their vectors.
-
-    Returns
-    -------
-    Drawing or None
-        None when none of the spikes is predicted to exist.
+    `case` is the name of the case; the trials have kept their vectors.
     """
     corrected = predict(point.setting)
     published = predict(point.setting, features=Features.PUBLISHED)
@@ -80,17 +75,9 @@ def feature_drawing(
         sheet, axes = panels(len(shown), narrow, 2.75)
         for axis, panel in zip(axes, shown, strict=True):
             _draw_panel(axis, theme, panel)
-            axis.plot(
-                panel.q[:SHOWN_SAMPLES],
-                panel.u[:SHOWN_SAMPLES],
-                ".",
-                color=theme.faint,
-                markersize=1.6,
-                markeredgewidth=0.0,
-                alpha=0.5,
-                rasterized=True,
-                zorder=0,
-            )
+            dots: dict[str, Any] = {"markersize": 1.6, "markeredgewidth": 0.0, "alpha": 0.5, "zorder": 0}
+            q, u = panel.q[:SHOWN_SAMPLES], panel.u[:SHOWN_SAMPLES]
+            axis.plot(q, u, ".", color=theme.faint, rasterized=True, **dots)
             axis.set_xlim(-RANGE, RANGE)
             axis.set_ylim(*_limits(panel))
             axis.set_title(f"spike {panel.number}")
@@ -153,17 +140,11 @@ def _draw_panel(axis: Axes, theme: Theme, panel: _Panel) -> None:
     q = np.linspace(-RANGE, RANGE, 241)
     axis.plot(q, panel.corrected.profile(q), color=theme.corrected, linewidth=1.5, label="theory, corrected")
     if panel.published is not None:
-        line: dict[str, Any] = {"linestyle": (0, (5, 2)), "linewidth": 1.2, "label": "theory, published"}
+        line: dict[str, Any] = {"linestyle": DASHED, "linewidth": 1.2, "label": "theory, published"}
         axis.plot(q, panel.published.profile(q), color=theme.published, **line)
-    bars: dict[str, Any] = {
-        "linestyle": "none",
-        "marker": "o",
-        "markersize": 2.6,
-        "label": "simulation, 95 % interval",
-    }
-    axis.errorbar(
-        CENTRES, panel.means, panel.half_widths, color=theme.ink, capsize=1.5, elinewidth=0.7, **bars
-    )
+    bars: dict[str, Any] = {"markersize": 2.6, "capsize": 1.5, "elinewidth": 0.7}
+    bars |= {"color": theme.ink, "label": "simulation, 95 % interval"}
+    marks(axis, CENTRES, panel.means, yerr=panel.half_widths, **bars)
 
 
 def _draw_zoom(axis: Axes, theme: Theme, panel: _Panel) -> None:
@@ -180,10 +161,9 @@ def _draw_zoom(axis: Axes, theme: Theme, panel: _Panel) -> None:
 
 
 def _describe(panel: _Panel) -> str:
-    parts = []
-    for q in (-2.0, 0.0, 2.0):
-        seen, corrected, published = panel.at(q)
-        parts.append(
-            f"near q = {q:g} it is {seen:.2f}, in theory {corrected:.2f}, as published {published:.2f}"
-        )
+    numbers = {q: panel.at(q) for q in (-2.0, 0.0, 2.0)}
+    parts = [
+        f"near q = {q:g} it is {seen:.2f}, in theory {corrected:.2f}, as published {published:.2f}"
+        for q, (seen, corrected, published) in numbers.items()
+    ]
     return f"Left singular vector of spike {panel.number}: {'; '.join(parts)}."

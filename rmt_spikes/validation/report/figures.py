@@ -1,9 +1,9 @@
-"""The three kinds of figure of a report: spectra, losses, singular vectors."""
+"""The figures that a case asks for: spectra, losses, features of spikes, rates and limits."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -15,13 +15,13 @@ from rmt_spikes.console.progress import OnProgress, Progress
 from rmt_spikes.errors import ConvergenceError, RmtSpikesError
 from rmt_spikes.setting import Setting
 from rmt_spikes.simulation import Trial
-from rmt_spikes.theory import Features, Prediction, predict
+from rmt_spikes.theory import Features, Prediction, predict, predict_losses
 from rmt_spikes.validation.campaign.results import CaseResult, PointResult
 from rmt_spikes.validation.cases.case import Point
 from rmt_spikes.validation.cases.tables import CaseFigure, LossFigure, SpectrumFigure
 from rmt_spikes.validation.report.feature_figure import feature_drawing
 from rmt_spikes.validation.report.scaling_figure import scaling_drawings
-from rmt_spikes.validation.report.style import Drawing, Theme, legend_above, panels, sizes
+from rmt_spikes.validation.report.style import DASHED, Drawing, Theme, legend_above, marks, panels, sizes
 from rmt_spikes.validation.verdicts.statistics import t_interval
 
 if TYPE_CHECKING:
@@ -31,26 +31,22 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 
 HISTOGRAM_BINS = 48
+"""Bars of a histogram of some hundred singular values: a tenth of a decade each."""
+
+SMALLEST = 1e-3
+"""Singular values below this share of the largest of the bulk are zeros, or nearly: left out of a picture."""
+
+CURVE_POINTS = 600
+"""Points of a density: a corner at an edge looks sharp."""
+
 LOSS_NAMES = {"objective": "ridge objective", "train": "training loss", "test": "test loss"}
 SWEPT_SYMBOLS = {"step_exponent": "step exponent $a$  ($\\eta = n^a$)", "step_size": "step size $\\eta$"}
 
 
 def drawings(result: CaseResult, jobs: int = 1, on_progress: OnProgress | None = None) -> list[Drawing]:
-    """Figures of a case, ready to be drawn.
+    """Figures of a case, ready to be drawn: those of its file in their order, then rates and limits.
 
-    Parameters
-    ----------
-    result
-        What came out of the case.
-    jobs
-        Number of processes for the curves of the theory.
-    on_progress
-        Called before each figure.
-
-    Returns
-    -------
-    list of Drawing
-        In the order of the case file, and then rates and limits; their names begin with that of the case.
+    Curves of the theory are computed in so many jobs; `on_progress` is called before each figure.
     """
     made: list[Drawing | None] = []
     for i, figure in enumerate(result.case.figures):
@@ -75,7 +71,8 @@ def _drawing(result: CaseResult, number: int, figure: CaseFigure, jobs: int) -> 
 
 
 def _spectrum(case: str, points: Sequence[Point], trials: Sequence[Sequence[Trial]]) -> Drawing:
-    predictions = [predict(point.setting) for point in points]
+    # Parts are computed here: one that fails when the figure is drawn would take the report with it.
+    predictions = [predict(point.setting).compute() for point in points]
 
     def draw(theme: Theme, narrow: bool) -> Figure:
         figure, axes = panels(len(points), narrow, 2.3, sharex=True, sharey=True)
@@ -96,13 +93,12 @@ def _spectrum(case: str, points: Sequence[Point], trials: Sequence[Sequence[Tria
         f"{_list(np.mean([t.singular_values[: len(prediction.spikes)] for t in found], axis=0)) or 'none'}"
         for point, prediction, found in zip(points, predictions, trials, strict=True)
     ]
-    count = len(trials[0])
     return Drawing(
         name=f"{case}-spectrum",
         title="Spectrum",
-        caption=f"Singular values of the features of {count} networks ({sizes(points[0].setting)}) on a "
-        "logarithmic axis; densities are per unit of log singular value. Line: predicted bulk. Dashed with "
-        "a diamond: predicted spikes. "
+        caption=f"Singular values of the features of {len(trials[0])} networks ({sizes(points[0].setting)}) "
+        "on a logarithmic axis; densities are per unit of log singular value. Line: predicted bulk. Dashed "
+        "with a diamond: predicted spikes. "
         "Triangles: as many largest singular values of each network as there are predicted spikes.",
         alt=f"Histograms of singular values with the predicted bulk density over them. {'. '.join(what)}.",
         draw=draw,
@@ -111,34 +107,22 @@ def _spectrum(case: str, points: Sequence[Point], trials: Sequence[Sequence[Tria
 
 def _spectrum_panel(axis: Axes, theme: Theme, prediction: Prediction, trials: Sequence[Trial]) -> None:
     values = np.stack([trial.singular_values for trial in trials])
-    count = len(prediction.spikes)
-    bulk = values[:, count:]
-    bulk = bulk[bulk > 1e-3 * bulk.max()]
+    places = [spike.singular_value for spike in prediction.spikes]
+    seen, bulk = values[:, : len(places)].ravel(), values[:, len(places) :]
+    bulk = bulk[bulk > SMALLEST * bulk.max()]
     edges = np.geomspace(bulk.min(), bulk.max(), HISTOGRAM_BINS + 1)
     height = np.histogram(bulk, edges)[0] / (values.size * np.diff(np.log(edges)))
     axis.stairs(height, edges, fill=True, color=theme.bars)
     low, high = prediction.bulk.edges[0, 0], prediction.bulk.edges[-1, 1]
-    x = np.geomspace(max(low, 1e-3 * high), high, 600)
+    x = np.geomspace(max(low, SMALLEST * high), high, CURVE_POINTS)
     axis.plot(x, x * prediction.bulk.density(x), color=theme.corrected, linewidth=1.3, label="predicted bulk")
     top = 1.15 * float(np.max(height))
-    places = [spike.singular_value for spike in prediction.spikes]
     axis.vlines(places, 0.0, 0.62 * top, color=theme.corrected, linewidth=1.0, linestyle=(0, (4, 2)))
-    diamond: dict[str, Any] = {
-        "marker": "D",
-        "markersize": 4.5,
-        "markerfacecolor": "none",
-        "linestyle": "none",
-    }
-    axis.plot(places, [0.65 * top] * count, color=theme.corrected, label="predicted spike", **diamond)
-    seen = values[:, :count].ravel()
-    triangle: dict[str, Any] = {
-        "marker": "v",
-        "markersize": 4.5,
-        "linestyle": "none",
-        "markeredgewidth": 0.0,
-        "alpha": 0.75,
-    }
-    axis.plot(seen, np.full(seen.size, 0.1 * top), color=theme.ink, label="observed spike", **triangle)
+    spike: dict[str, Any] = {"linestyle": "none", "markersize": 4.5}
+    diamond = {**spike, "marker": "D", "markerfacecolor": "none", "label": "predicted spike"}
+    axis.plot(places, [0.65 * top] * len(places), color=theme.corrected, **diamond)
+    triangle = {**spike, "marker": "v", "markeredgewidth": 0.0, "alpha": 0.75, "label": "observed spike"}
+    axis.plot(seen, np.full(seen.size, 0.1 * top), color=theme.ink, **triangle)
     axis.set_xscale("log")
     axis.set_ylim(0.0, top)
     axis.xaxis.set_major_formatter("{x:g}")
@@ -150,57 +134,37 @@ def _losses(result: CaseResult, figure: LossFigure, jobs: int) -> Drawing:
     swept = np.array([float(point.point.values[key]) for point in shown])
     grid = np.linspace(swept[0], swept[-1], figure.points)
     base = shown[0].point.setting
+    settings = [base.replace(**{key: float(x)}) for x in grid]
     curves = {
         features: np.array(
-            Parallel(n_jobs=jobs)(
-                delayed(_losses_at)(base.replace(**{key: float(x)}), features) for x in grid
-            )
+            Parallel(n_jobs=jobs)(delayed(_losses_at)(setting, features) for setting in settings)
         )
         for features in Features.limits()
     }
-    columns = [list(LOSS_NAMES).index(name) for name in figure.quantities]
+    names = figure.quantities
+    columns = {name: list(LOSS_NAMES).index(name) for name in names}
+    observed = {name: _observed(shown, name) for name in names}
 
     def draw(theme: Theme, narrow: bool) -> Figure:
-        sheet, axes = panels(len(columns), narrow, 2.5)
-        for axis, name, column in zip(axes, figure.quantities, columns, strict=True):
-            mean, half = _observed(shown, name)
-            axis.plot(
-                grid,
-                curves[Features.CORRECTED][:, column],
-                color=theme.corrected,
-                linewidth=1.5,
-                label="theory, corrected",
-            )
-            axis.plot(
-                grid,
-                curves[Features.PUBLISHED][:, column],
-                color=theme.published,
-                linewidth=1.2,
-                linestyle=(0, (5, 2)),
-                label="theory, published features",
-            )
-            axis.errorbar(
-                swept,
-                mean,
-                half,
-                color=theme.ink,
-                linestyle="none",
-                marker="o",
-                markersize=3.5,
-                capsize=2.0,
-                elinewidth=0.8,
-                label="simulation, 95 % interval",
-            )
+        sheet, axes = panels(len(names), narrow, 2.5)
+        dashes: dict[str, Any] = {"linestyle": DASHED, "label": "theory, published features"}
+        for axis, name in zip(axes, names, strict=True):
+            corrected, published = (curves[features][:, columns[name]] for features in curves)
+            axis.plot(grid, corrected, color=theme.corrected, linewidth=1.5, label="theory, corrected")
+            axis.plot(grid, published, color=theme.published, linewidth=1.2, **dashes)
+            bars: dict[str, Any] = {"capsize": 2.0, "elinewidth": 0.8, "label": "simulation, 95 % interval"}
+            marks(axis, swept, observed[name][0], yerr=observed[name][1], color=theme.ink, **bars)
             axis.set_ylabel(LOSS_NAMES[name])
             axis.set_xlabel(SWEPT_SYMBOLS.get(key, key))
         legend_above(sheet, axes[0], narrow)
         return sheet
 
+    corrected = curves[Features.CORRECTED]
     said = [
-        f"{LOSS_NAMES[name]}: in theory from {curves[Features.CORRECTED][0, column]:.3g} to "
-        f"{curves[Features.CORRECTED][-1, column]:.3g}, "
-        f"in simulation from {_observed(shown, name)[0][0]:.3g} to {_observed(shown, name)[0][-1]:.3g}"
-        for name, column in zip(figure.quantities, columns, strict=True)
+        f"{LOSS_NAMES[name]}: in theory from {corrected[0, columns[name]]:.3g} to "
+        f"{corrected[-1, columns[name]]:.3g}, "
+        f"in simulation from {observed[name][0][0]:.3g} to {observed[name][0][-1]:.3g}"
+        for name in names
     ]
     return Drawing(
         name=f"{result.case.name}-losses",
@@ -213,10 +177,10 @@ def _losses(result: CaseResult, figure: LossFigure, jobs: int) -> Drawing:
     )
 
 
-def _losses_at(setting: Setting, features: str) -> list[float]:
+def _losses_at(setting: Setting, features: Features) -> list[float]:
     # A gap in a curve is honest, a report that is not written because of one point of a figure is not useful.
     try:
-        return list(predict(setting, features=features).losses.to_dict().values())
+        return list(predict_losses(setting, features=features).to_dict().values())
     except RmtSpikesError:
         return [math.nan] * len(LOSS_NAMES)
 
@@ -233,5 +197,5 @@ def _label(key: str, value: Any) -> str:
     return f"$a = {value:g}$" if key == "step_exponent" else f"{key} = {value}"
 
 
-def _list(values: Any) -> str:
+def _list(values: Iterable[float]) -> str:
     return ", ".join(f"{float(value):.3g}" for value in values)

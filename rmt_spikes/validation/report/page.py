@@ -46,22 +46,10 @@ SCRIPT = (
 def render_pages(
     document: Mapping[str, Any], drawn: Mapping[str, Sequence[Drawing]], run: Run
 ) -> dict[str, str]:
-    """Pages of a report.
+    """Pages of a report by their path: ``report.html`` and ``report.md``.
 
-    Parameters
-    ----------
-    document
-        Content of ``report.json``.
-    drawn
-        Figures by the name of the case.
-    run
-        Date and timings, for the HTML.
-
-    Returns
-    -------
-    dict
-        Text by path in the folder of the report: ``report.html`` and ``report.md``; with several cases these
-        are an index, and each case has pages in ``cases/``.
+    With several cases these are an index, and each case has pages in ``cases/``. The content is that of
+    ``report.json``, with the figures of each case by its name; date and timings are for the HTML.
     """
     html, markdown = _environment(autoescape=True), _environment(autoescape=False)
     digest = base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode("ascii")

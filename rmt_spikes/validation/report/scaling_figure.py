@@ -3,42 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from rmt_spikes.validation.report.notation import number
-from rmt_spikes.validation.report.style import Drawing, Theme, panels
-from rmt_spikes.validation.verdicts.scaling import LimitFit, RateFit, ScalingResult
+from rmt_spikes.validation.report.style import Drawing, Theme, marks, panels
+from rmt_spikes.validation.verdicts.scaling import LimitFit, Rate, RateFit, ScalingResult
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 MARKERS = "osD^v<>PX*"
-NAMES = {"error": "error", "scatter": "scatter between networks"}
+NAMES = {Rate.ERROR: "error", Rate.SCATTER: "scatter between networks"}
 
 
 def scaling_drawings(case: str, scaling: ScalingResult) -> list[Drawing]:
-    """Draw the rates and the limits that a case has.
-
-    Parameters
-    ----------
-    case
-        Name of the case.
-    scaling
-        What was fitted.
-
-    Returns
-    -------
-    list of Drawing
-    """
-    made = []
-    if scaling.rates:
-        made.append(_rates(case, scaling.rates))
-    if scaling.limits:
-        made.append(_limits(case, scaling.limits))
-    return made
+    """Figures of the rates and of the limits of the case of this name, where it has any."""
+    rates = [_rates(case, scaling.rates)] if scaling.rates else []
+    return [*rates, _limits(case, scaling.limits)] if scaling.limits else rates
 
 
 def _rates(case: str, fits: Sequence[RateFit]) -> Drawing:
@@ -50,7 +35,7 @@ def _rates(case: str, fits: Sequence[RateFit]) -> Drawing:
         sheet, axes = panels(len(kinds), narrow, 3.4)
         for axis, kind in zip(axes, kinds, strict=True):
             shown = [fit for fit in fits if fit.kind == kind]
-            for marker, fit in zip(_cycle(len(shown)), shown, strict=True):
+            for marker, fit in zip(cycle(MARKERS), shown, strict=False):
                 _rate(axis, theme, fit, marker)
             axis.set_xscale("log")
             axis.set_yscale("log")
@@ -84,18 +69,8 @@ def _rates(case: str, fits: Sequence[RateFit]) -> Drawing:
 def _rate(axis: Axes, theme: Theme, fit: RateFit, marker: str) -> None:
     n, values = np.array(fit.n, dtype=float), np.array(fit.values)
     label = f"{fit.quantity}, slope {number(fit.slope, 2)}"
-    axis.errorbar(
-        n,
-        values,
-        fit.value_ses,
-        color=theme.ink,
-        linestyle="none",
-        marker=marker,
-        markersize=4.0,
-        markerfacecolor="none",
-        elinewidth=0.8,
-        label=label,
-    )
+    open_marker: dict[str, Any] = {"markersize": 4.0, "markerfacecolor": "none", "elinewidth": 0.8}
+    marks(axis, n, values, marker, yerr=fit.value_ses, color=theme.ink, label=label, **open_marker)
     positive = values > 0.0
     if positive.any():
         level = np.exp(np.mean(np.log(values[positive]) - fit.expected * np.log(n[positive])))
@@ -110,8 +85,7 @@ def _limits(case: str, fits: Sequence[LimitFit]) -> Drawing:
         half = [0.5 * (fit.interval[1] - fit.interval[0]) / fit.margin for fit in fits]
         axis.axvspan(-1.0, 1.0, color=theme.bars, alpha=0.4, linewidth=0.0)
         axis.axvline(0.0, color=theme.corrected, linewidth=0.9)
-        dots: dict[str, Any] = {"linestyle": "none", "marker": "o", "markersize": 3.5, "capsize": 2.0}
-        axis.errorbar(middle, places, xerr=half, color=theme.ink, **dots)
+        marks(axis, middle, places, xerr=half, color=theme.ink, capsize=2.0)
         axis.set_yticks(places, [fit.quantity for fit in fits])
         axis.set_ylim(-0.6, len(fits) - 0.4)
         axis.set_xlabel("limit of observed $-$ predicted, in margins")
@@ -126,7 +100,3 @@ def _limits(case: str, fits: Sequence[LimitFit]) -> Drawing:
         alt=f"Differences extrapolated to infinite n, in margins. {'; '.join(said)}.",
         draw=draw,
     )
-
-
-def _cycle(count: int) -> list[str]:
-    return [MARKERS[i % len(MARKERS)] for i in range(count)]

@@ -1,11 +1,10 @@
-"""Look of the figures: palette, sizes, and files that are the same bytes for the same figure."""
+"""Look of the figures: palette, sizes, marks, and files that are the same bytes for the same figure."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -14,8 +13,29 @@ if TYPE_CHECKING:
 
     from rmt_spikes.setting import Setting
 
-WIDE_INCHES = 6.75
-NARROW_INCHES = 3.6
+WIDE_INCHES, NARROW_INCHES = 6.75, 3.6
+"""Widths of two columns and of one in a journal, and of a page on a screen and on a telephone."""
+
+DASHED = (0, (5, 2))
+"""Dashes that are told from a solid line at the size of a legend."""
+
+RASTER_DPI = 200
+"""Of PNG files and of clouds of dots: finer than a screen, and still small."""
+
+SETTINGS: dict[str, Any] = {
+    "svg.hashsalt": "rmt_spikes",
+    "svg.fonttype": "path",
+    "pdf.fonttype": 42,
+    "font.family": "STIXGeneral",
+    "mathtext.fontset": "stix",
+    "font.size": 9.0,
+    **dict.fromkeys(("axes.titlesize", "axes.labelsize"), 9.0),
+    **dict.fromkeys(("xtick.labelsize", "ytick.labelsize", "legend.fontsize"), 8.0),
+    **dict.fromkeys(("axes.linewidth", "xtick.major.width", "ytick.major.width"), 0.6),
+    "xtick.minor.width": 0.4,
+    **dict.fromkeys(("axes.spines.top", "axes.spines.right", "legend.frameon"), False),
+}
+"""Settings of matplotlib that every figure has: identifiers that repeat, and fonts that journals accept."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,32 +56,23 @@ class Theme:
 
     name: str
     ink: str
-    faint: str
+    faint: str = "#8b949e"
     bars: str
     corrected: str
     published: str
-    background: str | None
+    background: str | None = None
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Settings of matplotlib."""
+        inks = ("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color")
+        grounds = ("figure.facecolor", "axes.facecolor", "savefig.facecolor")
+        return {**dict.fromkeys(inks, self.ink), **dict.fromkeys(grounds, self.background or "none")}
 
 
-PAPER = Theme(
-    name="paper",
-    ink="#1a1a1a",
-    faint="#8b949e",
-    bars="#c3cad2",
-    corrected="#0072b2",
-    published="#d55e00",
-    background="#ffffff",
-)
-LIGHT = Theme(**{**PAPER.__dict__, "name": "light", "background": None})
-DARK = Theme(
-    name="dark",
-    ink="#e8eaed",
-    faint="#8b949e",
-    bars="#535d69",
-    corrected="#56b4e9",
-    published="#f0a050",
-    background=None,
-)
+LIGHT = Theme(name="light", ink="#1a1a1a", bars="#c3cad2", corrected="#0072b2", published="#d55e00")
+PAPER = replace(LIGHT, name="paper", background="#ffffff")
+DARK = Theme(name="dark", ink="#e8eaed", bars="#535d69", corrected="#56b4e9", published="#f0a050")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,88 +96,26 @@ class Drawing:
     draw: Callable[[Theme, bool], Figure]
 
     def render(self, file_format: str, theme: Theme = PAPER, *, narrow: bool = False) -> bytes:
-        """Draw into a file.
+        """Content of a file, without a date: the same for the same figure.
 
-        Parameters
-        ----------
-        file_format
-            ``"svg"``, ``"pdf"`` or ``"png"``.
-        theme
-            Colours.
-        narrow
-            Whether to stack the panels.
-
-        Returns
-        -------
-        bytes
-            The file, without a date: the same for the same figure.
+        The format is ``"svg"``, ``"pdf"`` or ``"png"``; panels are stacked when `narrow`.
         """
+        import matplotlib
+
         stream = io.BytesIO()
         undated: dict[str, Any] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(file_format, {})
-        with _settings(theme):
+        with matplotlib.rc_context():
+            matplotlib.rcdefaults()
+            settings: Any = SETTINGS | theme.settings
+            matplotlib.rcParams.update(settings)
             figure = self.draw(theme, narrow)
             # Text alternatives are in the page; a title element in the file would pop up over the figure.
-            figure.savefig(stream, format=file_format, metadata=undated, dpi=200)
+            figure.savefig(stream, format=file_format, metadata=undated, dpi=RASTER_DPI)
         return stream.getvalue()
 
 
-@contextmanager
-def _settings(theme: Theme) -> Iterator[None]:
-    import matplotlib
-
-    with matplotlib.rc_context():
-        matplotlib.rcdefaults()
-        matplotlib.rcParams.update(
-            {
-                "svg.hashsalt": "rmt_spikes",
-                "svg.fonttype": "path",
-                "pdf.fonttype": 42,
-                "font.family": "STIXGeneral",
-                "mathtext.fontset": "stix",
-                "font.size": 9.0,
-                "axes.titlesize": 9.0,
-                "axes.labelsize": 9.0,
-                "xtick.labelsize": 8.0,
-                "ytick.labelsize": 8.0,
-                "legend.fontsize": 8.0,
-                "axes.linewidth": 0.6,
-                "xtick.major.width": 0.6,
-                "ytick.major.width": 0.6,
-                "xtick.minor.width": 0.4,
-                "axes.spines.top": False,
-                "axes.spines.right": False,
-                "legend.frameon": False,
-                "figure.facecolor": theme.background or "none",
-                "axes.facecolor": theme.background or "none",
-                "savefig.facecolor": theme.background or "none",
-                **dict.fromkeys(
-                    ("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color"),
-                    theme.ink,
-                ),
-            }
-        )
-        yield
-
-
 def panels(count: int, narrow: bool, height: float, **options: Any) -> tuple[Figure, list[Axes]]:
-    """Figure with panels in a row, or stacked when narrow.
-
-    Parameters
-    ----------
-    count
-        Number of panels.
-    narrow
-        Whether to stack them.
-    height
-        Of one row, in inches.
-    options
-        For `Figure.subplots`.
-
-    Returns
-    -------
-    tuple
-        The figure, laid out to fit, and its axes.
-    """
+    """Figure with panels in a row, or stacked when narrow; `height` is that of a row, in inches."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -174,8 +123,12 @@ def panels(count: int, narrow: bool, height: float, **options: Any) -> tuple[Fig
     figure = Figure(figsize=size, layout="constrained")
     FigureCanvasAgg(figure)
     rows, columns = (count, 1) if narrow else (1, count)
-    axes = figure.subplots(rows, columns, squeeze=False, **options)
-    return figure, list(axes.flat)
+    return figure, list(figure.subplots(rows, columns, squeeze=False, **options).flat)
+
+
+def marks(axis: Axes, x: Any, y: Any, marker: str = "o", **options: Any) -> None:
+    """Markers without a line, with error bars where `xerr` or `yerr` is among the options of `errorbar`."""
+    axis.errorbar(x, y, **{"linestyle": "none", "marker": marker, "markersize": 3.5, **options})
 
 
 def legend_above(figure: Figure, axes: Axes, narrow: bool) -> None:

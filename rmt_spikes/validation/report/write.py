@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from rmt_spikes.arguments import integer
 from rmt_spikes.console.json_documents import to_json, write
-from rmt_spikes.console.progress import OnProgress, Progress
+from rmt_spikes.console.progress import OnProgress
 from rmt_spikes.errors import CaseError, DomainError
 from rmt_spikes.validation.campaign.provenance import Stopwatch, provenance
 from rmt_spikes.validation.campaign.results import CaseResult
@@ -19,17 +19,21 @@ from rmt_spikes.validation.campaign.store import Store
 from rmt_spikes.validation.cases.case import Case
 from rmt_spikes.validation.report.page import render_pages
 from rmt_spikes.validation.report.style import PAPER, Drawing
-from rmt_spikes.validation.verdicts.statistics import Verdict, overall
+from rmt_spikes.values import Record
+from rmt_spikes.verdict import Verdict
 
 SCHEMA = "rmt-spikes/report/2"
 STORE_NAME = "trials.sqlite"
 FORMATS = ("svg", "pdf")
 SEED_STRIDE = 1_000_000
+"""Between the seeds of two repetitions: more than the points of a case."""
+
 LARGEST_SEED = 2**63 - 1
+"""The largest that the store holds."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Report:
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Report(Record):
     """What `validate` wrote.
 
     Attributes
@@ -40,14 +44,21 @@ class Report:
         Results of each case.
     html, markdown, json, figures
         Files; with several cases the first two are an index, and each case has its own in ``cases/``.
+    document
+        Content of the JSON file.
     """
 
     verdict: Verdict
     cases: tuple[CaseResult, ...]
+    document: Mapping[str, Any] = field(repr=False)
     html: Path
     markdown: Path
     json: Path
     figures: tuple[Path, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Content of ``report.json``."""
+        return dict(self.document)
 
 
 def validate(
@@ -65,7 +76,7 @@ def validate(
     Parameters
     ----------
     case
-        A case, a path of a case file, or several; None for the built-in headline case.
+        A case, the name of a built-in one, a path of a case file, or several; None for the headline case.
     out
         Folder of the report. Trials that it holds already are not simulated again.
     jobs
@@ -99,18 +110,12 @@ def validate(
             (folder / needed).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise CaseError(str(folder), "", f"cannot be used as a folder: {error.strerror or error}") from None
-    watch = Stopwatch()
-
-    def follow(progress: Progress) -> None:
-        watch.see(progress)
-        if on_progress is not None:
-            on_progress(progress)
-
+    watch = Stopwatch(on_progress)
     with Store(folder / STORE_NAME, {each.name: _identity(each, quick) for each in cases}) as store:
-        results = [run(each, store, jobs=jobs, scheduler=scheduler, on_progress=follow) for each in cases]
+        results = [run(each, store, jobs=jobs, scheduler=scheduler, on_progress=watch.see) for each in cases]
         # The store is held until the end: two runs must not write the same report either.
         drawn = _draw(results, folder, jobs, on_progress)
-        verdict = overall([result.verdict for result in results])
+        verdict = Verdict.on_all(result.verdict for result in results)
         document = {
             "schema": SCHEMA,
             "verdict": verdict,
@@ -125,15 +130,11 @@ def validate(
     return Report(
         verdict=verdict,
         cases=tuple(results),
+        document=document,
         html=folder / "report.html",
         markdown=folder / "report.md",
         json=folder / "report.json",
-        figures=tuple(
-            folder / "figures" / f"{drawing.name}.{kind}"
-            for group in drawn.values()
-            for drawing in group
-            for kind in FORMATS
-        ),
+        figures=tuple(_figure_files(drawn, folder)),
     )
 
 
@@ -144,20 +145,25 @@ def _draw(
     from rmt_spikes.validation.report.figures import drawings
 
     drawn = {result.case.name: drawings(result, jobs, on_progress) for result in results}
-    for drawing in (each for group in drawn.values() for each in group):
-        for kind in FORMATS:
-            write(folder / "figures" / f"{drawing.name}.{kind}", drawing.render(kind, PAPER))
+    for path, drawing in _figure_files(drawn, folder).items():
+        write(path, drawing.render(path.suffix.removeprefix("."), PAPER))
     return drawn
 
 
-def _load(
-    case: Case | str | Path | Sequence[Case | str | Path] | None,
-) -> tuple[list[Case], list[str]]:
+def _figure_files(drawn: Mapping[str, Sequence[Drawing]], folder: Path) -> dict[Path, Drawing]:
+    """Figures by their files."""
+    every = [drawing for group in drawn.values() for drawing in group]
+    return {folder / "figures" / f"{each.name}.{kind}": each for each in every for kind in FORMATS}
+
+
+def _load(case: Case | str | Path | Sequence[Case | str | Path] | None) -> tuple[list[Case], list[str]]:
     """Cases, and what to call their files in a command."""
     if case is None:
         return [Case.built_in()], []
     if isinstance(case, Case):
         return [case], [f"{case.name}.toml"]
+    if isinstance(case, str) and not Path(case).suffix and not Path(case).exists():
+        return [Case.built_in(case)], [case]
     if isinstance(case, str | Path):
         return [Case.load(case)], [str(case)]
     pairs = [_load(each) for each in case]
@@ -165,11 +171,10 @@ def _load(
 
 
 def _case_document(result: CaseResult, drawn: Sequence[Drawing]) -> dict[str, Any]:
-    case = result.case
     return {
         **result.to_dict(),
-        "setting": dict(case.setting),
-        "sweep": {key: list(values) for key, values in case.sweep.items()},
+        "setting": result.case.setting,
+        "sweep": result.case.sweep,
         "summary": _summary([result]),
         "figures": [f"figures/{drawing.name}.svg" for drawing in drawn],
     }
@@ -181,10 +186,10 @@ def _summary(results: Sequence[CaseResult]) -> Mapping[str, int]:
     controls = [control for result in results for control in result.controls]
     counts = Counter(row.verdict for row in rows)
     return {
-        "agrees": counts["agrees"],
-        "disagrees": counts["disagrees"],
-        "documented": sum(row.verdict == "disagrees" and row.finding is not None for row in rows),
-        "inconclusive": counts["inconclusive"],
+        "agrees": counts[Verdict.AGREES],
+        "disagrees": counts[Verdict.DISAGREES],
+        "documented": sum(row.verdict is not row.counted_verdict for row in rows),
+        "inconclusive": counts[Verdict.INCONCLUSIVE],
         "controls": len(controls),
         "rejected": sum(control.rejected for control in controls),
     }

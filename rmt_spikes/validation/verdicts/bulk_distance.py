@@ -1,4 +1,4 @@
-"""Distances between the law of the singular values of one network and the predicted bulk."""
+"""Distances between the empirical distribution of the singular values of a network and the predicted bulk."""
 
 from __future__ import annotations
 
@@ -14,8 +14,12 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 
 
+ROUNDING = 1e-9
+"""Rounding of a singular value that is zero, in units of the edge: it is a root of a rounded eigenvalue."""
+
+
 class Distances(NamedTuple):
-    """Distances between two laws on the half-line.
+    """Distances between two distributions on the half-line.
 
     Attributes
     ----------
@@ -31,24 +35,15 @@ class Distances(NamedTuple):
 
 
 def spectral_distances(bulk: Bulk, singular_values: Array) -> Distances:
-    """Distances between the empirical law of singular values and a predicted bulk.
+    """Distances between the empirical distribution of singular values and a predicted bulk.
 
-    Parameters
-    ----------
-    bulk
-        Prediction.
-    singular_values
-        All of them, zeros included, in descending order; shape ``(width,)``.
-
-    Returns
-    -------
-    Distances
+    The singular values are all of one network, zeros included, in descending order; shape ``(width,)``.
     """
     edge = float(bulk.edges[-1, 1])
     values = np.minimum(singular_values[::-1], edge)
     count = values.size
     # Next to zero the distribution functions jump together; a rounded zero must not count before the jump.
-    values = np.where(values < 1e-9 * edge, 0.0, values)
+    values = np.where(values < ROUNDING * edge, 0.0, values)
     predicted = bulk.cdf(values)
     before = np.where(values > 0.0, predicted, 0.0)
     ranks = np.arange(count + 1) / count

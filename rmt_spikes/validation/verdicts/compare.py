@@ -12,25 +12,27 @@ from numpy.typing import NDArray
 
 from rmt_spikes.arguments import number
 from rmt_spikes.errors import DomainError
+from rmt_spikes.validation.verdicts.claims import (
+    DEFAULT_CLAIMS,
+    SPECIAL_CLAIMS,
+    TOLERANCES,
+    Claim,
+    Given,
+    Tolerance,
+    effective_size,
+)
 from rmt_spikes.validation.verdicts.comparison import Comparison, Row
 from rmt_spikes.validation.verdicts.quantities import Quantity, quantities
 from rmt_spikes.validation.verdicts.statistics import (
     CONFIDENCE,
     FAMILY_RATE,
-    Verdict,
     excess_p_value,
     holm,
+    is_inside,
     t_interval,
     trials_to_tell,
 )
-from rmt_spikes.validation.verdicts.tolerance import (
-    CLAIMS,
-    DEFAULT_CLAIMS,
-    SHARPENED,
-    TOLERANCES,
-    Tolerance,
-    effective_size,
-)
+from rmt_spikes.verdict import Verdict
 
 if TYPE_CHECKING:
     from rmt_spikes.simulation import Observation, Trial
@@ -39,9 +41,7 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 
 MOST_MISSING = 0.05
-
-SPECIAL_CLAIMS = ("gradient", "improvement")
-"""Claims that need more than an observation has: another run without a step, or the gradient."""
+"""Share of trials that a row may lose: were they the largest, the mean would move by 0.11 of the scatter."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +55,7 @@ class Evidence:
     untrained
         The same without a step, on the same random numbers; for the claim ``improvement``.
     given
-        ``none``, ``first_stage`` or ``both_batches``.
+        What the conditional predictions take as given.
     conditional
         For the first trials, or all, a dictionary from the path of a quantity to its prediction given the
         trial. Rows whose path is in nearly all of them are compared trial by trial, on these trials only.
@@ -63,7 +63,7 @@ class Evidence:
 
     trials: Sequence[Trial]
     untrained: Sequence[Trial] = ()
-    given: str = "none"
+    given: Given = Given.NONE
     conditional: Sequence[Mapping[str, float]] = ()
 
 
@@ -83,8 +83,8 @@ def compare(
     prediction, observation
         Results of `predict` and `simulate`.
     claims
-        Groups of quantities to compare, from `tolerance.CLAIMS`; not ``gradient`` and ``improvement``, which
-        only a case can ask for.
+        Groups of quantities to compare, from `claims.Claim`; not ``gradient`` and ``improvement``, which only
+        a case can ask for.
     tolerances
         Replacements for `TOLERANCES`, by claim.
     confidence
@@ -106,21 +106,22 @@ def compare(
     A row *disagrees* when its difference exceeds its allowance, tested on Student's t with ``trials - 1``
     degrees of freedom and Holm's correction over the rows; it *agrees* when it does not disagree and the
     interval of the difference is inside its margin; otherwise it is *inconclusive*: the trials could not
-    tell. Vectors are compared for spikes far from the edge only (`quantities.has_settled`): closer to it the
+    tell. Vectors are compared for spikes far from the edge only (`quantities.settled_from`): closer to it the
     transition is smeared over a width that shrinks with ``n``.
     """
     if prediction.setting != observation.setting:
         raise DomainError(
             "observation", "must be of the setting that was predicted", observation.setting.to_dict()
         )
-    possible = [claim for claim in CLAIMS if claim not in SPECIAL_CLAIMS]
+    possible = [claim for claim in Claim if claim not in SPECIAL_CLAIMS]
     for claim in claims:
         if claim not in possible:
             raise DomainError("claims", f"must be among {', '.join(possible)}", claim)
     for name, value in (("confidence", confidence), ("family_rate", family_rate)):
         number(name, value, math.nextafter(0.0, 1.0), math.nextafter(1.0, 0.0), "must be between 0 and 1")
     evidence = Evidence(trials=observation.trials)
-    rows = measure(prediction, evidence, claims, {**TOLERANCES, **(tolerances or {})}, confidence=confidence)
+    granted = {claim: (tolerances or {}).get(claim, default) for claim, default in TOLERANCES.items()}
+    rows = measure(prediction, evidence, map(Claim, claims), granted, confidence=confidence)
     return Comparison(
         rows=tuple(judge(rows, family_rate, confidence)),
         trials=len(observation.trials),
@@ -132,27 +133,13 @@ def compare(
 def measure(
     prediction: Prediction,
     evidence: Evidence,
-    claims: Iterable[str],
-    tolerances: Mapping[str, Tolerance],
+    claims: Iterable[Claim],
+    tolerances: Mapping[Claim, Tolerance],
     *,
     untrained: Prediction | None = None,
     confidence: float = CONFIDENCE,
 ) -> list[Row]:
-    """Rows of a comparison whose verdicts are still open (`inconclusive`).
-
-    Parameters
-    ----------
-    prediction, evidence
-        Theory and simulation.
-    claims, tolerances, confidence
-        As for `compare`.
-    untrained
-        Prediction without a step, for the claim ``improvement``.
-
-    Returns
-    -------
-    list of Row
-    """
+    """Rows of a comparison whose verdicts are still open: arguments as for `compare` and `quantities`."""
     n = effective_size(prediction.setting)
     return [
         _row(quantity, evidence, tolerances[quantity.claim], n, confidence)
@@ -161,7 +148,7 @@ def measure(
 
 
 def wanted(
-    prediction: Prediction, evidence: Evidence, claims: Iterable[str], untrained: Prediction | None = None
+    prediction: Prediction, evidence: Evidence, claims: Iterable[Claim], untrained: Prediction | None = None
 ) -> list[Quantity]:
     """Quantities of all claims that the trials can show."""
     recorded = len(evidence.trials[0].alignment)
@@ -182,24 +169,13 @@ class Pairs(NamedTuple):
 
     observed: Array
     predicted: Array
-    given: str
+    given: Given
     missing: int
 
 
 def pairs(quantity: Quantity, evidence: Evidence) -> Pairs:
     """Observed values and predictions of the trials that have both.
 
-    Parameters
-    ----------
-    quantity, evidence
-        What is compared, and on what.
-
-    Returns
-    -------
-    Pairs
-
-    Notes
-    -----
     Where more than one conditional prediction in twenty is missing, those that are left would be a selection
     (a spike that has gone into the bulk is missing): the prediction for all trials takes their place.
     """
@@ -209,10 +185,10 @@ def pairs(quantity: Quantity, evidence: Evidence) -> Pairs:
     )
     path = quantity.path
     has = np.array([path in each for each in evidence.conditional], dtype=bool)
-    asked = has.any() or (has.size and quantity.claim in SHARPENED[evidence.given])
+    asked = has.any() or (has.size and quantity.claim in evidence.given.sharpened)
     missing = int(np.count_nonzero(~has)) if asked else 0
     if not asked or missing > MOST_MISSING * has.size:
-        return Pairs(observed, np.full(observed.shape, quantity.predicted), "none", missing)
+        return Pairs(observed, np.full(observed.shape, quantity.predicted), Given.NONE, missing)
     predicted = np.array([quantity.read(each) for each in evidence.conditional if path in each])
     return Pairs(observed[: has.size][has], predicted, evidence.given, missing)
 
@@ -224,20 +200,15 @@ def _row(quantity: Quantity, evidence: Evidence, tolerance: Tolerance, n: float,
         quantity=quantity.path,
         claim=quantity.claim,
         given=given,
-        predicted=quantity.predicted if given == "none" else float(predicted.mean()),
+        predicted=quantity.predicted if given is Given.NONE else float(predicted.mean()),
         observed=float(observed.mean()),
         trials=count,
         missing=missing,
-        se=None,
-        z=None,
         scale=quantity.scale,
         coefficient=tolerance.coefficient,
         exponent=tolerance.exponent,
         allowance=quantity.scale * tolerance.allowance(n),
         margin=quantity.scale * tolerance.margin_at(n),
-        interval=None,
-        p_value=None,
-        verdict="inconclusive",
     )
     if count < 2:
         return row
@@ -249,14 +220,10 @@ def _row(quantity: Quantity, evidence: Evidence, tolerance: Tolerance, n: float,
         row,
         se=se,
         z=difference / se if se > 0.0 else None,
-        gain=float(np.std(observed, ddof=1)) / scatter if given != "none" and scatter > 0.0 else None,
+        gain=float(np.std(observed, ddof=1)) / scatter if given is not Given.NONE and scatter > 0.0 else None,
         interval=(float(low), float(high)),
         p_value=float(excess_p_value(difference, se, row.allowance, count)),
     )
-
-
-def _is_inside(row: Row) -> bool:
-    return row.interval is not None and -row.margin <= row.interval[0] and row.interval[1] <= row.margin
 
 
 def judge(rows: Sequence[Row], family_rate: float = FAMILY_RATE, confidence: float = CONFIDENCE) -> list[Row]:
@@ -264,12 +231,11 @@ def judge(rows: Sequence[Row], family_rate: float = FAMILY_RATE, confidence: flo
     rejected = holm([math.nan if row.p_value is None else row.p_value for row in rows], family_rate)
     judged = []
     for row, too_far in zip(rows, rejected, strict=True):
-        verdict: Verdict = "inconclusive"
-        needed = None
+        verdict, needed = Verdict.INCONCLUSIVE, None
         if too_far:
-            verdict = "disagrees"
-        elif _is_inside(row):
-            verdict = "agrees"
+            verdict = Verdict.DISAGREES
+        elif row.interval is not None and is_inside(row.interval, row.margin):
+            verdict = Verdict.AGREES
         elif row.se is not None:
             needed = trials_to_tell(
                 row.observed - row.predicted,

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import Any, Self
 
-from rmt_spikes.validation.verdicts.statistics import Verdict, overall
+from pydantic import TypeAdapter
+
+from rmt_spikes.validation.verdicts.claims import Claim, Given
+from rmt_spikes.values import Document, Record
+from rmt_spikes.verdict import Verdict
 
 SCHEMA = "rmt-spikes/comparison/2"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Row:
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Row(Record):
     """One quantity, predicted and observed.
 
     Attributes
@@ -21,10 +25,10 @@ class Row:
     quantity
         Path in the JSON of a prediction, for example ``spikes[0].singular_value``.
     claim
-        Group of quantities that it belongs to, one of `tolerance.CLAIMS`.
+        Group of quantities that it belongs to.
     given
-        What the prediction took as given: ``none``, ``first_stage`` or ``both_batches``. In the latter two
-        cases there is one prediction a trial, and the difference is taken trial by trial.
+        What the prediction took as given. With anything given there is one prediction a trial, and the
+        difference is taken trial by trial.
     predicted, observed
         Prediction (mean of those of the trials, when something is given), and mean over the trials.
     trials
@@ -59,39 +63,35 @@ class Row:
     """
 
     quantity: str
-    claim: str
-    given: str = "none"
+    claim: Claim
+    given: Given = Given.NONE
     predicted: float
     observed: float
     trials: int
     missing: int = 0
-    se: float | None
-    z: float | None
+    se: float | None = None
+    z: float | None = None
     gain: float | None = None
     scale: float
     coefficient: float
     exponent: float
     allowance: float
     margin: float
-    interval: tuple[float, float] | None
-    p_value: float | None
-    verdict: Verdict
+    interval: tuple[float, float] | None = None
+    p_value: float | None = None
+    verdict: Verdict = Verdict.INCONCLUSIVE
     trials_needed: int | None = None
     finding: str | None = None
 
     @property
     def counted_verdict(self) -> Verdict:
         """Verdict for the whole: a disagreement that the case documents is known, and counts as told."""
-        return "agrees" if self.verdict == "disagrees" and self.finding is not None else self.verdict
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain dictionary, JSON-ready."""
-        values = {**self.__dict__, "interval": None if self.interval is None else list(self.interval)}
-        return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in values.items()}
+        known = self.verdict is Verdict.DISAGREES and self.finding is not None
+        return Verdict.AGREES if known else self.verdict
 
 
-@dataclass(frozen=True, kw_only=True)
-class Comparison:
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Comparison(Record, Document):
     """Verdicts on every quantity of one setting.
 
     Attributes
@@ -113,28 +113,24 @@ class Comparison:
 
     @property
     def verdict(self) -> Verdict:
-        """Verdict on the whole: `disagrees` if any row does, else `inconclusive` if any row is.
-
-        A disagreement that is a documented finding does not count.
-        """
-        return overall([row.counted_verdict for row in self.rows])
+        """Verdict on the whole; a disagreement that is a documented finding does not count."""
+        return Verdict.on_all(row.counted_verdict for row in self.rows)
 
     def select(self, pattern: str) -> tuple[Row, ...]:
         """Rows whose quantity matches a shell-style pattern; brackets stand for themselves."""
-        return tuple(row for row in self.rows if matches(row.quantity, pattern))
+        return tuple(row for row in self.rows if matches(row.quantity, [pattern]))
 
     def to_dict(self) -> dict[str, Any]:
         """Everything, JSON-ready (schema ``rmt-spikes/comparison/2``)."""
-        return {
-            "schema": SCHEMA,
-            "verdict": self.verdict,
-            "trials": self.trials,
-            "confidence": self.confidence,
-            "family_rate": self.family_rate,
-            "rows": [row.to_dict() for row in self.rows],
-        }
+        return {"schema": SCHEMA, "verdict": self.verdict, **super().to_dict()}
+
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any]) -> Self:
+        """Return the comparison that `to_dict` wrote."""
+        fields = {key: value for key, value in document.items() if key not in ("schema", "verdict")}
+        return TypeAdapter(cls).validate_python(fields)
 
 
-def matches(quantity: str, pattern: str) -> bool:
-    """Shell-style match in which brackets stand for themselves."""
-    return fnmatchcase(quantity, pattern.replace("[", "[[]"))
+def matches(quantity: str, patterns: Iterable[str]) -> bool:
+    """Whether a quantity matches one of some shell-style patterns, in which brackets stand for themselves."""
+    return any(fnmatchcase(quantity, pattern.replace("[", "[[]")) for pattern in patterns)

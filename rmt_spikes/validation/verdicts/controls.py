@@ -13,7 +13,14 @@ from rmt_spikes.theory import Features, Prediction, limit_losses, predict
 from rmt_spikes.theory.methods import Limit
 
 FACTORIAL_DEGREES = (2, 3)
+"""Degrees whose factorial is forgotten: that of the first is one, and higher ones hardly show."""
+
 TARGET_DEGREES = 9
+"""Degrees of a target that are kept without its linear part; the energy of the rest is noise as well."""
+
+
+def _unchanged(thing: Any) -> Any:
+    return thing
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,34 +33,34 @@ class WrongTheory:
         The mistake, in a sentence.
     setting
         The setting that is predicted instead.
-    features
-        Features of the prediction, where they are the mistake.
+    method, features
+        Those of the prediction, where they are the mistake.
     prediction
         What is done to the prediction afterwards.
     """
 
     meaning: str
-    setting: Callable[[Setting], Setting] = lambda setting: setting
-    features: str | None = None
-    prediction: Callable[[Prediction], Prediction] = lambda prediction: prediction
+    setting: Callable[[Setting], Setting] = _unchanged
+    method: str | None = None
+    features: Features | None = None
+    prediction: Callable[[Prediction], Prediction] = _unchanged
+
+    @property
+    def features_alone(self) -> Features | None:
+        """Features of a theory that differs in nothing else: it can be conditioned on a trial as well."""
+        alone = self.method is None and _unchanged is self.setting and _unchanged is self.prediction
+        return self.features if alone else None
 
 
 def predict_wrongly(theory: WrongTheory, setting: Setting, **options: Any) -> Prediction:
-    """Predict with a mistake.
+    """Predict with a mistake; the setting of the prediction is the one that was predicted instead.
 
     Parameters
     ----------
-    theory
-        The mistake, from `WRONG_THEORIES`.
-    setting
-        What is predicted.
+    theory, setting
+        The mistake, and what is predicted.
     options
         Further arguments of `predict`.
-
-    Returns
-    -------
-    Prediction
-        Its `setting` is the one that was predicted instead.
 
     Raises
     ------
@@ -62,6 +69,8 @@ def predict_wrongly(theory: WrongTheory, setting: Setting, **options: Any) -> Pr
     ConvergenceError
         As in `predict`.
     """
+    if theory.method is not None:
+        options["method"] = theory.method
     if theory.features is not None:
         options["features"] = theory.features
     return theory.prediction(predict(theory.setting(setting), **options))

@@ -5,23 +5,32 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rmt_spikes.validation.verdicts.bulk_distance import spectral_distances
+from rmt_spikes.validation.verdicts.bulk_distance import ROUNDING, Distances, spectral_distances
+from rmt_spikes.validation.verdicts.claims import Claim
 
 if TYPE_CHECKING:
     from rmt_spikes.simulation import Trial
     from rmt_spikes.theory import Bulk, Prediction, Spike
 
 ALIGNED_DEGREES = 3
+"""Degrees of every vector that are compared: what a spike of degree one or two carries, and the constant."""
+
 POLYNOMIALS = 5
+"""Degrees that a trial records."""
+
 CLEAR_WIDTHS = 4.0
-CLEAR_FLUCTUATIONS = 4.0
+"""Widths ``N^(-2/3)`` above the edge from which a spike is told from the bulk (docs/validation.md)."""
+
+SETTLED_FLUCTUATIONS = 4.0
+"""Fluctuations ``N^(-1/2)`` above the edge from which vectors follow the limit (docs/validation.md)."""
 
 JUMP = 5.0
-ROUNDING = 1e-9
+"""Singular values on either side of the atom at zero whose quantiles may interpolate across it."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +57,7 @@ class Quantity:
     """
 
     path: str
-    claim: str
+    claim: Claim
     predicted: float
     scale: float
     observe: Callable[[Trial], float]
@@ -71,7 +80,7 @@ class Quantity:
 
 def quantities(
     prediction: Prediction,
-    claim: str,
+    claim: Claim,
     recorded: int,
     untrained: Prediction | None = None,
     *,
@@ -81,81 +90,74 @@ def quantities(
 
     Parameters
     ----------
-    prediction
-        Theory.
-    claim
-        One of `tolerance.CLAIMS`.
+    prediction, claim
+        Theory, and group of quantities.
     recorded
         Number of singular vectors that the trials have.
     untrained
         Prediction of the same setting without a step, for the claim ``improvement``.
     near_edge
         Whether spikes that are not clear of the edge count as well.
-
-    Returns
-    -------
-    list of Quantity
     """
-    spikes = prediction.spikes[:recorded] if near_edge else _clear_spikes(prediction, recorded)
-    settled = spikes if near_edge else _settled(prediction, spikes)
-    table: dict[str, Callable[[], list[Quantity]]] = {
-        "gradient": lambda: [Quantity("gradient.rank_one_error", claim, 0.0, 1.0, _gradient_error)],
-        "latent": lambda: _latent(prediction),
-        "losses": lambda: _losses(prediction),
-        "improvement": lambda: _improvement(prediction, untrained),
-        "count": lambda: [_count(prediction)],
-        "spikes": lambda: _spikes(spikes),
-        "edge": lambda: _edge(prediction, recorded),
-        "alignment": lambda: _vectors(settled, "alignment"),
-        "right_alignment": lambda: _vectors(settled, "right_alignment"),
-        "feature": lambda: _vectors(settled, "feature"),
-        "bulk": lambda: _quantiles(prediction),
-        "bulk_law": lambda: _distances(prediction.bulk),
-    }
-    return table[claim]()
-
-
-def is_clear(singular_value: float, edge: float, width: int) -> bool:
-    """Whether a spike is told from the bulk in any one network.
-
-    The transition is smeared over a relative width ``width^(-2/3)`` of the edge; clear is four above it.
-    """
-    return singular_value > clear_of(edge, width)
+    settled = spikes = list(prediction.spikes[:recorded])
+    if not near_edge:
+        spikes, settled = (_above(bound, prediction, recorded) for bound in (clear_of, settled_from))
+    match claim:
+        case Claim.GRADIENT:
+            return [Quantity("gradient.rank_one_error", claim, 0.0, 1.0, _gradient_error)]
+        case Claim.LATENT:
+            return _latent(prediction)
+        case Claim.LOSSES:
+            return _losses(prediction)
+        case Claim.IMPROVEMENT:
+            return _improvement(prediction, untrained)
+        case Claim.COUNT:
+            return [_count(prediction)]
+        case Claim.SPIKES:
+            return [_singular_value(k, spike.singular_value, claim) for k, spike in enumerate(spikes)]
+        case Claim.EDGE:
+            return _edge(prediction, recorded)
+        case Claim.ALIGNMENT | Claim.RIGHT_ALIGNMENT | Claim.FEATURE:
+            return _vectors(settled, claim)
+        case Claim.BULK:
+            return _quantiles(prediction)
+        case Claim.BULK_LAW:
+            return _distances(prediction.bulk)
 
 
 def clear_of(edge: float, width: int) -> float:
-    """Singular value from which a spike is clear of the bulk edge."""
+    """Singular value from which a spike is clear of the bulk edge.
+
+    The transition is smeared over a relative width ``width^(-2/3)`` of the edge.
+    """
     smeared: float = width ** (-2.0 / 3.0)
     return edge * (1.0 + CLEAR_WIDTHS * smeared)
 
 
-def has_settled(singular_value: float, edge: float, width: int) -> bool:
-    """Whether a spike is far enough from the bulk edge for its vectors to follow the limiting law.
+def settled_from(edge: float, width: int) -> float:
+    """Singular value from which the vectors of a spike follow their limit.
 
     Spikes move by a relative ``width^(-1/2)`` between networks, and near the edge their vectors change
-    steeply with their place: settled is four above it.
+    steeply with their place.
     """
     fluctuation: float = width ** (-1.0 / 2.0)
-    return singular_value > edge * (1.0 + CLEAR_FLUCTUATIONS * fluctuation)
+    return edge * (1.0 + SETTLED_FLUCTUATIONS * fluctuation)
 
 
 def _upper_edge(prediction: Prediction) -> float:
     return float(prediction.bulk.edges[-1, 1])
 
 
-def _clear_spikes(prediction: Prediction, recorded: int) -> list[Spike[Any]]:
-    """Spikes clear of the edge; they come first, since spikes are in descending order."""
-    bound = clear_of(_upper_edge(prediction), prediction.setting.width)
-    return [spike for spike in prediction.spikes[:recorded] if spike.singular_value > bound]
+def _above(bound: Callable[[float, int], float], prediction: Prediction, recorded: int) -> list[Spike[Any]]:
+    """Recorded spikes above a bound; they come first, since spikes are in descending order."""
+    least = bound(_upper_edge(prediction), prediction.setting.width)
+    return [spike for spike in prediction.spikes[:recorded] if spike.singular_value > least]
 
 
-def _settled(prediction: Prediction, spikes: Sequence[Spike[Any]]) -> list[Spike[Any]]:
-    edge, width = _upper_edge(prediction), prediction.setting.width
-    return [spike for spike in spikes if has_settled(spike.singular_value, edge, width)]
-
-
-def _singular_value(index: int, trial: Trial) -> float:
-    return float(trial.singular_values[index])
+def _singular_value(index: int, predicted: float, claim: Claim, path: str = "") -> Quantity:
+    """One of the largest singular values; its path is that of a spike unless another one is given."""
+    path = path or f"spikes[{index}].singular_value"
+    return Quantity(path, claim, predicted, predicted, lambda trial: float(trial.singular_values[index]))
 
 
 def _gradient_error(trial: Trial) -> float:
@@ -167,35 +169,26 @@ def _latent(prediction: Prediction) -> list[Quantity]:
     norm2, cosine = prediction.latent.beta_norm2, prediction.latent.beta_cosine
     # Tolerances are for the norm; its square moves twice as much.
     return [
-        Quantity("latent.beta_norm2", "latent", norm2, 2.0 * norm2, lambda trial: trial.beta_norm2),
-        Quantity("latent.beta_cosine", "latent", cosine, 1.0, lambda trial: trial.beta_cosine),
+        Quantity("latent.beta_norm2", Claim.LATENT, norm2, 2.0 * norm2, lambda trial: trial.beta_norm2),
+        Quantity("latent.beta_cosine", Claim.LATENT, cosine, 1.0, lambda trial: trial.beta_cosine),
     ]
-
-
-def _loss(name: str, trial: Trial) -> float:
-    return float(getattr(trial, name))
 
 
 def _losses(prediction: Prediction) -> list[Quantity]:
     return [
-        Quantity(f"losses.{name}", "losses", value, abs(value), partial(_loss, name))
+        Quantity(f"losses.{name}", Claim.LOSSES, value, abs(value), attrgetter(name))
         for name, value in prediction.losses.to_dict().items()
     ]
 
 
 def _improvement(prediction: Prediction, untrained: Prediction | None) -> list[Quantity]:
     assert untrained is not None, "the claim 'improvement' needs the prediction without a step"
-    before, after = untrained.losses.to_dict(), prediction.losses.to_dict()
+    after = prediction.losses.to_dict()
     return [
         Quantity(
-            f"improvement.{name}",
-            "improvement",
-            before[name] - after[name],
-            before[name],
-            partial(_loss, name),
-            gained=True,
+            f"improvement.{name}", Claim.IMPROVEMENT, loss - after[name], loss, attrgetter(name), gained=True
         )
-        for name in before
+        for name, loss in untrained.losses.to_dict().items()
     ]
 
 
@@ -206,53 +199,39 @@ def _count(prediction: Prediction) -> Quantity:
     def outside(trial: Trial) -> float:
         return float(np.count_nonzero(trial.singular_values > bound))
 
-    return Quantity("spike_count", "count", float(number), 1.0, outside)
-
-
-def _spikes(spikes: Sequence[Spike[Any]]) -> list[Quantity]:
-    return [
-        Quantity(
-            f"spikes[{k}].singular_value",
-            "spikes",
-            spike.singular_value,
-            spike.singular_value,
-            partial(_singular_value, k),
-        )
-        for k, spike in enumerate(spikes)
-    ]
+    return Quantity("spike_count", Claim.COUNT, float(number), 1.0, outside)
 
 
 def _edge(prediction: Prediction, recorded: int) -> list[Quantity]:
     """Spikes that are not clear of the edge, and the largest singular value of the bulk."""
-    edge, first = _upper_edge(prediction), len(_clear_spikes(prediction, recorded))
-    near = [(f"spikes[{k}].singular_value", s.singular_value) for k, s in enumerate(prediction.spikes)]
-    places = [*near[first:], ("bulk.edge", edge)]
-    return [
-        Quantity(path, "edge", value, value, partial(_singular_value, k))
-        for k, (path, value) in enumerate(places, start=first)
+    edge, first = _upper_edge(prediction), len(_above(clear_of, prediction, recorded))
+    near = [
+        _singular_value(k, spike.singular_value, Claim.EDGE)
+        for k, spike in enumerate(prediction.spikes[first:], start=first)
     ]
+    return [*near, _singular_value(first + len(near), edge, Claim.EDGE, "bulk.edge")]
 
 
-def _vectors(spikes: Sequence[Spike[Any]], kind: str) -> list[Quantity]:
+def _vectors(spikes: Sequence[Spike[Any]], claim: Claim) -> list[Quantity]:
     """Coefficients of singular vectors: degrees 0 to 2, to ``k`` for spike ``k``, and to the largest one."""
     rows = []
     for k, spike in enumerate(spikes):
-        predicted = getattr(spike, kind)
-        entries = [(f"spikes[{k}].{kind}[{degree}]", float(each)) for degree, each in enumerate(predicted)]
-        vector = tuple(entries) if kind == "feature" else ()
+        predicted = getattr(spike, claim)
+        entries = [(f"spikes[{k}].{claim}[{degree}]", float(each)) for degree, each in enumerate(predicted)]
+        vector = tuple(entries) if claim is Claim.FEATURE else ()
         largest = int(np.argmax(spike.alignment))
         count = min(max(ALIGNED_DEGREES, k + 2, largest + 1), POLYNOMIALS)
         for degree, (path, value) in enumerate(entries[:count]):
-            if kind == "feature":
+            if claim is Claim.FEATURE:
                 observe = partial(_coefficient, k, degree, predicted)
             else:
-                observe = partial(_table_entry, kind, k, degree)
-            rows.append(Quantity(path, kind, value, 1.0, observe, vector=vector))
+                observe = partial(_table_entry, claim, k, degree)
+            rows.append(Quantity(path, claim, value, 1.0, observe, vector=vector))
     return rows
 
 
-def _table_entry(kind: str, k: int, degree: int, trial: Trial) -> float:
-    return float(getattr(trial, kind)[k, degree])
+def _table_entry(claim: Claim, k: int, degree: int, trial: Trial) -> float:
+    return float(getattr(trial, claim)[k, degree])
 
 
 def _coefficient(k: int, degree: int, predicted: np.ndarray, trial: Trial) -> float:
@@ -262,7 +241,7 @@ def _coefficient(k: int, degree: int, predicted: np.ndarray, trial: Trial) -> fl
 
 
 def _quantiles(prediction: Prediction) -> list[Quantity]:
-    """Quantiles of all singular values but the predicted spikes; no levels where their law jumps from zero.
+    """Quantiles of all singular values but the predicted spikes, away from an atom at zero.
 
     Within a few ``1/width`` of the jump an empirical quantile interpolates across it. Where zero is predicted
     the tolerance is for rounding, in units of the edge.
@@ -272,7 +251,7 @@ def _quantiles(prediction: Prediction) -> list[Quantity]:
     return [
         Quantity(
             f"bulk.quantiles[{level}]",
-            "bulk",
+            Claim.BULK,
             value,
             max(abs(value), rounding),
             partial(_empirical_quantile, float(level), spikes),
@@ -287,11 +266,10 @@ def _empirical_quantile(level: float, spikes: int, trial: Trial) -> float:
 
 
 def _distances(bulk: Bulk) -> list[Quantity]:
+    def distance(name: str, trial: Trial) -> float:
+        return float(getattr(spectral_distances(bulk, trial.singular_values), name))
+
     return [
-        Quantity(f"bulk_law.{name}", "bulk_law", 0.0, 1.0, partial(_distance, name, bulk))
-        for name in ("kolmogorov", "wasserstein")
+        Quantity(f"bulk_law.{name}", Claim.BULK_LAW, 0.0, 1.0, partial(distance, name))
+        for name in Distances._fields
     ]
-
-
-def _distance(name: str, bulk: Bulk, trial: Trial) -> float:
-    return float(getattr(spectral_distances(bulk, trial.singular_values), name))

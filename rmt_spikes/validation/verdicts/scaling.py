@@ -5,21 +5,36 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from enum import StrEnum
+from typing import Any
 
 import numpy as np
-from scipy.special import stdtr, stdtrit
+from numpy.typing import NDArray
 
+from rmt_spikes.validation.verdicts.claims import SCATTER_EXPONENTS, SLOPES, Claim, Tolerance
 from rmt_spikes.validation.verdicts.comparison import Row
-from rmt_spikes.validation.verdicts.statistics import CONFIDENCE, Verdict, fit_line, overall
-from rmt_spikes.validation.verdicts.tolerance import SCATTER_EXPONENTS, SLOPES, Tolerance
+from rmt_spikes.validation.verdicts.statistics import excess_p_value, fit_line, is_inside, t_interval
+from rmt_spikes.values import Record
+from rmt_spikes.verdict import Verdict
+
+Array = NDArray[np.float64]
 
 RESOLVED = 3.0
 """An error is resolved when it is this many standard errors from zero, with one sign at every size."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class RateFit:
+class Rate(StrEnum):
+    """What must fall with ``n`` at its theoretical rate; both in units of the scale of a row."""
+
+    ERROR = "error"
+    """The absolute difference from the theory."""
+
+    SCATTER = "scatter"
+    """The standard deviation between networks."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class RateFit(Record):
     """Slope of a logarithm against log ``n``.
 
     Attributes
@@ -27,8 +42,7 @@ class RateFit:
     quantity, claim
         As in `Row`.
     kind
-        ``error``: of the absolute difference from the theory; ``scatter``: of the standard deviation between
-        networks. Both in units of the scale of the row.
+        Whether of the error or of the scatter.
     n, values, value_ses
         Sizes, what is fitted (before the logarithm), and standard errors.
     expected
@@ -36,19 +50,15 @@ class RateFit:
     slope, se
         Fitted slope and its standard error, None when the error is not resolved at some size. The standard
         error is widened where the points miss the line by more than their own errors explain.
-    interval
-        Two-sided interval of the slope at `statistics.CONFIDENCE`.
-    allowance, margin
-        Of the slope (`tolerance.SLOPES`).
-    verdict
-        As for a row: ``agrees`` when the interval is within the margin of the expected slope.
+    interval, allowance, margin, verdict
+        As in `Row`, of the slope; ``agrees`` when the interval is within the margin of the expected slope.
     reason
         Why there is no slope.
     """
 
     quantity: str
-    claim: str
-    kind: Literal["error", "scatter"]
+    claim: Claim
+    kind: Rate
     n: tuple[int, ...]
     values: tuple[float, ...]
     value_ses: tuple[float, ...]
@@ -58,17 +68,12 @@ class RateFit:
     interval: tuple[float, float] | None = None
     allowance: float
     margin: float
-    verdict: Verdict
+    verdict: Verdict = Verdict.INCONCLUSIVE
     reason: str | None = None
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain dictionary, JSON-ready."""
-        lists = {name: list(getattr(self, name)) for name in ("n", "values", "value_ses")}
-        return {**self.__dict__, **lists, "interval": None if self.interval is None else list(self.interval)}
 
-
-@dataclass(frozen=True, kw_only=True)
-class LimitFit:
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class LimitFit(Record):
     """Difference from the theory, extrapolated to infinite ``n``, in units of the scale of the row.
 
     Attributes
@@ -77,22 +82,16 @@ class LimitFit:
         As in `Row`.
     n, differences, ses
         Sizes, observed minus predicted, and standard errors.
-    exponent
-        Order ``p`` in ``difference = limit + c n^-p``.
-    coefficient, coefficient_se
-        ``c``: the measured constant of the finite-size error.
+    exponent, coefficient, coefficient_se
+        Of the finite-size error: ``difference = limit + coefficient n^-exponent``.
     limit, se
         Extrapolated difference; zero for a theory that is right in the limit.
-    interval
-        Two-sided interval of the limit at `statistics.CONFIDENCE`.
-    allowance, margin
-        The allowance is the square of the finite-size allowance at the smallest size: the next order.
-    verdict
-        As for a row.
+    interval, allowance, margin, verdict
+        As in `Row`, of the limit. The allowance is the square of that at the smallest size: the next order.
     """
 
     quantity: str
-    claim: str
+    claim: Claim
     n: tuple[int, ...]
     differences: tuple[float, ...]
     ses: tuple[float, ...]
@@ -106,46 +105,34 @@ class LimitFit:
     margin: float
     verdict: Verdict
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain dictionary, JSON-ready."""
-        lists = {name: list(getattr(self, name)) for name in ("n", "differences", "ses", "interval")}
-        return {**self.__dict__, **lists}
 
-
-@dataclass(frozen=True, kw_only=True)
-class ScalingResult:
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class ScalingResult(Record):
     """Rates and limits of a case over a list of sizes.
 
     Attributes
     ----------
-    rates, limits
-        One a quantity and kind that the case asks for.
     rate
         Level of each test: the family rate over their number (Bonferroni).
+    rates, limits
+        One a quantity and kind that the case asks for.
     """
 
+    rate: float
     rates: tuple[RateFit, ...]
     limits: tuple[LimitFit, ...]
-    rate: float
 
     @property
     def verdict(self) -> Verdict:
         """Verdict on all of them."""
-        return overall([*(fit.verdict for fit in self.rates), *(fit.verdict for fit in self.limits)])
+        return Verdict.on_all(fit.verdict for fits in (self.rates, self.limits) for fit in fits)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain dictionary, JSON-ready."""
-        return {
-            "verdict": self.verdict,
-            "rate": self.rate,
-            "rates": [fit.to_dict() for fit in self.rates],
-            "limits": [fit.to_dict() for fit in self.limits],
-        }
+        return {"verdict": self.verdict, **super().to_dict()}
 
 
-def fit_rate(
-    n: Sequence[int], rows: Sequence[Row], kind: Literal["error", "scatter"], rate: float
-) -> RateFit:
+def fit_rate(n: Sequence[int], rows: Sequence[Row], kind: Rate, rate: float) -> RateFit:
     """Fit the slope of a quantity.
 
     Parameters
@@ -153,13 +140,9 @@ def fit_rate(
     n, rows
         Sizes, and the row of the quantity at each.
     kind
-        ``error`` or ``scatter``.
+        Whether of the error or of the scatter.
     rate
         Level at which a slope is called wrong.
-
-    Returns
-    -------
-    RateFit
 
     Notes
     -----
@@ -167,10 +150,9 @@ def fit_rate(
     ``se / |mean|``, that of a standard deviation ``1 / sqrt(2 (trials - 1))``, exact for normal data.
     """
     claim = rows[0].claim
-    ses = np.array([_se(row) / row.scale for row in rows])
-    if kind == "error":
-        values = np.array([abs(row.observed - row.predicted) / row.scale for row in rows])
-        errors, exponent = ses, rows[0].exponent
+    differences, ses = _scaled(rows)
+    if kind is Rate.ERROR:
+        values, errors, exponent = np.abs(differences), ses, rows[0].exponent
     else:
         trials = np.array([row.trials for row in rows])
         values = ses * np.sqrt(trials)
@@ -187,14 +169,14 @@ def fit_rate(
         "allowance": slopes.allowance,
         "margin": slopes.margin,
     }
-    signs = {row.observed > row.predicted for row in rows}
-    if np.any(values <= RESOLVED * errors) or (kind == "error" and len(signs) > 1):
+    changes_sign = len({*np.sign(differences)}) > 1
+    if np.any(values <= RESOLVED * errors) or (kind is Rate.ERROR and changes_sign):
         reason = f"not {RESOLVED:g} standard errors from zero, with one sign, at every size"
-        return RateFit(**common, verdict="inconclusive", reason=reason)
+        return RateFit(**common, reason=reason)
     line = fit_line(np.log(n), np.log(values), errors / values)
     se = line.slope_se * math.sqrt(max(1.0, line.misfit / (len(n) - 2)))
-    freedom = min(row.trials for row in rows) - 1
-    interval, verdict = _judge(line.slope + exponent, se, slopes.allowance, slopes.margin, rate, freedom)
+    fewest = min(row.trials for row in rows)
+    interval, verdict = _judge(line.slope + exponent, se, slopes.allowance, slopes.margin, rate, fewest)
     return RateFit(
         **common,
         slope=line.slope,
@@ -215,17 +197,12 @@ def fit_limit(n: Sequence[int], rows: Sequence[Row], tolerance: Tolerance, rate:
         Of the claim; its exponent is the order of the finite-size error.
     rate
         Level at which the limit is called wrong.
-
-    Returns
-    -------
-    LimitFit
     """
-    differences = np.array([(row.observed - row.predicted) / row.scale for row in rows])
-    ses = np.array([_se(row) / row.scale for row in rows])
+    differences, ses = _scaled(rows)
     line = fit_line(np.asarray(n, dtype=float) ** -tolerance.exponent, differences, ses)
     allowance = tolerance.allowance(min(n)) ** 2
-    margin, freedom = max(tolerance.margin, allowance), min(row.trials for row in rows) - 1
-    interval, verdict = _judge(line.intercept, line.intercept_se, allowance, margin, rate, freedom)
+    margin, fewest = max(tolerance.margin, allowance), min(row.trials for row in rows)
+    interval, verdict = _judge(line.intercept, line.intercept_se, allowance, margin, rate, fewest)
     return LimitFit(
         quantity=rows[0].quantity,
         claim=rows[0].claim,
@@ -244,24 +221,22 @@ def fit_limit(n: Sequence[int], rows: Sequence[Row], tolerance: Tolerance, rate:
     )
 
 
-def _se(row: Row) -> float:
-    assert row.se is not None, "a scaling case has at least two trials at each size"
-    return row.se
+def _scaled(rows: Sequence[Row]) -> tuple[Array, Array]:
+    """Differences of rows and their standard errors, in units of their scales."""
+    assert all(row.se is not None for row in rows), "a scaling case has at least two trials at each size"
+    scales = np.array([row.scale for row in rows])
+    differences = np.array([row.observed - row.predicted for row in rows])
+    return differences / scales, np.array([row.se for row in rows]) / scales
 
 
 def _judge(
-    difference: float, se: float, allowance: float, margin: float, rate: float, freedom: int
+    difference: float, se: float, allowance: float, margin: float, rate: float, trials: int
 ) -> tuple[tuple[float, float], Verdict]:
     """Interval of a fitted difference, and its verdict.
 
     With Student's t at the degrees of freedom of the size with the fewest trials: on the safe side.
     """
-    half = float(stdtrit(freedom, 0.5 * (1.0 + CONFIDENCE))) * se
-    interval = (difference - half, difference + half)
-    p = float(
-        stdtr(freedom, (allowance - abs(difference)) / se)
-        + stdtr(freedom, -(allowance + abs(difference)) / se)
-    )
-    if p <= rate:
-        return interval, "disagrees"
-    return interval, "agrees" if -margin <= interval[0] and interval[1] <= margin else "inconclusive"
+    low, high = map(float, t_interval(difference, se, trials))
+    if excess_p_value(difference, se, allowance, trials) <= rate:
+        return (low, high), Verdict.DISAGREES
+    return (low, high), Verdict.AGREES if is_inside((low, high), margin) else Verdict.INCONCLUSIVE

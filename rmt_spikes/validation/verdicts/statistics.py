@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from bisect import bisect_left
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import betaincinv, ndtr, stdtr, stdtrit
+from scipy.special import betaincinv, stdtr, stdtrit
 
 Array = NDArray[np.float64]
-Verdict = Literal["agrees", "disagrees", "inconclusive"]
 
 CONFIDENCE = 0.90
+"""Two-sided confidence of an equivalence interval: two one-sided tests at the usual 5 %."""
+
 FAMILY_RATE = 0.01
+"""Bound on a false disagreement in a case: with 25 cases one in four campaigns has one at most."""
+
 MOST_TRIALS = 1_000_000
+"""Number of trials above which it is not said how many would tell: weeks of simulations."""
 
 
 def t_interval(
     difference: ArrayLike, se: ArrayLike, trials: ArrayLike, confidence: float = CONFIDENCE
 ) -> Array:
-    """Student interval of a mean difference.
+    """Two-sided Student intervals of mean differences.
 
     Parameters
     ----------
@@ -30,7 +33,7 @@ def t_interval(
     trials
         Number of independent trials behind the standard error, at least 2; one for all, or as many.
     confidence
-        Two-sided confidence.
+        Probability that an interval covers the true difference.
 
     Returns
     -------
@@ -39,6 +42,12 @@ def t_interval(
     difference, se = np.asarray(difference, dtype=float), np.asarray(se, dtype=float)
     half = stdtrit(np.asarray(trials) - 1, 0.5 * (1.0 + confidence)) * se
     return np.stack([difference - half, difference + half], axis=-1)
+
+
+def is_inside(interval: ArrayLike, margin: ArrayLike) -> NDArray[np.bool_]:
+    """Whether intervals of shape ``(*shape, 2)`` lie within margins of zero, of shape `shape`."""
+    bounds = np.asarray(interval, dtype=float)
+    return (-np.asarray(margin) <= bounds[..., 0]) & (bounds[..., 1] <= margin)
 
 
 def excess_p_value(difference: ArrayLike, se: ArrayLike, allowance: ArrayLike, trials: ArrayLike) -> Array:
@@ -68,18 +77,10 @@ def excess_p_value(difference: ArrayLike, se: ArrayLike, allowance: ArrayLike, t
 
 
 def holm(p_values: ArrayLike, family_rate: float = FAMILY_RATE) -> NDArray[np.bool_]:
-    """Rejections of Holm's step-down procedure.
+    """Rejections of Holm's step-down procedure, one a p-value; NaN is a hypothesis that was not tested.
 
-    Parameters
-    ----------
-    p_values
-        One for each hypothesis, shape ``(m,)``; NaN stands for a hypothesis that was not tested.
-    family_rate
-        Bound on the probability of any false rejection, whatever the dependence between the hypotheses.
-
-    Returns
-    -------
-    ndarray of bool, shape ``(m,)``
+    The probability of any false rejection is at most `family_rate`, however the hypotheses depend on each
+    other.
     """
     p = np.asarray(p_values, dtype=float)
     tested = np.flatnonzero(~np.isnan(p))
@@ -90,16 +91,6 @@ def holm(p_values: ArrayLike, family_rate: float = FAMILY_RATE) -> NDArray[np.bo
     return rejected
 
 
-def overall(verdicts: Sequence[Verdict]) -> Verdict:
-    """Verdict on a whole: one `disagrees` decides, then one `inconclusive`; nothing compared is inconclusive.
-
-    Agreement claimed only when every row agrees needs no correction for their number (intersection-union).
-    """
-    if "disagrees" in verdicts:
-        return "disagrees"
-    return "inconclusive" if "inconclusive" in verdicts or not verdicts else "agrees"
-
-
 def trials_to_tell(
     difference: float,
     scatter: float,
@@ -108,7 +99,7 @@ def trials_to_tell(
     rate: float,
     confidence: float = CONFIDENCE,
 ) -> int | None:
-    """Number of trials that would have ended a row in agreement or disagreement.
+    """Least number of trials that would have told, were difference and scatter to stay what they are.
 
     Parameters
     ----------
@@ -126,84 +117,33 @@ def trials_to_tell(
     Returns
     -------
     int or None
-        The least number of trials, were difference and scatter to stay what they are; None above a million.
-
-    Notes
-    -----
-    Both verdicts are monotone in the number of trials when the difference is held fixed, so the least number
-    is found by bisection.
+        None above `MOST_TRIALS`.
     """
 
     def told(trials: int) -> bool:
         se = scatter / np.sqrt(trials)
-        low, high = t_interval(difference, se, trials, confidence)
-        inside = -margin <= low and high <= margin
+        inside = is_inside(t_interval(difference, se, trials, confidence), margin)
         return bool(inside or excess_p_value(difference, se, allowance, trials) <= rate)
 
-    if not told(MOST_TRIALS):
-        return None
-    low, high = 1, MOST_TRIALS
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if told(middle) else (middle, high)
-    return high
-
-
-def power(error: float, se: float, allowance: float, trials: int, rate: float) -> float:
-    """Probability that a row with a given true error is called wrong.
-
-    Parameters
-    ----------
-    error
-        True difference, above the allowance.
-    se
-        True standard error of the mean of the trials.
-    allowance
-        Of the row.
-    trials
-        Number of trials behind the standard error.
-    rate
-        Level of the test.
-
-    Returns
-    -------
-    float
-        Of the normal approximation with Student's critical value, tails on the other side neglected.
-    """
-    critical = float(stdtrit(trials - 1, 1.0 - rate))
-    return float(ndtr((abs(error) - allowance) / se - critical))
+    # Both verdicts are monotone in the number of trials when the difference is held fixed.
+    least = bisect_left(range(MOST_TRIALS), True, lo=2, key=told)
+    return least if told(least) else None
 
 
 def binomial_interval(count: int, trials: int, confidence: float = 0.95) -> tuple[float, float]:
-    """Exact (Clopper-Pearson) interval of a probability.
-
-    Parameters
-    ----------
-    count, trials
-        Number of events, and of independent trials.
-    confidence
-        Two-sided; each side has half of what is missing.
-
-    Returns
-    -------
-    tuple of float
-    """
+    """Exact (Clopper-Pearson) two-sided interval of a probability, from events in independent trials."""
     tail = 0.5 * (1.0 - confidence)
     low = 0.0 if count == 0 else float(betaincinv(count, trials - count + 1, tail))
     high = 1.0 if count == trials else float(betaincinv(count + 1, trials - count, 1.0 - tail))
     return low, high
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Line:
-    """A weighted straight line ``intercept + slope x`` and its covariance.
+    """A straight line ``intercept + slope x`` with the standard errors of its coefficients.
 
     Attributes
     ----------
-    intercept, slope
-        Coefficients.
-    intercept_se, slope_se
-        Their standard errors, from the standard errors of the data.
     misfit
         Sum of squared residuals in units of the standard errors, of ``points - 2`` degrees of freedom.
     """
@@ -216,27 +156,11 @@ class Line:
 
 
 def fit_line(x: ArrayLike, y: ArrayLike, se: ArrayLike) -> Line:
-    """Fit a straight line by weighted least squares.
-
-    Parameters
-    ----------
-    x, y, se
-        Abscissas (at least two different ones), data and their standard errors, shape ``(points,)``.
-
-    Returns
-    -------
-    Line
-    """
+    """Fit a straight line by weighted least squares: abscissas, data and their standard errors."""
     x, y, se = (np.asarray(v, dtype=float) for v in (x, y, se))
     design = np.stack([np.ones_like(x), x], axis=1) / se[:, None]
     covariance = np.linalg.inv(design.T @ design)
     coefficients = covariance @ (design.T @ (y / se))
     residuals = y / se - design @ coefficients
     errors = np.sqrt(np.diag(covariance))
-    return Line(
-        intercept=float(coefficients[0]),
-        slope=float(coefficients[1]),
-        intercept_se=float(errors[0]),
-        slope_se=float(errors[1]),
-        misfit=float(residuals @ residuals),
-    )
+    return Line(*map(float, (*coefficients, *errors, residuals @ residuals)))

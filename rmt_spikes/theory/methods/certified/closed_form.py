@@ -19,6 +19,7 @@ from rmt_spikes.theory.methods.certified.rules import BallRule, gaussian_draws, 
 from rmt_spikes.theory.results import loss_numbers
 
 FEATURE_COUNT = 5
+"""Coefficients of a feature, of degree 0 to 4, as in double precision."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class BallPole:
     feature
         Coefficients of the left singular vector in normalised Hermite polynomials of ``q``.
     right_feature
-        Coefficients of the right singular vector in orthonormal polynomials of the readout law.
+        Coefficients of the right singular vector in orthonormal polynomials of the readout weight.
     """
 
     strength: arb
@@ -60,7 +61,7 @@ class BallClosedForm:
 
     @cached_property
     def readout(self) -> BallRule:
-        """Law of the readout weights."""
+        """Quadrature rule for the distribution of a readout weight."""
         setting = self.variables.setting
         if setting.readout == "gaussian":
             return gaussian_draws(setting.width, self.count, precision())
@@ -70,7 +71,7 @@ class BallClosedForm:
 
     @cached_property
     def sample(self) -> BallRule:
-        """Law of the latent variable of a sample."""
+        """Quadrature rule for the distribution of the latent variable of a sample."""
         return gaussian_draws(self.variables.setting.n_ridge, self.count, precision())
 
     @cached_property
@@ -232,7 +233,7 @@ class BallClosedForm:
         return BallPole(strength, z, [left_overlap * c for c in feature], [right_overlap * c for c in right])
 
     def _readout_row(self, alpha: arb) -> list[arb]:
-        """Orthonormal polynomials of the limiting readout law at a weight; zero where there are no more."""
+        """Orthonormal polynomials of the limiting readout weight at a value; zero where there are no more."""
         name = self.variables.setting.readout
         if name == "gaussian":
             return hermite_row(alpha)

@@ -11,6 +11,7 @@ from flint import arb, ctx, fmpq
 
 from rmt_spikes.errors import DomainError
 from rmt_spikes.setting import Setting
+from rmt_spikes.theory import formulas
 from rmt_spikes.theory.bulk.balls import ball, midpoint, square
 from rmt_spikes.theory.bulk.certified_curve import CertifiedCurve
 from rmt_spikes.theory.methods.certified.expansion import BallExpansion, expansion
@@ -103,13 +104,14 @@ class BallLatent:
         """Mean and second moment of the residual that drives the step."""
         mean = self.target.coefficient(0)
         offset = self.activation.coefficient(0) if self.setting.readout == "constant" else arb(0)
-        return mean - offset, self.label_energy - 2 * offset * mean + square(offset)
+        return formulas.residual_moments(mean, self.label_energy, offset)
 
     @cached_property
     def beta_norm2(self) -> arb:
         """``||beta||^2``."""
         phi = fmpq(self.setting.d, self.setting.n)
-        return square(self.target.coefficient(1)) + phi * self.residual[1]
+        value: arb = formulas.beta_norm2(square(self.target.coefficient(1)), phi, self.residual[1])
+        return value
 
     @cached_property
     def cosine(self) -> arb:
@@ -119,7 +121,8 @@ class BallLatent:
     @cached_property
     def shift(self) -> arb:
         """``s``."""
-        return self.activation.coefficient(1) * self.theta * self.beta_norm2.sqrt()
+        value: arb = formulas.shift(self.activation.coefficient(1), self.theta, self.beta_norm2.sqrt())
+        return value
 
     @cached_property
     def chi(self) -> arb:
@@ -128,12 +131,14 @@ class BallLatent:
             return arb(0)
         phi = fmpq(self.setting.d, self.setting.n)
         slope2 = self.activation.coefficient(1) ** 2 * self.beta_norm2
-        return phi * self.residual[1] * self.activation.derivative_variance / slope2
+        value: arb = formulas.chi(phi, self.residual[1], self.activation.derivative_variance, slope2)
+        return value
 
     @cached_property
     def inflation(self) -> arb:
         """``nu``."""
-        return self.chi * self.shift**2
+        value: arb = formulas.inflation(self.chi, self.shift)
+        return value
 
     @cached_property
     def drift(self) -> arb:
@@ -141,11 +146,13 @@ class BallLatent:
         c_2, mean = self.activation.coefficient(2), self.residual[0]
         if not self.corrected or c_2.contains(0) or mean.contains(0):
             return arb(0)
-        return 2 * c_2 * mean * self.theta
+        value: arb = formulas.drift(c_2, mean, self.theta)
+        return value
 
     def scale(self, alpha: arb) -> arb:
         """Norm ``tau`` of a trained row, apart from the shift."""
-        return (square(1 + self.drift * alpha) + self.inflation * alpha**2).sqrt()
+        value: arb = formulas.row_norm2(self.drift, self.inflation, alpha).sqrt()
+        return value
 
     @cached_property
     def curve(self) -> CertifiedCurve:

@@ -6,9 +6,10 @@ from typing import Any
 
 from flint import arb
 
+from rmt_spikes.theory import formulas
 from rmt_spikes.theory.bulk.balls import GUARD_DIGITS, from_mpf, midpoint, square
 from rmt_spikes.theory.features import Features
-from rmt_spikes.theory.limits import improvement, power_polynomials
+from rmt_spikes.theory.limits import improvement
 from rmt_spikes.theory.methods.certified.latent import BallLatent
 from rmt_spikes.theory.regimes import LAST_EXPONENT, regime_degree, spike_degrees
 from rmt_spikes.theory.results import Losses, loss_numbers
@@ -37,14 +38,14 @@ def _limit(variables: BallLatent, degree: int, digits: int) -> Losses[Any]:
     activation, target = variables.activation, variables.target
     point = variables.curve.at_ridge(variables.ridge)
     linear = square(target.coefficient(1))
-    value: Any = linear * point.mu + variables.label_energy - linear
+    value: Any = formulas.untrained_value(linear, variables.label_energy, point.mu)
     slope: Any = linear * point.mu_slope
     degrees = spike_degrees(variables.setting, degree)
     if degrees:
         grown = not variables.drift.is_zero()
         twice_mean = 2 * activation.coefficient(2) * variables.residual[0] if grown else arb(0)
         top = max(degrees) * (1 if twice_mean.is_zero() else 2)
-        polynomials = power_polynomials(
+        polynomials = formulas.power_polynomials(
             [midpoint(activation.coefficient(j)) for j in range(top + 1)],
             degrees,
             slope=midpoint(activation.coefficient(1) * variables.beta_norm2.sqrt()),

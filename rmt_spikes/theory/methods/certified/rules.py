@@ -1,4 +1,4 @@
-"""Gauss quadrature of the law of finitely many Gaussian draws, in balls (docs/theory.md section 4)."""
+"""Gauss quadrature of finitely many Gaussian draws, in balls (docs/theory.md section 4)."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from rmt_spikes.theory.quadrature_rules import TAIL_CELLS
 
 @dataclass(frozen=True, eq=False)
 class BallRule:
-    """Nodes and weights of a quadrature, ascending and symmetric unless the law is not."""
+    """Nodes and weights of a quadrature, ascending, symmetric where the distribution is."""
 
     nodes: list[arb]
     weights: list[arb]
 
 
 def symmetric_law(draws: int, middle_nodes: int) -> list[tuple[arb, arb]]:
-    """The law of `draws` Gaussian variables, its positive half as points with masses.
+    """The distribution of `draws` Gaussian variables, its positive half as points with masses.
 
-    The same law as `gauss_rules.gaussian_draws`: `draws` cells of equal probability, the 64 outermost on each
+    That of `quadrature_rules.gaussian_draws`: `draws` cells of equal probability, the 64 outermost on each
     side represented by their root mean square, the normal density between them.
     """
     if draws == 1:
@@ -50,7 +50,7 @@ def symmetric_law(draws: int, middle_nodes: int) -> list[tuple[arb, arb]]:
 
 @lru_cache(maxsize=64)
 def gaussian_draws(draws: int, count: int, bits: int) -> BallRule:
-    """Gauss quadrature of the law of `draws` independent standard normal variables.
+    """Gauss quadrature of the distribution of `draws` independent standard normal variables.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ def gaussian_draws(draws: int, count: int, bits: int) -> BallRule:
     Returns
     -------
     BallRule
-        Fewer nodes when the law itself has fewer points.
+        Fewer nodes when the distribution has fewer points.
 
     Notes
     -----

@@ -15,6 +15,7 @@ from flint import arb, fmpq
 
 from rmt_spikes.errors import ConvergenceError, DomainError
 from rmt_spikes.setting import Setting
+from rmt_spikes.theory import formulas
 from rmt_spikes.theory.bulk.balls import (
     GUARD_DIGITS,
     enclosure,
@@ -23,6 +24,7 @@ from rmt_spikes.theory.bulk.balls import (
     square,
     working_digits,
 )
+from rmt_spikes.theory.latent import Latent
 from rmt_spikes.theory.methods.base import Array, Method, leading_sign
 from rmt_spikes.theory.methods.certified.closed_form import BallClosedForm
 from rmt_spikes.theory.methods.certified.latent import BallLatent
@@ -116,8 +118,8 @@ class CertifiedClosedForm(Method):
             }
 
     @cached_property
-    def latent(self) -> dict[str, Any]:
-        """Latent variables by name, as ``mpmath.mpf``."""
+    def latent(self) -> Latent:
+        """Latent variables, as ``mpmath.mpf``."""
         with self._working():
             return _latent(self.solution.variables)
 
@@ -230,7 +232,7 @@ def _evidence(method: CertifiedClosedForm, part: str) -> PreciseCertificate:
     )
 
 
-def _latent(variables: BallLatent) -> dict[str, Any]:
+def _latent(variables: BallLatent) -> Latent:
     numbers = {
         "beta_norm2": variables.beta_norm2,
         "beta_cosine": variables.cosine,
@@ -241,7 +243,7 @@ def _latent(variables: BallLatent) -> dict[str, Any]:
         "residual_energy": variables.residual[1],
         "initial_overlap": arb(0),
     }
-    return {name: midpoint(value) for name, value in numbers.items()}
+    return Latent(**{name: midpoint(value) for name, value in numbers.items()})
 
 
 def _converged(variables: BallLatent, digits: int) -> tuple[BallClosedForm, float, float, float]:
@@ -297,8 +299,8 @@ def _residual(variables: BallLatent, kappa: Any, g: Any) -> Any:
     linear, tail = midpoint(variables.curve.linear), midpoint(variables.curve.tail)
     setting, ridge = variables.setting, midpoint(variables.ridge)
     gamma, ratio = (mpmath.mpf(setting.width) / size for size in (setting.d, setting.n_ridge))
-    population = g * (kappa + tail + linear / (1 + gamma * linear * g)) - 1
-    sample = (kappa * (1 - ratio * (1 - kappa * g)) - ridge) / (ridge + kappa * ratio)
+    population = g * (formulas.effective_ridge(g, linear, tail, gamma) - kappa)
+    sample = (formulas.ridge(kappa, g, ratio) - ridge) / (ridge + kappa * ratio)
     return max(abs(population), abs(sample))
 
 

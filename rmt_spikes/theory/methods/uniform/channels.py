@@ -1,173 +1,208 @@
-"""The part of the features that is of finite rank: its kernel, its poles and their residues.
+"""Channels x levels x directions: the parts of the features that are inner products of long vectors.
 
-On the nodes the latent functions are ``m_0(alpha, q)``, and ``m_1(alpha, q)`` times the components of a
-sample along the directions that latent variables single out: ``q`` along the learnt one, ``t`` along the rest
-of the teacher's, and at the standard output scale a third one along the rest of the initial readout's. With
-the means these are three or four blocks. With ``S`` the second moments of these functions under ``R`` and the
-stiffness ``J`` of the neurons, the resolvent of the finite-rank part is ``(J + S)^{-1}``: docs/theory.md
-sections 4, 4.1 and 8.
+A feature is a latent function ``m_0(alpha, q)``, plus in each channel ``m_k(alpha, q)`` times the inner
+product of a vector of the sample and one of the neuron, of dimension ``D_k``, plus noise. *Levels* are the
+eigenvalues of the covariance of the neurons' vectors. *Directions* are the few that the latent variables of
+samples single out. Today there is one channel, of degree one.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rmt_spikes.errors import ConvergenceError
-from rmt_spikes.theory.methods.uniform.equations import FixedPoint, State
 
 Array = NDArray[np.float64]
-Tangent = tuple[Array, Array]
+Values = NDArray[Any]
 
 
 @dataclass(frozen=True, eq=False)
-class FiniteRank:
-    """Latent functions of the features and their kernel at a state.
+class Response:
+    """Matrices of a channel at one state, for each of its levels.
+
+    Attributes
+    ----------
+    q_matrix
+        ``(D^{-1} + gamma K)^{-1}`` averaged over the levels, ``(n_a, n_a)``.
+    q_levels, y_levels, z_levels
+        ``(D^{-1} + gamma K_h)^{-1}``, ``(K_h^{-1} + gamma D)^{-1}`` and ``(1 + gamma K_h D)^{-1}``,
+        shape ``(n_levels, n_a, n_a)``.
+    """
+
+    q_matrix: Values
+    q_levels: Values
+    y_levels: Values
+    z_levels: Values
+
+
+def between(rows: Array, matrix: Values, columns: Array) -> Values:
+    """Matrix whose rows and columns are multiplied by factors, of shape ``(n_levels, n)``, at each level."""
+    return np.asarray(rows[:, :, None] * matrix * columns[:, None, :])
+
+
+@dataclass(frozen=True, eq=False)
+class Channel:
+    """One channel of the features.
+
+    States enter as ``w R`` on the nodes of samples and as ``D = p omega`` on those of neurons.
 
     Parameters
     ----------
-    equations
-        The equations of the bulk.
     functions
-        Functions of ``q`` on the nodes, shape ``(size, n_q)``: ``size`` is ``n_a`` for the means and
-        ``n_a`` for each direction.
-    extras
-        Functions that multiply further independent sample variables of variance one (``t``; the norm of the
-        sample; its component along the initial readout), shape ``(n_extras, size, n_q)``.
-    width
-        ``N``.
-    levels, level_weights
-        Relative standard deviations of the rows along the directions: shapes ``(n_levels, n_a)`` and
-        ``(n_levels, n_directions, n_directions)``, positive; they add up to the identity.
-    coupling
-        ``alpha alpha' / N`` when the rows are orthogonal to the readout and the readout's own direction
-        is a latent function (standard output scale), shape ``(n_a, n_a)``; None otherwise.
+        ``m_k(alpha, q)`` on the nodes, shape ``(n_a, n_q)``.
+    gamma
+        ``gamma_k = N / D_k``.
+    levels
+        Relative standard deviation of a neuron's vector along each eigenvalue of its covariance,
+        ``s_alpha(h)``, shape ``(n_levels, n_a)`` (docs/theory.md section 4.1).
+    level_weights
+        Shares of the eigenvalues, shape ``(n_levels,)``.
     """
 
-    equations: FixedPoint
     functions: Array
-    extras: Array
-    width: int
+    gamma: float
     levels: Array
     level_weights: Array
-    coupling: Array | None = None
 
-    @property
-    def directions(self) -> int:
-        """Number of directions."""
-        return int(self.level_weights.shape[1])
+    def second_moments(self, samples: Values) -> Values:
+        """``K = E_q[R m_k m_k^T]``, linear in the resolvent, shape ``(n_a, n_a)``."""
+        return np.asarray((self.functions * samples) @ self.functions.T)
 
-    def stiffness(self, state: State) -> Array:
-        """``J``, shape ``(size, size)``."""
-        n_a = self.equations.a_weights.size
-        matrix = self._trivial(state)
-        k = self.equations.second_moments(state.resolvent)
-        _, q = self.equations.linear_response(k, state.omega, self.levels)
-        response = self._blocks(self.levels[:, :, None] * q * self.levels[:, None, :])
-        matrix[n_a:, n_a:] = np.linalg.inv(response) / self.equations.gamma
-        matrix[n_a:, n_a:] -= np.kron(np.eye(self.directions), k)
-        return matrix
+    def resolvents(self, k: Values, neurons: Values, levels: Array) -> tuple[Values, Values]:
+        """``(1 + gamma K_h D)^{-1}`` and ``(D^{-1} + gamma K_h)^{-1}`` at levels.
 
-    def stiffness_slope(self, state: State, tangent: Tangent) -> Array:
-        """Derivative of ``J`` along a tangent of the state."""
-        equations, n_a = self.equations, self.equations.a_weights.size
-        matrix = np.zeros((self.functions.shape[0],) * 2)
-        relative = -tangent[1] / (equations.a_weights * state.omega**2)
-        matrix[np.diag_indices(n_a)] = relative / self.width
-        if self.coupling is not None:
-            matrix[:n_a, :n_a] -= self.coupling * equations.y_slope(state, tangent)
-        k_dot = equations.second_moments(tangent[0])
-        k = equations.second_moments(state.resolvent)
-        z, q = equations.linear_response(k, state.omega, self.levels)
-        scaled = self.levels[:, :, None] * q * self.levels[:, None, :]
-        change = np.swapaxes(z, 1, 2) @ ((equations.a_weights * tangent[1])[:, None] * z)
-        change = self.levels[:, :, None] * change * self.levels[:, None, :]
-        change -= equations.gamma * scaled @ k_dot @ scaled
-        inverse = np.linalg.inv(self._blocks(scaled))
-        matrix[n_a:, n_a:] = -inverse @ self._blocks(change) @ inverse / equations.gamma
-        matrix[n_a:, n_a:] -= np.kron(np.eye(self.directions), k_dot)
-        return matrix
+        Parameters
+        ----------
+        k
+            `second_moments` of a state.
+        neurons
+            ``D`` of the state.
+        levels
+            ``s_alpha(h)``, shape ``(n_levels, n_a)``.
 
-    def _trivial(self, state: State) -> Array:
-        """Stiffness of isotropic rows."""
-        d = self.equations.a_weights * state.omega
-        linear = 1.0 / (self.equations.gamma * d)
-        matrix = np.diag(np.concatenate([1.0 / (self.width * d), *[linear] * self.directions]))
-        if self.coupling is not None:
-            n_a = d.size
-            part = self.equations.interaction(state.resolvent, state.omega)
-            matrix[:n_a, :n_a] -= self.coupling * self.equations.over_levels(part.y_levels)
-        return matrix
-
-    def _blocks(self, values: Array) -> Array:
-        """Sum over the levels, between the directions: shape ``(n_directions n_a,) * 2``."""
-        size = self.directions * self.equations.a_weights.size
-        blocks = np.einsum("hij,hab->iajb", self.level_weights, values)
-        return np.asarray(blocks.reshape(size, size))
-
-    def kernel(self, resolvent: Array) -> Array:
-        """``S``, linear in the resolvent, shape ``(size, size)``."""
-        functions = np.concatenate([self.functions, *self.extras], axis=1)
-        weights = np.tile(self.equations.q_weights * resolvent, 1 + len(self.extras))
-        return np.asarray((functions * weights) @ functions.T)
-
-    def source(self, resolvent: Array, labels: Array, extra_labels: Array) -> Array:
-        """``E[R u y]`` of labels with mean `labels`, and `extra_labels` along the extra variables."""
-        weights = self.equations.q_weights * resolvent
-        source = self.functions @ (weights * labels)
-        for extra, label in zip(self.extras, extra_labels, strict=True):
-            source += extra @ (weights * label)
-        return np.asarray(source)
-
-    def response(self, state: State, source: Array) -> Array:
-        """``(J + S)^{-1}`` applied to a source."""
-        return np.asarray(np.linalg.solve(self.total(state), source))
-
-    def total(self, state: State) -> Array:
-        """``J + S``, shape ``(size, size)``."""
-        return self.stiffness(state) + self.kernel(state.resolvent)
-
-    def total_slope(self, state: State, tangent: Tangent) -> Array:
-        """Derivative of ``J + S`` along a tangent of the state."""
-        return self.kernel(tangent[0]) + self.stiffness_slope(state, tangent)
-
-    def slope(self, state: State, tangent: Tangent, vector: Array) -> float:
-        """Quadratic form of `vector` in the derivative of ``J + S`` along a tangent of the state."""
-        return float(vector @ self.total_slope(state, tangent) @ vector)
-
-    def margins(self, state: State) -> Array:
-        """Eigenvalues (ascending) of ``E^{1/2} (J + S) E^{1/2}`` at a real state.
-
-        ``E`` is the inverse of the stiffness of isotropic rows.
+        Returns
+        -------
+        two ndarrays of shape ``(n_levels, n_a, n_a)``
 
         Raises
         ------
         ConvergenceError
-            If that stiffness is not positive, which it is above the bulk.
+            If a matrix is singular.
         """
-        return np.asarray(np.linalg.eigvalsh(self._scaled(state)[0]))
-
-    def spectrum(self, state: State) -> tuple[Array, Array]:
-        """`margins`, and vectors ``E^{1/2} xi`` in columns."""
-        matrix, root = self._scaled(state)
-        values, vectors = np.linalg.eigh(matrix)
-        return values, root.T @ vectors
-
-    def _scaled(self, state: State) -> tuple[Array, Array]:
-        trivial = self._trivial(state)
-        diagonal = np.diagonal(trivial)
-        if np.any(diagonal <= 0.0):
-            raise ConvergenceError("the stiffness of the neurons is not positive", residual=np.inf)
-        root = np.diag(diagonal**-0.5)
-        total = self.total(state)
-        if self.coupling is None:
-            scale = np.diagonal(root)
-            return scale[:, None] * total * scale, root
-        n_a = self.equations.a_weights.size
         try:
-            root[:n_a, :n_a] = np.linalg.inv(np.linalg.cholesky(trivial[:n_a, :n_a]))
+            z = np.linalg.inv(np.eye(neurons.size) + self.gamma * between(levels, k, levels) * neurons)
         except np.linalg.LinAlgError as error:
-            raise ConvergenceError("the stiffness of the neurons is not positive", residual=np.inf) from error
-        return root @ total @ root.T, root
+            raise ConvergenceError("the resolvent of the linear part is singular", residual=np.inf) from error
+        return z, neurons[:, None] * z
+
+    def response(self, samples: Values, neurons: Values) -> Response:
+        """Matrices of the channel at a state."""
+        k = self.second_moments(samples)
+        z, q = self.resolvents(k, neurons, self.levels)
+        y = z @ between(self.levels, k, self.levels)
+        return Response(self.over_levels(between(self.levels, q, self.levels)), q, y, z)
+
+    def over_levels(self, values: Values) -> Values:
+        """Mean over the levels, the first axis."""
+        if self.level_weights.size == 1:
+            return np.asarray(values[0])
+        flat = self.level_weights @ values.reshape(self.level_weights.size, -1)
+        return np.asarray(flat.reshape(values.shape[1:]))
+
+    def of_samples(self, part: Response, functions: Array | None = None) -> Values:
+        """Part of the channel in ``1/R``, over ``N / n_ridge``; `functions` are ``m_k`` off the nodes."""
+        m = self.functions if functions is None else functions
+        return np.asarray(np.sum(m * (part.q_matrix @ m), axis=0))
+
+    def of_neurons(self, part: Response) -> Values:
+        """Part of the channel in ``1/omega`` at the nodes: the diagonal of ``(K^{-1} + gamma D)^{-1}``."""
+        return np.asarray(self.level_weights @ np.diagonal(part.y_levels, axis1=1, axis2=2))
+
+    def of_new_neurons(
+        self, part: Response, samples: Values, functions: Array, levels: Array
+    ) -> tuple[Values, Values]:
+        """``(K^{-1} + gamma D)^{-1}`` between neurons off the nodes and the nodes, and its diagonal there.
+
+        Parameters
+        ----------
+        part, samples
+            Matrices of the channel and ``w R`` at a state.
+        functions, levels
+            ``m_k`` and ``s_alpha(h)`` of the neurons, shapes ``(n, n_q)`` and ``(n_levels, n)``.
+        """
+        cross = between(levels, (functions * samples) @ self.functions.T, self.levels)
+        own = levels**2 * (functions**2 @ samples)
+        own -= self.gamma * np.einsum("hna,hab,hnb->hn", cross, part.q_levels, cross, optimize=True)
+        mixed = np.einsum("hna,hba->hnb", cross, part.z_levels)
+        return self.over_levels(mixed), np.asarray(self.level_weights @ own)
+
+    def derivatives(self, part: Response) -> tuple[Values, Values, Values]:
+        """Means over the levels of squares that make up the Jacobian.
+
+        Between samples and between neurons, to be multiplied by ``-gamma``, and between neurons and samples:
+        shapes ``(n_q, n_q)``, ``(n_a, n_a)`` and ``(n_a, n_q)``.
+        """
+        scaled = self.levels[:, :, None] * self.functions
+        b = part.z_levels @ scaled
+        c = np.swapaxes(scaled, 1, 2) @ part.q_levels @ scaled
+        return self.over_levels(c * c), self.over_levels(part.y_levels**2), self.over_levels(b * b)
+
+    def y_slope(self, part: Response, samples_slope: Values, neurons_slope: Values) -> Values:
+        """Derivative of ``(K^{-1} + gamma D)^{-1}``, averaged over the levels, along a tangent."""
+        k_slope = between(self.levels, self.second_moments(samples_slope), self.levels)
+        change = part.z_levels @ k_slope @ np.swapaxes(part.z_levels, 1, 2)
+        change -= self.gamma * (part.y_levels * neurons_slope) @ part.y_levels
+        return self.over_levels(change)
+
+
+@dataclass(frozen=True, eq=False)
+class Directions:
+    """Directions of a channel that samples single out, and how stiff the neurons are along them.
+
+    Parameters
+    ----------
+    channel
+        Their channel.
+    levels, weights
+        Relative standard deviations of the neurons' vectors along the directions: shapes ``(n_levels, n_a)``
+        and ``(n_levels, n_directions, n_directions)``, positive; the weights add up to the identity.
+    """
+
+    channel: Channel
+    levels: Array
+    weights: Array
+
+    @property
+    def count(self) -> int:
+        """Number of directions."""
+        return int(self.weights.shape[1])
+
+    def stiffness(self, samples: Array, neurons: Array) -> Array:
+        """Block of ``J`` at a state, shape ``(n_directions n_a,) * 2``."""
+        k = self.channel.second_moments(samples)
+        _, q = self.channel.resolvents(k, neurons, self.levels)
+        block = np.linalg.inv(self._blocks(between(self.levels, q, self.levels))) / self.channel.gamma
+        return np.asarray(block - np.kron(np.eye(self.count), k))
+
+    def stiffness_slope(
+        self, samples: Array, neurons: Array, samples_slope: Array, neurons_slope: Array
+    ) -> Array:
+        """Derivative of `stiffness` along a tangent of the state."""
+        channel, levels = self.channel, self.levels
+        k_slope = channel.second_moments(samples_slope)
+        z, q = channel.resolvents(channel.second_moments(samples), neurons, levels)
+        scaled = between(levels, q, levels)
+        change = between(levels, np.swapaxes(z, 1, 2) @ (neurons_slope[:, None] * z), levels)
+        change -= channel.gamma * scaled @ k_slope @ scaled
+        inverse = np.linalg.inv(self._blocks(scaled))
+        block = -inverse @ self._blocks(change) @ inverse / channel.gamma
+        return np.asarray(block - np.kron(np.eye(self.count), k_slope))
+
+    def _blocks(self, values: Array) -> Array:
+        """Sum over the levels, between the directions."""
+        size = self.count * values.shape[-1]
+        return np.asarray(np.einsum("hij,hab->iajb", self.weights, values).reshape(size, size))

@@ -17,11 +17,27 @@ Array = NDArray[np.float64]
 Values = NDArray[Any]
 
 HIGHEST, ATTEMPT, LOWEST = 100.0, 0.02, 1e-12
-SLOWEST, ENOUGH = 0.95, 1e-10
+"""Heights above the axis, relative to the eigenvalue: where the first guess is good, from where the axis
+itself is tried, and where a solution that has not reached it counts as real."""
+
+SLOWEST = 0.95
+"""Factor of the height closer to one than which the continuation counts as stuck."""
+
+ENOUGH = 1e-10
+"""Residual of a state inside the bulk: below the 1e-7 to which its mass is summed."""
+
 SMALLEST_DENSITY = 1e-9
+"""Relative imaginary part of a resolvent that counts as none: a millionth inside an edge it is about 1e-3."""
+
 ROUNDING = 1e-11
+"""Relative imaginary part of the wrong sign that is allowed: a tenth of `ENOUGH`."""
+
 SCAN_POINTS, AGAIN = 48, 9
+"""Points on which gaps are looked for, in the whole support and again in each interval: what they miss
+shows in the mass."""
+
 DIP_STEPS = 30
+"""Golden sections of a dip: they leave 5e-7 of it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -187,13 +203,7 @@ class BranchCut:
         of the height.
         """
         equations = self.equations
-        size = (
-            equations.ratio
-            * equations.a_weights
-            @ (equations.noise + equations.linear**2)
-            @ equations.q_weights
-        )
-        height, factor = HIGHEST * (1.0 + float(size) / z), 0.1
+        height, factor = HIGHEST * (1.0 + equations.mean_eigenvalue / z), 0.1
         last = equations.solve(
             np.asarray(-complex(z, height * z)),
             (

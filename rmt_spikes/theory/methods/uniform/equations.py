@@ -1,4 +1,4 @@
-"""The self-consistent equations of the resolvent, for any readout law and any step size.
+"""The fixed-point equations of the resolvent, for any distribution of readout weights and any step size.
 
 Unknowns are the diagonal of the resolvent as a function of the latent variable of a sample, ``R(q)``,
 and its counterpart ``omega(alpha)`` for a neuron (docs/theory.md section 4).
@@ -13,14 +13,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rmt_spikes.errors import ConvergenceError
+from rmt_spikes.theory.methods.uniform.channels import Channel, Response
 
 Array = NDArray[np.float64]
 Values = NDArray[Any]
 
 TOLERANCE = 1e-12
+"""Relative residual of a solution: a few thousand times the rounding error of one operation."""
+
 STAGNATION = 1e-9
+"""Residual that is accepted when it falls no further: rounding near an edge, where matrices are singular."""
+
 MAXIMUM_STEPS = 60
+"""On the golden settings nearly all solutions take at most 44; the next starting point is tried after 60."""
+
 SHORTEST_SHARE = 1e-3
+"""Share of a Newton step below which the method counts as stuck."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,25 +51,6 @@ class State:
 
 
 @dataclass(frozen=True, eq=False)
-class Interaction:
-    """Matrices of the linear part of the features at one state, for each level of anisotropy.
-
-    Attributes
-    ----------
-    q_matrix
-        ``(D^{-1} + gamma K)^{-1}`` averaged over the levels, ``(n_a, n_a)``.
-    q_levels, y_levels, z_levels
-        ``(D^{-1} + gamma K_h)^{-1}``, ``(K_h^{-1} + gamma D)^{-1}`` and ``(1 + gamma K_h D)^{-1}``,
-        shape ``(n_levels, n_a, n_a)``.
-    """
-
-    q_matrix: Values
-    q_levels: Values
-    y_levels: Values
-    z_levels: Values
-
-
-@dataclass(frozen=True, eq=False)
 class FixedPoint:
     """The equations, with everything but the ridge profile fixed.
 
@@ -69,100 +58,60 @@ class FixedPoint:
     ----------
     q_weights, a_weights
         Quadrature weights, shapes ``(n_q,)`` and ``(n_a,)``.
-    linear, noise
-        ``m_1(alpha, q)`` and ``m_*^2(alpha, q)``, shape ``(n_a, n_q)``.
-    gamma, ratio
-        ``N / d`` and ``N / n_ridge``.
-    levels, level_weights
-        Relative standard deviation of a row along each eigenvalue of its covariance, ``s_alpha(h)``, shape
-        ``(n_levels, n_a)``, and the weights of the eigenvalues (docs/theory.md section 4.1).
+    noise
+        ``m_*^2(alpha, q)``, shape ``(n_a, n_q)``.
+    ratio
+        ``N / n_ridge``.
+    channels
+        Channels of the features.
     """
 
     q_weights: Array
     a_weights: Array
-    linear: Array
     noise: Array
-    gamma: float
     ratio: float
-    levels: Array
-    level_weights: Array
+    channels: tuple[Channel, ...]
 
-    def interaction(self, resolvent: Values, omega: Values) -> Interaction:
-        """Matrices of the linear part at a state."""
-        k = self.second_moments(resolvent)
-        z, q = self.linear_response(k, omega, self.levels)
-        k_levels = self.levels[:, :, None] * k * self.levels[:, None, :]
-        y = z @ k_levels
-        scaled = self.levels[:, :, None] * q * self.levels[:, None, :]
-        return Interaction(self.over_levels(scaled), q, y, z)
+    @property
+    def mean_eigenvalue(self) -> float:
+        """Mean square of the rows of the features, their latent functions apart."""
+        squares = self.noise + sum(channel.functions**2 for channel in self.channels)
+        return float(self.ratio * self.a_weights @ squares @ self.q_weights)
 
-    def second_moments(self, resolvent: Values) -> Values:
-        """``K = E_q[R m_1 m_1^T]``, linear in the resolvent, shape ``(n_a, n_a)``."""
-        return np.asarray((self.linear * (self.q_weights * resolvent)) @ self.linear.T)
+    def weighted(self, resolvent: Values, omega: Values) -> tuple[Values, Values]:
+        """``w R`` and ``p omega``: a state, or a tangent of one, as channels take it."""
+        return self.q_weights * resolvent, self.a_weights * omega
 
-    def linear_response(self, k: Values, omega: Values, levels: Array) -> tuple[Values, Values]:
-        """``(1 + gamma K_h D)^{-1}`` and ``(D^{-1} + gamma K_h)^{-1}`` for rows of given standard deviations.
+    def responses(self, resolvent: Values, omega: Values) -> list[Response]:
+        """Matrices of the channels at a state."""
+        pair = self.weighted(resolvent, omega)
+        return [channel.response(*pair) for channel in self.channels]
 
-        Parameters
-        ----------
-        k
-            `second_moments` of a state.
-        omega
-            That of the state.
-        levels
-            ``s_alpha(h)``, shape ``(n_levels, n_a)``.
+    def inverses(self, profile: Values, state: tuple[Values, Values], parts: list[Response]) -> Values:
+        """Right-hand sides of the fixed-point equations for ``1/R`` and ``1/omega``, ``(n_q + n_a,)``."""
+        samples, neurons = self.weighted(*state)
+        rows, columns = neurons @ self.noise, 1.0 + self.noise @ samples
+        for channel, part in zip(self.channels, parts, strict=True):
+            rows = rows + channel.of_samples(part)
+            columns = columns + channel.of_neurons(part)
+        return np.concatenate([profile + self.ratio * rows, columns])
 
-        Returns
-        -------
-        two ndarrays of shape ``(n_levels, n_a, n_a)``
-
-        Raises
-        ------
-        ConvergenceError
-            If a matrix is singular.
-        """
-        d = self.a_weights * omega
-        k_levels = levels[:, :, None] * k * levels[:, None, :]
-        try:
-            z = np.linalg.inv(np.eye(d.size) + self.gamma * k_levels * d)
-        except np.linalg.LinAlgError as error:
-            raise ConvergenceError("the resolvent of the linear part is singular", residual=np.inf) from error
-        return z, d[:, None] * z
-
-    def over_levels(self, values: Values) -> Values:
-        """Mean over the levels of anisotropy, the first axis."""
-        if self.level_weights.size == 1:
-            return np.asarray(values[0])
-        flat = self.level_weights @ values.reshape(self.level_weights.size, -1)
-        return np.asarray(flat.reshape(values.shape[1:]))
-
-    def inverses(self, profile: Values, state: tuple[Values, Values], part: Interaction) -> Values:
-        """What ``1/R`` and ``1/omega`` should be at a state, shape ``(n_q + n_a,)``."""
-        resolvent, omega = state
-        d = self.a_weights * omega
-        quadratic = np.sum(self.linear * (part.q_matrix @ self.linear), axis=0)
-        rows = profile + self.ratio * (d @ self.noise + quadratic)
-        diagonal = self.level_weights @ np.diagonal(part.y_levels, axis1=1, axis2=2)
-        columns = 1.0 + self.noise @ (self.q_weights * resolvent) + diagonal
-        return np.concatenate([rows, columns])
-
-    def jacobian(self, state: tuple[Values, Values], part: Interaction) -> Values:
+    def jacobian(self, state: tuple[Values, Values], parts: list[Response]) -> Values:
         """Derivative of ``(R, omega) * inverses`` in ``(log R, log omega)`` where the equations hold.
 
         These relative variables keep the matrix well scaled at a tiny ridge, where ``R`` is huge.
         """
-        resolvent, omega = state
-        n_q = resolvent.size
-        scaled = self.levels[:, :, None] * self.linear
-        b = part.z_levels @ scaled
-        c = np.swapaxes(scaled, 1, 2) @ part.q_levels @ scaled
-        square = self.over_levels(b * b)
-        matrix = np.empty((n_q + omega.size,) * 2, dtype=np.result_type(resolvent, omega))
-        matrix[:n_q, :n_q] = -self.gamma * self.ratio * self.over_levels(c * c) * self.q_weights
-        matrix[:n_q, n_q:] = self.ratio * (self.noise + square).T * self.a_weights
-        matrix[n_q:, :n_q] = (self.noise + square) * self.q_weights
-        matrix[n_q:, n_q:] = -self.gamma * self.over_levels(part.y_levels**2) * self.a_weights
         x = np.concatenate(state)
+        n_q = state[0].size
+        matrix, mixed = np.zeros((x.size,) * 2, dtype=x.dtype), self.noise
+        for channel, part in zip(self.channels, parts, strict=True):
+            samples, neurons, both = channel.derivatives(part)
+            matrix[:n_q, :n_q] -= channel.gamma * self.ratio * samples
+            matrix[n_q:, n_q:] -= channel.gamma * neurons
+            mixed = mixed + both
+        matrix[:n_q, n_q:] = self.ratio * mixed.T
+        matrix[n_q:, :n_q] = mixed
+        matrix *= np.concatenate([self.q_weights, self.a_weights])
         matrix *= x[:, None] * x
         matrix[np.diag_indices_from(matrix)] += 1.0
         return matrix
@@ -200,8 +149,8 @@ class FixedPoint:
             state = (x[:n_q], x[n_q:])
             with np.errstate(all="ignore"):
                 try:
-                    part = self.interaction(*state)
-                    wanted = self.inverses(profile, state, part)
+                    parts = self.responses(*state)
+                    wanted = self.inverses(profile, state, parts)
                     defect = wanted * x - 1.0
                     trial = float(np.max(np.abs(defect)))
                 except ConvergenceError:
@@ -217,7 +166,7 @@ class FixedPoint:
                 if residual < tolerance or (residual < STAGNATION and residual >= 0.5 * previous):
                     return State(*state, residual)
                 try:
-                    step = x * np.linalg.solve(self.jacobian(state, part), -defect)
+                    step = x * np.linalg.solve(self.jacobian(state, parts), -defect)
                 except np.linalg.LinAlgError:
                     break
             share = 1.0
@@ -230,19 +179,9 @@ class FixedPoint:
     def tangent(self, state: State, direction: Values) -> tuple[Values, Values]:
         """Exact derivative of ``(R, omega)`` when the ridge profile moves along `direction`."""
         pair = (state.resolvent, state.omega)
-        matrix = self.jacobian(pair, self.interaction(*pair))
+        matrix = self.jacobian(pair, self.responses(*pair))
         right = np.zeros(matrix.shape[0], dtype=matrix.dtype)
         right[: state.resolvent.size] = -direction * state.resolvent
         solution = np.linalg.solve(matrix, right)
         n_q = state.resolvent.size
         return state.resolvent * solution[:n_q], state.omega * solution[n_q:]
-
-    def y_slope(self, state: State, tangent: tuple[Values, Values]) -> Values:
-        """Derivative of ``(K^{-1} + gamma D)^{-1}``, averaged over the levels, along a tangent."""
-        part = self.interaction(state.resolvent, state.omega)
-        k_dot = self.second_moments(tangent[0])
-        k_levels = self.levels[:, :, None] * k_dot * self.levels[:, None, :]
-        d_dot = self.a_weights * tangent[1]
-        change = part.z_levels @ k_levels @ np.swapaxes(part.z_levels, 1, 2)
-        change -= self.gamma * (part.y_levels * d_dot) @ part.y_levels
-        return self.over_levels(change)

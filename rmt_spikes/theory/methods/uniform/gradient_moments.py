@@ -15,9 +15,17 @@ from rmt_spikes.theory.quadrature_rules import gauss_hermite, gaussian_draws
 Array = NDArray[np.float64]
 
 ORDER = 2
+"""Matrix moments of the measure that are exact; the semicircle continues them."""
+
 BLOCKS = 3
+"""Of the Jacobi matrix: five change the losses of a ReLU network by 7e-4 at step exponent 0.4 and by 2e-3 at
+0.5."""
+
 NODES = 64
+"""For the teacher's variable: twice as many change nothing in double precision."""
+
 NOISE_NODES = 8
+"""For the label noise: exact up to degree 15, and moments have degree 4 in it."""
 
 
 @dataclass(frozen=True, eq=False)

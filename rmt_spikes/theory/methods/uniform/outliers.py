@@ -11,15 +11,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rmt_spikes.errors import ConvergenceError
-from rmt_spikes.theory.methods.uniform.channels import FiniteRank
 from rmt_spikes.theory.methods.uniform.continuation import CurvePoint, RealCurve
 from rmt_spikes.theory.methods.uniform.equations import FixedPoint
+from rmt_spikes.theory.methods.uniform.finite_rank import FiniteRank
 
 Array = NDArray[np.float64]
 
 NEWTON_STEPS = 8
+"""On the golden settings poles take at most 6; one that needs more is found by its margin."""
+
 CLOSE = 1e-11
+"""Step along the curve at which a pole is settled: rounding of the eigenvalue."""
+
 TOUCHING = 1e-10
+"""Rounding error of a margin at the edge: a pole within it is not counted."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +48,7 @@ class Pole:
 
 @dataclass(frozen=True, eq=False)
 class UpperSpectrum:
-    """What lies above the bulk.
+    """Upper edge of the bulk, and the poles above it.
 
     Attributes
     ----------
@@ -72,7 +77,7 @@ class UpperSpectrum:
 
     @cached_property
     def poles(self) -> tuple[Pole, ...]:
-        """Poles, largest first; one that touches the edge to rounding is none.
+        """Poles, largest first; one within rounding error of the edge is not counted.
 
         Raises
         ------

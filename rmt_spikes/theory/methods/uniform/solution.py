@@ -20,10 +20,11 @@ from rmt_spikes.theory.methods.base import Method, leading_sign, spike_of
 from rmt_spikes.theory.methods.closed_form import ClosedForm
 from rmt_spikes.theory.methods.thresholds import nearby_crossing
 from rmt_spikes.theory.methods.uniform import vectors
-from rmt_spikes.theory.methods.uniform.channels import FiniteRank
+from rmt_spikes.theory.methods.uniform.channels import Channel, Directions
 from rmt_spikes.theory.methods.uniform.continuation import lower_edge
 from rmt_spikes.theory.methods.uniform.density import BranchCut
 from rmt_spikes.theory.methods.uniform.equations import FixedPoint, State
+from rmt_spikes.theory.methods.uniform.finite_rank import FiniteRank
 from rmt_spikes.theory.methods.uniform.levels import anisotropy, direction_levels
 from rmt_spikes.theory.methods.uniform.outliers import Pole, UpperSpectrum, upper_spectrum
 from rmt_spikes.theory.results import EDGE_TOLERANCE, Certificate, Losses, Spike, ordered
@@ -74,12 +75,9 @@ class Uniform(Method):
         return FixedPoint(
             q_weights=grid.q_weights,
             a_weights=grid.law.weights,
-            linear=grid.linear,
             noise=noise,
-            gamma=setting.gamma,
             ratio=setting.ridge_ratio,
-            levels=levels,
-            level_weights=weights,
+            channels=(Channel(grid.linear, setting.gamma, levels, weights),),
         )
 
     def anisotropy(self, alpha: Array) -> tuple[Array, Array]:
@@ -98,7 +96,8 @@ class Uniform(Method):
         nodes, width = self.grid.law.nodes, self.setting.width
         coupling = np.outer(nodes, nodes) / width if self.setting.output_scale == "standard" else None
         levels, weights = direction_levels(self.setting, self.latent, nodes, self.treatment)
-        return FiniteRank(self.equations, functions, extras, width, levels, weights, coupling)
+        directions = Directions(self.equations.channels[0], levels, weights)
+        return FiniteRank(self.equations, functions, extras, width, (directions,), coupling)
 
     def _functions(self, grid: LatentGrid) -> tuple[Array, Array]:
         """Latent functions on a grid: those of ``q``, and those that multiply further sample variables."""
@@ -154,13 +153,10 @@ class Uniform(Method):
     @cached_property
     def upper(self) -> UpperSpectrum:
         """Upper edge and poles."""
-        weights = self.grid.law.weights
-        gamma = self.setting.gamma
-        sizes = np.concatenate(
-            [self.setting.width * weights, *[gamma * weights] * self.finite_rank.directions]
-        )
-        latent_size = sizes @ (self.finite_rank.functions**2 @ self.grid.q_weights)
-        return upper_spectrum(self.equations, self.finite_rank, latent_size + self.untrained.edges[-1, 1])
+        finite = self.finite_rank
+        sizes = np.outer(finite.scales, self.grid.law.weights).ravel()
+        latent_size = sizes @ (finite.functions**2 @ self.grid.q_weights)
+        return upper_spectrum(self.equations, finite, latent_size + self.untrained.edges[-1, 1])
 
     @cached_property
     def cut(self) -> BranchCut:

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from rmt_spikes.functions.hermite import GaussianMoments, gaussian_moments, normalized_hermite
 from rmt_spikes.setting import Setting
 from rmt_spikes.theory.latent import Latent, LatentGrid
-from rmt_spikes.theory.methods.uniform.channels import FiniteRank
 from rmt_spikes.theory.methods.uniform.equations import FixedPoint
+from rmt_spikes.theory.methods.uniform.finite_rank import FiniteRank
 from rmt_spikes.theory.methods.uniform.outliers import Pole
 
 Array = NDArray[np.float64]
@@ -56,19 +56,13 @@ def hermite_feature(solution: Solved, pole: Pole, count: int = 5) -> Array:
 
 
 def readout_feature(solution: Solved, pole: Pole, count: int = 5) -> Array:
-    """Correlations of the right singular vector with the polynomials of the readout law.
-
-    Shape ``(count,)``.
-    """
+    """Correlations of the right singular vector with orthonormal polynomials of ``alpha``."""
     law = solution.grid.law
     return _correlations(law.polynomials(law.nodes, count), law.weights, right_node_profile(solution, pole))
 
 
 def _correlations(table: Array, weights: Array, profile: Array) -> Array:
-    """Inner products with functions brought to norm one under the law of the nodes.
-
-    Zero functions give zero.
-    """
+    """Inner products with functions brought to norm one on the nodes; zero functions give zero."""
     size = np.sqrt(table**2 @ weights)
     return np.divide(table @ (weights * profile), size, out=np.zeros(size.size), where=size > 0.0)
 
@@ -85,11 +79,10 @@ def left_profile(solution: Solved, pole: Pole, q: Array) -> Array:
     setting, variables, law = solution.setting, solution.latent, solution.grid.law
     equations, state = solution.equations, pole.point.state
     moments, noise = _moments(solution, law.nodes[:, None], np.broadcast_to(q, (law.nodes.size, q.size)))
-    part = equations.interaction(state.resolvent, state.omega)
-    quadratic = np.sum(moments.linear * (part.q_matrix @ moments.linear), axis=0)
-    inverse = -pole.point.eigenvalue + equations.ratio * (
-        (equations.a_weights * state.omega) @ noise + quadratic
-    )
+    samples, neurons = equations.weighted(state.resolvent, state.omega)
+    (channel,) = equations.channels
+    rows = neurons @ noise + channel.of_samples(channel.response(samples, neurons), moments.linear)
+    inverse = -pole.point.eigenvalue + equations.ratio * rows
     own = variables.initial_overlap / math.sqrt(setting.width) * law.nodes[:, None] * moments.linear * q
     functions = np.concatenate([moments.first + own, moments.linear * q])
     return np.asarray(pole.vector[: functions.shape[0]] @ functions / inverse / math.sqrt(pole.slope))
@@ -100,15 +93,11 @@ def right_profile(solution: Solved, pole: Pole, alpha: Array) -> Array:
     setting, variables, grid = solution.setting, solution.latent, solution.grid
     equations, state, finite = solution.equations, pole.point.state, solution.finite_rank
     moments, noise = _moments(solution, alpha[:, None], np.broadcast_to(grid.q, (alpha.size, grid.q.size)))
-    weighted = equations.q_weights * state.resolvent
-    levels, _ = solution.anisotropy(alpha)
-    part = equations.interaction(state.resolvent, state.omega)
-    cross = (moments.linear * weighted) @ equations.linear.T
-    scaled = levels[:, :, None] * cross[None] * equations.levels[:, None, :]
-    y_cross = np.einsum("hna,hba->hnb", scaled, part.z_levels)
-    own = levels**2 * (moments.linear**2 @ weighted)
-    own -= setting.gamma * np.einsum("hna,hab,hnb->hn", scaled, part.q_levels, scaled, optimize=True)
-    omega = 1.0 / (1.0 + noise @ weighted + equations.level_weights @ own)
+    weighted, omegas = equations.weighted(state.resolvent, state.omega)
+    (channel,) = equations.channels
+    part = channel.response(weighted, omegas)
+    y, own = channel.of_new_neurons(part, weighted, moments.linear, solution.anisotropy(alpha)[0])
+    omega = 1.0 / (1.0 + noise @ weighted + own)
     neurons = pole.vector[: equations.a_weights.size]
     functions = [moments.first, math.sqrt(2.0 / setting.d) * moments.norm]
     modes = [pole.vector @ finite.functions, pole.vector @ finite.extras[1]]
@@ -119,7 +108,6 @@ def right_profile(solution: Solved, pole: Pole, alpha: Array) -> Array:
         functions[0] = functions[0] + overlap * direct * grid.q
         functions += [share * direct for share in solution.initial_components]
         modes += [pole.vector @ finite.extras[0], pole.vector @ finite.extras[2]]
-        y = equations.over_levels(y_cross)
         total -= alpha * (y @ (grid.law.nodes * neurons)) / setting.width
     for function, mode in zip(functions, modes, strict=True):
         total += function @ (weighted * mode)

@@ -1,0 +1,160 @@
+"""Predictions as values, and every quantity by every method."""
+
+import json
+import pickle
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import rmt_spikes as rs
+from rmt_spikes.theory import methods
+from rmt_spikes.theory.methods import METHODS, Uniform
+from rmt_spikes.theory.results import Certificate
+
+SETTING = rs.Setting(
+    n=300, d=150, width=200, activation="relu", target={"hermite": [0, 1, 0.7]}, ridge=0.05, step_exponent=0.4
+)
+Q = np.array([-1.0, 0.0, 2.0])
+ROUTES = [*({"method": method.name} for method in METHODS), {"digits": 18}]
+"""Arguments of `predict` for each method: a new one appears here by itself."""
+
+
+@pytest.fixture(scope="module", params=ROUTES, ids=lambda options: "-".join(map(str, options.values())))
+def prediction(request):
+    return rs.predict(SETTING, **request.param)
+
+
+def test_every_quantity_by_every_method(prediction):
+    """Methods agree to what they approximate: a tenth, at a shift of 0.4 and n = 300."""
+    uniform = rs.predict(SETTING)
+    assert float(prediction.latent.shift) == pytest.approx(uniform.latent.shift, rel=1e-12)
+    assert float(prediction.bulk.edges[-1][1]) == pytest.approx(uniform.bulk.edges[-1, 1], rel=0.1)
+    assert float(prediction.bulk.quantile(0.5)) == pytest.approx(uniform.bulk.quantile(0.5), rel=0.1)
+    assert len(prediction.spikes) == len(uniform.spikes) == 2
+    for spike, other in zip(prediction.spikes, uniform.spikes, strict=True):
+        assert float(spike.singular_value) == pytest.approx(other.singular_value, rel=0.1)
+        assert np.abs(np.array(spike.alignment, dtype=float) - other.alignment).max() < 0.1
+        assert float(spike.critical_step_size) == pytest.approx(other.critical_step_size, rel=0.1)
+        assert spike.profile(Q) == pytest.approx(other.profile(Q), rel=0.2, abs=0.2)
+        assert spike.right_profile(Q) == pytest.approx(other.right_profile(Q), rel=0.2, abs=0.2)
+    for name in ("objective", "train", "test"):
+        assert float(getattr(prediction.losses, name)) == pytest.approx(
+            getattr(uniform.losses, name), rel=0.3
+        )
+    prediction.certificate.check()
+    assert prediction.regime.degree == 4
+    assert set(prediction.limits) == {"corrected", "published"}
+
+
+def test_values(prediction, tmp_path):
+    """Equal after pickling, before and after the parts are computed, and after a file."""
+    again = rs.predict(SETTING, method=prediction.method, **digits(prediction))
+    assert pickle.loads(pickle.dumps(again)) == again == prediction
+    assert again != again.replace(losses=rs.Losses(objective=1.0, train=1.0, test=1.0))
+    assert hash(again) == hash(prediction)
+    copy = pickle.loads(pickle.dumps(prediction.compute()))
+    assert copy.to_dict() == prediction.to_dict()
+    assert copy.spikes[0].profile(Q) == pytest.approx(prediction.spikes[0].profile(Q), rel=1e-12)
+    prediction.save(tmp_path / "prediction.json")
+    loaded = type(prediction).load(tmp_path / "prediction.json")
+    assert loaded == prediction
+    assert float(loaded.losses.test) == float(prediction.losses.test)
+    assert float(loaded.bulk.density(1.0)) == pytest.approx(float(prediction.bulk.density(1.0)), rel=1e-9)
+    assert loaded.spikes[0].profile(Q) == pytest.approx(prediction.spikes[0].profile(Q), rel=1e-9)
+    assert len(repr(prediction).splitlines()) < 20 > len(repr(prediction.spikes[0]).splitlines())
+    assert prediction._repr_html_().count("<polyline") == len(prediction.bulk.edges)
+
+
+def digits(prediction):
+    """Digits that were asked for, as an argument."""
+    return {"digits": prediction.digits} if isinstance(prediction, rs.PrecisePrediction) else {}
+
+
+def test_predictions_cross_processes():
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        there = pool.submit(rs.predict, SETTING).result()
+    assert there == rs.predict(SETTING)
+    assert there.losses == rs.predict_losses(SETTING)
+
+
+def test_a_part_that_fails_is_named_and_leaves_the_others(monkeypatch):
+    """Negative control of the certificate of each part."""
+
+    def evidence(self, part):
+        return Certificate(residual=1.0 if part == "bulk" else 0.0)
+
+    monkeypatch.setattr(Uniform, "evidence", evidence)
+    prediction = rs.predict(SETTING)
+    with pytest.raises(rs.ConvergenceError, match=r"^bulk: the defining equations are not met") as failure:
+        prediction.bulk  # noqa: B018
+    assert failure.value.residual == 1.0
+    assert failure.value.last is not None
+    assert prediction.losses.test > 0
+    assert len(prediction.spikes) == 2
+
+
+def test_losses_alone_cost_no_bulk(monkeypatch):
+    monkeypatch.setattr(Uniform, "upper", property(lambda self: pytest.fail("the edge was computed")))
+    assert rs.predict(SETTING).losses == rs.predict_losses(SETTING)
+
+
+def test_what_was_given_is_not_in_a_file(tmp_path):
+    """Numbers of the file stay; functions that would need the realisation are refused."""
+    trial = rs.simulate(SETTING, trials=1).trials[0]
+    prediction = rs.predict(SETTING, given=trial.latent.first_stage())
+    prediction.save(tmp_path / "given.json")
+    loaded = rs.Prediction.load(tmp_path / "given.json")
+    assert loaded == prediction
+    assert loaded.given == "first_stage"
+    with pytest.raises(rs.DomainError, match="given"):
+        loaded.bulk.density(1.0)
+
+
+@pytest.mark.parametrize(
+    ("text", "field"),
+    [("{", "path"), ("[1]", "path"), ('{"schema": "other"}', "schema"), ("\x00", "path")],
+)
+def test_a_file_that_is_no_prediction_is_refused(tmp_path, text, field):
+    path = tmp_path / "file.json"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(rs.DomainError) as refusal:
+        rs.Prediction.load(path)
+    assert refusal.value.field == field
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("losses", {"a": 1}),
+        ("spikes", 3),
+        ("bulk", None),
+        ("setting", [1]),
+        ("given", "all"),
+        ("method", "x"),
+    ],
+)
+def test_a_document_that_was_changed_is_refused(key, value):
+    document = rs.predict(SETTING, method="closed_form").to_dict()
+    assert rs.Prediction.from_dict(document).to_dict() == document
+    for changed in (document | {key: value}, {k: v for k, v in document.items() if k != key}):
+        with pytest.raises(rs.DomainError):
+            rs.Prediction.from_dict(changed)
+
+
+def test_a_new_method_is_one_class_and_one_row(monkeypatch):
+    """Registered under a name of its own, it is found by every entry point."""
+
+    class Other(Uniform):
+        name = "other"
+
+    monkeypatch.setattr(methods, "METHODS", (*METHODS, Other))
+    assert rs.predict(SETTING, method="uniform").method == "uniform"
+    assert methods.look_up("other", methods.METHODS) is Other
+
+
+def test_saved_documents_are_json(prediction, tmp_path: Path):
+    prediction.save(tmp_path / "p.json")
+    assert json.loads((tmp_path / "p.json").read_text(encoding="utf-8"))["schema"] == prediction.schema

@@ -1,0 +1,194 @@
+"""Tables of the committed campaigns, and the page that sums them up.
+
+Reads the reports of `make validate` in `validation/campaigns/` and writes `validation/reports/`:
+`results.csv` (every comparison), `controls.csv` (every wrong theory), `scaling.csv` (every fit over sizes)
+and some figures. `report.md` is written from these tables and those of `validation/calibration.py` alone.
+"""
+
+import argparse
+import csv
+import json
+import shutil
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+CAMPAIGNS, REPORTS = HERE / "campaigns", HERE / "reports"
+FIGURES = ("headline-spectrum", "headline-losses", "headline-features", "loss-figure-losses")
+POWER = 0.95
+"""Probability with which an error of 3 % should be found: as rarely missed as a 95 % interval misses."""
+
+RESULTS = (
+    *("case", "point", "repetition", "quantity", "given", "predicted", "observed", "se", "allowance"),
+    *("margin", "trials", "verdict", "exception"),
+)
+CONTROLS = ("case", "repetition", "control", "meaning", "rejected")
+FITS = (
+    *("case", "repetition", "quantity", "kind", "expected", "slope", "limit", "se", "allowance", "margin"),
+    *("verdict", "exponent", "coefficient", "coefficient_se"),
+)
+
+Table = list[dict[str, str]]
+
+
+def write(path: Path, columns: Sequence[str], rows: Iterable[dict[str, Any]]) -> None:
+    """Write a table; floats keep every bit, None is an empty cell."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, columns, extrasaction="ignore", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def read(path: Path) -> Table:
+    """Rows of a table, all cells as text."""
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def collect(campaigns: Sequence[Path], out: Path) -> None:
+    """Write the tables of campaigns, in the order of their repetitions."""
+    results: list[dict[str, Any]] = []
+    controls: list[dict[str, Any]] = []
+    fits: list[dict[str, Any]] = []
+    for repetition, folder in enumerate(campaigns):
+        report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+        for case in report["cases"]:
+            place = {"case": case["name"], "repetition": repetition}
+            for i, point in enumerate(case["points"]):
+                for row in point["rows"]:
+                    results.append({**row, **place, "point": i, "exception": row["finding"]})
+            for control in case["negative_controls"]:
+                controls.append({**control, **place, "control": control["name"]})
+            scaling = case["scaling"] or {"rates": [], "limits": []}
+            fits += [{**fit, **place} for fit in scaling["rates"]]
+            fits += [{"kind": "limit", **fit, **place} for fit in scaling["limits"]]
+    out.mkdir(parents=True, exist_ok=True)
+    write(out / "results.csv", RESULTS, results)
+    write(out / "controls.csv", CONTROLS, controls)
+    write(out / "scaling.csv", FITS, fits)
+    for name in FIGURES:
+        shutil.copyfile(campaigns[0] / "figures" / f"{name}.svg", out / f"{name}.svg")
+
+
+def verdict(rows: Table) -> str:
+    """Verdict of the rows of a case, and what it rests on."""
+    kinds = Counter(row["verdict"] for row in rows)
+    known = sum(row["verdict"] == "disagrees" and row["exception"] != "" for row in rows)
+    parts = [f"{kinds['agrees']} agree"]
+    if known:
+        parts.append(f"{known} known exception{'s' * (known > 1)}")
+    if other := kinds["disagrees"] - known:
+        parts.append(f"**{other} disagree**")
+    if kinds["inconclusive"]:
+        parts.append(f"{kinds['inconclusive']} inconclusive")
+    return ", ".join(parts)
+
+
+def grouped(rows: Table, *columns: str) -> dict[tuple[str, ...], Table]:
+    """Rows by the values of some columns, in their order."""
+    groups: dict[tuple[str, ...], Table] = {}
+    for row in rows:
+        groups.setdefault(tuple(row[column] for column in columns), []).append(row)
+    return groups
+
+
+def page(folder: Path) -> str:
+    """Markdown of the page, from the tables of a folder."""
+    results, controls, fits = (read(folder / f"{name}.csv") for name in ("results", "controls", "scaling"))
+    rejected = sum(row["rejected"] == "True" for row in controls)
+    repetitions = list(dict.fromkeys(row["repetition"] for row in results))
+    lines = [
+        "# Committed campaigns",
+        "",
+        "All built-in cases in full, with other random numbers in each repetition, by `make validate`. This",
+        "page is written from [results.csv](results.csv) (every comparison), [controls.csv](controls.csv)",
+        "(every wrong theory) and [scaling.csv](scaling.csv) (every fit over sizes), by",
+        "`validation/results.py`.",
+        "`rmt-spikes validate NAME` makes the full report of a case.",
+        "",
+        f"- Comparisons: {verdict(results)}.",
+        f"- Wrong theories rejected: {rejected} of {len(controls)}.",
+        f"- Fits over sizes: {Counter(row['verdict'] for row in fits)['agrees']} of {len(fits)} agree.",
+        "",
+        "| case | " + " | ".join(f"repetition {k}" for k in repetitions) + " |",
+        "|---" * (1 + len(repetitions)) + "|",
+    ]
+    cells = grouped(results, "case", "repetition")
+    for (case,) in grouped(results, "case"):
+        lines.append(f"| {case} | " + " | ".join(verdict(cells[case, k]) for k in repetitions) + " |")
+    lines += ["", "## Known exceptions", ""]
+    exceptions = grouped(
+        [row for row in results if row["verdict"] == "disagrees" and row["exception"]], "case", "exception"
+    )
+    for (case, reason), rows in exceptions.items():
+        pairs = [(float(row["observed"]), float(row["predicted"])) for row in rows]
+        sizes = sorted(100.0 * (seen / said - 1.0) for seen, said in pairs if said)
+        size = f", observed less predicted {sizes[0]:+.1f} to {sizes[-1]:+.1f} %" if sizes else ""
+        names = ", ".join(sorted({f"`{row['quantity']}`" for row in rows}))
+        lines.append(f"- {case}: {reason}: {names}{size}.")
+    lines += ["None."] * (not exceptions)
+    for name in FIGURES:
+        lines += ["", f"![{name.replace('-', ' ')}, repetition 0]({name}.svg)"]
+    return "\n".join([*lines, "", *calibration_lines(folder)]) + "\n"
+
+
+def calibration_lines(folder: Path) -> list[str]:
+    """Markdown of the calibration: false disagreement by case, power by claim."""
+    cases, powers = read(folder / "calibration.csv"), read(folder / "power.csv")
+    lines = [
+        "## Calibration",
+        "",
+        "By `validation/calibration.py` ([docs](../../docs/validation.md)), in",
+        "[calibration.csv](calibration.csv) and [power.csv](power.csv): each case was redrawn",
+        f"{cases[0]['repetitions']} times. Share of synthetic cases in which any row disagrees although the",
+        "theory is right: exact, and off by its allowance in every row. In brackets the exact",
+        "(Clopper-Pearson) 95 % interval.",
+        "",
+        "| case | stated rate | exact theory | at the allowance |",
+        "|---|---|---|---|",
+    ]
+    for case in cases:
+        total = int(case["repetitions"])
+        rates = [
+            f"{100 * int(case[kind]) / total:.2f} % ({100 * float(case[f'{kind}_low']):.2f} to "
+            f"{100 * float(case[f'{kind}_high']):.2f})"
+            for kind in ("exact", "worst")
+        ]
+        lines.append(f"| {case['case']} | {100 * float(case['family_rate']):g} % | {' | '.join(rates)} |")
+    lines += [
+        "",
+        "Power: probability that an error of 3 % of the scale of a row (one spike for a count) is called",
+        "wrong at the trials of the case. *Not testable*: the allowance is above 3 %.",
+        "",
+        "| claim | rows | power >= 95 % | not testable | cases where all rows have it |",
+        "|---|---|---|---|---|",
+    ]
+    for (claim,), rows in grouped(powers, "claim").items():
+        known = [float(row["power"]) for row in rows if row["power"]]
+        sure = [
+            case
+            for (case,), own in grouped(rows, "case").items()
+            if all(row["power"] and float(row["power"]) >= POWER for row in own)
+        ]
+        enough = sum(power >= POWER for power in known)
+        lines.append(
+            f"| {claim} | {len(rows)} | {enough} | {len(rows) - len(known)} | {', '.join(sure) or '-'} |"
+        )
+    return [*lines, "", "![Rates of false disagreement, and power by claim](calibration.svg)"]
+
+
+def main() -> None:
+    """Write the tables of campaigns, if there are any, and the page."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("campaigns", nargs="*", type=Path, help="folders of `rmt-spikes validate --out`")
+    parser.add_argument("--out", type=Path, default=REPORTS)
+    arguments = parser.parse_args()
+    if arguments.campaigns:
+        collect(arguments.campaigns, arguments.out)
+    (arguments.out / "report.md").write_text(page(arguments.out), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
