@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
 
@@ -93,15 +94,15 @@ class Counting(ABC):
     """Functions of a degree ``k``, of which Hermite coefficients are made: a number or a symbol."""
 
     @abstractmethod
-    def kernel(self, j: Any, k: Any, rate: Fraction = Fraction(1)) -> Any:
-        """Return ``(-1)^j / k!`` times a derivative at 0, the ``j``-th, of the density of ``N(0, 1/rate)``.
+    def kernel(self, j: Any, k: Any) -> Any:
+        """Return ``(-1)^j / k!`` times a derivative at 0, the ``j``-th, of the standard normal density.
 
         Minus one stands for its distribution function, minus two for the antiderivative of that.
         """
 
     @abstractmethod
-    def odd(self, k: Any, value: Any) -> Any:
-        """Return ``value`` at odd ``k``, else 0."""
+    def parity(self, k: Any, remainder: int, there: Callable[[], Any], elsewhere: Callable[[], Any]) -> Any:
+        """Return one value where ``k`` has a remainder by 2, another elsewhere."""
 
     @abstractmethod
     def delta(self, k: Any) -> Any:
@@ -166,20 +167,19 @@ class Floats(Arithmetic, Counting):
             square = square * square if whole else square
         return np.ones_like(base) if result is None else result
 
-    def kernel(self, j: int, k: int, rate: Fraction = Fraction(1)) -> float:
-        """Compute the integers exactly: the result has the rounding of a few operations at any degree."""
-        root = math.sqrt(rate)
+    def kernel(self, j: int, k: int) -> float:
+        """Compute the integers exactly: the result has the rounding of three operations at any degree."""
         if j == -1:
             return 0.5 / math.factorial(k)
         if j % 2:
             return 0.0
-        half = j // 2
-        at_zero = Fraction(math.factorial(j), (-2) ** half * math.factorial(half)) if j >= 0 else Fraction(1)
-        return root * float(at_zero * rate**half / math.factorial(k)) / math.sqrt(2 * math.pi)
+        half = max(j // 2, 0)
+        at_zero = Fraction(math.factorial(2 * half), (-2) ** half * math.factorial(half))
+        return float(at_zero / math.factorial(k)) / math.sqrt(2 * math.pi)
 
-    def odd(self, k: int, value: float) -> float:
-        """Return ``value`` at odd ``k``, else 0."""
-        return value if k % 2 else 0.0
+    def parity(self, k: int, remainder: int, there: Callable[[], Any], elsewhere: Callable[[], Any]) -> Any:
+        """Return one value where ``k`` has a remainder by 2, another elsewhere."""
+        return there() if k % 2 == remainder else elsewhere()
 
     def delta(self, k: int) -> float:
         """Return 1 at ``k = 1``, else 0."""
@@ -189,9 +189,9 @@ class Floats(Arithmetic, Counting):
         """Return ``sin(pi k / 2)``."""
         return (0.0, 1.0, 0.0, -1.0)[k % 4]
 
-    def factorial(self, k: int) -> float:
-        """Return ``k!``."""
-        return float(math.factorial(k))
+    def factorial(self, k: float) -> float:
+        """Return ``k!`` of a whole number."""
+        return float(math.factorial(int(k)))
 
 
 class Symbols(Arithmetic, Counting):
@@ -211,6 +211,10 @@ class Symbols(Arithmetic, Counting):
         """Return the rational that a decimal spells."""
         return self.sympy.Rational(repr(decimal))
 
+    def normal_cdf(self, x: Any) -> Any:
+        """Return the standard normal distribution function, its sum kept together."""
+        return self.sympy.Mul(self.sympy.Rational(1, 2), 1 + self.erf(x / self.sqrt(2)), evaluate=False)
+
     def step(self, x: Any) -> Any:
         """Return 1 above 0, else 0."""
         return self.sympy.Heaviside(x, 0)
@@ -219,15 +223,15 @@ class Symbols(Arithmetic, Counting):
         """Return ``rise`` where ``left >= right``, else ``run``."""
         return self.sympy.Piecewise((rise, left >= right), (run, True))
 
-    def kernel(self, j: Any, k: Any, rate: Fraction = Fraction(1)) -> Any:
+    def kernel(self, j: Any, k: Any) -> Any:
         """Write the derivative with the Gamma function, whose poles are the odd degrees: they vanish."""
         half = self.sympy.Rational(1, 2)
-        scale = self.ratio(rate) ** (half * (j + 1))
-        return scale * 2 ** (half * (j - 1)) / (self.factorial(k) * self.sympy.gamma(half * (1 - j)))
+        return 2 ** (half * (j - 1)) / (self.factorial(k) * self.sympy.gamma(half * (1 - j)))
 
-    def odd(self, k: Any, value: Any) -> Any:
-        """Return ``value`` at odd ``k``, else 0."""
-        return self.sympy.Piecewise((0, self.sympy.Eq(self.sympy.Mod(k, 2), 0)), (value, True))
+    def parity(self, k: Any, remainder: int, there: Callable[[], Any], elsewhere: Callable[[], Any]) -> Any:
+        """Return one value where ``k`` has a remainder by 2, another elsewhere."""
+        condition = self.sympy.Eq(self.sympy.Mod(k, 2), remainder)
+        return self.sympy.Piecewise((there(), condition), (elsewhere(), True))
 
     def delta(self, k: Any) -> Any:
         """Return 1 at ``k = 1``, else 0."""

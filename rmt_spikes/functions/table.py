@@ -21,10 +21,6 @@ FloatArray = NDArray[np.float64]
 LEAK = Fraction(1, 100)
 """Slope of the leaky rectifier below 0, the usual one."""
 
-ERF_RATE = Fraction(2, 3)
-GELU_RATE = Fraction(1, 2)
-"""Inverse variances of the Gaussian factors in ``E f(Z + t)``: those of ``Z`` and of the function add up."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
@@ -96,6 +92,24 @@ def _mean_gelu(a: Any, m: Any, t: Any) -> Any:
     return m * a.normal_cdf(m / width) + t * t / width * a.normal_density(m / width)
 
 
+def _sign_coefficient(a: Any, k: Any, scale: int) -> Any:
+    """Coefficient of the function with ``E f(Z + t) = erf(t / sqrt(scale))``."""
+
+    def odd() -> Any:
+        j = (k - 1) / 2
+        return 2 * (-1) ** j / (a.sqrt(a.pi) * a.sqrt(scale**k) * a.factorial(j) * k)
+
+    return a.parity(k, 0, lambda: 0, odd)
+
+
+def _gelu_coefficient(a: Any, k: Any) -> Any:
+    def even() -> Any:
+        m = k / 2
+        return (-1) ** (m - 1) * (k + 1) / (2 * a.sqrt(a.pi) * 4**m * a.factorial(m) * (k - 1))
+
+    return a.parity(k, 1, lambda: a.delta(k) / 2, even)
+
+
 def _silu_slope(a: Any, x: Any) -> Any:
     gate = a.logistic(x)
     return gate + x * gate * a.logistic(-x)
@@ -109,14 +123,14 @@ TABLE: dict[str, Row] = {
         slope=lambda a, x: a.exp(-x * x) * (2 / a.sqrt(a.pi)),
         named=True,
         mean=lambda a, m, t: a.erf(m / a.sqrt(1 + 2 * t * t)),
-        coefficient=lambda a, k: a.odd(k, 2 * a.kernel(k - 1, k, ERF_RATE)),
+        coefficient=lambda a, k: _sign_coefficient(a, k, 3),
     ),
     "gelu": Row(
         value=lambda a, x: x * a.normal_cdf(x),
         slope=lambda a, x: a.normal_cdf(x) + x * a.exp(-x * x / 2) / a.sqrt(2 * a.pi),
         named=True,
         mean=_mean_gelu,
-        coefficient=lambda a, k: (k + 1) * a.kernel(k - 2, k, GELU_RATE) / 2,
+        coefficient=_gelu_coefficient,
     ),
     "softplus": Row(value=lambda a, x: a.softplus(x), slope=lambda a, x: a.logistic(x), named=True),
     "sigmoid": Row(
@@ -158,7 +172,7 @@ TABLE: dict[str, Row] = {
         named=True,
         kink=True,
         mean=lambda a, m, t: a.erf(m / t / a.sqrt(a.number(2))),
-        coefficient=lambda a, k: a.odd(k, 2 * a.kernel(k - 1, k)),
+        coefficient=lambda a, k: _sign_coefficient(a, k, 2),
     ),
     "identity": _corner(lambda a, x: +x, lambda a, x: a.full(x, 1), 1, 1),
     "cosh": Row(value=lambda a, x: a.cosh(x), slope=lambda a, x: a.sinh(x)),

@@ -69,10 +69,8 @@ def hermite(activation: str) -> Any:
     DomainError
         For another activation.
     """
-    import sympy
-
     coefficient: Any = TABLE[choice("activation", activation, WITH_COEFFICIENTS)].coefficient
-    return sympy.powsimp(coefficient(Symbols(), symbol("k")))
+    return coefficient(Symbols(), symbol("k"))
 
 
 def hermite_coefficients(function: Any, order: int) -> tuple[Any, ...]:
