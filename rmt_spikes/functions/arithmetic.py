@@ -89,6 +89,10 @@ class Arithmetic(ABC):
         """Return the standard normal distribution function."""
         return (1 + self.erf(x / self.sqrt(self.number(2)))) / 2
 
+    def normal_tail(self, x: Any) -> Any:
+        """Return what the standard normal distribution has above ``x``."""
+        return self.normal_cdf(-x)
+
 
 class Counting(ABC):
     """Functions of a degree ``k``, of which Hermite coefficients are made: a number or a symbol."""
@@ -214,6 +218,10 @@ class Symbols(Arithmetic, Counting):
     def normal_cdf(self, x: Any) -> Any:
         """Return the standard normal distribution function, its sum kept together."""
         return self.sympy.Mul(self.sympy.Rational(1, 2), 1 + self.erf(x / self.sqrt(2)), evaluate=False)
+
+    def normal_tail(self, x: Any) -> Any:
+        """Return the complementary error function."""
+        return self.sympy.erfc(x / self.sqrt(2)) / 2
 
     def step(self, x: Any) -> Any:
         """Return 1 above 0, else 0."""

@@ -83,7 +83,7 @@ def _mean_relu(a: Any, m: Any, t: Any) -> Any:
 
 
 def _mean_elu(a: Any, m: Any, t: Any) -> Any:
-    below = a.exp(m + t * t / 2) * a.normal_cdf(-m / t - t) - a.normal_cdf(-m / t)
+    below = a.exp(m + t * t / 2) * a.normal_tail((m + t * t) / t) - a.normal_tail(m / t)
     return _mean_relu(a, m, t) + below
 
 
