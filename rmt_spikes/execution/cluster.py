@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -79,11 +80,7 @@ def connected(scheduler: Any, version: Callable[[], object] | None = None) -> It
     with ExitStack() as stack:
         stack.enter_context(_quiet())
         if isinstance(scheduler, str):
-            try:
-                opened = Client(scheduler, timeout=TIMEOUT_SECONDS, set_as_default=False)
-            except (OSError, ValueError, TypeError) as error:
-                raise _refusal(f"must be reachable ({error})") from None
-            client = stack.enter_context(opened)
+            client = stack.enter_context(_open(scheduler))
         elif isinstance(scheduler, Client):
             client = scheduler
         else:
@@ -98,6 +95,22 @@ def connected(scheduler: Any, version: Callable[[], object] | None = None) -> It
             ) from None
         except (CancelledError, CommClosedError) as error:
             raise _refusal(f"lost the cluster ({type(error).__name__})", KEPT) from None
+
+
+def _open(scheduler: str) -> Client:
+    """Open a client.
+
+    The client of a failed attempt is collected at once: collected while another one starts, the two would wait
+    for each other without end.
+    """
+    from distributed import Client
+
+    try:
+        return Client(scheduler, timeout=TIMEOUT_SECONDS, set_as_default=False)
+    except (OSError, ValueError, TypeError) as error:
+        reason = str(error)
+    gc.collect()
+    raise _refusal(f"must be reachable ({reason})")
 
 
 def run_on_cluster(

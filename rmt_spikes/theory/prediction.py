@@ -41,21 +41,6 @@ class Prediction(Document):
 
     A part that fails raises `ConvergenceError`, which names it; the others stay usable. Predictions can be
     pickled, compared with ``==``, saved and loaded.
-
-    Attributes
-    ----------
-    setting, method, features
-        What was predicted, and how.
-    given
-        Realised quantities that were taken as given: ``"none"``, ``"first_stage"`` or ``"both_batches"``.
-    latent, regime, bulk, spikes, losses
-        The predicted quantities; `spikes` holds those outside the bulk by more than the
-        Tracy-Widom fluctuations of its edge, largest first.
-    limits
-        Losses as ``n`` grows in the regime of the step exponent, for ``"corrected"`` and ``"published"``
-        features; None from step exponent 0.49 on, and where there is no exponent.
-    certificate
-        Evidence that the equations were solved.
     """
 
     solution: Method
@@ -79,7 +64,7 @@ class Prediction(Document):
 
     @property
     def given(self) -> str:
-        """Realised quantities that were taken as given."""
+        """What was taken as given: ``"none"``, ``"first_stage"`` or ``"both_batches"``."""
         if "given" in self.parts:
             return str(self.parts["given"])
         given = self.solution.given
@@ -104,7 +89,7 @@ class Prediction(Document):
 
     @property
     def spikes(self) -> tuple[Spike[Any], ...]:
-        """Spikes, largest first."""
+        """Spikes outside the bulk by more than the Tracy-Widom fluctuations of its edge, largest first."""
         return cast(tuple[Spike[Any], ...], self._part("spikes", self.solution.spikes))
 
     @property
@@ -114,12 +99,15 @@ class Prediction(Document):
 
     @property
     def limits(self) -> dict[str, Losses[Any]] | None:
-        """Losses as ``n`` grows."""
+        """Losses as ``n`` grows in the regime of the step exponent, by features.
+
+        None from step exponent 0.49 on, and where there is no exponent.
+        """
         return cast("dict[str, Losses[Any]] | None", self._part("limits", self.solution.limits))
 
     @property
     def certificate(self) -> Certificate:
-        """Evidence for all parts together."""
+        """Evidence that the equations were solved, for all parts together."""
         return cast(Certificate, self._part("certificate", self.solution.certificate))
 
     def _part(self, name: str, compute: Any) -> Any:
@@ -309,13 +297,6 @@ class PrecisePrediction(Prediction):
     The attributes are those of `Prediction`; every number that is not an integer is an ``mpmath.mpf``, also
     in `latent`, `losses` and `limits`. Numbers of the setting are taken as the decimals that they
     spell.
-
-    Attributes
-    ----------
-    digits
-        Significant digits that were asked for; numbers carry more.
-    hermite
-        Coefficients ``c_0, ..., c_8`` of activation and target.
     """
 
     schema: ClassVar[str] = "rmt-spikes/precise-prediction/1"

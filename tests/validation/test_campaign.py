@@ -8,7 +8,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ from cli_tools import CASE, command, run
 from rmt_spikes.errors import CaseError
 from rmt_spikes.execution.tasks import work_through
 from rmt_spikes.setting import Setting
-from rmt_spikes.simulation import RealisedLatent, Trial
+from rmt_spikes.simulation import Trial
 from rmt_spikes.validation import Case
 from rmt_spikes.validation.campaign.schedule import Task, _run
 
@@ -141,9 +140,8 @@ def tasks(count: int) -> list[Task]:
 
 def numbers(trial: Trial) -> np.ndarray:
     """Everything that a trial holds, as one array."""
-    values = [getattr(trial, f.name) for f in fields(Trial) if f.name not in ("latent", "method")]
-    values += [getattr(trial.latent, f.name) for f in fields(RealisedLatent)]
-    return np.concatenate([np.ravel(np.asarray(v, dtype=float)) for v in values if v is not None])
+    arrays = [array for array in trial.to_arrays().values() if array.dtype.kind in "if"]
+    return np.concatenate([np.ravel(array).astype(float) for array in arrays])
 
 
 def assert_same(left: dict[int, Trial], right: dict[int, Trial]) -> None:

@@ -407,17 +407,12 @@ def test_another_setting_is_refused(prediction: Prediction) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "field"),
-    [
-        ({"claims": ["loss"]}, "claims"),
-        ({"claims": ["gradient"]}, "claims"),
-        ({"confidence": 1.0}, "confidence"),
-        ({"family_rate": 0.0}, "family_rate"),
-    ],
+    ("field", "value"),
+    [("claims", ["loss"]), ("claims", ["gradient"]), ("confidence", 1.0), ("family_rate", 0.0)],
 )
-def test_bad_arguments_are_refused(prediction: Prediction, options: dict[str, object], field: str) -> None:
+def test_bad_arguments_are_refused(prediction: Prediction, field: str, value: Any) -> None:
     with pytest.raises(DomainError) as caught:
-        compare(prediction, draw(prediction, 2, 0.02, seed=1), **options)  # type: ignore[arg-type]
+        compare(prediction, draw(prediction, 2, 0.02, seed=1), **{field: value})
     assert caught.value.field == field
 
 

@@ -38,13 +38,10 @@ CASE = Case(
 def result() -> CaseResult:
     options = {"top": 5, "test_samples": 1000, "keep_vectors": True}
     nothing = Comparison(rows=(), trials=3, confidence=0.9, family_rate=0.01)
+    empty: dict[str, Any] = {"prediction": None, "error": None, "comparison": nothing}
     points = tuple(
         PointResult(
-            point=point,
-            prediction=None,
-            error=None,
-            trials=tuple(run_trial(point.setting, 0, i, **options) for i in range(3)),
-            comparison=nothing,
+            point=point, trials=tuple(run_trial(point.setting, 0, i, **options) for i in range(3)), **empty
         )
         for point in CASE.points()
     )

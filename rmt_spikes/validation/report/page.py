@@ -26,7 +26,7 @@ CLAIM_MEANINGS = {
     "right_alignment": "which polynomials of the readout weights the right vectors carry",
     "feature": "the same as signed coefficients",
     "bulk": "quantiles of all singular values but the predicted spikes",
-    "bulk_law": "distances between the empirical and the predicted law of the singular values",
+    "bulk_law": "distances between the empirical and the predicted distribution of the singular values",
 }
 OVERVIEW = {
     "losses.objective": "objective",
