@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,8 +20,14 @@ FloatArray = NDArray[np.float64]
 # Any: the floating type of the argument is kept.
 RealArray = Any
 
+SPECIFICATIONS = 'a name, {hermite = [...]} or {expression = "..."}'
+"""Ways of saying which function is meant."""
+
 MAX_DEGREE = 20
+"""Highest Hermite polynomial of a list: terms of size ``sqrt(20!)``, 1.6e9, cancel and leave seven digits."""
+
 MAX_COEFFICIENT = 1e6
+"""Largest coefficient of a list, so that values up to ``|z| = 38`` do not overflow when they are squared."""
 
 
 @dataclass(frozen=True)
@@ -253,6 +259,48 @@ class ShiftedFunction(ScalarFunction):
         return moments
 
 
+class FunctionSpecification(Mapping[str, Any]):
+    """A read-only, hashable mapping that says which function is meant.
+
+    Parameters
+    ----------
+    given : mapping
+        Text, or a sequence of numbers, under each key.
+    """
+
+    __slots__ = ("_items",)
+
+    def __init__(self, given: Mapping[str, Any]) -> None:
+        def frozen(value: Any) -> Any:
+            if isinstance(value, list | tuple | np.ndarray):
+                return tuple(entry.item() if isinstance(entry, np.generic) else entry for entry in value)
+            return value
+
+        self._items = tuple((key, frozen(value)) for key, value in given.items())
+
+    def __getitem__(self, key: str) -> Any:
+        return dict(self._items)[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return (key for key, _ in self._items)
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __hash__(self) -> int:
+        return hash(self._items)
+
+    def __repr__(self) -> str:
+        return repr(self.to_dict())
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return FunctionSpecification, (self.to_dict(),)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the mapping as it stands in TOML and JSON."""
+        return {key: list(value) if isinstance(value, tuple) else value for key, value in self._items}
+
+
 def function_from(spec: str | Mapping[str, Any], field: str) -> ScalarFunction:
     """Build a function from what a setting says about it.
 
@@ -282,7 +330,7 @@ def function_from(spec: str | Mapping[str, Any], field: str) -> ScalarFunction:
     if isinstance(spec, str):
         return _named(spec, field)
     if not isinstance(spec, Mapping):
-        raise DomainError(field, 'must be a name, {hermite = [...]} or {expression = "..."}', spec)
+        raise DomainError(field, f"must be {SPECIFICATIONS}", spec)
     if set(spec) == {"hermite"}:
         return _series(spec["hermite"], field)
     if set(spec) == {"expression"}:
