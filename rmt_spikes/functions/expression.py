@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 
 from rmt_spikes.errors import DomainError, Word
 from rmt_spikes.functions.arithmetic import FLOATS, Arithmetic
-from rmt_spikes.functions.domain import check_domain, find_details, find_kinks
 from rmt_spikes.functions.expression_tree import CONSTANTS, Node, apply_operation
+from rmt_spikes.functions.singularities import check_domain, find_details, find_kinks
 from rmt_spikes.functions.table import TABLE
 
 RealArray = NDArray[Any]
