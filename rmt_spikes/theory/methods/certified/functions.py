@@ -1,4 +1,6 @@
 """Activations and targets, and their derivatives, at complex balls."""
+# The operations are described in `Arithmetic`.
+# ruff: noqa: D102
 
 from __future__ import annotations
 
@@ -35,75 +37,62 @@ class Balls(Arithmetic):
 
     @property
     def pi(self) -> arb:
-        """The number, to the precision in use."""
         return arb.pi()
 
     def number(self, decimal: float) -> arb:
-        """Ball around the rational that a decimal spells."""
         return arb(rational(decimal))
 
     def ratio(self, fraction: Fraction) -> fmpq:
-        """The rational itself."""
         return fmpq(fraction.numerator, fraction.denominator)
 
     def full(self, x: Any, value: int) -> Any:
-        """A constant of the type of ``x``."""
         return x * 0 + value if not isinstance(x, acb) else acb(value)
 
     def sqrt(self, x: Any) -> Any:
-        """Square root; of a complex ball with its cut."""
         return x.sqrt(analytic=self.analytic) if isinstance(x, acb) else x.sqrt()
 
     def log(self, x: acb) -> acb:
-        """Logarithm with its cut."""
         return acb(x).log(analytic=self.analytic)
 
     def atan(self, x: acb) -> acb:
-        """Through logarithms, whose cuts are reported."""
+        # Through logarithms, whose cuts are reported.
         turned = x * acb(0, 1)
         return (self.log(1 - turned) - self.log(1 + turned)) * acb(0, 1) / 2
 
     def abs(self, x: acb) -> acb:
-        """Absolute value, extended from both sides of 0."""
         return acb(x).real_abs(analytic=self.analytic)
 
     def sign(self, x: acb) -> acb:
-        """Sign, extended from both sides of 0."""
         return acb(x).real_sgn(analytic=self.analytic)
 
     def step(self, x: acb) -> acb:
-        """1 above 0 and 0 below."""
         return acb(x).real_heaviside(analytic=self.analytic)
 
     def maximum(self, left: acb, right: Any) -> acb:
-        """Larger of two numbers."""
         return acb(left).real_max(acb(right), analytic=self.analytic)
 
     def minimum(self, left: acb, right: Any) -> acb:
-        """Smaller of two numbers."""
         return acb(left).real_min(acb(right), analytic=self.analytic)
 
     def where(self, left: acb, right: acb, rise: Any, run: Any) -> Any:
-        """First of two numbers where ``left >= right``, else the other."""
         chosen = self.step(left - right)
         return chosen * rise + (1 - chosen) * run
 
     def power(self, base: acb, exponent: Any) -> acb:
-        """Products for whole exponents; a root, written with logarithms, has its cut below 0."""
+        # A root, written with logarithms, has its cut below 0.
         if isinstance(exponent, int):
             return power(base, exponent) if exponent >= 0 else acb(base**exponent)
         return acb(base).pow(acb(exponent), analytic=self.analytic)
 
     def times(self, slope: acb, rise: acb) -> acb:
-        """Chain rule, in which a constant stays one where the outer slope is infinite."""
+        # A constant stays one where the outer slope is infinite.
         return rise if rise.is_zero() else slope * rise
 
     def tanh_slope(self, x: Any) -> Any:
-        """Square of the hyperbolic secant."""
         return power(x.sech(), 2)
 
     def normal_cdf(self, x: Any) -> Any:
-        """Standard normal distribution function, of full relative accuracy below 0."""
+        # Of full relative accuracy below 0.
         return (-x / arb(2).sqrt()).erfc() / 2
 
 
