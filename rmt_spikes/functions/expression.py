@@ -26,10 +26,19 @@ from rmt_spikes.functions.table import TABLE
 RealArray = NDArray[Any]
 
 MAX_LENGTH = 1000
+"""Characters: bounds the work of the parser."""
+
 MAX_DEPTH = 60
+"""Levels: the walk of a tree stays far from the recursion limit of Python."""
+
 MAX_NODES = 400
+"""Operations: bounds the time of one value."""
+
 MAX_EXPONENT = 20
+"""Highest power: that of `MAX_DEGREE` in a Hermite list."""
+
 MAX_CONSTANT = 1e12
+"""Largest number: its square times a Gaussian density is far from overflow."""
 
 FUNCTIONS = tuple(sorted([*(set(TABLE) - {"identity"}), "max", "min"]))
 

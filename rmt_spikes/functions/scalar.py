@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from rmt_spikes.arguments import number, suggestion
 from rmt_spikes.errors import DomainError
-from rmt_spikes.functions.arithmetic import FLOATS, Arithmetic, Symbols
+from rmt_spikes.functions.arithmetic import FLOATS, Arithmetic
 from rmt_spikes.functions.expression import Expression, parse_expression
 from rmt_spikes.functions.table import NAMES, TABLE, Row, corner_moments
 
@@ -32,7 +32,7 @@ MAX_COEFFICIENT = 1e6
 
 @dataclass(frozen=True)
 class ScalarFunction(ABC):
-    """A function of one real variable, with its derivative and its symbolic form.
+    """A function of one real variable, with its derivative, in every arithmetic.
 
     Instances are immutable, hashable, comparable and picklable.
 
@@ -81,15 +81,6 @@ class ScalarFunction(ABC):
     def splits(self) -> tuple[float, ...]:
         """Where quadrature splits: the kinks, and around details too narrow to be seen from afar."""
         return self.kinks
-
-    def sympy_expression(self) -> Any:
-        """Return the function as a sympy expression of ``sympy.Symbol("z", real=True)``.
-
-        Decimal constants become the rationals that they spell.
-        """
-        import sympy
-
-        return self.value(sympy.Symbol("z", real=True), Symbols())
 
     def hermite_exact(self, order: int) -> FloatArray | None:
         """Return the coefficients ``c_k = E[f(Z) He_k(Z)] / k!``, where a closed form is known.

@@ -16,15 +16,24 @@ from rmt_spikes.functions.table import TABLE
 FloatArray = NDArray[np.float64]
 Function = Callable[[FloatArray], Any]
 
-# exp(-z^2/2) times anything that fits a double is 0 beyond this point.
 REACH = 38.0
+"""End of what a Gaussian variable reaches: ``exp(-z^2/2)`` is 1e-314 there, below normal doubles."""
+
 _FAR = 1e4
-# Bounds the work on a formula that is made to oscillate.
+"""Last point looked at, for arguments of a large scale."""
+
 _MOST_CELLS = 200
+"""Bounds the work on a formula that is made to oscillate."""
 
 MAX_KINKS = 64
+"""Each kink splits every integral: bounds the work."""
+
 _MOST_CENTERS = 64
+"""Points around which narrow details are looked for: bounds the work."""
+
 _NARROWEST = 40
+"""Halvings of an interval: a width of ``2^-39`` is 1e-12, near the rounding of ``z``."""
+
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(24)
 
 

@@ -8,6 +8,7 @@ from function_reference import REFERENCE, SLOPE
 from numpy.polynomial import hermite_e
 
 from rmt_spikes.errors import DomainError
+from rmt_spikes.functions.arithmetic import Symbols
 from rmt_spikes.functions.scalar import MAX_DEGREE, HermiteSeries, function_from
 from rmt_spikes.functions.table import NAMES
 
@@ -39,7 +40,7 @@ def test_slopes_are_those_of_mpmath(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_symbolic_forms_are_the_same_functions(name: str) -> None:
     symbol = sympy.Symbol("z", real=True)
-    expression = function_from(name, "activation").sympy_expression()
+    expression = function_from(name, "activation").value(symbol, Symbols())
     assert expression.free_symbols == {symbol}
     for z in (-2.5, -0.5, 0.75, 3.0):
         value = expression.subs(symbol, sympy.Rational(z)).evalf(30)
@@ -56,7 +57,7 @@ def test_a_hermite_list_is_the_series_of_numpy() -> None:
 
 def test_a_hermite_list_is_symbolically_exact() -> None:
     z = sympy.Symbol("z", real=True)
-    expression = function_from({"hermite": [0.1, 1, 0, 0.7071]}, "target").sympy_expression()
+    expression = function_from({"hermite": [0.1, 1, 0, 0.7071]}, "target").value(z, Symbols())
     tenth, linear, cubic = sympy.Rational(1, 10), z, sympy.Rational(7071, 10000) * (z**3 - 3 * z)
     assert sympy.expand(expression - (tenth + linear + cubic)) == 0
 
@@ -114,7 +115,7 @@ def test_a_shift_moves_values_only() -> None:
     assert shifted.kinks == relu.kinks
     assert np.array_equal(shifted.derivative(POINTS), relu.derivative(POINTS))
     z = sympy.Symbol("z", real=True)
-    assert shifted.sympy_expression().subs(z, -1) == -sympy.Rational(1, 2)
+    assert shifted.value(z, Symbols()).subs(z, -1) == -sympy.Rational(1, 2)
 
 
 @pytest.mark.parametrize(
