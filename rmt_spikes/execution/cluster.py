@@ -100,8 +100,8 @@ def connected(scheduler: Any, version: Callable[[], object] | None = None) -> It
 def _open(scheduler: str) -> Client:
     """Open a client.
 
-    The client of a failed attempt is collected at once: collected while another one starts, the two would wait
-    for each other without end.
+    The client of a failed attempt is collected at once: collected while another one starts, the two would
+    wait for each other without end.
     """
     from distributed import Client
 
