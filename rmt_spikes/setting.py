@@ -205,6 +205,11 @@ class Setting(BaseModel):
         """Return the keys of the TOML, ready for JSON, with the one step key that was given."""
         return self.model_dump(exclude_none=True)
 
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any]) -> Self:
+        """Return the setting that `to_dict` wrote."""
+        return cls(**document)
+
     @field_serializer("activation", "target")
     def _plain(self, given: str | Mapping[str, Any]) -> str | dict[str, Any]:
         return given.to_dict() if isinstance(given, FunctionSpecification) else str(given)

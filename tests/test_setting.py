@@ -115,7 +115,7 @@ def test_values_are_brought_to_plain_types(changes: dict[str, Any]) -> None:
 @pytest.mark.parametrize("changes", [{}, {"target": {"expression": "sin(z) + z"}}, {"target": "tanh"}])
 def test_a_setting_is_a_value(changes: dict[str, Any]) -> None:
     setting = make(**changes)
-    again = Setting(**setting.to_dict())
+    again = Setting.from_dict(setting.to_dict())
     assert again == setting
     assert hash(again) == hash(setting)
     assert setting != make(ridge=0.02)

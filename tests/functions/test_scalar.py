@@ -4,7 +4,7 @@ import mpmath as mp
 import numpy as np
 import pytest
 import sympy
-from function_reference import REFERENCE, SLOPE
+from function_reference import REFERENCE, slope
 from numpy.polynomial import hermite_e
 
 from rmt_spikes.errors import DomainError
@@ -18,7 +18,7 @@ COEFFICIENTS = [0.3, -1.0, 0.5, 0.25]
 
 
 def test_the_reference_knows_every_name() -> None:
-    assert set(REFERENCE) == set(SLOPE) == set(NAMES)
+    assert set(REFERENCE) == set(NAMES)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -32,7 +32,7 @@ def test_values_are_those_of_mpmath(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_slopes_are_those_of_mpmath(name: str) -> None:
     function = function_from(name, "activation")
-    expected = [float(SLOPE[name](mp.mpf(z))) for z in POINTS]
+    expected = [float(slope(name, mp.mpf(z))) for z in POINTS]
     # 1 - tanh^2 and the sum in silu' lose digits where the slope is small: absolute accuracy there.
     np.testing.assert_allclose(function.derivative(POINTS), expected, rtol=3e-15, atol=3e-16)
 
