@@ -1,4 +1,9 @@
-"""Checks of arguments: each returns the value in a plain type, or refuses it by the name of its field."""
+"""Checks of arguments: each returns the value in a plain type, or refuses it by the name of its field.
+
+Common parameters are the name of the argument (`field`), what came (`given`), the closed range from `low` to
+`high`, the domain as a phrase that begins with "must" (`required`; written from the range when empty), and
+what to do about it (`advice`). Each check raises `DomainError`.
+"""
 
 from __future__ import annotations
 
@@ -27,28 +32,6 @@ def integer(
 ) -> int:
     """Check an integer of Python or numpy; booleans and floats are none.
 
-    Parameters
-    ----------
-    field : str
-        Name of the argument.
-    given : object
-        What came.
-    low, high : float
-        Closed range.
-    required : str
-        The domain as a phrase; written from the range when empty.
-    advice : str
-        What to do about it.
-
-    Returns
-    -------
-    int
-
-    Raises
-    ------
-    DomainError
-        If it is no integer, or out of range.
-
     Examples
     --------
     >>> integer("trials", np.int64(8), 1)
@@ -60,72 +43,26 @@ def integer(
     return int(given)
 
 
-def is_number(given: Any) -> bool:
-    """Whether a value is a real number of Python or numpy; a boolean is none."""
-    return isinstance(given, int | float | np.integer | np.floating) and not isinstance(given, bool)
-
-
-def number(
-    field: str, given: Any, low: float, high: float = LARGEST, required: str = "must be a number"
-) -> float:
-    """Check a real number of Python or numpy.
-
-    Parameters
-    ----------
-    field : str
-        Name of the argument.
-    given : object
-        What came.
-    low, high : float
-        Closed range; a finite number by default.
-    required : str
-        The domain as a phrase.
-
-    Returns
-    -------
-    float
-
-    Raises
-    ------
-    DomainError
-        If it is no number, or out of range: NaN always is.
-    """
+def number(field: str, given: Any, low: float, high: float = LARGEST, required: str = "") -> float:
+    """Check a real number of Python or numpy; NaN is in no range."""
+    real = isinstance(given, int | float | np.integer | np.floating) and not isinstance(given, bool)
     try:
-        if is_number(given) and low <= float(given) <= high:
+        if real and low <= float(given) <= high:
             return float(given)
-    except OverflowError:  # an integer beyond the range of floats, where infinity is allowed
+    except OverflowError:  # an integer beyond the range of floats
         pass
-    raise DomainError(field, required, given)
+    raise DomainError(field, required or f"must be a number from {low} to {high}", given)
 
 
 def boolean(field: str, given: Any, required: str = "must be True or False") -> bool:
-    """Check a boolean; DomainError if it is none."""
+    """Check a boolean."""
     if not isinstance(given, bool):
         raise DomainError(field, required, given)
     return given
 
 
 def choice(field: str, given: Any, allowed: Iterable[str]) -> str:
-    """Check that a word is among those allowed.
-
-    Parameters
-    ----------
-    field : str
-        Name of the argument.
-    given : object
-        What came.
-    allowed : iterable of str
-        The words.
-
-    Returns
-    -------
-    str
-
-    Raises
-    ------
-    DomainError
-        If it is not among them; the advice is the nearest one that is.
-    """
+    """Check that a word is among those allowed; the advice is the nearest one that is."""
     known = list(allowed)
     if not isinstance(given, str) or given not in known:
         raise DomainError(field, f"must be one of {', '.join(known)}", given, suggestion(given, known))
@@ -133,48 +70,20 @@ def choice(field: str, given: Any, allowed: Iterable[str]) -> str:
 
 
 def suggestion(given: Any, known: Iterable[str], otherwise: str = "") -> str:
-    """Advice that names the known word nearest to what came.
-
-    Parameters
-    ----------
-    given : object
-        What came.
-    known : iterable of str
-        Known words.
-    otherwise : str
-        Advice when none is near.
-    """
+    """Advice that names the known word nearest to what came, or else another advice."""
     near = difflib.get_close_matches(str(given)[:_COMPARED].lower(), known, n=1)
     return f"did you mean {near[0]!r}?" if isinstance(given, str) and near else otherwise
 
 
 def function(field: str, given: Any) -> Callable[..., Any]:
-    """Check something to be called; DomainError if it cannot be."""
+    """Check something to be called."""
     if not callable(given):
         raise DomainError(field, "must be callable", given)
     return given  # type: ignore[no-any-return]
 
 
 def vector(field: str, given: Any) -> FloatArray:
-    """Check a vector of finite real numbers, given as an array or a sequence; text that spells one is none.
-
-    Parameters
-    ----------
-    field : str
-        Name of the argument.
-    given : array_like
-        What came.
-
-    Returns
-    -------
-    ndarray of shape (m,)
-        At least one number.
-
-    Raises
-    ------
-    DomainError
-        If it is none.
-    """
+    """Check a sequence of one or more finite real numbers; text that spells numbers is none."""
     try:
         values = np.asarray(given)
     except ValueError:  # rows of different lengths
@@ -185,22 +94,7 @@ def vector(field: str, given: Any) -> FloatArray:
 
 
 def array(field: str, given: Any, size: int) -> None:
-    """Check an array of finite real numbers that is one already.
-
-    Parameters
-    ----------
-    field : str
-        Name of the argument.
-    given : ndarray of shape (size,)
-        What came.
-    size : int
-        Its length.
-
-    Raises
-    ------
-    DomainError
-        If it is none; the message says what it is.
-    """
+    """Check an array of `size` finite real numbers that is one already; the message says what it is."""
     required = f"must be an array of finite real numbers, of shape ({size},)"
     if not isinstance(given, np.ndarray):
         raise DomainError(field, required, Word(type(given).__name__))

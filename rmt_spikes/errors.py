@@ -5,8 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 _SHOWN = 80
+"""Characters of a value in a message: one line of a terminal."""
+
 _FILE = 100
+"""Characters of a path in a message, its end kept."""
+
 _MESSAGE = 299
+"""Characters of a message: a few lines of a terminal, whatever came."""
 
 
 def shorten(given: object, limit: int = _SHOWN) -> str:

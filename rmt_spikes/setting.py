@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args, get_origin
 
+import numpy as np
 from pydantic import (
     BaseModel,
     ConfigDict,
+    Field,
     SkipValidation,
     ValidationError,
     ValidationInfo,
@@ -20,20 +21,26 @@ from pydantic import (
     model_validator,
 )
 
+from rmt_spikes.arguments import boolean, choice, integer, number, suggestion
 from rmt_spikes.console.documents import parse_override
 from rmt_spikes.console.documents import read_toml as read_toml
 from rmt_spikes.errors import CaseError, ConvergenceError, DomainError, Word, shorten
 from rmt_spikes.functions.hermite import HermiteExpansion, expand
-from rmt_spikes.functions.scalar import ScalarFunction, function_from
-from rmt_spikes.parameters import PARAMETERS, FunctionSpecification
+from rmt_spikes.functions.scalar import (
+    SPECIFICATIONS,
+    FunctionSpecification,
+    ScalarFunction,
+    function_from,
+)
 
-_Function = Annotated[str | Mapping[str, Any], SkipValidation]
+_Specification = str | Mapping[str, Any]
+_Size = Annotated[int, Field(ge=1, le=10**9)]
 
 
 class Setting(BaseModel):
     """One network, one gradient step and one ridge regression (docs/theory.md section 1).
 
-    Keyword arguments are the keys of the TOML; `PARAMETERS` declares their domains. Settings are
+    Keyword arguments are the keys of the TOML; the fields declare their domains. Settings are
     immutable, comparable, hashable and picklable.
 
     Parameters
@@ -54,7 +61,7 @@ class Setting(BaseModel):
     step_size, step_exponent : float
         Exactly one of them; ``step_size = n ** step_exponent``.
     readout : {"gaussian", "rademacher", "constant"}
-        Law of the readout weights.
+        Distribution of the readout weights.
     output_scale : {"mean_field", "standard"}
         ``varsigma = 1/sqrt(width)`` or 1.
 
@@ -72,19 +79,31 @@ class Setting(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=False)
 
-    n: int
-    d: int
-    width: int
-    n_ridge: int
-    activation: _Function
-    target: _Function
-    center: bool = True
-    noise_std: float = 0.0
-    ridge: float
-    step_size: float | None = None
-    step_exponent: float | None = None
-    readout: Literal["gaussian", "rademacher", "constant"] = "gaussian"
-    output_scale: Literal["mean_field", "standard"] = "mean_field"
+    n: _Size = Field(title="n", description="samples of the first batch")
+    d: _Size = Field(title="d", description="input dimension")
+    width: _Size = Field(title="N", description="neurons of the hidden layer")
+    n_ridge: _Size = Field(title="n~", description="samples of the second batch; n when not given")
+    activation: SkipValidation[_Specification] = Field(
+        title="sigma", description="activation of the hidden layer"
+    )
+    target: SkipValidation[_Specification] = Field(title="sigma_*", description="link function of the target")
+    center: bool = Field(True, description="whether E activation(Z) is subtracted")
+    noise_std: float = Field(
+        0.0, ge=0, le=1e6, title="sigma_eps", description="standard deviation of the label noise"
+    )
+    ridge: float = Field(ge=1e-12, le=1e12, title="lambda", description="ridge penalty")
+    step_size: float | None = Field(
+        None, ge=0, le=1e6, title="eta", description="step size, at most 10 sqrt(width)"
+    )
+    step_exponent: float | None = Field(
+        None, ge=-2, le=1, title="alpha", description="step_size = n ** step_exponent"
+    )
+    readout: Literal["gaussian", "rademacher", "constant"] = Field(
+        "gaussian", title="alpha_j", description="distribution of the readout weights"
+    )
+    output_scale: Literal["mean_field", "standard"] = Field(
+        "mean_field", title="varsigma", description="scale of the initial output"
+    )
 
     def __init__(self, /, **values: Any) -> None:
         if values.get("n_ridge") is None and "n" in values:
@@ -101,7 +120,7 @@ class Setting(BaseModel):
     @classmethod
     def _check_value(cls, given: Any, info: ValidationInfo) -> Any:
         assert info.field_name is not None
-        return PARAMETERS[info.field_name].check(info.field_name, given)
+        return checked(info.field_name, given)
 
     @model_validator(mode="after")
     def _check_together(self) -> Self:
@@ -186,6 +205,11 @@ class Setting(BaseModel):
         """Return the keys of the TOML, ready for JSON, with the one step key that was given."""
         return self.model_dump(exclude_none=True)
 
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any]) -> Self:
+        """Return the setting that `to_dict` wrote."""
+        return cls(**document)
+
     @field_serializer("activation", "target")
     def _plain(self, given: str | Mapping[str, Any]) -> str | dict[str, Any]:
         return given.to_dict() if isinstance(given, FunctionSpecification) else str(given)
@@ -266,6 +290,51 @@ class Setting(BaseModel):
         return self.target_expansion.second_moment + self.noise_std**2
 
 
+def bounds(name: str) -> tuple[float, float]:
+    """Closed range of a key of a setting that is a number."""
+    metadata = Setting.model_fields[name].metadata
+    low = max((each.ge for each in metadata if hasattr(each, "ge")), default=-math.inf)
+    return low, min((each.le for each in metadata if hasattr(each, "le")), default=math.inf)
+
+
+def domain(name: str) -> str:
+    """Domain of a key of a setting, as a phrase that completes "must be".
+
+    Examples
+    --------
+    >>> domain("n")
+    'a whole number from 1 to 1e9'
+    """
+    kind = Setting.model_fields[name].annotation
+    if kind is bool:
+        return "true or false"
+    if get_origin(kind) is Literal:
+        return "one of " + ", ".join(get_args(kind))
+    if kind == _Specification:
+        return SPECIFICATIONS
+    low, high = (f"{bound:g}".replace("e+0", "e").replace("e+", "e") for bound in bounds(name))
+    return f"a {'whole ' if kind is int else ''}number from {low} to {high}"
+
+
+def checked(name: str, given: Any) -> Any:
+    """Return a value of a key in its canonical type, or refuse it; scalars of numpy count as numbers."""
+    given = given.item() if isinstance(given, np.generic) else given
+    kind = Setting.model_fields[name].annotation
+    required = f"must be {domain(name)}"
+    if kind is bool:
+        return boolean(name, given, required)
+    if get_origin(kind) is Literal:
+        return choice(name, given, get_args(kind))
+    if kind == _Specification:
+        function_from(given, name)
+        return given if isinstance(given, str) else FunctionSpecification(given)
+    low, high = bounds(name)
+    if kind is not int:
+        return number(name, given, low, high, required)
+    whole = isinstance(given, float) and given.is_integer() and given <= high
+    return integer(name, given, low, high, required, f"write {int(given)}" if whole else "")
+
+
 @lru_cache(maxsize=256)
 def _function(spec: str | Mapping[str, Any], field: str, center: bool) -> ScalarFunction:
     function = function_from(spec, field)
@@ -307,14 +376,14 @@ def _domain_error(error: ValidationError) -> DomainError:
         if isinstance(cause, DomainError):
             return cause
         field = str(detail["loc"][0]) if detail["loc"] else ""
-        if detail["type"] == "missing" and field in PARAMETERS:
-            return DomainError(field, f"must be {PARAMETERS[field].domain}", Word("nothing"))
+        if detail["type"] == "missing":
+            return DomainError(field, f"must be {domain(field)}", Word("nothing"))
     return DomainError(field, details[0]["msg"], details[0]["input"])
 
 
 def _unknown_key(key: str) -> DomainError:
-    close = difflib.get_close_matches(key.lower()[:40], PARAMETERS, n=1)
-    advice = f"did you mean {close[0]!r}?" if close else "keys: " + " ".join(PARAMETERS)
+    keys = list(Setting.model_fields)
+    advice = suggestion(key, keys, "keys: " + " ".join(keys))
     return DomainError(shorten(key, 40).strip("'\""), "is not a parameter of a setting", key, advice)
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 import difflib
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache, reduce
 from typing import Any
 
@@ -18,19 +18,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rmt_spikes.errors import DomainError, Word
-from rmt_spikes.functions.domain import check_domain, find_details, find_kinks
+from rmt_spikes.functions.arithmetic import FLOATS, Arithmetic
 from rmt_spikes.functions.expression_tree import CONSTANTS, Node, apply_operation
-from rmt_spikes.functions.table import ELEMENTARY
+from rmt_spikes.functions.singularities import check_domain, find_details, find_kinks
+from rmt_spikes.functions.table import TABLE
 
 RealArray = NDArray[Any]
 
 MAX_LENGTH = 1000
-MAX_DEPTH = 60
-MAX_NODES = 400
-MAX_EXPONENT = 20
-MAX_CONSTANT = 1e12
+"""Characters: bounds the work of the parser."""
 
-FUNCTIONS = tuple(sorted([*(set(ELEMENTARY) - {"identity"}), "max", "min"]))
+MAX_DEPTH = 60
+"""Levels: the walk of a tree stays far from the recursion limit of Python."""
+
+MAX_NODES = 400
+"""Operations: bounds the time of one value."""
+
+MAX_EXPONENT = 20
+"""Highest power: that of `MAX_DEGREE` in a Hermite list."""
+
+MAX_CONSTANT = 1e12
+"""Largest number: its square times a Gaussian density is far from overflow."""
+
+FUNCTIONS = tuple(sorted([*(set(TABLE) - {"identity"}), "max", "min"]))
 
 _BINARY = {ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.Div: "div"}
 
@@ -56,14 +66,19 @@ class Expression:
     kinks: tuple[float, ...]
     details: tuple[float, ...]
 
-    def value(self, z: RealArray) -> RealArray:
-        """Evaluate at an array of float32 or float64, without warnings: look at the result for overflow."""
+    def value(self, z: Any, numbers: Arithmetic = FLOATS) -> Any:
+        """Evaluate, in floats without warnings: look at the result for overflow."""
+        if numbers is not FLOATS:
+            return self.root.value(z, numbers)
         with np.errstate(all="ignore"):
             value = np.asarray(self.root.value(z), dtype=z.dtype)
         return value if value.shape == z.shape and value is not z else np.full_like(z, value)
 
-    def slope(self, z: RealArray) -> RealArray:
-        """Evaluate the derivative at an array of float32 or float64, without warnings."""
+    def slope(self, z: Any, numbers: Arithmetic = FLOATS) -> Any:
+        """Evaluate the derivative, in floats without warnings."""
+        if numbers is not FLOATS:
+            slope = self.root.slope(z, numbers)
+            return numbers.full(z, 0) if slope is None else slope
         with np.errstate(all="ignore"):
             slope = self.root.slope(z)
         return np.zeros_like(z) if slope is None else np.asarray(slope, dtype=z.dtype)
@@ -219,11 +234,12 @@ class _Reader:
             degree = arguments[0].degree * max(1.0, abs(arguments[1].constant or 0.0))
         if degree > 3 * MAX_EXPONENT:
             raise self.refuse(f"must not multiply nested exponents beyond {3 * MAX_EXPONENT}", node)
-        constants = [argument.constant for argument in arguments]
-        if any(constant is None for constant in constants):
-            return Node(operation, tuple(arguments), None, degree)
+        built = Node(operation, tuple(arguments), None, degree)
+        constants = [np.float64(each.constant) for each in arguments if each.constant is not None]
+        if len(constants) < len(arguments):
+            return built
         with np.errstate(all="ignore"):
-            constant = float(apply_operation(operation, [np.float64(c) for c in constants if c is not None]))
+            constant = float(apply_operation(FLOATS, built, constants))
         if not abs(constant) <= MAX_CONSTANT:
             raise self.refuse("must hold real numbers of size at most 1e12", node)
-        return Node(operation, tuple(arguments), constant, degree)
+        return replace(built, constant=constant)

@@ -1,4 +1,4 @@
-"""Trees of formulas in one variable: values, exact derivatives and symbolic forms, by walking the tree."""
+"""Trees of formulas in one variable: one walk for values and exact derivatives in any arithmetic."""
 
 from __future__ import annotations
 
@@ -7,12 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from rmt_spikes.functions.table import ELEMENTARY
-
-RealArray = NDArray[Any]
+from rmt_spikes.functions.arithmetic import FLOATS, Arithmetic
+from rmt_spikes.functions.table import TABLE
 
 CONSTANTS = {"pi": math.pi, "e": math.e}
 
@@ -44,75 +40,74 @@ class Node:
         for argument in self.arguments:
             yield from argument.walk()
 
-    def value(self, z: RealArray) -> Any:
-        """Evaluate the subtree at an array; a constant comes back as a float."""
+    def value(self, z: Any, numbers: Arithmetic = FLOATS) -> Any:
+        """Evaluate the subtree; in floats a subtree without ``z`` comes back as a float.
+
+        Parameters
+        ----------
+        z : ndarray, or a number of another arithmetic
+            Where.
+        numbers : Arithmetic
+            Arithmetic of ``z``.
+        """
+        if self.operation == "z":
+            return z
         if self.constant is not None:
+            return self.exact(numbers)
+        return apply_operation(numbers, self, [argument.value(z, numbers) for argument in self.arguments])
+
+    def exact(self, numbers: Arithmetic) -> Any:
+        """Evaluate a subtree without ``z``; outside floats its decimals are what they spell."""
+        if numbers is FLOATS:
             return self.constant
-        if self.operation == "z":
-            return z
-        return apply_operation(self.operation, [argument.value(z) for argument in self.arguments])
-
-    def pair(self, z: RealArray) -> tuple[Any, Any]:
-        """Evaluate the subtree and its derivative; the derivative of a constant is None."""
-        if self.constant is not None:
-            return self.constant, None
-        if self.operation == "z":
-            return z, np.ones_like(z)
-        pairs = [argument.pair(z) for argument in self.arguments]
-        values = [value for value, _ in pairs]
-        return apply_operation(self.operation, values), _tangent(
-            self.operation, values, [slope for _, slope in pairs]
-        )
-
-    def slope(self, z: RealArray) -> Any:
-        """Evaluate the derivative; None for a constant."""
-        return self.pair(z)[1]
-
-    def symbol(self, sympy: Any, z: Any) -> Any:
-        """Build the subtree in sympy, with decimal constants as exact rationals."""
-        if self.operation == "z":
-            return z
         if self.operation == "number":
-            return sympy.Rational(repr(self.constant))
+            return numbers.number(self.constant or 0.0)
         if self.operation in CONSTANTS:
-            return sympy.pi if self.operation == "pi" else sympy.E
-        operands = [argument.symbol(sympy, z) for argument in self.arguments]
-        if self.operation in ELEMENTARY:
-            return ELEMENTARY[self.operation].symbol(sympy, operands[0])
-        builders = {
-            "add": lambda a, b: a + b,
-            "sub": lambda a, b: a - b,
-            "mul": lambda a, b: a * b,
-            "div": lambda a, b: a / b,
-            "pow": lambda a, b: a**b,
-            "neg": lambda a: -a,
-            "max": sympy.Max,
-            "min": sympy.Min,
-        }
-        return builders[self.operation](*operands)
+            return numbers.pi if self.operation == "pi" else numbers.exp(numbers.number(1))
+        return apply_operation(numbers, self, [argument.exact(numbers) for argument in self.arguments])
+
+    def pair(self, z: Any, numbers: Arithmetic = FLOATS) -> tuple[Any, Any]:
+        """Evaluate the subtree and its derivative; the derivative of a constant is None."""
+        if self.operation == "z":
+            return z, numbers.full(z, 1)
+        if self.constant is not None:
+            return self.exact(numbers), None
+        pairs = [argument.pair(z, numbers) for argument in self.arguments]
+        values = [value for value, _ in pairs]
+        slope = _tangent(numbers, self, values, [slope for _, slope in pairs])
+        return apply_operation(numbers, self, values), slope
+
+    def slope(self, z: Any, numbers: Arithmetic = FLOATS) -> Any:
+        """Evaluate the derivative; None for a constant."""
+        return self.pair(z, numbers)[1]
+
+    @property
+    def exponent(self) -> float:
+        """Exponent of a power."""
+        return self.arguments[1].constant or 0.0
 
 
-def apply_operation(operation: str, values: list[Any]) -> Any:
-    """Apply one operation to the values of its operands.
+def apply_operation(numbers: Arithmetic, node: Node, values: list[Any]) -> Any:
+    """Apply the operation of a node to the values of its operands.
 
     Parameters
     ----------
-    operation : str
-        Name of an operation other than ``"z"`` and ``"number"``.
-    values : list of ndarray or float
+    numbers : Arithmetic
+        Arithmetic of the values.
+    node : Node
+        An operation other than ``"z"``, ``"number"`` and the constants.
+    values : list
         Values of the operands.
 
     Returns
     -------
-    ndarray or float
+    ndarray or number
         The value.
     """
-    if operation in ELEMENTARY:
-        return ELEMENTARY[operation].value(values[0])
-    if operation == "neg":
-        return -values[0]
-    left, right = values
-    match operation:
+    left, right = values[0], values[-1]
+    match node.operation:
+        case "neg":
+            return -left
         case "add":
             return left + right
         case "sub":
@@ -122,36 +117,24 @@ def apply_operation(operation: str, values: list[Any]) -> Any:
         case "div":
             return left / right
         case "pow":
-            return _power(left, float(right))
+            return numbers.power(left, _whole(node.exponent, right))
         case "max":
-            return np.maximum(left, right)
-    return np.minimum(left, right)
+            return numbers.maximum(left, right)
+        case "min":
+            return numbers.minimum(left, right)
+    return TABLE[node.operation].value(numbers, left)
 
 
-def _power(base: Any, exponent: float) -> Any:
-    """Raise to a constant power; whole exponents by repeated squaring, many times faster than ``**``."""
-    if exponent < 0:
-        return 1 / _power(base, -exponent)
-    if exponent == 0.5:
-        return np.sqrt(base)
-    if exponent != int(exponent):
-        return base**exponent
-    whole, result, square = int(exponent), None, base
-    while whole:
-        if whole % 2:
-            result = square if result is None else result * square
-        whole //= 2
-        square = square * square if whole else square
-    return np.ones_like(base) if result is None else result
+def _whole(exponent: float, exact: Any) -> Any:
+    """Exponent as an integer where it is a whole number, so that a power is a product."""
+    return int(exponent) if exponent == int(exponent) else exact
 
 
-def _tangent(operation: str, values: list[Any], slopes: list[Any]) -> Any:
+def _tangent(numbers: Arithmetic, node: Node, values: list[Any], slopes: list[Any]) -> Any:
     """Differentiate one operation; at least one slope is not None."""
     left, right = values[0], values[-1]
     rise, run = slopes[0], slopes[-1]
-    if operation in ELEMENTARY:
-        return ELEMENTARY[operation].slope(left) * rise
-    match operation:
+    match node.operation:
         case "neg":
             return -rise
         case "add":
@@ -163,11 +146,14 @@ def _tangent(operation: str, values: list[Any], slopes: list[Any]) -> Any:
         case "div":
             if run is None:
                 return rise / right
-            fall = -left * run / (right * right)
+            fall = numbers.times(-left / (right * right), run)
             return fall if rise is None else rise / right + fall
+        case "pow" if node.exponent == 0:
+            return numbers.full(left, 0)
         case "pow":
-            exponent = float(right)
-            return np.zeros_like(left) if exponent == 0 else exponent * _power(left, exponent - 1) * rise
-    chosen = left >= right if operation == "max" else left <= right
-    zero = 0.0
-    return np.where(chosen, zero if rise is None else rise, zero if run is None else run)
+            exponent = _whole(node.exponent, right)
+            return numbers.times(exponent * numbers.power(left, exponent - 1), rise)
+        case "max" | "min":
+            ends = (left, right) if node.operation == "max" else (right, left)
+            return numbers.where(*ends, 0 if rise is None else rise, 0 if run is None else run)
+    return numbers.times(TABLE[node.operation].slope(numbers, left), rise)

@@ -17,11 +17,18 @@ from rmt_spikes.functions.singularities import REACH
 FloatArray = NDArray[np.float64]
 
 MAX_ORDER = 64
+"""Highest coefficient: every node of a quadrature costs as many polynomials."""
+
 _EPSILON = float(np.finfo(np.float64).eps)
-# Half-widths of the range of Z, tried in turn until what is beyond does not count.
+
 _RANGES = (9.6, 13.2, 18.8, 26.8, 37.2)
+"""Half-widths of the range of Z, tried in turn until what is beyond does not count."""
+
 _BEYOND = 1e-17
+"""Share of ``E f^2`` beyond the range that does not count: below rounding."""
+
 _DECAY = 1e-15
+"""Fall of ``f^2`` times the density by the end of the range: to rounding, or the rest is not known."""
 
 
 def normalized_hermite(order: int, x: ArrayLike) -> FloatArray:

@@ -15,20 +15,42 @@ FloatArray = NDArray[np.float64]
 Function = Callable[[FloatArray], FloatArray]
 
 _EPSILON = float(np.finfo(np.float64).eps)
+
 _PANEL_NODES = 24
+"""Exact to degree 47: a smooth integrand on a narrow panel is integrated to rounding."""
+
 _NEAR = 12.0
+"""Beyond it a Gaussian density is below 1e-31: wider panels do."""
+
 _DEEPEST = 60
+"""Halvings after which a panel is as narrow as the rounding of its ends."""
+
 _MOST_PANELS = 4000
+"""Bounds the work on an integrand that does not settle."""
+
 _STEP = 0.4
+"""First step of the trapezoidal rule in standard deviations."""
+
 _SMOOTH_LEVELS = 13
+"""Its halvings, down to a step of 1e-4: bounds the work."""
+
 _LEGENDRE = (32, 64, 128)
+"""Nodes of the rules on a piece, tried before the tanh-sinh rules, which do not need smooth ends."""
+
 _DOUBLE_EXPONENTIAL_LEVELS = 6
-# A panel of 24 nodes resolves about 30 radians, and a sum on equal steps goes wrong beyond pi a step.
+"""Tanh-sinh rules, of 53 to 1639 nodes."""
+
 _NODES_APART = 0.2
-# One more doubling squares the relative error of these rules, so a change of this size leaves rounding.
+"""Distance of nodes in resolving panels: 24 nodes resolve 30 radians, equal steps go wrong beyond pi each."""
+
 _SETTLED = 1e-9
+"""One more doubling squares the relative error of these rules, so a change of this size leaves rounding."""
+
 _CHUNK = 1 << 14
+"""Points at a time, 128 kB of doubles: memory stays small at any number of elements."""
+
 _LAST = len(_LEGENDRE) + 2
+"""Rules whose spacing of nodes is checked; the later ones are tried for their error alone."""
 
 
 @cache
@@ -186,21 +208,12 @@ def smooth_moments(
 def piecewise_moments(
     function: Function, mean: FloatArray, scale: FloatArray, reach: float, cut: FloatArray, finest: float
 ) -> FloatArray:
-    """Integrate the same moments of a function with kinks, piece by piece.
+    """Integrate the moments of `smooth_moments` for a function with an attribute ``splits``, piece by piece.
 
     Parameters
     ----------
-    function : callable
-        A function with an attribute ``splits``.
-    mean, scale : ndarray of shape (m,)
-        ``u = mean + scale Z``.
-    reach : float
-        Half-width of the range of ``Z``.
-    cut : ndarray of shape (m,)
-        Size of ``f(u) exp(-Z^2/4)`` at the ends of the range: no rule settles below what is cut off there.
-    finest : float
-        Width of the Gauss-Legendre panels of 24 nodes that resolve the function. Sums on coarser nodes are
-        not compared: two of them that miss the same feature would agree.
+    function, mean, scale, reach, cut, finest
+        As in `smooth_moments`.
 
     Returns
     -------

@@ -2,49 +2,37 @@
 
 from __future__ import annotations
 
-import difflib
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rmt_spikes.arguments import number, suggestion
 from rmt_spikes.errors import DomainError
-from rmt_spikes.functions.closed_forms import CORNERS, HERMITE, corner_moments
+from rmt_spikes.functions.arithmetic import FLOATS, Arithmetic
 from rmt_spikes.functions.expression import Expression, parse_expression
-from rmt_spikes.functions.table import ELEMENTARY
+from rmt_spikes.functions.table import NAMES, TABLE, Row, corner_moments
 
 FloatArray = NDArray[np.float64]
 # Any: the floating type of the argument is kept.
 RealArray = Any
 
-MAX_DEGREE = 20
-MAX_COEFFICIENT = 1e6
+SPECIFICATIONS = 'a name, {hermite = [...]} or {expression = "..."}'
+"""Ways of saying which function is meant."""
 
-NAMES = (
-    "relu",
-    "tanh",
-    "erf",
-    "gelu",
-    "softplus",
-    "sigmoid",
-    "sin",
-    "silu",
-    "leaky_relu",
-    "elu",
-    "atan",
-    "cos",
-    "abs",
-    "sign",
-    "identity",
-)
+MAX_DEGREE = 20
+"""Highest Hermite polynomial of a list: terms of size ``sqrt(20!)``, 1.6e9, cancel and leave seven digits."""
+
+MAX_COEFFICIENT = 1e6
+"""Largest coefficient of a list, so that values up to ``|z| = 38`` do not overflow when they are squared."""
 
 
 @dataclass(frozen=True)
 class ScalarFunction(ABC):
-    """A function of one real variable, with its derivative and its symbolic form.
+    """A function of one real variable, with its derivative, in every arithmetic.
 
     Instances are immutable, hashable, comparable and picklable.
 
@@ -72,7 +60,7 @@ class ScalarFunction(ABC):
         ndarray
             Values, same shape.
         """
-        return self._value(_floating(z))
+        return self.value(_floating(z))
 
     def derivative(self, z: RealArray) -> RealArray:
         """Evaluate the derivative, which exists almost everywhere; at a kink, the value of one side.
@@ -87,21 +75,12 @@ class ScalarFunction(ABC):
         ndarray
             Slopes, same shape and floating type as in a call.
         """
-        return self._slope(_floating(z))
+        return self.slope(_floating(z))
 
     @property
     def splits(self) -> tuple[float, ...]:
         """Where quadrature splits: the kinks, and around details too narrow to be seen from afar."""
         return self.kinks
-
-    def sympy_expression(self) -> Any:
-        """Return the function as a sympy expression of ``sympy.Symbol("z", real=True)``.
-
-        Decimal constants become the rationals that they spell.
-        """
-        import sympy
-
-        return self._symbol(sympy, sympy.Symbol("z", real=True))
 
     def hermite_exact(self, order: int) -> FloatArray | None:
         """Return the coefficients ``c_k = E[f(Z) He_k(Z)] / k!``, where a closed form is known.
@@ -152,35 +131,53 @@ class ScalarFunction(ABC):
         return ShiftedFunction(name, self.kinks, self, float(constant))
 
     @abstractmethod
-    def _value(self, z: RealArray) -> RealArray: ...
+    def value(self, z: Any, numbers: Arithmetic = FLOATS) -> Any:
+        """Evaluate in any arithmetic.
+
+        Parameters
+        ----------
+        z : ndarray of float32 or float64, or a number of another arithmetic
+            Where.
+        numbers : Arithmetic
+            Arithmetic of ``z``.
+        """
 
     @abstractmethod
-    def _slope(self, z: RealArray) -> RealArray: ...
+    def slope(self, z: Any, numbers: Arithmetic = FLOATS) -> Any:
+        """Evaluate the derivative in any arithmetic."""
 
-    @abstractmethod
-    def _symbol(self, sympy: Any, z: Any) -> Any: ...
+    def mean(self, m: Any, t: Any, numbers: Arithmetic) -> Any:
+        """Return ``E f(m + t Z)`` in an arithmetic, None where it has no closed form."""
+        return None
 
 
 @dataclass(frozen=True)
 class NamedFunction(ScalarFunction):
     """A function from the table of names."""
 
-    def _value(self, z: RealArray) -> RealArray:
-        return ELEMENTARY[self.name].value(z)
+    @property
+    def row(self) -> Row:
+        """Row of the table."""
+        return TABLE[self.name]
 
-    def _slope(self, z: RealArray) -> RealArray:
-        return ELEMENTARY[self.name].slope(z)
+    def value(self, z: Any, numbers: Arithmetic = FLOATS) -> Any:  # noqa: D102
+        return self.row.value(numbers, z)
 
-    def _symbol(self, sympy: Any, z: Any) -> Any:
-        return ELEMENTARY[self.name].symbol(sympy, z)
+    def slope(self, z: Any, numbers: Arithmetic = FLOATS) -> Any:  # noqa: D102
+        return self.row.slope(numbers, z)
+
+    def mean(self, m: Any, t: Any, numbers: Arithmetic) -> Any:  # noqa: D102
+        return None if self.row.mean is None else self.row.mean(numbers, m, t)
 
     def hermite_exact(self, order: int) -> FloatArray | None:  # noqa: D102
-        formula = HERMITE.get(self.name)
-        return None if formula is None else np.array([formula(k) for k in range(order + 1)])
+        formula = self.row.coefficient
+        return None if formula is None else np.array([formula(FLOATS, k) for k in range(order + 1)])
 
     def moments_exact(self, mean: FloatArray, scale: FloatArray) -> FloatArray | None:  # noqa: D102
-        slopes = CORNERS.get(self.name)
-        return None if slopes is None else corner_moments(*slopes, mean, scale)
+        if self.row.corner is None:
+            return None
+        left, right = self.row.corner
+        return corner_moments(float(left), float(right), mean, scale)
 
 
 @dataclass(frozen=True)
@@ -189,18 +186,14 @@ class HermiteSeries(ScalarFunction):
 
     coefficients: tuple[float, ...]
 
-    def _value(self, z: RealArray) -> RealArray:
-        return _clenshaw(self.coefficients, z)
+    def value(self, z: Any, numbers: Arithmetic = FLOATS) -> Any:  # noqa: D102
+        return _clenshaw(self.coefficients, z, numbers)
 
-    def _slope(self, z: RealArray) -> RealArray:
-        return _clenshaw([k * c for k, c in enumerate(self.coefficients)][1:], z)
+    def slope(self, z: Any, numbers: Arithmetic = FLOATS) -> Any:  # noqa: D102
+        return _clenshaw(self.coefficients, z, numbers, derivative=True)
 
-    def _symbol(self, sympy: Any, z: Any) -> Any:
-        terms, before, now = [], sympy.Integer(0), sympy.Integer(1)
-        for k, c in enumerate(self.coefficients):
-            terms.append(sympy.Rational(repr(c)) * now)
-            before, now = now, sympy.expand(z * now - k * before)
-        return sympy.Add(*terms)
+    def mean(self, m: Any, t: Any, numbers: Arithmetic) -> Any:  # noqa: D102
+        return _clenshaw(self.coefficients, m, numbers, variance=1 - t * t)
 
     def hermite_exact(self, order: int) -> FloatArray:  # noqa: D102
         exact = np.zeros(order + 1)
@@ -219,14 +212,11 @@ class ExpressionFunction(ScalarFunction):
     def splits(self) -> tuple[float, ...]:  # noqa: D102
         return tuple(sorted({*self.kinks, *self.expression.details}))
 
-    def _value(self, z: RealArray) -> RealArray:
-        return self.expression.value(z)
+    def value(self, z: Any, numbers: Arithmetic = FLOATS) -> Any:  # noqa: D102
+        return self.expression.value(z, numbers)
 
-    def _slope(self, z: RealArray) -> RealArray:
-        return self.expression.slope(z)
-
-    def _symbol(self, sympy: Any, z: Any) -> Any:
-        return self.expression.root.symbol(sympy, z)
+    def slope(self, z: Any, numbers: Arithmetic = FLOATS) -> Any:  # noqa: D102
+        return self.expression.slope(z, numbers)
 
 
 @dataclass(frozen=True)
@@ -240,14 +230,11 @@ class ShiftedFunction(ScalarFunction):
     def splits(self) -> tuple[float, ...]:  # noqa: D102
         return self.base.splits
 
-    def _value(self, z: RealArray) -> RealArray:
-        return self.base._value(z) - self.constant
+    def value(self, z: Any, numbers: Arithmetic = FLOATS) -> Any:  # noqa: D102
+        return self.base.value(z, numbers) - numbers.number(self.constant)
 
-    def _slope(self, z: RealArray) -> RealArray:
-        return self.base._slope(z)
-
-    def _symbol(self, sympy: Any, z: Any) -> Any:
-        return self.base._symbol(sympy, z) - sympy.Float(self.constant)
+    def slope(self, z: Any, numbers: Arithmetic = FLOATS) -> Any:  # noqa: D102
+        return self.base.slope(z, numbers)
 
     def hermite_exact(self, order: int) -> FloatArray | None:  # noqa: D102
         exact = self.base.hermite_exact(order)
@@ -261,6 +248,48 @@ class ShiftedFunction(ScalarFunction):
             moments[3] += self.constant * (self.constant - 2 * moments[0])
             moments[0] -= self.constant
         return moments
+
+
+class FunctionSpecification(Mapping[str, Any]):
+    """A read-only, hashable mapping that says which function is meant.
+
+    Parameters
+    ----------
+    given : mapping
+        Text, or a sequence of numbers, under each key.
+    """
+
+    __slots__ = ("_items",)
+
+    def __init__(self, given: Mapping[str, Any]) -> None:
+        def frozen(value: Any) -> Any:
+            if isinstance(value, list | tuple | np.ndarray):
+                return tuple(entry.item() if isinstance(entry, np.generic) else entry for entry in value)
+            return value
+
+        self._items = tuple((key, frozen(value)) for key, value in given.items())
+
+    def __getitem__(self, key: str) -> Any:
+        return dict(self._items)[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return (key for key, _ in self._items)
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __hash__(self) -> int:
+        return hash(self._items)
+
+    def __repr__(self) -> str:
+        return repr(self.to_dict())
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return FunctionSpecification, (self.to_dict(),)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the mapping as it stands in TOML and JSON."""
+        return {key: list(value) if isinstance(value, tuple) else value for key, value in self._items}
 
 
 def function_from(spec: str | Mapping[str, Any], field: str) -> ScalarFunction:
@@ -292,7 +321,7 @@ def function_from(spec: str | Mapping[str, Any], field: str) -> ScalarFunction:
     if isinstance(spec, str):
         return _named(spec, field)
     if not isinstance(spec, Mapping):
-        raise DomainError(field, 'must be a name, {hermite = [...]} or {expression = "..."}', spec)
+        raise DomainError(field, f"must be {SPECIFICATIONS}", spec)
     if set(spec) == {"hermite"}:
         return _series(spec["hermite"], field)
     if set(spec) == {"expression"}:
@@ -303,9 +332,8 @@ def function_from(spec: str | Mapping[str, Any], field: str) -> ScalarFunction:
 
 def _named(name: str, field: str) -> ScalarFunction:
     if name in NAMES:
-        return NamedFunction(name, (0.0,) if ELEMENTARY[name].kink else ())
-    close = difflib.get_close_matches(name[:40].lower(), NAMES, n=1)
-    advice = f"did you mean {close[0]!r}?" if close else 'other functions: {expression = "..."}'
+        return NamedFunction(name, (0.0,) if TABLE[name].kink else ())
+    advice = suggestion(name, NAMES, 'other functions: {expression = "..."}')
     raise DomainError(field, f"must be one of {', '.join(NAMES)}", name, advice)
 
 
@@ -319,10 +347,8 @@ def _series(given: object, field: str) -> HermiteSeries:
         )
     coefficients = []
     for k, entry in enumerate(given):
-        number = isinstance(entry, int | float | np.integer | np.floating) and not isinstance(entry, bool)
-        if not number or not abs(entry) <= MAX_COEFFICIENT:
-            raise DomainError(field, f"hermite[{k}] must be a number between -1e6 and 1e6", entry)
-        coefficients.append(float(entry))
+        required = f"hermite[{k}] must be a number between -1e6 and 1e6"
+        coefficients.append(number(field, entry, -MAX_COEFFICIENT, MAX_COEFFICIENT, required))
     name = "hermite[" + ", ".join(f"{c:.6g}" for c in coefficients) + "]"
     return HermiteSeries(name, (), tuple(coefficients))
 
@@ -332,12 +358,17 @@ def _floating(z: RealArray) -> RealArray:
     return z if z.dtype in (np.float32, np.float64) else z.astype(np.float64)
 
 
-def _clenshaw(coefficients: Sequence[float], z: RealArray) -> RealArray:
-    """Sum a Hermite series by the three-term recurrence, in the floating type of ``z``."""
-    ahead, now = np.zeros_like(z), np.zeros_like(z)
-    for k in range(len(coefficients) - 1, -1, -1):
-        ahead *= -(k + 1)
+def _clenshaw(
+    coefficients: Sequence[float], z: Any, numbers: Arithmetic, variance: Any = 1, derivative: bool = False
+) -> Any:
+    """Sum a Hermite series by the three-term recurrence, with polynomials of a Gaussian of a variance."""
+    weights = [numbers.number(c) for c in coefficients]
+    if derivative:
+        weights = [k * c for k, c in enumerate(weights)][1:]
+    ahead, now = numbers.full(z, 0), numbers.full(z, 0)
+    for k in range(len(weights) - 1, -1, -1):
+        ahead *= -(k + 1) * variance
         ahead += z * now
-        ahead += coefficients[k]
+        ahead += weights[k]
         ahead, now = now, ahead
     return now

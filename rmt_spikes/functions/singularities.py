@@ -1,22 +1,40 @@
-"""Real zeros of a function given by its values and its derivative."""
+"""Zeros of a function; where a formula is defined, where it has kinks, and where it has narrow details."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rmt_spikes.errors import DomainError
+from rmt_spikes.functions.expression_tree import Node
+from rmt_spikes.functions.table import TABLE
+
 FloatArray = NDArray[np.float64]
 Function = Callable[[FloatArray], Any]
 
-# exp(-z^2/2) times anything that fits a double is 0 beyond this point.
 REACH = 38.0
+"""End of what a Gaussian variable reaches: ``exp(-z^2/2)`` is 1e-314 there, below normal doubles."""
+
 _FAR = 1e4
-# Bounds the work on a formula that is made to oscillate.
+"""Last point looked at, for arguments of a large scale."""
+
 _MOST_CELLS = 200
+"""Bounds the work on a formula that is made to oscillate."""
+
+MAX_KINKS = 64
+"""Each kink splits every integral: bounds the work."""
+
+_MOST_CENTERS = 64
+"""Points around which narrow details are looked for: bounds the work."""
+
+_NARROWEST = 40
+"""Halvings of an interval: a width of ``2^-39`` is 1e-12, near the rounding of ``z``."""
+
+_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(24)
 
 
 @cache
@@ -129,3 +147,157 @@ def _boundaries(function: Function, points: FloatArray, values: FloatArray, rank
         left, right = np.where(same, middle, left), np.where(same, right, middle)
     # Bisection never moves an end onto the other side, so a zero at an end of a cell is returned exactly.
     return np.where(signs[cells + 1] == 0, right, left)
+
+
+def check_domain(root: Node, field: str, text: str) -> None:
+    """Refuse poles, values that are not real and overflow, on ``|z| <= 38``.
+
+    Parameters
+    ----------
+    root : Node
+        The formula.
+    field, text : str
+        Name of the parameter and what came, for the error message.
+
+    Raises
+    ------
+    DomainError
+        When the formula is not finite there.
+    """
+    points = scan_points()
+    near = points[np.abs(points) <= REACH]
+    for node, need in _conditions(root):
+        if node.constant is not None:
+            continue
+        zeros = _zeros(node)
+        zeros = zeros[np.abs(zeros) <= REACH]
+        if need != "nonnegative" and zeros.size:
+            where = zeros[np.argmin(np.abs(zeros))] + 0.0
+            raise DomainError(field, f"expression must be finite, but has a pole at z = {where:.6g}", text)
+        between = np.sort(np.concatenate([near, (zeros[1:] + zeros[:-1]) / 2]))
+        negative = between[sample(node.value, between) < 0]
+        if need != "nonzero" and negative.size:
+            where = negative[np.argmin(np.abs(negative))]
+            raise DomainError(field, f"expression must be real, but is not at z = {where:.6g}", text)
+    bad = near[~np.isfinite(sample(root.value, near))]
+    if bad.size:
+        where = bad[np.argmin(np.abs(bad))]
+        advice = "it must not overflow for |z| <= 38"
+        raise DomainError(field, f"expression must be finite, but is not at z = {where:.6g}", text, advice)
+
+
+def find_kinks(root: Node, field: str, text: str) -> tuple[float, ...]:
+    """Find where a formula is not smooth: zeros of what stands inside abs, max, sqrt and their like.
+
+    Parameters
+    ----------
+    root : Node
+        The formula.
+    field, text : str
+        Name of the parameter and what came, for the error message.
+
+    Returns
+    -------
+    tuple of float
+        The kinks nearest to 0, at most 64, sorted.
+
+    Raises
+    ------
+    DomainError
+        When there are more than 64 in ``|z| <= 38``.
+    """
+    found: list[float] = []
+    for node in root.walk():
+        if node.constant is not None or not node.arguments:
+            continue
+        if node.operation in ("max", "min"):
+            found.extend(_zeros(Node("sub", node.arguments)))
+        elif (node.operation in TABLE and TABLE[node.operation].kink) or (
+            node.operation == "pow" and (node.arguments[1].constant or 0.0) % 1
+        ):
+            found.extend(_zeros(node.arguments[0]))
+    kinks = distinct(found).tolist()
+    if sum(abs(kink) <= REACH for kink in kinks) > MAX_KINKS:
+        raise DomainError(field, f"expression must have at most {MAX_KINKS} kinks for |z| <= 38", text)
+    return tuple(sorted(sorted(kinks, key=abs)[:MAX_KINKS]))
+
+
+def find_details(root: Node, kinks: tuple[float, ...]) -> tuple[float, ...]:
+    """Find short intervals around narrow features, such as that of ``tanh(1e6*z)``.
+
+    What is narrow in a formula stands where the argument of a function, a denominator or a base is 0 or
+    turns. There, and at the kinks, the formula is looked at on intervals of width ``2^-2, 2^-3, ...``: where
+    halving such an interval changes the integral over it, the intervals down to that width are needed.
+
+    Parameters
+    ----------
+    root : Node
+        The formula.
+    kinks : tuple of float
+        Points where it is not smooth.
+
+    Returns
+    -------
+    tuple of float
+        Ends of the intervals, sorted; empty when nothing is narrow.
+    """
+    found: list[float] = list(kinks)
+    for node in root.walk():
+        if node.constant is None and node.operation in (*TABLE, "div", "pow"):
+            argument = node.arguments[-1 if node.operation == "div" else 0]
+            if argument.constant is None and argument.operation != "z":
+                found.extend([*_zeros(argument), *find_turning_points(argument.value, argument.slope)])
+            elif argument.operation == "z":
+                found.append(0.0)
+    near = [center for center in distinct(found) if abs(center) <= REACH]
+    centers = np.array(sorted(near, key=abs)[:_MOST_CENTERS])
+    widths = 0.5 ** np.arange(2, _NARROWEST)
+    details: set[float] = set()
+    for side in (-1.0, 1.0):
+        ends = centers[:, None] + side * widths
+        whole = _integral(root, centers[:, None], ends)
+        middle = (centers[:, None] + ends) / 2
+        halves = _integral(root, centers[:, None], middle) + _integral(root, middle, ends)
+        size = np.abs(sample(root.value, np.concatenate([centers, ends.ravel()])))
+        scale = np.maximum(
+            size[: centers.size], size[centers.size :].reshape(ends.shape).max(axis=1, initial=0)
+        )
+        unresolved = np.abs(whole - halves) > 1e-11 * widths * scale[:, None]
+        for row, center in enumerate(centers):
+            # Towards a kink such as that of sqrt every width is unresolved: adaptive quadrature sees it.
+            narrow = np.flatnonzero(unresolved[row])
+            if 0 < narrow.size < widths.size:
+                details.add(float(center))
+                details.update(ends[row, : narrow[-1] + 2].tolist())
+    return tuple(sorted(details))
+
+
+def _integral(root: Node, left: FloatArray, right: FloatArray) -> FloatArray:
+    half = (right - left) / 2
+    points = ((left + right) / 2)[..., None] + half[..., None] * _NODES
+    values: FloatArray = sample(root.value, points) @ _WEIGHTS * np.abs(half)
+    return values
+
+
+def _conditions(root: Node) -> Iterator[tuple[Node, str]]:
+    """Yield each subtree whose sign matters, with what it must be."""
+    for node in root.walk():
+        if node.constant is not None or not node.arguments:
+            continue
+        first = node.arguments[0]
+        if node.operation == "div":
+            yield node.arguments[1], "nonzero"
+        elif node.operation == "pow":
+            exponent = node.arguments[1].constant or 0.0
+            if exponent < 0:
+                yield first, "positive" if exponent % 1 else "nonzero"
+            elif exponent % 1:
+                yield first, "nonnegative"
+        elif node.operation == "log1p":
+            yield Node("add", (first, Node("number", constant=1.0))), "positive"
+        elif node.operation in TABLE and TABLE[node.operation].domain != "real":
+            yield first, TABLE[node.operation].domain
+
+
+def _zeros(node: Node) -> FloatArray:
+    return find_zeros(node.value, node.slope)

@@ -1,131 +1,243 @@
-"""Elementary functions of one real variable: value, almost-everywhere derivative and symbolic form."""
+"""Functions that a setting can name or call: one row a function, in every arithmetic.
+
+A new function is a new row. Everything else follows from it: values and slopes in floats and balls, the
+symbolic form, kinks, and, where the row has them, Hermite coefficients and Gaussian means in closed form.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
-from scipy import special
+from numpy.typing import NDArray
+from scipy.special import ndtr
 
-# Any: a function keeps the floating type of its argument, and scalars may come for arrays.
-RealArray = Any
+FloatArray = NDArray[np.float64]
 
-_SQRT_2PI = math.sqrt(2 * math.pi)
-_LEAK = 0.01
+LEAK = Fraction(1, 100)
+"""Slope of the leaky rectifier below 0, the usual one."""
 
 
-@dataclass(frozen=True)
-class Elementary:
+@dataclass(frozen=True, kw_only=True)
+class Row:
     """One function of one real variable.
 
     Parameters
     ----------
     value, slope : callable
-        The function and its derivative, array to array of the same floating type.
-    symbol : callable
-        ``symbol(sympy, x)`` is the same function of a sympy expression ``x``.
+        ``value(a, x)`` is the function in the arithmetic ``a``, ``slope(a, x)`` its derivative, which exists
+        almost everywhere.
+    named : bool
+        Whether a setting may name it; formulas may call every function but the identity.
     kink : bool
-        Whether the function is not smooth where its argument is 0.
+        Whether it is not smooth where its argument is 0.
     domain : str
-        Where the function is defined: ``"real"``, ``"positive"``, ``"nonnegative"`` or ``"above -1"``.
+        Where it is defined: ``"real"``, ``"positive"``, ``"nonnegative"`` or ``"above -1"``.
+    mean : callable, optional
+        ``mean(a, m, t)`` is ``E f(m + t Z)`` in the arithmetic ``a``, where it has a closed form.
+    coefficient : callable, optional
+        ``coefficient(a, k)`` is ``E[f(Z) He_k(Z)] / k!``, where it has a closed form.
+    corner : tuple of Fraction, optional
+        Slopes below and above 0 of a function that is linear on both sides.
     """
 
-    value: Callable[[RealArray], RealArray]
-    slope: Callable[[RealArray], RealArray]
-    symbol: Callable[[Any, Any], Any]
+    value: Callable[[Any, Any], Any]
+    slope: Callable[[Any, Any], Any]
+    named: bool = False
     kink: bool = False
     domain: str = "real"
+    mean: Callable[[Any, Any, Any], Any] | None = None
+    coefficient: Callable[[Any, Any], Any] | None = None
+    corner: tuple[Fraction, Fraction] | None = None
 
 
-def _step(z: RealArray) -> RealArray:
-    return (z > 0).astype(z.dtype)
+def _corner(
+    value: Callable[[Any, Any], Any], slope: Callable[[Any, Any], Any], *slopes: Fraction | int
+) -> Row:
+    """Row of a function that is linear on both sides of 0: a line and a multiple of the rectifier."""
+    left, right = map(Fraction, slopes)
+
+    def mean(a: Any, m: Any, t: Any) -> Any:
+        return a.ratio(left) * m + a.ratio(right - left) * _mean_relu(a, m, t)
+
+    def coefficient(a: Any, k: Any) -> Any:
+        return a.ratio(left) * a.delta(k) + a.ratio(right - left) * a.kernel(k - 2, k)
+
+    return Row(
+        value=value,
+        slope=slope,
+        named=True,
+        kink=left != right,
+        mean=mean,
+        coefficient=coefficient,
+        corner=(left, right),
+    )
 
 
-def _relu(z: RealArray) -> RealArray:
-    return np.maximum(z, 0)
+def _mean_relu(a: Any, m: Any, t: Any) -> Any:
+    return m * a.normal_cdf(m / t) + t * a.normal_density(m / t)
 
 
-def _leaky_relu(z: RealArray) -> RealArray:
-    return np.maximum(z, _LEAK * z)
+def _mean_elu(a: Any, m: Any, t: Any) -> Any:
+    below = a.exp(m + t * t / 2) * a.normal_tail((m + t * t) / t) - a.normal_tail(m / t)
+    return _mean_relu(a, m, t) + below
 
 
-def _leaky_slope(z: RealArray) -> RealArray:
-    return np.maximum((z > 0).astype(z.dtype), _LEAK)
+def _mean_gelu(a: Any, m: Any, t: Any) -> Any:
+    width = a.sqrt(1 + t * t)
+    return m * a.normal_cdf(m / width) + t * t / width * a.normal_density(m / width)
 
 
-def _elu(z: RealArray) -> RealArray:
-    return np.maximum(z, np.expm1(np.minimum(z, 0)))
+def _sign_coefficient(a: Any, k: Any, scale: int) -> Any:
+    """Coefficient of the function with ``E f(Z + t) = erf(t / sqrt(scale))``."""
+
+    def odd() -> Any:
+        j = (k - 1) / 2
+        return 2 * (-1) ** j / (a.sqrt(a.pi) * a.sqrt(scale**k) * a.factorial(j) * k)
+
+    return a.parity(k, 0, lambda: 0, odd)
 
 
-def _elu_slope(z: RealArray) -> RealArray:
-    return np.exp(np.minimum(z, 0))
+def _gelu_coefficient(a: Any, k: Any) -> Any:
+    def even() -> Any:
+        m = k / 2
+        return (-1) ** (m - 1) * (k + 1) / (2 * a.sqrt(a.pi) * 4**m * a.factorial(m) * (k - 1))
+
+    return a.parity(k, 1, lambda: a.delta(k) / 2, even)
 
 
-def _tanh_slope(z: RealArray) -> RealArray:
-    value = np.tanh(z)
-    return (1 - value) * (1 + value)
+def _silu_slope(a: Any, x: Any) -> Any:
+    gate = a.logistic(x)
+    return gate + x * gate * a.logistic(-x)
 
 
-def _sigmoid_slope(z: RealArray) -> RealArray:
-    return special.expit(z) * special.expit(-z)
-
-
-def _gelu(z: RealArray) -> RealArray:
-    return z * special.ndtr(z)
-
-
-def _gelu_slope(z: RealArray) -> RealArray:
-    return special.ndtr(z) + z * np.exp(-z * z / 2) / _SQRT_2PI
-
-
-def _silu(z: RealArray) -> RealArray:
-    return z * special.expit(z)
-
-
-def _silu_slope(z: RealArray) -> RealArray:
-    gate = special.expit(z)
-    return gate + z * gate * special.expit(-z)
-
-
-def _softplus(z: RealArray) -> RealArray:
-    return np.logaddexp(z, 0)
-
-
-def _erf_slope(z: RealArray) -> RealArray:
-    return np.exp(-z * z) * (2 / math.sqrt(math.pi))
-
-
-ELEMENTARY: dict[str, Elementary] = {
-    "abs": Elementary(np.abs, np.sign, lambda s, x: s.Abs(x), kink=True),
-    "atan": Elementary(np.arctan, lambda z: 1 / (1 + z * z), lambda s, x: s.atan(x)),
-    "cos": Elementary(np.cos, lambda z: -np.sin(z), lambda s, x: s.cos(x)),
-    "cosh": Elementary(np.cosh, np.sinh, lambda s, x: s.cosh(x)),
-    "elu": Elementary(
-        _elu, _elu_slope, lambda s, x: s.Piecewise((x, x > 0), (s.exp(x) - 1, True)), kink=True
+TABLE: dict[str, Row] = {
+    "relu": _corner(lambda a, x: a.maximum(x, a.number(0)), lambda a, x: a.step(x), 0, 1),
+    "tanh": Row(value=lambda a, x: a.tanh(x), slope=lambda a, x: a.tanh_slope(x), named=True),
+    "erf": Row(
+        value=lambda a, x: a.erf(x),
+        slope=lambda a, x: a.exp(-x * x) * (2 / a.sqrt(a.pi)),
+        named=True,
+        mean=lambda a, m, t: a.erf(m / a.sqrt(1 + 2 * t * t)),
+        coefficient=lambda a, k: _sign_coefficient(a, k, 3),
     ),
-    "erf": Elementary(special.erf, _erf_slope, lambda s, x: s.erf(x)),
-    "exp": Elementary(np.exp, np.exp, lambda s, x: s.exp(x)),
-    "expm1": Elementary(np.expm1, np.exp, lambda s, x: s.exp(x) - 1),
-    "gelu": Elementary(_gelu, _gelu_slope, lambda s, x: x * (1 + s.erf(x / s.sqrt(2))) / 2),
-    "heaviside": Elementary(_step, np.zeros_like, lambda s, x: s.Heaviside(x, 0), kink=True),
-    "identity": Elementary(np.positive, np.ones_like, lambda s, x: x),
-    "leaky_relu": Elementary(
-        _leaky_relu, _leaky_slope, lambda s, x: s.Max(x, x * s.Rational(1, 100)), kink=True
+    "gelu": Row(
+        value=lambda a, x: x * a.normal_cdf(x),
+        slope=lambda a, x: a.normal_cdf(x) + x * a.exp(-x * x / 2) / a.sqrt(2 * a.pi),
+        named=True,
+        mean=_mean_gelu,
+        coefficient=_gelu_coefficient,
     ),
-    "log": Elementary(np.log, lambda z: 1 / z, lambda s, x: s.log(x), domain="positive"),
-    "log1p": Elementary(np.log1p, lambda z: 1 / (1 + z), lambda s, x: s.log(1 + x), domain="above -1"),
-    "relu": Elementary(_relu, _step, lambda s, x: s.Max(x, 0), kink=True),
-    "sigmoid": Elementary(special.expit, _sigmoid_slope, lambda s, x: 1 / (1 + s.exp(-x))),
-    "sign": Elementary(np.sign, np.zeros_like, lambda s, x: s.sign(x), kink=True),
-    "silu": Elementary(_silu, _silu_slope, lambda s, x: x / (1 + s.exp(-x))),
-    "sin": Elementary(np.sin, np.cos, lambda s, x: s.sin(x)),
-    "sinh": Elementary(np.sinh, np.cosh, lambda s, x: s.sinh(x)),
-    "softplus": Elementary(_softplus, special.expit, lambda s, x: s.log(1 + s.exp(x))),
-    "sqrt": Elementary(
-        np.sqrt, lambda z: 0.5 / np.sqrt(z), lambda s, x: s.sqrt(x), kink=True, domain="nonnegative"
+    "softplus": Row(value=lambda a, x: a.softplus(x), slope=lambda a, x: a.logistic(x), named=True),
+    "sigmoid": Row(
+        value=lambda a, x: a.logistic(x), slope=lambda a, x: a.logistic(x) * a.logistic(-x), named=True
     ),
-    "tanh": Elementary(np.tanh, _tanh_slope, lambda s, x: s.tanh(x)),
+    "sin": Row(
+        value=lambda a, x: a.sin(x),
+        slope=lambda a, x: a.cos(x),
+        named=True,
+        mean=lambda a, m, t: a.exp(-t * t / 2) * a.sin(m),
+        coefficient=lambda a, k: a.wave(k) / a.factorial(k) * a.exp(-a.ratio(Fraction(1, 2))),
+    ),
+    "silu": Row(value=lambda a, x: x * a.logistic(x), slope=_silu_slope, named=True),
+    "leaky_relu": _corner(
+        lambda a, x: a.maximum(x, a.ratio(LEAK) * x),
+        lambda a, x: a.ratio(LEAK) + a.ratio(1 - LEAK) * a.step(x),
+        LEAK,
+        1,
+    ),
+    "elu": Row(
+        value=lambda a, x: a.maximum(x, a.number(0)) + a.expm1(a.minimum(x, a.number(0))),
+        slope=lambda a, x: a.exp(a.minimum(x, a.number(0))),
+        named=True,
+        kink=True,
+        mean=_mean_elu,
+    ),
+    "atan": Row(value=lambda a, x: a.atan(x), slope=lambda a, x: 1 / (1 + x * x), named=True),
+    "cos": Row(
+        value=lambda a, x: a.cos(x),
+        slope=lambda a, x: -a.sin(x),
+        named=True,
+        mean=lambda a, m, t: a.exp(-t * t / 2) * a.cos(m),
+        coefficient=lambda a, k: a.wave(k + 1) / a.factorial(k) * a.exp(-a.ratio(Fraction(1, 2))),
+    ),
+    "abs": _corner(lambda a, x: a.abs(x), lambda a, x: a.sign(x), -1, 1),
+    "sign": Row(
+        value=lambda a, x: a.sign(x),
+        slope=lambda a, x: a.full(x, 0),
+        named=True,
+        kink=True,
+        mean=lambda a, m, t: a.erf(m / t / a.sqrt(a.number(2))),
+        coefficient=lambda a, k: _sign_coefficient(a, k, 2),
+    ),
+    "identity": _corner(lambda a, x: +x, lambda a, x: a.full(x, 1), 1, 1),
+    "cosh": Row(value=lambda a, x: a.cosh(x), slope=lambda a, x: a.sinh(x)),
+    "exp": Row(
+        value=lambda a, x: a.exp(x),
+        slope=lambda a, x: a.exp(x),
+        mean=lambda a, m, t: a.exp(m + t * t / 2),
+        coefficient=lambda a, k: 1 / a.factorial(k) * a.exp(a.ratio(Fraction(1, 2))),
+    ),
+    "expm1": Row(value=lambda a, x: a.expm1(x), slope=lambda a, x: a.exp(x)),
+    "heaviside": Row(
+        value=lambda a, x: a.step(x),
+        slope=lambda a, x: a.full(x, 0),
+        kink=True,
+        mean=lambda a, m, t: a.normal_cdf(m / t),
+        coefficient=lambda a, k: a.kernel(k - 1, k),
+    ),
+    "log": Row(value=lambda a, x: a.log(x), slope=lambda a, x: 1 / x, domain="positive"),
+    "log1p": Row(value=lambda a, x: a.log1p(x), slope=lambda a, x: 1 / (1 + x), domain="above -1"),
+    "sinh": Row(value=lambda a, x: a.sinh(x), slope=lambda a, x: a.cosh(x)),
+    "sqrt": Row(
+        value=lambda a, x: a.sqrt(x), slope=lambda a, x: 1 / (2 * a.sqrt(x)), kink=True, domain="nonnegative"
+    ),
 }
+"""Rows by name; those that a setting may name come first, in the order in which messages list them."""
+
+NAMES = tuple(name for name, row in TABLE.items() if row.named)
+"""Functions that a setting may name."""
+
+
+def corner_moments(left: float, right: float, mean: FloatArray, scale: FloatArray) -> FloatArray:
+    """Compute the Gaussian moments of ``left * u`` for ``u < 0`` and ``right * u`` for ``u > 0``.
+
+    Parameters
+    ----------
+    left, right : float
+        Slopes.
+    mean, scale : ndarray of shape (m,)
+        ``u = mean + scale Z``, ``scale >= 0``.
+
+    Returns
+    -------
+    ndarray of shape (4, m)
+        ``E f(u)``, ``E Z f(u)``, ``E (Z^2 - 1)/2 f(u)`` and ``E f(u)^2``.
+
+    Examples
+    --------
+    >>> moments = corner_moments(0.0, 1.0, np.zeros(1), np.ones(1))
+    >>> bool(np.allclose(moments[:, 0] * [np.sqrt(2 * np.pi), 2, np.sqrt(8 * np.pi), 2], 1))
+    True
+    """
+    # Scale 0 is a limit: above, on or below the corner the ratio is infinite, 0, or minus infinity.
+    with np.errstate(over="ignore"):
+        ratio = mean / np.where(scale == 0, np.finfo(float).tiny, scale)
+    ratio = np.clip(ratio, -1e8, 1e8)
+    above, below = ndtr(ratio), ndtr(-ratio)
+    density = scale * np.exp(-ratio * ratio / 2) / math.sqrt(2 * math.pi)
+    square, cross = mean * mean + scale * scale, mean * density
+    # A difference of nearly equal numbers in the far tail, where rounding could make it negative.
+    upper, lower = np.maximum(square * above + cross, 0.0), np.maximum(square * below - cross, 0.0)
+    return np.stack(
+        [
+            right * (mean * above + density) + left * (mean * below - density),
+            scale * (right * above + left * below),
+            (right - left) * density / 2,
+            right * right * upper + left * left * lower,
+        ]
+    )

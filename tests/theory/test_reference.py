@@ -1,10 +1,12 @@
 """The package against the literal program of reference.py."""
 
+from functools import partial
+
 import mpmath as mp
 import numpy as np
 import pytest
 import reference
-from function_reference import REFERENCE, SLOPE
+from function_reference import REFERENCE, slope
 
 import rmt_spikes as rs
 from rmt_spikes.theory.features import Features
@@ -27,7 +29,7 @@ def problem_of(setting: rs.Setting, alpha=None, q=None) -> reference.Problem:
     return reference.Problem(
         **sizes,
         activation=lambda z: REFERENCE[name](z) - mean,
-        slope=SLOPE[name],
+        slope=partial(slope, name),
         kinks=(exact(0),) if name == "relu" else (),
         target=lambda z: mp.fsum(c * reference.he(k, z) for k, c in enumerate(coefficients)),
         ridge=exact(repr(setting.ridge)),

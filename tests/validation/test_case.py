@@ -10,7 +10,7 @@ from layout_rules import toml_blocks
 from small_case import CASE, PLAIN, SETTING, case
 
 from rmt_spikes.errors import CaseError, DomainError
-from rmt_spikes.functions.table import ELEMENTARY
+from rmt_spikes.functions.table import TABLE
 from rmt_spikes.setting import Setting
 from rmt_spikes.validation import Case
 from rmt_spikes.validation.cases.case import built_in_cases
@@ -77,7 +77,7 @@ def test_the_declared_cases_cover_what_they_must() -> None:
 def test_every_activation_that_can_be_trained_is_there() -> None:
     """The list of the case is that of all names for which a setting is accepted."""
     accepted = []
-    for name in ELEMENTARY:
+    for name in TABLE:
         try:
             Setting(**{**SETTING, "activation": name, "step_size": 1.0})
         except DomainError:

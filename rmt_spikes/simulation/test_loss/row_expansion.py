@@ -10,7 +10,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from rmt_spikes.errors import ConvergenceError
-from rmt_spikes.functions.closed_forms import CORNERS
 from rmt_spikes.functions.hermite import gaussian_moments, normalized_hermite
 from rmt_spikes.functions.quadrature import legendre
 from rmt_spikes.functions.scalar import NamedFunction, ScalarFunction, ShiftedFunction
@@ -68,9 +67,9 @@ def corner_of(function: ScalarFunction) -> tuple[float, float, float] | None:
     if isinstance(function, ShiftedFunction):
         constant = function.constant
         function = function.base
-    if not isinstance(function, NamedFunction) or function.name not in CORNERS:
+    if not isinstance(function, NamedFunction) or function.row.corner is None:
         return None
-    left, right = CORNERS[function.name]
+    left, right = map(float, function.row.corner)
     return (right + left) / 2, (right - left) / 2, constant
 
 

@@ -6,16 +6,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from rmt_spikes.arguments import choice, integer
 from rmt_spikes.errors import DomainError
+from rmt_spikes.functions.arithmetic import Symbols
+from rmt_spikes.functions.table import NAMES, TABLE
 from rmt_spikes.theory.symbolic.formula import symbol
 from rmt_spikes.theory.symbolic.quantities import quantity
 
 MAXIMUM_ORDER = 40
-_LEAK = (1, 100)
+"""Degrees beyond it take minutes: derivatives of products grow."""
+
+SMOOTHED = tuple(name for name in NAMES if TABLE[name].mean is not None)
+"""Activations whose mean under a Gaussian has a closed form."""
+
+WITH_COEFFICIENTS = tuple(name for name in NAMES if TABLE[name].coefficient is not None)
+"""Activations whose Hermite coefficients have a closed form for all degrees."""
 
 
 @quantity("smoothed", "E f(Z + t) of {activation}, whose Taylor coefficients are c_k", "1", "F")
@@ -37,7 +44,10 @@ def smoothed(activation: str) -> Any:
     DomainError
         For another activation.
     """
-    return _SMOOTHED[choice("activation", activation, tuple(_SMOOTHED))](symbol("t"))
+    import sympy
+
+    mean: Any = TABLE[choice("activation", activation, SMOOTHED)].mean
+    return mean(Symbols(), symbol("t"), sympy.Integer(1))
 
 
 @quantity("hermite", "Hermite coefficients c_k of {activation}, c_k = E[f(Z) He_k(Z)] / k!", "1", "c_k")
@@ -59,7 +69,8 @@ def hermite(activation: str) -> Any:
     DomainError
         For another activation.
     """
-    return _GENERAL[choice("activation", activation, tuple(_GENERAL))](symbol("k"))
+    coefficient: Any = TABLE[choice("activation", activation, WITH_COEFFICIENTS)].coefficient
+    return coefficient(Symbols(), symbol("k"))
 
 
 def hermite_coefficients(function: Any, order: int) -> tuple[Any, ...]:
@@ -138,122 +149,3 @@ def _gaussian_moment(power: int, centre: Any, variance: Any) -> Any:
         sympy.binomial(power, 2 * m) * sympy.factorial2(2 * m - 1) * variance**m * centre ** (power - 2 * m)
         for m in range(power // 2 + 1)
     )
-
-
-def _mean_relu(t: Any) -> Any:
-    import sympy
-
-    return t * (1 + sympy.erf(t / sympy.sqrt(2))) / 2 + sympy.exp(-(t**2) / 2) / sympy.sqrt(2 * sympy.pi)
-
-
-def _mean_elu(t: Any) -> Any:
-    import sympy
-
-    root = sympy.sqrt(2)
-    below = sympy.exp(t + sympy.Rational(1, 2)) * sympy.erfc((t + 1) / root) / 2 - sympy.erfc(t / root) / 2
-    return _mean_relu(t) + below
-
-
-def _mean_gelu(t: Any) -> Any:
-    import sympy
-
-    return t * (1 + sympy.erf(t / 2)) / 2 + sympy.exp(-(t**2) / 4) / (2 * sympy.sqrt(sympy.pi))
-
-
-def _mean_erf(scale: int) -> Callable[[Any], Any]:
-    def mean(t: Any) -> Any:
-        import sympy
-
-        return sympy.erf(t / sympy.sqrt(scale))
-
-    return mean
-
-
-def _mean_wave(name: str) -> Callable[[Any], Any]:
-    def mean(t: Any) -> Any:
-        import sympy
-
-        return sympy.exp(-sympy.Rational(1, 2)) * getattr(sympy, name)(t)
-
-    return mean
-
-
-def _leaky(relu: Callable[[Any], Any], identity: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    def mean(x: Any) -> Any:
-        import sympy
-
-        leak = sympy.Rational(*_LEAK)
-        return (1 - leak) * relu(x) + leak * identity(x)
-
-    return mean
-
-
-def _relu(k: Any) -> Any:
-    import sympy
-
-    # Two integrations by parts leave He_{k-2}(0) times the Gaussian density at 0. Written with the Gamma
-    # function the same expression covers k = 0 and 1; its poles are the odd degrees, which vanish.
-    half = sympy.Rational(1, 2)
-    return 2 ** (half * (k - 3)) / (sympy.factorial(k) * sympy.gamma(half * (3 - k)))
-
-
-def _identity(k: Any) -> Any:
-    import sympy
-
-    return sympy.KroneckerDelta(k, 1)
-
-
-def _erf(scale: int) -> Callable[[Any], Any]:
-    def coefficient(k: Any) -> Any:
-        import sympy
-
-        j = (k - 1) / 2
-        odd = 2 * (-1) ** j / (sympy.sqrt(sympy.pi) * sympy.sqrt(scale) ** k * sympy.factorial(j) * k)
-        return sympy.Piecewise((0, sympy.Eq(sympy.Mod(k, 2), 0)), (odd, True))
-
-    return coefficient
-
-
-def _gelu(k: Any) -> Any:
-    import sympy
-
-    m = k / 2
-    even = (-1) ** (m - 1) * (k + 1) / (2 * sympy.sqrt(sympy.pi) * 4**m * sympy.factorial(m) * (k - 1))
-    odd = sympy.KroneckerDelta(k, 1) / 2
-    return sympy.Piecewise((odd, sympy.Eq(sympy.Mod(k, 2), 1)), (even, True))
-
-
-def _wave(name: str) -> Callable[[Any], Any]:
-    def coefficient(k: Any) -> Any:
-        import sympy
-
-        angle = getattr(sympy, name)(sympy.pi * k / 2)
-        return sympy.exp(-sympy.Rational(1, 2)) * angle / sympy.factorial(k)
-
-    return coefficient
-
-
-_SMOOTHED: dict[str, Callable[[Any], Any]] = {
-    "relu": _mean_relu,
-    "leaky_relu": _leaky(_mean_relu, lambda t: t),
-    "abs": lambda t: _mean_relu(t) + _mean_relu(-t),
-    "elu": _mean_elu,
-    "identity": lambda t: t,
-    "erf": _mean_erf(3),
-    "sign": _mean_erf(2),
-    "gelu": _mean_gelu,
-    "sin": _mean_wave("sin"),
-    "cos": _mean_wave("cos"),
-}
-
-_GENERAL: dict[str, Callable[[Any], Any]] = {
-    "relu": _relu,
-    "leaky_relu": _leaky(_relu, _identity),
-    "abs": lambda k: (1 + (-1) ** k) * _relu(k),
-    "identity": _identity,
-    "erf": _erf(3),
-    "sign": _erf(2),
-    "gelu": _gelu,
-    "sin": _wave("sin"),
-    "cos": _wave("cos"),
-}

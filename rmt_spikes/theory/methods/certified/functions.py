@@ -1,95 +1,102 @@
-"""Activations and targets, and their derivatives, at complex balls.
-
-Every value is an enclosure. With ``analytic`` true a function that is not holomorphic on the ball returns a
-ball that is not finite: what rigorous integration asks for.
-"""
+"""Activations and targets, and their derivatives, at complex balls."""
+# The operations are described in `Arithmetic`.
+# ruff: noqa: D102
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from fractions import Fraction
+from operator import methodcaller
+from typing import Any
 
-from flint import acb, fmpq
+from flint import acb, arb, fmpq
 
-from rmt_spikes.functions.expression_tree import Node
-from rmt_spikes.functions.scalar import ExpressionFunction, HermiteSeries, NamedFunction, ScalarFunction
+from rmt_spikes.functions.arithmetic import Arithmetic
+from rmt_spikes.functions.scalar import ScalarFunction, ShiftedFunction
 from rmt_spikes.theory.bulk.balls import power, rational
 
 Pair = tuple[acb, acb]
-Rule = Callable[[acb, bool], Pair]
-
-LEAK = Fraction(1, 100)
 
 
-def _root(x: acb, analytic: bool) -> Pair:
-    root = x.sqrt(analytic=analytic)
-    return root, 1 / (2 * root)
+class Balls(Arithmetic):
+    """Real and complex balls, and series of real ones: every value is an enclosure.
+
+    Parameters
+    ----------
+    analytic : bool
+        Whether a function that is not holomorphic on a complex ball returns one that is not finite: what
+        rigorous integration asks for.
+    """
+
+    exp, sin, cos = methodcaller("exp"), methodcaller("sin"), methodcaller("cos")
+    sinh, cosh, tanh = methodcaller("sinh"), methodcaller("cosh"), methodcaller("tanh")
+    erf = methodcaller("erf")
+    expm1: Any = methodcaller("expm1")
+
+    def __init__(self, analytic: bool = False) -> None:
+        self.analytic = analytic
+
+    @property
+    def pi(self) -> arb:
+        return arb.pi()
+
+    def number(self, decimal: float) -> arb:
+        return arb(rational(decimal))
+
+    def ratio(self, fraction: Fraction) -> fmpq:
+        return fmpq(fraction.numerator, fraction.denominator)
+
+    def full(self, x: Any, value: int) -> Any:
+        return x * 0 + value if not isinstance(x, acb) else acb(value)
+
+    def sqrt(self, x: Any) -> Any:
+        return x.sqrt(analytic=self.analytic) if isinstance(x, acb) else x.sqrt()
+
+    def log(self, x: acb) -> acb:
+        return acb(x).log(analytic=self.analytic)
+
+    def atan(self, x: acb) -> acb:
+        # Through logarithms, whose cuts are reported.
+        turned = x * acb(0, 1)
+        return (self.log(1 - turned) - self.log(1 + turned)) * acb(0, 1) / 2
+
+    def abs(self, x: acb) -> acb:
+        return acb(x).real_abs(analytic=self.analytic)
+
+    def sign(self, x: acb) -> acb:
+        return acb(x).real_sgn(analytic=self.analytic)
+
+    def step(self, x: acb) -> acb:
+        return acb(x).real_heaviside(analytic=self.analytic)
+
+    def maximum(self, left: acb, right: Any) -> acb:
+        return acb(left).real_max(acb(right), analytic=self.analytic)
+
+    def minimum(self, left: acb, right: Any) -> acb:
+        return acb(left).real_min(acb(right), analytic=self.analytic)
+
+    def where(self, left: acb, right: acb, rise: Any, run: Any) -> Any:
+        chosen = self.step(left - right)
+        return chosen * rise + (1 - chosen) * run
+
+    def power(self, base: acb, exponent: Any) -> acb:
+        # A root, written with logarithms, has its cut below 0.
+        if isinstance(exponent, int):
+            return power(base, exponent) if exponent >= 0 else acb(base**exponent)
+        return acb(base).pow(acb(exponent), analytic=self.analytic)
+
+    def times(self, slope: acb, rise: acb) -> acb:
+        # A constant stays one where the outer slope is infinite.
+        return rise if rise.is_zero() else slope * rise
+
+    def tanh_slope(self, x: Any) -> Any:
+        return power(x.sech(), 2)
+
+    def normal_cdf(self, x: Any) -> Any:
+        # Of full relative accuracy below 0.
+        return (-x / arb(2).sqrt()).erfc() / 2
 
 
-def _atan(x: acb, analytic: bool) -> Pair:
-    turned = x * acb(0, 1)
-    # Through logarithms, whose branch cuts are reported.
-    value = ((1 - turned).log(analytic=analytic) - (1 + turned).log(analytic=analytic)) * acb(0, 1) / 2
-    return value, 1 / (1 + x * x)
-
-
-def _elu(x: acb, analytic: bool) -> Pair:
-    below = x.real_min(acb(0), analytic=analytic).exp()
-    return x.real_max(acb(0), analytic=analytic) + below - 1, below
-
-
-def _gelu(x: acb, analytic: bool) -> Pair:
-    gate = (1 + (x / acb(2).sqrt()).erf()) / 2
-    return x * gate, gate + x * (-x * x / 2).exp() / (2 * acb.pi()).sqrt()
-
-
-def _leaky(x: acb, analytic: bool) -> Pair:
-    leak = acb(fmpq(LEAK.numerator, LEAK.denominator))
-    step = x.real_heaviside(analytic=analytic)
-    return x.real_max(leak * x, analytic=analytic), leak + (1 - leak) * step
-
-
-def _sigmoid(x: acb, analytic: bool) -> Pair:
-    gate, rest = 1 / (1 + (-x).exp()), 1 / (1 + x.exp())
-    return gate, gate * rest
-
-
-def _silu(x: acb, analytic: bool) -> Pair:
-    gate, slope = _sigmoid(x, analytic)
-    return x * gate, gate + x * slope
-
-
-def _tanh(x: acb, analytic: bool) -> Pair:
-    value, gate = x.tanh(), x.sech()
-    return value, gate * gate
-
-
-RULES: dict[str, Rule] = {
-    "abs": lambda x, a: (x.real_abs(analytic=a), x.real_sgn(analytic=a)),
-    "atan": _atan,
-    "cos": lambda x, a: (x.cos(), -x.sin()),
-    "cosh": lambda x, a: (x.cosh(), x.sinh()),
-    "elu": _elu,
-    "erf": lambda x, a: (x.erf(), (-x * x).exp() * 2 / acb.pi().sqrt()),
-    "exp": lambda x, a: (x.exp(), x.exp()),
-    "expm1": lambda x, a: (x.expm1(), x.exp()),
-    "gelu": _gelu,
-    "heaviside": lambda x, a: (x.real_heaviside(analytic=a), acb(0)),
-    "identity": lambda x, a: (x, acb(1)),
-    "leaky_relu": _leaky,
-    "log": lambda x, a: (x.log(analytic=a), 1 / x),
-    "log1p": lambda x, a: ((1 + x).log(analytic=a), 1 / (1 + x)),
-    "relu": lambda x, a: (x.real_max(acb(0), analytic=a), x.real_heaviside(analytic=a)),
-    "sigmoid": _sigmoid,
-    "sign": lambda x, a: (x.real_sgn(analytic=a), acb(0)),
-    "silu": _silu,
-    "sin": lambda x, a: (x.sin(), x.cos()),
-    "sinh": lambda x, a: (x.sinh(), x.cosh()),
-    "softplus": lambda x, a: ((1 + x.exp()).log(analytic=a), 1 / (1 + (-x).exp())),
-    "sqrt": _root,
-    "tanh": _tanh,
-}
-"""Value and derivative of every elementary function, by name."""
+BALLS = Balls()
 
 
 def pair_at(function: ScalarFunction, x: acb, analytic: bool = False) -> Pair:
@@ -108,71 +115,7 @@ def pair_at(function: ScalarFunction, x: acb, analytic: bool = False) -> Pair:
     -------
     value, derivative : acb
     """
-    if isinstance(function, NamedFunction):
-        return RULES[function.name](x, analytic)
-    if isinstance(function, HermiteSeries):
-        return _series(function, x)
-    if isinstance(function, ExpressionFunction):
-        return _walk(function.expression.root, x, analytic)
-    raise TypeError(f"{type(function).__name__} has no exact form")
-
-
-def _series(function: HermiteSeries, x: acb) -> Pair:
-    value, slope = acb(0), acb(0)
-    before, now = acb(0), acb(1)
-    coefficients = [rational(c) for c in function.coefficients]
-    for k, c in enumerate(coefficients):
-        value += c * now
-        if k + 1 < len(coefficients):
-            slope += (k + 1) * coefficients[k + 1] * now
-        before, now = now, x * now - k * before
-    return value, slope
-
-
-def _walk(node: Node, x: acb, analytic: bool) -> Pair:
-    """Forward differentiation of a formula; its decimal constants are the rationals that they spell."""
-    if node.operation == "z":
-        return x, acb(1)
-    if node.operation == "number":
-        return acb(rational(node.constant or 0.0)), acb(0)
-    if node.operation in ("pi", "e"):
-        return (acb.pi() if node.operation == "pi" else acb(1).exp()), acb(0)
-    pairs = [_walk(argument, x, analytic) for argument in node.arguments]
-    if node.operation in RULES:
-        value, slope = RULES[node.operation](pairs[0][0], analytic)
-        return value, _times(slope, pairs[0][1])
-    if node.operation == "neg":
-        return -pairs[0][0], -pairs[0][1]
-    (left, rise), (right, run) = pairs
-    match node.operation:
-        case "add":
-            return left + right, rise + run
-        case "sub":
-            return left - right, rise - run
-        case "mul":
-            return left * right, rise * right + left * run
-        case "div":
-            return left / right, (rise - _times(left / right, run)) / right
-        case "pow":
-            return _power(left, rise, node.arguments[1], right, analytic)
-    sign = 1 if node.operation == "max" else -1
-    chosen = (sign * (left - right)).real_heaviside(analytic=analytic)
-    value = (sign * left).real_max(sign * right, analytic=analytic) * sign
-    return value, chosen * rise + (1 - chosen) * run
-
-
-def _times(slope: acb, tangent: acb) -> acb:
-    """Chain rule, in which a constant stays one where the outer slope is infinite."""
-    return tangent if tangent.is_zero() else slope * tangent
-
-
-def _power(base: acb, rise: acb, exponent: Node, value: acb, analytic: bool) -> Pair:
-    whole = exponent.constant
-    if whole is not None and whole == int(whole):
-        n = int(whole)
-        if n >= 1:
-            return power(base, n), _times(n * power(base, n - 1), rise)
-        # Negative, or zero: there the base is not zero.
-        return acb(base**n), _times(acb(n * base ** (n - 1)), rise) if n else acb(0)
-    # Written with logarithms of the base, a root has its cut where the base is negative.
-    return base.pow(value, analytic=analytic), _times(value * base.pow(value - 1, analytic=analytic), rise)
+    if isinstance(function, ShiftedFunction):
+        raise TypeError("a shifted function has no exact form")
+    numbers = Balls(analytic)
+    return acb(function.value(x, numbers)), acb(function.slope(x, numbers))

@@ -7,106 +7,36 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from flint import acb, arb, arb_poly, fmpq
+from flint import acb, arb, arb_poly, arb_series
 
 from rmt_spikes.errors import ConvergenceError
 from rmt_spikes.functions.expression_tree import Node
-from rmt_spikes.functions.scalar import ExpressionFunction, HermiteSeries, NamedFunction, ScalarFunction
-from rmt_spikes.theory.bulk.balls import power, rational, square
-from rmt_spikes.theory.methods.certified.expansion import normal_density, reach
-from rmt_spikes.theory.methods.certified.functions import RULES, pair_at
+from rmt_spikes.functions.scalar import ExpressionFunction, ScalarFunction
+from rmt_spikes.functions.table import TABLE
+from rmt_spikes.theory.bulk.balls import rational
+from rmt_spikes.theory.methods.certified.expansion import reach
+from rmt_spikes.theory.methods.certified.functions import BALLS, pair_at
 
 Moments = tuple[arb, arb, arb]
-Corner = tuple[fmpq, fmpq]
 
-CORNERS: dict[str, Corner] = {
-    "abs": (fmpq(-1), fmpq(1)),
-    "identity": (fmpq(1), fmpq(1)),
-    "leaky_relu": (fmpq(1, 100), fmpq(1)),
-    "relu": (fmpq(0), fmpq(1)),
-}
 LEGENDRE = (32, 64, 128)
 STEPS = (0.16, 0.08, 0.04, 0.02, 0.01)
 
 
-def distribution(x: arb) -> arb:
-    """Standard normal distribution function."""
-    return (-x / arb(2).sqrt()).erfc() / 2
-
-
-def from_derivatives(value: arb, slope: arb, curvature: arb, scale: arb) -> Moments:
-    """``E f(u)``, ``E Z f(u)`` and ``E (Z^2-1)/2 f(u)`` from ``F(m) = E f(m + scale Z)``: Stein's lemma."""
-    return value, scale * slope, scale**2 / 2 * curvature
-
-
-def _corner(left: fmpq, right: fmpq, m: arb, t: arb) -> Moments:
-    ratio = m / t
-    density, above = normal_density(ratio), distribution(ratio)
-    jump = right - left
-    return from_derivatives(
-        left * m + jump * (m * above + t * density), left + jump * above, jump * density / t, t
-    )
-
-
-def _erf(m: arb, t: arb) -> Moments:
-    width = (1 + 2 * t**2).sqrt()
-    slope = 2 * (-square(m / width)).exp() / (arb.pi().sqrt() * width)
-    return from_derivatives((m / width).erf(), slope, -2 * m / width**2 * slope, t)
-
-
-def _gelu(m: arb, t: arb) -> Moments:
-    width = (1 + t**2).sqrt()
-    density, below = normal_density(m / width), distribution(m / width)
-    value = m * below + t**2 / width * density
-    curvature = density * (1 / width + 1 / width**3 - m * m / width**5)
-    return from_derivatives(value, below + m / width**3 * density, curvature, t)
-
-
-def _sign(m: arb, t: arb) -> Moments:
-    density = normal_density(m / t)
-    return from_derivatives((m / t / arb(2).sqrt()).erf(), 2 * density / t, -2 * m / t**3 * density, t)
-
-
-def _wave(name: str, m: arb, t: arb) -> Moments:
-    damping = (-t * t / 2).exp()
-    sine, cosine = damping * m.sin(), damping * m.cos()
-    value, slope = (sine, cosine) if name == "sin" else (cosine, -sine)
-    return from_derivatives(value, slope, -value, t)
-
-
-def _series(function: HermiteSeries, m: arb, t: arb) -> Moments:
-    def evolved(k: int) -> arb:
-        """``E He_k(m + t Z)``: a monomial, evolved by the heat equation for the time ``t^2 - 1``."""
-        if k < 0:
-            return arb(0)
-        terms = (
-            fmpq(math.factorial(k), math.factorial(i) * math.factorial(k - 2 * i) * 2**i)
-            * power(t * t - 1, i)
-            * power(m, k - 2 * i)
-            for i in range(k // 2 + 1)
-        )
-        return sum(terms, arb(0))
-
-    value, slope, curvature = arb(0), arb(0), arb(0)
-    for k, c in enumerate(map(rational, function.coefficients)):
-        value += c * evolved(k)
-        slope += c * k * evolved(k - 1)
-        curvature += c * k * (k - 1) * evolved(k - 2)
-    return from_derivatives(value, slope, curvature, t)
-
-
 def closed_form(function: ScalarFunction) -> Callable[[arb, arb], Moments] | None:
-    """Moments of a function as a function of mean and scale, where they are elementary."""
-    if isinstance(function, HermiteSeries):
-        return lambda m, t: _series(function, m, t)
-    if isinstance(function, NamedFunction):
-        name = function.name
-        if name in CORNERS:
-            return lambda m, t: _corner(*CORNERS[name], m, t)
-        if name in ("sin", "cos"):
-            return lambda m, t: _wave(name, m, t)
-        return {"erf": _erf, "gelu": _gelu, "sign": _sign}.get(name)
-    return None
+    """Moments of a function as a function of mean and scale, where the mean is elementary.
+
+    By Stein's lemma ``E Z f(u)`` and ``E (Z^2 - 1)/2 f(u)`` are ``t F'(m)`` and ``t^2 F''(m) / 2`` of
+    ``F(m) = E f(m + t Z)``, whose Taylor series is computed by the arithmetic of series.
+    """
+    if function.mean(arb(0), arb(1), BALLS) is None:
+        return None
+
+    def moments(m: arb, t: arb) -> Moments:
+        series = function.mean(arb_series([m, 1], prec=3), t, BALLS)
+        return series[0], t * series[1], t * t * series[2]
+
+    return moments
 
 
 @dataclass(frozen=True)
@@ -258,9 +188,8 @@ def _inside(node: Node) -> Node | None:
     """What changes sign at a kink of a node."""
     if node.operation in ("max", "min"):
         return Node("sub", node.arguments)
-    fractional = node.operation == "pow" and (node.arguments[1].constant or 0.0) % 1
-    kinked = node.operation in ("abs", "elu", "heaviside", "leaky_relu", "relu", "sign", "sqrt")
-    assert not kinked or node.operation in RULES
+    fractional = node.operation == "pow" and node.exponent % 1
+    kinked = node.operation in TABLE and TABLE[node.operation].kink
     return node.arguments[0] if (kinked or fractional) and node.constant is None else None
 
 
