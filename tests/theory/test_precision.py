@@ -10,7 +10,7 @@ import mpmath as mp
 import numpy as np
 import pytest
 import reference
-from flint import acb, arb, arb_poly, fmpq
+from flint import acb, arb, arb_poly, ctx, fmpq
 from function_reference import REFERENCE
 
 import rmt_spikes as rs
@@ -29,7 +29,7 @@ from rmt_spikes.theory.bulk.certified_edges import edge_error
 from rmt_spikes.theory.methods.certified.expansion import BallExpansion
 from rmt_spikes.theory.methods.certified.functions import pair_at
 from rmt_spikes.theory.methods.certified.moments import LatticeMoments, closed_form, refined_kinks
-from rmt_spikes.theory.methods.certified.rules import gaussian_draws, precision
+from rmt_spikes.theory.methods.certified.rules import gaussian_draws
 from rmt_spikes.theory.quadrature_rules import gaussian_draws as double_draws
 
 FAST = rs.Setting(
@@ -279,7 +279,7 @@ def test_kinks_are_found_to_all_digits():
 def test_the_law_of_draws(draws):
     """Gauss quadrature of the cells: their points for few draws, the double rule for many."""
     with working_digits(30):
-        rule = gaussian_draws(draws, 24, precision())
+        rule = gaussian_draws(draws, 24, ctx.prec)
         assert (
             abs(sum((w * x * x for x, w in zip(rule.nodes, rule.weights, strict=True)), arb(0)) - 1).upper()
             < 1e-25

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from flint import arb, fmpq
+from flint import arb
 from numpy.typing import NDArray
 
 from rmt_spikes.setting import Setting
@@ -39,15 +39,12 @@ def edge_error(linear: float, tail: float, setting: Setting, edges: NDArray[np.f
         If two edges cannot be told apart in 192 bits.
     """
     with working_bits(BITS):
-        curve = CertifiedCurve(
-            arb(linear), arb(tail), fmpq(setting.width, setting.d), fmpq(setting.width, setting.n_ridge)
-        )
-        certified = [edge for pair in curve.edges for edge in pair]
+        curve = CertifiedCurve.of(setting, arb(linear), arb(tail))
+        certified = [edge.sqrt() for pair in curve.edges for edge in pair]
         if len(certified) != edges.size:
             return math.inf
         worst = 0.0
-        for value, edge in zip(edges.ravel(), certified, strict=True):
-            exact = edge.sqrt()
+        for value, exact in zip(edges.ravel(), certified, strict=True):
             scale = exact if exact > 0 else arb(1)
             worst = max(worst, float(abs((arb(float(value)) - exact) / scale).upper()))
     return worst

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from flint import arb
@@ -17,8 +18,7 @@ from rmt_spikes.theory.results import Losses, loss_numbers
 
 def midpoint_losses(numbers: tuple[Any, Any, Any]) -> Losses[Any]:
     """Losses at the middles of balls."""
-    objective, train, test = map(midpoint, numbers)
-    return Losses(objective=objective, train=train, test=test)
+    return Losses(**dict(zip(("objective", "train", "test"), map(midpoint, numbers), strict=True)))
 
 
 def certified_limits(variables: BallLatent, digits: int) -> dict[str, Losses[Any]] | None:
@@ -28,7 +28,7 @@ def certified_limits(variables: BallLatent, digits: int) -> dict[str, Losses[Any
     if degree is None or setting.exponent > LAST_EXPONENT:
         return None
     return {
-        str(features): _limit(BallLatent(setting, features.rows_grow, variables.digits), degree, digits)
+        str(features): _limit(replace(variables, corrected=features.rows_grow), degree, digits)
         for features in Features.limits()
     }
 
@@ -36,30 +36,25 @@ def certified_limits(variables: BallLatent, digits: int) -> dict[str, Losses[Any
 def _limit(variables: BallLatent, degree: int, digits: int) -> Losses[Any]:
     """Losses of a regime (docs/theory.md section 7)."""
     activation, target = variables.activation, variables.target
+    learnt: Any = variables.learnt
     point = variables.curve.at_ridge(variables.ridge)
     linear = square(target.coefficient(1))
     value: Any = formulas.untrained_value(linear, variables.label_energy, point.mu)
     slope: Any = linear * point.mu_slope
     degrees = spike_degrees(variables.setting, degree)
     if degrees:
-        grown = not variables.drift.is_zero()
+        grown = not learnt.drift.is_zero()
         twice_mean = 2 * activation.coefficient(2) * variables.residual[0] if grown else arb(0)
         top = max(degrees) * (1 if twice_mean.is_zero() else 2)
         polynomials = formulas.power_polynomials(
             [midpoint(activation.coefficient(j)) for j in range(top + 1)],
             degrees,
-            slope=midpoint(activation.coefficient(1) * variables.beta_norm2.sqrt()),
+            slope=midpoint(activation.coefficient(1) * learnt.beta_norm2.sqrt()),
             twice_mean=midpoint(twice_mean),
-            chi=midpoint(variables.chi),
+            chi=midpoint(learnt.chi),
         )
         teacher = [midpoint(target.coefficient(j)) for j in range(degree + 1)]
-        numbers = improvement(
-            polynomials,
-            teacher,
-            midpoint(variables.cosine),
-            midpoint(arb(0) + point.mu),
-            digits + GUARD_DIGITS,
-        )
-        gain, gain_slope = map(from_mpf, numbers)
+        cosine, mu = midpoint(learnt.beta_cosine), midpoint(arb(0) + point.mu)
+        gain, gain_slope = map(from_mpf, improvement(polynomials, teacher, cosine, mu, digits + GUARD_DIGITS))
         value, slope = value - gain, slope - gain_slope * point.mu_slope
     return midpoint_losses(loss_numbers(point, value, value - point.kappa * slope))
