@@ -31,8 +31,13 @@ from rmt_spikes.theory.symbolic.learning import (
     shift,
 )
 from rmt_spikes.theory.symbolic.quantities import derive, listing, options, quantities
-from rmt_spikes.theory.symbolic.resolvent import neuron_equation, sample_equation
-from rmt_spikes.theory.symbolic.transition import critical_step, spike_location, spike_strength
+from rmt_spikes.theory.symbolic.resolvent import (
+    critical_step,
+    neuron_equation,
+    sample_equation,
+    spike_location,
+    spike_strength,
+)
 
 __all__ = [
     "Formula",

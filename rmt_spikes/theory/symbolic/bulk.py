@@ -73,17 +73,7 @@ def bulk_polynomial() -> Any:
 
 @quantity("published-equation", "equation {number} of the published theory for m_1 and m_2", "7", "0")
 def published_equation(number: int) -> Any:
-    """One of the two equations that determine ``m_1`` and ``m_2`` for as many samples in both batches.
-
-    Parameters
-    ----------
-    number
-        1 or 2.
-
-    Returns
-    -------
-    sympy.Expr
-        What vanishes.
+    """What vanishes in equation 1 or 2 for ``m_1`` and ``m_2``, for as many samples in both batches.
 
     Raises
     ------

@@ -46,8 +46,7 @@ def inflation() -> Any:
 @quantity("chi", "inflation in units of the squared shift", "2", "chi")
 def chi() -> Any:
     """``nu / s^2``, in which the step size cancels."""
-    slope2 = symbol("c_1") ** 2 * symbol("B")
-    return formulas.chi(symbol("phi"), symbol("E_y2"), symbol("V"), slope2)
+    return formulas.chi(symbol("phi"), symbol("E_y2"), symbol("V"), symbol("c_1") ** 2 * symbol("B"))
 
 
 @quantity("row-norm2", "squared norm of a trained row apart from its part along beta", "2", "tau2")
@@ -60,22 +59,12 @@ def row_norm2() -> Any:
     "feature", "polynomial of q that spike {degree} carries, E (q + sqrt(chi) Z)^{degree}", "2", "p_{degree}"
 )
 def feature(degree: int) -> Any:
-    """Heat-evolved monomial.
-
-    Parameters
-    ----------
-    degree
-        From 0 to 12.
-
-    Returns
-    -------
-    sympy.Expr
-        ``p_k(q) = E (q + sqrt(chi) Z)^k``, the published ``q^k`` at ``chi = 0``.
+    """Heat-evolved monomial ``p_k(q) = E (q + sqrt(chi) Z)^k``, the published ``q^k`` at ``chi = 0``.
 
     Raises
     ------
     DomainError
-        For another degree.
+        For a degree that is not from 0 to 12.
     """
     import sympy
 
@@ -99,21 +88,13 @@ def feature_generating() -> Any:
     "growth", "exponent of n with which spike {degree} grows relative to the bulk", "6", "growth_{degree}"
 )
 def growth(degree: int) -> Any:
-    """Growth of a spike: ``n^growth`` relative to the bulk, positive when it leaves it in the end.
+    """``k exponent - (k - 1) / 2``: spike ``k`` grows like ``n^growth`` relative to the bulk.
 
-    Parameters
-    ----------
-    degree
-        From 1 to 12.
-
-    Returns
-    -------
-    sympy.Expr
-        ``k exponent - (k - 1) / 2``.
+    It leaves the bulk in the end when this is positive.
 
     Raises
     ------
     DomainError
-        For another degree.
+        For a degree that is not from 1 to 12.
     """
     return formulas.growth(integer("degree", degree, 1, MAXIMUM_DEGREE), symbol("exponent"))

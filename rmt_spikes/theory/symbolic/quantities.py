@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from rmt_spikes.errors import DomainError
 from rmt_spikes.theory.features import Features
-from rmt_spikes.theory.symbolic.formula import Formula, meanings, named, shown
+from rmt_spikes.theory.symbolic.formula import Formula, meanings, shown
 
 Expression = Callable[..., Any]
 Decorated = TypeVar("Decorated", bound=Expression)
@@ -129,7 +129,7 @@ def derive(name: str, **given: Any) -> Formula:
 def _left(name: str) -> Any:
     import sympy
 
-    return sympy.Integer(0) if name == "0" else named(name)
+    return sympy.Integer(0) if name == "0" else sympy.Symbol(name)
 
 
 def _quantity(name: str) -> _Quantity:
