@@ -107,7 +107,8 @@ class CertifiedCurve:
             If two edges cannot be told apart.
         """
         values = sorted((z for g in self.critical_points if (z := self.location(g)) > 0), key=float)
-        if self._double.reaches_zero:
+        smallest, next_one, *_ = self._sides
+        if smallest == next_one:
             values.insert(0, arb(0))
         intervals: list[tuple[arb, arb]] = []
         for low, high in itertools.pairwise(values):
@@ -122,15 +123,15 @@ class CertifiedCurve:
                     intervals.append((low, high))
         return [(low * self.scale, high * self.scale) for low, high in intervals]
 
-    @cached_property
-    def _double(self) -> BulkEquivalent:
-        return BulkEquivalent(float(self.linear), float(self.tail), float(self.gamma), float(self.ratio))
+    @property
+    def _sides(self) -> list[fmpq]:
+        """Dimensions that bound the rank, as shares of ``N``, ascending."""
+        return sorted([fmpq(1), 1 / self.ratio] + ([1 / self.gamma] if self.tail.is_zero() else []))
 
     @property
     def atom_at_zero(self) -> fmpq:
         """Share of the ``N`` eigenvalues that are zero."""
-        shares = [fmpq(1), 1 / self.ratio, *([1 / self.gamma] if self.tail.is_zero() else [])]
-        return 1 - min(shares)
+        return 1 - self._sides[0]
 
     def _traces(self, z: arb) -> list[acb]:
         """Every trace at an eigenvalue, both in units of the scale."""
@@ -151,11 +152,8 @@ class CertifiedCurve:
     def at_ridge(self, ridge: arb) -> ResolventPoint:
         """Resolvent at a positive ridge: the root with ``g``, ``kappa`` and ``lambda/kappa`` positive."""
         a, b, _ = self._polynomials
-        found = [
-            root.real
-            for root in self._traces(-ridge / self.scale)
-            if root.imag.contains(0) and root.real > 0 and a(root.real) > 0 and b(root.real) > 0
-        ]
+        real = [g.real for g in self._traces(-ridge / self.scale) if g.imag.contains(0)]
+        found = [g for g in real if g > 0 and a(g) > 0 and b(g) > 0]
         if len(found) != 1:
             raise ConvergenceError("the effective ridge was not isolated", residual=float(len(found)))
         return self.point(found[0])

@@ -13,6 +13,7 @@ from rmt_spikes.errors import DomainError
 from rmt_spikes.functions.arithmetic import Symbols
 from rmt_spikes.functions.table import NAMES, TABLE
 from rmt_spikes.theory.symbolic.formula import symbol
+from rmt_spikes.theory.symbolic.learning import evolved
 from rmt_spikes.theory.symbolic.quantities import quantity
 
 MAXIMUM_ORDER = 40
@@ -118,18 +119,8 @@ def _gaussian_mean(function: Any, t: Any) -> Any:
         variance = 1 / (1 + scale)
         centre = (t + tilt) * variance
         moments = sum(
-            coefficient * _gaussian_moment(power, centre, variance)
+            coefficient * evolved(power, centre, variance)
             for (power,), coefficient in sympy.Poly(rest, z).terms()
         )
         total += sympy.sqrt(variance) * sympy.exp(level + ((t + tilt) * centre - t**2) / 2) * moments
     return total
-
-
-def _gaussian_moment(power: int, centre: Any, variance: Any) -> Any:
-    """``E (centre + sqrt(variance) Z)^power``."""
-    import sympy
-
-    return sum(
-        sympy.binomial(power, 2 * m) * sympy.factorial2(2 * m - 1) * variance**m * centre ** (power - 2 * m)
-        for m in range(power // 2 + 1)
-    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -207,12 +208,8 @@ def _projection(degrees: list[int], spread: Any) -> Any:
 
 def _hermite_row(degree: int, spread: Any) -> dict[int, Any]:
     """Coefficients ``{j: p_kj}`` of the heat-evolved monomial of a degree in ``He_j(q)``."""
-    import sympy
-
     # Heat flow composes: a monomial is a Hermite polynomial evolved for time 1, this for time 1 + chi.
     return {
-        degree - 2 * m: sympy.factorial(degree)
-        / (sympy.factorial(m) * sympy.factorial(degree - 2 * m))
-        * (spread / 2) ** m
+        degree - 2 * m: math.perm(degree, 2 * m) // math.factorial(m) * (spread / 2) ** m
         for m in range(degree // 2 + 1)
     }

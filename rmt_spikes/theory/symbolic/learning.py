@@ -66,13 +66,18 @@ def feature(degree: int) -> Any:
     DomainError
         For a degree that is not from 0 to 12.
     """
+    return evolved(integer("degree", degree, 0, MAXIMUM_DEGREE), symbol("q"), symbol("chi"))
+
+
+def evolved(degree: int, mean: Any, variance: Any) -> Any:
+    """``E (mean + sqrt(variance) Z)^degree``."""
     import sympy
 
-    degree = integer("degree", degree, 0, MAXIMUM_DEGREE)
+    one, zero = sympy.Integer(1), sympy.Integer(0)
     (polynomial,) = formulas.power_polynomials(
-        [0] * (degree + 1), [degree], slope=sympy.Integer(1), twice_mean=sympy.Integer(0), chi=symbol("chi")
+        [0] * (degree + 1), [degree], slope=one, twice_mean=zero, chi=variance
     )
-    return sum((c * symbol("q") ** k for k, c in enumerate(polynomial)), sympy.Integer(0))
+    return sum((c * mean**k for k, c in enumerate(polynomial)), zero)
 
 
 @quantity("feature-generating", "generating function sum_k p_k(q) t^k / k!", "2", "P")

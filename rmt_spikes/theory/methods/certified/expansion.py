@@ -13,7 +13,7 @@ from flint import acb, arb, ctx
 
 from rmt_spikes.errors import ConvergenceError, DomainError
 from rmt_spikes.functions.scalar import HermiteSeries, ScalarFunction, function_from
-from rmt_spikes.theory.bulk.balls import radius, rational, square
+from rmt_spikes.theory.bulk.balls import rational, square
 from rmt_spikes.theory.methods.certified.functions import pair_at
 
 REACHES = (1.0, 1.3, 1.7, 2.3, 3.0)
@@ -57,19 +57,8 @@ def reach(
 
 @dataclass(frozen=True, eq=False)
 class BallExpansion:
-    """Expansion ``f = sum_k c_k He_k`` of a function, each number an enclosure.
+    """Expansion ``f = sum_k c_k He_k`` of a function, its mean subtracted if centred; numbers are enclosures.
 
-    Parameters
-    ----------
-    function
-        The function, not shifted.
-    centered
-        Whether its mean is subtracted.
-    digits
-        Digits of the computation.
-
-    Notes
-    -----
     A Hermite series is exact. Everything else is integrated by the rigorous quadrature of Arb (Petras'
     algorithm) between ``-reach`` and ``reach``, also over kinks: what is not enclosed is the integral
     beyond, below ``10^-(digits + 8)``.
@@ -132,9 +121,10 @@ class BallExpansion:
             total += acb.integral(
                 weighted, acb(low), acb(high), eval_limit=10**6, depth_limit=4 * ctx.prec
             ).real
-        if not (total.is_finite() and radius(total) < 10.0 ** -min(self.digits, 300)):
+        radius = float(total.rad())
+        if not (total.is_finite() and radius < 10.0 ** -min(self.digits, 300)):
             message = f"the Gaussian integrals of {self.function.name} cannot be enclosed"
-            raise ConvergenceError(f"{message} to {self.digits} digits", residual=radius(total))
+            raise ConvergenceError(f"{message} to {self.digits} digits", residual=radius)
         return total
 
 

@@ -59,19 +59,8 @@ class Lattice:
 
 
 class LatticeMoments:
-    """Moments of a function without a closed form, by a fixed rule for all means and scales.
+    """Moments of a function without a closed form, by a fixed rule for all means and scales up to some.
 
-    Parameters
-    ----------
-    function
-        The function.
-    means, scales
-        Pairs that will be asked for, or their extremes.
-    digits
-        Digits aimed at.
-
-    Notes
-    -----
     Smooth functions are summed on equal steps, which converges geometrically; functions with kinks by
     Gauss-Legendre panels between them. The step is halved (the nodes doubled) until the moments at the
     extremes and the middle of the arguments stay to ``10^-(digits + 4)``.

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from flint import arb, fmpq
+from flint import arb, ctx, fmpq
 from scipy.linalg import eigh_tridiagonal
 
-from rmt_spikes.theory.bulk.balls import working_bits
 from rmt_spikes.theory.methods.certified.expansion import normal_density
 from rmt_spikes.theory.quadrature_rules import TAIL_CELLS
 
@@ -50,21 +49,11 @@ def symmetric_law(draws: int, middle_nodes: int) -> list[tuple[arb, arb]]:
 def gaussian_draws(draws: int, count: int, bits: int) -> BallRule:
     """Gauss quadrature of the distribution of `draws` independent standard normal variables.
 
-    Parameters
-    ----------
-    draws
-        Number of variables.
-    count
-        Number of nodes, even; there are fewer when the distribution has fewer points.
-    bits
-        Precision of nodes and weights; part of the key of the cache.
-
-    Notes
-    -----
-    The recurrence of the orthogonal polynomials comes from Stieltjes' procedure with extra bits for its
-    growth of errors, the nodes from Newton's method on it.
+    The number of nodes is even, and smaller than `count` when the distribution has fewer points; `bits` is
+    their precision, and part of the key of the cache. The recurrence of the orthogonal polynomials comes from
+    Stieltjes' procedure with extra bits for its growth of errors, the nodes from Newton's method on it.
     """
-    with working_bits(2 * bits + 4 * count):
+    with ctx.workprec(2 * bits + 4 * count):
         half = symmetric_law(draws, count // 2 + bits // 6 + 40)
         if 2 * len(half) <= count:
             return _mirrored(half)

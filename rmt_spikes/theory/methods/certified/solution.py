@@ -16,7 +16,7 @@ from flint import arb, fmpq
 from rmt_spikes.errors import ConvergenceError, DomainError
 from rmt_spikes.setting import Setting
 from rmt_spikes.theory import formulas
-from rmt_spikes.theory.bulk.balls import GUARD_DIGITS, enclosure, midpoint, radius, square, working_digits
+from rmt_spikes.theory.bulk.balls import GUARD_DIGITS, enclosure, midpoint, square, working_digits
 from rmt_spikes.theory.latent import Latent
 from rmt_spikes.theory.methods.base import LISTED, Array, Method, leading_sign
 from rmt_spikes.theory.methods.certified.closed_form import BallClosedForm, BallPole
@@ -253,7 +253,7 @@ def _converged(variables: BallLatent, digits: int, guard: int) -> Solution:
     for count in NODES:
         closed = BallClosedForm(variables, count)
         values, sizes = _quantities(closed)
-        rounding = max(radius(v) / s for v, s in zip(values, sizes, strict=True))
+        rounding = max(float(v.rad()) / s for v, s in zip(values, sizes, strict=True))
         if not rounding < 10.0 ** -(digits + 1):
             raise _RoundingError(f"rounding errors are above {digits} digits", residual=rounding)
         if len(previous) == len(values):
