@@ -12,8 +12,8 @@ from rmt_spikes.arguments import choice, integer
 from rmt_spikes.errors import DomainError
 from rmt_spikes.functions.arithmetic import Symbols
 from rmt_spikes.functions.table import NAMES, TABLE
+from rmt_spikes.theory.symbolic.equations import evolved
 from rmt_spikes.theory.symbolic.formula import symbol
-from rmt_spikes.theory.symbolic.learning import evolved
 from rmt_spikes.theory.symbolic.quantities import quantity
 
 MAXIMUM_ORDER = 40

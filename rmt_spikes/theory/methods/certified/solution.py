@@ -16,15 +16,17 @@ from flint import arb, fmpq
 from rmt_spikes.errors import ConvergenceError, DomainError
 from rmt_spikes.setting import Setting
 from rmt_spikes.theory import formulas
-from rmt_spikes.theory.bulk.balls import GUARD_DIGITS, enclosure, midpoint, square, working_digits
+from rmt_spikes.theory.bulk.balls import GUARD_DIGITS, enclosure, from_mpf, midpoint, square, working_digits
+from rmt_spikes.theory.features import Features
 from rmt_spikes.theory.latent import Latent
+from rmt_spikes.theory.limits import improvement
 from rmt_spikes.theory.methods.base import LISTED, Array, Method, leading_sign
 from rmt_spikes.theory.methods.certified.closed_form import BallClosedForm, BallPole
 from rmt_spikes.theory.methods.certified.latent import BallLatent
-from rmt_spikes.theory.methods.certified.limits import certified_limits, midpoint_losses
 from rmt_spikes.theory.methods.certified.results import PreciseBulk, PreciseCertificate
 from rmt_spikes.theory.methods.closed_form import ClosedForm
-from rmt_spikes.theory.results import Losses, Regime, Spike
+from rmt_spikes.theory.regimes import LAST_EXPONENT, regime_degree, spike_degrees
+from rmt_spikes.theory.results import Losses, Regime, Spike, loss_numbers
 
 NODES = (24, 36, 54, 82, 122, 182, 274, 410)
 """Quadrature nodes that are tried in turn, each half as many again, until nothing moves."""
@@ -138,12 +140,19 @@ class CertifiedClosedForm(Method):
     def losses(self) -> Losses[Any]:
         """Losses at the ridge of the setting."""
         with self._working():
-            return midpoint_losses(self.solution.closed.losses)
+            return _midpoints(self.solution.closed.losses)
 
     def limits(self) -> dict[str, Losses[Any]] | None:
         """Losses as ``n`` grows in the regime of the step exponent."""
+        degree = regime_degree(self.setting.exponent)
+        if degree is None or self.setting.exponent > LAST_EXPONENT:
+            return None
+        variables = self.solution.variables
         with self._working():
-            return certified_limits(self.solution.variables, self.digits)
+            return {
+                str(features): _limit(replace(variables, corrected=features.rows_grow), degree)
+                for features in Features.limits()
+            }
 
     def spikes(self) -> tuple[Spike[Any], ...]:
         """Spikes further from the edge than its Tracy-Widom fluctuations, largest first."""
@@ -293,6 +302,41 @@ def _residual(variables: BallLatent, kappa: Any, g: Any) -> Any:
     population = g * (formulas.effective_ridge(g, linear, tail, gamma) - kappa)
     sample = (formulas.ridge(kappa, g, ratio) - ridge) / (ridge + kappa * ratio)
     return max(abs(population), abs(sample))
+
+
+def _midpoints(numbers: tuple[Any, Any, Any]) -> Losses[Any]:
+    """Losses at the middles of balls."""
+    objective, train, test = map(midpoint, numbers)
+    return Losses(objective=objective, train=train, test=test)
+
+
+def _limit(variables: BallLatent, degree: int) -> Losses[Any]:
+    """Losses of a regime as ``n`` grows (docs/theory.md section 7)."""
+    activation, target = variables.activation, variables.target
+    learnt: Any = variables.learnt
+    point = variables.curve.at_ridge(variables.ridge)
+    linear = square(target.coefficient(1))
+    value: Any = formulas.untrained_value(linear, variables.label_energy, point.mu)
+    slope: Any = linear * point.mu_slope
+    degrees = spike_degrees(variables.setting, degree)
+    if degrees:
+        grown = not learnt.drift.is_zero()
+        twice_mean = 2 * activation.coefficient(2) * variables.residual[0] if grown else arb(0)
+        top = max(degrees) * (1 if twice_mean.is_zero() else 2)
+        polynomials = formulas.power_polynomials(
+            [midpoint(activation.coefficient(j)) for j in range(top + 1)],
+            degrees,
+            slope=midpoint(activation.coefficient(1) * learnt.beta_norm2.sqrt()),
+            twice_mean=midpoint(twice_mean),
+            chi=midpoint(learnt.chi),
+        )
+        teacher = [midpoint(target.coefficient(j)) for j in range(degree + 1)]
+        cosine, mu = midpoint(learnt.beta_cosine), midpoint(arb(0) + point.mu)
+        gain, gain_slope = map(
+            from_mpf, improvement(polynomials, teacher, cosine, mu, variables.digits + GUARD_DIGITS)
+        )
+        value, slope = value - gain, slope - gain_slope * point.mu_slope
+    return _midpoints(loss_numbers(point, value, value - point.kappa * slope))
 
 
 def _secant(function: Callable[[arb], arb], x: arb, y: arb, digits: int) -> arb:
