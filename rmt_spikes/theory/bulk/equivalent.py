@@ -56,14 +56,10 @@ class BulkEquivalent:
 
     Parameters
     ----------
-    linear
-        ``c_1^2``, the variance of the linear part of a feature.
-    tail
-        ``c_{>1}^2``, the variance of its non-linear part.
-    gamma
-        ``N / d``.
-    ratio
-        ``N / n_ridge``.
+    linear, tail
+        ``c_1^2`` and ``c_{>1}^2``, the variances of the linear and the non-linear part of a feature.
+    gamma, ratio
+        ``N / d`` and ``N / n_ridge``.
     """
 
     linear: float

@@ -25,16 +25,10 @@ FEATURE_COUNT = 5
 
 @dataclass(frozen=True)
 class BallPole:
-    """A pole of the resolvent above the bulk: an eigenvalue ``z`` of ``F F^T / n_ridge``.
+    """A pole of the resolvent above the bulk: an eigenvalue of ``F F^T / n_ridge`` and its singular vectors.
 
-    Attributes
-    ----------
-    eigenvalue
-        ``z``.
-    feature
-        Coefficients of the left singular vector in normalised Hermite polynomials of ``q``.
-    right_feature
-        Coefficients of the right singular vector in orthonormal polynomials of the readout weight.
+    The left one by its coefficients in normalised Hermite polynomials of ``q``, the right one by those in
+    orthonormal polynomials of the readout weight.
     """
 
     eigenvalue: arb
@@ -44,15 +38,7 @@ class BallPole:
 
 @dataclass(frozen=True, eq=False)
 class BallClosedForm:
-    """The closed form of one setting on a number of quadrature nodes.
-
-    Parameters
-    ----------
-    variables
-        Setting, expansions, latent variables and bulk.
-    count
-        Nodes of a Gaussian readout, and of the latent variable of a sample.
-    """
+    """The closed form of one setting on `count` quadrature nodes, of a Gaussian readout and of a sample."""
 
     variables: BallLatent
     count: int
@@ -155,16 +141,14 @@ class BallClosedForm:
     def mode(self, k: int) -> tuple[arb, arb_mat]:
         """The `k`-th largest eigenvalue of the operator, and its eigenvector.
 
+        Newton's method, whose linear systems are solved in double precision. The distance of the eigenvalue
+        to the Rayleigh quotient is at most the norm of the residual, for a symmetric matrix. Which eigenvalue
+        it is was decided in double precision.
+
         Raises
         ------
         ConvergenceError
             If it cannot be told from another one in double precision.
-
-        Notes
-        -----
-        Newton's method, whose linear systems are solved in double precision. The distance of the eigenvalue
-        to the Rayleigh quotient is at most the norm of the residual, for a symmetric matrix. Which eigenvalue
-        it is was decided in double precision.
         """
         gram, values, vectors = self._double
         size = len(values)

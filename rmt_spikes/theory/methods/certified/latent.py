@@ -22,18 +22,14 @@ from rmt_spikes.theory.methods.certified.moments import LatticeMoments, Moments,
 
 @dataclass(frozen=True, eq=False)
 class BallLatent:
-    """What the gradient step learns, to any precision.
+    """What the gradient step learns, to a number of digits; the precision in use must be higher.
 
     Parameters
     ----------
-    setting
-        What is predicted; its numbers are the decimals that they spell.
+    setting, moved
+        What is predicted, its numbers the decimals that they spell, and a step size instead of its own.
     corrected
         Whether rows grow apart from the shift.
-    digits
-        Digits of the computation; the precision in use must be higher.
-    moved
-        Step size instead of the setting's.
 
     Raises
     ------

@@ -27,13 +27,11 @@ class PreciseBulk(Value):
 
     Attributes
     ----------
-    edges
-        Intervals of the support, ascending, as pairs.
+    edges, atom_at_zero
+        Intervals of the support, ascending, as pairs, and the mass at zero.
     enclosures
         For each edge a lower and an upper bound, in the order of `edges`; they hold for every value that
         the coefficients may have within their own enclosures.
-    atom_at_zero
-        Mass at zero.
     """
 
     edges: tuple[tuple[Any, Any], ...]
@@ -132,10 +130,8 @@ class PreciseCertificate(Certificate):
 
     Attributes
     ----------
-    digits
-        Significant digits that were asked for.
-    nodes
-        Quadrature nodes in each latent variable.
+    digits, nodes
+        Significant digits that were asked for, and quadrature nodes in each latent variable.
     change
         Largest change, relative to the size of a quantity, of losses, spikes, features and alignments when
         the nodes were last increased by half: the error of the rule before.
