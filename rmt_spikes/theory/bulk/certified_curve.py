@@ -22,17 +22,8 @@ from rmt_spikes.theory.bulk.equivalent import BulkEquivalent, ResolventPoint
 
 @dataclass(frozen=True, eq=False)
 class CertifiedCurve:
-    """Resolvent, bulk and edges as enclosures.
+    """Resolvent, bulk and edges as enclosures; parameters as in `BulkEquivalent`, a tail of zero exactly so.
 
-    Parameters
-    ----------
-    linear, tail
-        ``c_1^2`` and ``c_{>1}^2``; a tail that is zero must be exactly so.
-    gamma, ratio
-        ``N/d`` and ``N/n_ridge``.
-
-    Notes
-    -----
     Roots are isolated by Arb: each is the only one in its ball, whatever the coefficients are within their
     own balls. A root whose ball meets the real axis is real, since roots come in conjugate pairs.
     """
@@ -113,9 +104,8 @@ class CertifiedCurve:
         intervals: list[tuple[arb, arb]] = []
         for low, high in itertools.pairwise(values):
             if not low < high:
-                raise ConvergenceError(
-                    "two edges of the bulk cannot be told apart", residual=float((high - low).rad())
-                )
+                radius = float((high - low).rad())
+                raise ConvergenceError("two edges of the bulk cannot be told apart", residual=radius)
             if self.physical_root(((low + high) / 2).mid()) is not None:
                 if intervals and intervals[-1][1] is low:
                     intervals[-1] = (intervals[-1][0], high)

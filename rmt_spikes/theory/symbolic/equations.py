@@ -10,7 +10,7 @@ from rmt_spikes.theory.symbolic.formula import symbol
 from rmt_spikes.theory.symbolic.quantities import quantity
 
 MAXIMUM_DEGREE = 12
-"""Of features and spikes: expressions of higher degrees fill a page."""
+"""Highest degree of a feature or a spike, that of `improvement`."""
 
 
 def _population() -> tuple[Any, Any, Any]:

@@ -126,17 +126,12 @@ def shown(value: Any) -> str:
 
 
 def symbol(name: str) -> Any:
-    """Symbol of the formulas.
+    """Symbol of the formulas, with the assumption that they use: positive, real or a nonnegative integer.
 
     Parameters
     ----------
     name
         Name in `Formula.symbols`; ``c_star_k`` is the teacher's coefficient of degree ``k``.
-
-    Returns
-    -------
-    sympy.Symbol
-        With the assumptions that the formulas use: positive, real or a nonnegative integer.
 
     Raises
     ------

@@ -11,7 +11,7 @@ from rmt_spikes.errors import DomainError
 from rmt_spikes.theory import formulas
 from rmt_spikes.theory.features import Features
 from rmt_spikes.theory.symbolic.formula import symbol, teacher
-from rmt_spikes.theory.symbolic.quantities import FEATURES, quantity
+from rmt_spikes.theory.symbolic.quantities import quantity
 
 MAXIMUM_SPIKES = 12
 MAXIMUM_WITH_GAPS = 8
@@ -96,7 +96,7 @@ def improvement(
     """
     import sympy
 
-    theory = Features.of(choice("features", features, FEATURES))
+    theory = Features.of(choice("features", features, Features.limits()))
     choice("loss", loss, LOSSES)
     boolean("intercept", intercept)
     gaps = _gaps(missing)

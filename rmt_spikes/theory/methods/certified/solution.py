@@ -67,9 +67,8 @@ class CertifiedClosedForm(Method):
 
     def __post_init__(self) -> None:
         if type(self.digits) is not int or not LEAST_DIGITS <= self.digits <= MOST_DIGITS:
-            raise DomainError(
-                "digits", f"must be an integer from {LEAST_DIGITS} to {MOST_DIGITS}", self.digits
-            )
+            rule = f"must be an integer from {LEAST_DIGITS} to {MOST_DIGITS}"
+            raise DomainError("digits", rule, self.digits)
 
     def __getstate__(self) -> dict[str, Any]:
         """The inputs alone: balls cannot be pickled, and are computed again."""
