@@ -16,7 +16,7 @@ BITS = 192
 
 
 def edge_error(linear: float, tail: float, setting: Setting, edges: NDArray[np.float64]) -> float:
-    """Proved bound on the relative error of the edges of the bulk; infinite when intervals are missing.
+    """Proved bound on the relative error of edges of the bulk; infinite for another number of intervals.
 
     Parameters
     ----------

@@ -59,8 +59,9 @@ class Lattice:
 
 
 class LatticeMoments:
-    """Moments of a function without a closed form, by a fixed rule for all means and scales up to some.
+    """Moments of a function without a closed form, by a fixed rule for all means and scales.
 
+    `means` and `scales` are those that will be asked for, or their extremes; `digits` those aimed at.
     Smooth functions are summed on equal steps, which converges geometrically; functions with kinks by
     Gauss-Legendre panels between them. The step is halved (the nodes doubled) until the moments at the
     extremes and the middle of the arguments stay to ``10^-(digits + 4)``.
