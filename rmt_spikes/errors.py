@@ -15,19 +15,9 @@ _MESSAGE = 299
 
 
 def shorten(given: object, limit: int = _SHOWN) -> str:
-    """Show a value on one line of bounded length.
+    """Show a value on one line of at most `limit` characters, with an ellipsis in its middle if it is longer.
 
-    Parameters
-    ----------
-    given : object
-        Anything. Long strings are cut before ``repr`` is taken, so that the cost does not grow with them.
-    limit : int
-        Greatest length of the result, in characters.
-
-    Returns
-    -------
-    str
-        ``repr(given)``, with an ellipsis in the middle when it is too long.
+    Long strings are cut before ``repr`` is taken, so that the cost does not grow with them.
 
     Examples
     --------

@@ -72,17 +72,7 @@ class Latent:
 
 
 def residual_moments(setting: Setting) -> tuple[float, float]:
-    """Mean and second moment of the residual that drives the gradient step.
-
-    Parameters
-    ----------
-    setting
-        What is predicted.
-
-    Returns
-    -------
-    mean, energy
-        ``E[r]`` and ``E[r^2]`` with ``r = y - f_0(x)``.
+    """Mean ``E[r]`` and second moment ``E[r^2]`` of the residual ``r = y - f_0(x)`` that drives the step.
 
     Raises
     ------
@@ -120,19 +110,8 @@ def latent(
 ) -> Latent:
     """Latent variables of a setting.
 
-    Parameters
-    ----------
-    setting
-        What is predicted.
-    features
-        Theory of the features: published ones have no growth of the rows apart from the shift.
-    given
-        Realised first stage that replaces the limits of the norm, the cosine and the energy of the
-        residual.
-
-    Returns
-    -------
-    Latent
+    A realised first stage replaces the limits of the norm, the cosine and the energy of the residual.
+    Published features have no growth of the rows apart from the shift.
 
     Raises
     ------
@@ -249,8 +228,6 @@ def latent_grid(
 
     Parameters
     ----------
-    setting, variables
-        What is predicted, and its latent variables.
     n_q, n_alpha
         Numbers of quadrature nodes.
     finite
@@ -259,10 +236,6 @@ def latent_grid(
         Realisation whose readout weights, and second batch if it has one, replace these.
     law, q_rule
         Quadratures to use instead.
-
-    Returns
-    -------
-    LatentGrid
     """
     labels = None
     if law is None:
