@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 _SHOWN = 80
@@ -111,15 +112,11 @@ class ConvergenceError(RmtSpikesError, RuntimeError):
         super().__init__(message)
 
     def __reduce__(self) -> tuple[object, ...]:
-        return _convergence_error, (self.message, self.residual, self.last)
+        # Keyword-only arguments do not survive the default pickling.
+        return partial(ConvergenceError, self.message, residual=self.residual, last=self.last), ()
 
     def __str__(self) -> str:
         return f"{self.message} (residual {self.residual:.3g})"
-
-
-def _convergence_error(message: str, residual: float, last: object) -> ConvergenceError:
-    """Rebuild the error in another process: keyword-only arguments do not survive the default pickling."""
-    return ConvergenceError(message, residual=residual, last=last)
 
 
 class CaseError(RmtSpikesError, ValueError):

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rmt_spikes.errors import DomainError
-from rmt_spikes.functions.hermite import gaussian_moments
+from rmt_spikes.functions.hermite import GaussianMoments, gaussian_moments
 from rmt_spikes.setting import Setting
 from rmt_spikes.theory import formulas
 from rmt_spikes.theory.features import Features
@@ -213,6 +213,12 @@ def empirical_labels(
     return LabelFunctions(mean, linear, square - mean**2 - linear**2)
 
 
+def activation_moments(setting: Setting, variables: Latent, alpha: Array, q: Array) -> GaussianMoments:
+    """Moments of the activation at readout weights and latent values, broadcast against each other."""
+    mean = variables.shift * alpha * q
+    return gaussian_moments(setting.activation_function, mean, variables.scale(alpha))
+
+
 def latent_grid(
     setting: Setting,
     variables: Latent,
@@ -250,9 +256,7 @@ def latent_grid(
             q_rule = rule.nodes, rule.weights
             labels = empirical_labels(setting, variables.beta_cosine, rule, given.q, given.labels)
     q, q_weights = q_rule
-    mean = variables.shift * law.nodes[:, None] * q
-    scale = np.broadcast_to(variables.scale(law.nodes)[:, None], mean.shape)
-    moments = gaussian_moments(setting.activation_function, mean, scale)
+    moments = activation_moments(setting, variables, law.nodes[:, None], q)
     if labels is None:
         labels = label_functions(setting, variables.beta_cosine, q)
         if finite:

@@ -112,7 +112,8 @@ def gaussian_draws(draws: int, count: int) -> tuple[Array, Array]:
         points.append(end * nodes)
         masses.append(middle)
     rule = gauss_rule(np.concatenate(points), min(count, draws), np.concatenate(masses))
-    return _frozen(*_symmetric(rule.nodes, rule.weights))
+    nodes, weights = rule.nodes, rule.weights
+    return _frozen(0.5 * (nodes - nodes[::-1]), 0.5 * (weights + weights[::-1]))
 
 
 @lru_cache(maxsize=64)
@@ -120,10 +121,6 @@ def gauss_hermite(count: int) -> tuple[Array, Array]:
     """Gauss quadrature of a standard normal variable: nodes and weights of shape ``(count,)``."""
     nodes, weights = hermite_e.hermegauss(count)
     return _frozen(nodes, weights / weights.sum())
-
-
-def _symmetric(nodes: Array, weights: Array) -> tuple[Array, Array]:
-    return 0.5 * (nodes - nodes[::-1]), 0.5 * (weights + weights[::-1])
 
 
 def _frozen(nodes: Array, weights: Array) -> tuple[Array, Array]:

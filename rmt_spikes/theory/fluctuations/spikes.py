@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from rmt_spikes.errors import DomainError
 from rmt_spikes.setting import Setting
 from rmt_spikes.theory.features import Features
 from rmt_spikes.theory.latent import Latent, LatentGrid, latent, latent_grid, residual_moments
+from rmt_spikes.theory.methods.base import require_mean_field
 from rmt_spikes.theory.methods.uniform.solution import Uniform
 from rmt_spikes.theory.quadrature_rules import gauss_rule, gaussian_draws
 
@@ -70,8 +70,7 @@ def spike_standard_deviations(setting: Setting, *, features: str = Features.CORR
     their first six orthonormal polynomials. The randomness of the two matrices adds terms of order
     ``1/n`` to the variance of a spike far from the edge.
     """
-    require_mean_field(setting)
-    base = Uniform(setting, Features.of(features))
+    base = uniform(setting, features)
     centre = _spikes(base)
     total = np.zeros(centre.size)
     for other, scale in directions(base):
@@ -81,16 +80,14 @@ def spike_standard_deviations(setting: Setting, *, features: str = Features.CORR
     return np.sqrt(total)
 
 
+def uniform(setting: Setting, features: str) -> Uniform:
+    """The uniform method, refused at the standard output scale: its first stage has further fluctuations."""
+    require_mean_field(setting, "standard deviations")
+    return Uniform(setting, Features.of(features))
+
+
 def _spikes(solution: Uniform) -> Array:
     return np.sqrt([pole.point.eigenvalue for pole in solution.upper.poles])
-
-
-def require_mean_field(setting: Setting) -> None:
-    """Refuse the standard output scale, whose first stage has further fluctuations."""
-    if setting.output_scale != "mean_field":
-        raise DomainError(
-            "output_scale", "must be 'mean_field' for standard deviations", setting.output_scale
-        )
 
 
 def moved(base: Uniform, variables: Latent, grid: LatentGrid | None = None) -> Uniform:

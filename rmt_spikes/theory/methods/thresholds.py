@@ -38,17 +38,14 @@ def first_crossings(excess: Callable[[float], Array], largest: float, count: int
         if positive.size and positive[0] == 0:
             crossings[k] = 0.0
         elif positive.size and positive[0] == 1:
-            crossings[k] = _root(excess, k, 0.0, steps[1])
+            high = steps[1]
+            crossings[k] = brentq(lambda step, k=k: float(excess(step)[k]), 0.0, high, xtol=1e-14 * high)
         elif positive.size:
             low, high = math.log(steps[positive[0] - 1]), math.log(steps[positive[0]])
             crossings[k] = math.exp(
                 brentq(lambda t, k=k: float(excess(math.exp(t))[k]), low, high, xtol=1e-12, rtol=1e-13)
             )
     return crossings
-
-
-def _root(excess: Callable[[float], Array], k: int, low: float, high: float) -> float:
-    return float(brentq(lambda step: float(excess(step)[k]), low, high, xtol=1e-14 * high))
 
 
 def nearby_crossing(excess: Callable[[float], float], guess: float, largest: float) -> float:
