@@ -144,7 +144,7 @@ def find_kinks(root: Node, field: str, text: str) -> tuple[float, ...]:
         if node.operation in ("max", "min"):
             found.extend(_zeros(Node("sub", node.arguments)))
         elif (node.operation in TABLE and TABLE[node.operation].kink) or (
-            node.operation == "pow" and (node.arguments[1].constant or 0.0) % 1
+            node.operation == "pow" and node.exponent % 1
         ):
             found.extend(_zeros(node.arguments[0]))
     kinks = distinct(found).tolist()
@@ -207,10 +207,9 @@ def _conditions(root: Node) -> Iterator[tuple[Node, str]]:
         if node.operation == "div":
             yield node.arguments[1], "nonzero"
         elif node.operation == "pow":
-            exponent = node.arguments[1].constant or 0.0
-            if exponent < 0:
-                yield first, "positive" if exponent % 1 else "nonzero"
-            elif exponent % 1:
+            if node.exponent < 0:
+                yield first, "positive" if node.exponent % 1 else "nonzero"
+            elif node.exponent % 1:
                 yield first, "nonnegative"
         elif node.operation == "log1p":
             yield Node("add", (first, Node("number", constant=1.0))), "positive"

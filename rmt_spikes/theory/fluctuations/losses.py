@@ -87,7 +87,7 @@ def _of_laws(base: Uniform) -> Array:
     grid = base.grid
     rule = grid.q, grid.q_weights
     # The moved distributions have the labels of their nodes: so must what they are compared with.
-    same = moved(base, base.latent, latent_grid(base.setting, base.latent, law=grid.law, q_rule=rule))
+    same = moved(base, grid.law, rule)
     centres = {True: _losses(same, rule), False: _losses(base, rule)}
     total = np.zeros(len(LOSSES))
     for other, scale in directions(base):
