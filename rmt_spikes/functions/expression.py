@@ -49,16 +49,8 @@ _BINARY = {ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.Div: "div"}
 class Expression:
     """An accepted formula.
 
-    Parameters
-    ----------
-    text : str
-        The formula in canonical spelling.
-    root : Node
-        Its tree.
-    kinks : tuple of float
-        Points where it is not smooth, sorted.
-    details : tuple of float
-        Ends of short intervals that resolve what is narrow, sorted; empty for most formulas.
+    `text` is its canonical spelling and `root` its tree. `kinks`, where it is not smooth, and `details`, the
+    ends of short intervals that resolve what is narrow (none for most formulas), are sorted.
     """
 
     text: str
@@ -85,25 +77,13 @@ class Expression:
 
 
 def parse_expression(text: object, field: str) -> Expression:
-    """Read a formula.
-
-    Parameters
-    ----------
-    text : str
-        The formula, at most 1000 characters.
-    field : str
-        Name of the parameter, for error messages.
-
-    Returns
-    -------
-    Expression
-        The formula, finite on ``|z| <= 38``.
+    """Read a formula of at most 1000 characters, which is then finite on ``|z| <= 38``.
 
     Raises
     ------
     DomainError
         When the text is not a formula of the accepted kind, or has a pole, an overflow or no real value at
-        a point that a Gaussian variable can reach in double precision.
+        a point that a Gaussian variable can reach in double precision; names `field`.
 
     Examples
     --------

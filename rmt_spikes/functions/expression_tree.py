@@ -41,15 +41,7 @@ class Node:
             yield from argument.walk()
 
     def value(self, z: Any, numbers: Arithmetic = FLOATS) -> Any:
-        """Evaluate the subtree; in floats a subtree without ``z`` comes back as a float.
-
-        Parameters
-        ----------
-        z : ndarray, or a number of another arithmetic
-            Where.
-        numbers : Arithmetic
-            Arithmetic of ``z``.
-        """
+        """Evaluate the subtree; in floats a subtree without ``z`` comes back as a float."""
         if self.operation == "z":
             return z
         if self.constant is not None:
@@ -88,22 +80,7 @@ class Node:
 
 
 def apply_operation(numbers: Arithmetic, node: Node, values: list[Any]) -> Any:
-    """Apply the operation of a node to the values of its operands.
-
-    Parameters
-    ----------
-    numbers : Arithmetic
-        Arithmetic of the values.
-    node : Node
-        An operation other than ``"z"``, ``"number"`` and the constants.
-    values : list
-        Values of the operands.
-
-    Returns
-    -------
-    ndarray or number
-        The value.
-    """
+    """Apply an operation other than ``z``, a number or a constant to the values of its operands."""
     left, right = values[0], values[-1]
     match node.operation:
         case "neg":

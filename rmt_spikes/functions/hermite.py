@@ -32,19 +32,7 @@ _DECAY = 1e-15
 
 
 def normalized_hermite(order: int, x: ArrayLike) -> FloatArray:
-    """Evaluate the orthonormal probabilists' Hermite polynomials.
-
-    Parameters
-    ----------
-    order : int
-        Highest degree.
-    x : array_like
-        Points, any shape.
-
-    Returns
-    -------
-    ndarray of shape (order + 1,) + x.shape
-        ``He_k(x) / sqrt(k!)``.
+    """Orthonormal polynomials ``He_k(x) / sqrt(k!)``, ``k = 0..order``: shape ``(order + 1, *x.shape)``.
 
     Examples
     --------
@@ -111,23 +99,12 @@ class HermiteExpansion:
 
 @lru_cache(maxsize=256)
 def expand(function: ScalarFunction, order: int = MAX_ORDER) -> HermiteExpansion:
-    """Expand a function in Hermite polynomials.
+    """Expand a function in Hermite polynomials up to a degree of at most 64.
 
     Closed forms are used where the function has them; otherwise adaptive Gauss-Legendre quadrature that
     splits at the kinks. The bound on the error adds up, over the final panels, what changed when each
-    was last halved, the rounding of the sums, and what lies beyond ``|z| = 38``.
-
-    Parameters
-    ----------
-    function : ScalarFunction
-        What to expand.
-    order : int
-        Highest coefficient, at most 64.
-
-    Returns
-    -------
-    HermiteExpansion
-        Read-only arrays; the result is cached.
+    was last halved, the rounding of the sums, and what lies beyond ``|z| = 38``. The result is cached, its
+    arrays are read-only.
 
     Raises
     ------
@@ -265,18 +242,11 @@ class GaussianMoments:
 
 
 def gaussian_moments(function: ScalarFunction, mean: ArrayLike, scale: ArrayLike) -> GaussianMoments:
-    """Compute the moments of a function of a Gaussian variable of any mean and scale.
+    """Moments of a function of ``u = mean + scale Z``, the two broadcast against each other, ``scale >= 0``.
 
     Functions that are linear on both sides of 0 have closed forms. Other smooth functions are integrated by
     the trapezoidal rule, the rest by Gauss-Legendre (in the end tanh-sinh) rules between their kinks. Nodes
     are doubled, each element by itself, until nothing moves.
-
-    Parameters
-    ----------
-    function : ScalarFunction
-        The function.
-    mean, scale : array_like
-        Mean and standard deviation of ``u``, broadcast against each other; ``scale >= 0``.
 
     Returns
     -------
@@ -287,6 +257,8 @@ def gaussian_moments(function: ScalarFunction, mean: ArrayLike, scale: ArrayLike
 
     Raises
     ------
+    DomainError
+        When a mean is not finite, or a scale not finite and from 0 on.
     ConvergenceError
         When a moment is not finite, or the nodes run out.
 

@@ -93,8 +93,7 @@ def adaptive_integral(
     Returns
     -------
     integral, error : ndarray of shape (functions,)
-        The integrals, and what bounds their errors: the sum over the panels of the change when a panel was
-        last halved, plus the rounding of the sums.
+        The error is bounded by the change when each panel was last halved, plus the rounding of the sums.
     finest : float
         Width of the narrowest panels that were needed.
     """
@@ -156,15 +155,12 @@ def smooth_moments(
 ) -> FloatArray:
     """Integrate ``f(u)``, ``Z f(u)``, ``(Z^2 - 1)/2 f(u)`` and ``f(u)^2`` by the trapezoidal rule.
 
-    The rule converges geometrically for analytic functions, at half the distance of the nearest complex
-    singularity over the scale; the step is halved for those elements that still move.
+    Here ``u = mean + scale Z`` has shape (m,), and the result (4, m). The rule converges geometrically for
+    analytic functions, at half the distance of the nearest complex singularity over the scale; the step is
+    halved for those elements that still move.
 
     Parameters
     ----------
-    function : callable
-        A smooth function.
-    mean, scale : ndarray of shape (m,)
-        ``u = mean + scale Z``.
     reach : float
         Half-width of the range of ``Z``.
     cut : ndarray of shape (m,)
@@ -172,11 +168,6 @@ def smooth_moments(
     finest : float
         Width of the Gauss-Legendre panels of 24 nodes that resolve the function. Sums on coarser nodes are
         not compared: two of them that miss the same feature would agree.
-
-    Returns
-    -------
-    ndarray of shape (4, m)
-        The four moments.
 
     Raises
     ------
@@ -208,23 +199,7 @@ def smooth_moments(
 def piecewise_moments(
     function: Function, mean: FloatArray, scale: FloatArray, reach: float, cut: FloatArray, finest: float
 ) -> FloatArray:
-    """Integrate the moments of `smooth_moments` for a function with an attribute ``splits``, piece by piece.
-
-    Parameters
-    ----------
-    function, mean, scale, reach, cut, finest
-        As in `smooth_moments`.
-
-    Returns
-    -------
-    ndarray of shape (4, m)
-        The four moments.
-
-    Raises
-    ------
-    ConvergenceError
-        When the nodes run out.
-    """
+    """Compute what `smooth_moments` does for a function with an attribute ``splits``, piece by piece."""
     splits = np.array(function.splits)  # type: ignore[attr-defined]
 
     def edges(part: NDArray[np.intp]) -> FloatArray:

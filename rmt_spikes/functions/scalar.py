@@ -48,33 +48,11 @@ class ScalarFunction(ABC):
     kinks: tuple[float, ...]
 
     def __call__(self, z: RealArray) -> RealArray:
-        """Evaluate the function.
-
-        Parameters
-        ----------
-        z : ndarray
-            Points, any shape. ``float32`` stays ``float32``; everything else becomes ``float64``.
-
-        Returns
-        -------
-        ndarray
-            Values, same shape.
-        """
+        """Evaluate at points of any shape; ``float32`` stays, everything else becomes ``float64``."""
         return self.value(_floating(z))
 
     def derivative(self, z: RealArray) -> RealArray:
-        """Evaluate the derivative, which exists almost everywhere; at a kink, the value of one side.
-
-        Parameters
-        ----------
-        z : ndarray
-            Points, any shape.
-
-        Returns
-        -------
-        ndarray
-            Slopes, same shape and floating type as in a call.
-        """
+        """Evaluate the derivative, which exists almost everywhere; at a kink, the value of one side."""
         return self.slope(_floating(z))
 
     @property
@@ -83,48 +61,18 @@ class ScalarFunction(ABC):
         return self.kinks
 
     def hermite_exact(self, order: int) -> FloatArray | None:
-        """Return the coefficients ``c_k = E[f(Z) He_k(Z)] / k!``, where a closed form is known.
-
-        Parameters
-        ----------
-        order : int
-            Highest ``k``.
-
-        Returns
-        -------
-        ndarray of shape (order + 1,) or None
-            None when there is no closed form.
-        """
+        """Return ``c_k = E[f(Z) He_k(Z)] / k!`` for ``k = 0..order``, where a closed form is known."""
         return None
 
     def moments_exact(self, mean: FloatArray, scale: FloatArray) -> FloatArray | None:
-        """Return the moments of ``f(mean + scale Z)``, where a closed form is known.
+        """Return the moments of ``u = mean + scale Z`` (each of shape (m,)), where a closed form is known.
 
-        Parameters
-        ----------
-        mean, scale : ndarray of shape (m,)
-            Mean and standard deviation of the argument.
-
-        Returns
-        -------
-        ndarray of shape (4, m) or None
-            ``E f``, ``E Z f``, ``E (Z^2 - 1)/2 f`` and ``E f^2``; None when there is no closed form.
+        Their shape is (4, m): ``E f(u)``, ``E Z f(u)``, ``E (Z^2 - 1)/2 f(u)`` and ``E f(u)^2``.
         """
         return None
 
     def shifted(self, constant: float) -> ScalarFunction:
-        """Return the function minus a constant.
-
-        Parameters
-        ----------
-        constant : float
-            What to subtract, e.g. ``E f(Z)`` to centre the function.
-
-        Returns
-        -------
-        ScalarFunction
-            ``f - constant``; ``f`` itself when the constant is 0.
-        """
+        """Return the function minus a constant, such as its mean; the function itself when that is 0."""
         if constant == 0:
             return self
         name = f"{self.name} {'-' if constant > 0 else '+'} {abs(constant):.6g}"
@@ -132,15 +80,7 @@ class ScalarFunction(ABC):
 
     @abstractmethod
     def value(self, z: Any, numbers: Arithmetic = FLOATS) -> Any:
-        """Evaluate in any arithmetic.
-
-        Parameters
-        ----------
-        z : ndarray of float32 or float64, or a number of another arithmetic
-            Where.
-        numbers : Arithmetic
-            Arithmetic of ``z``.
-        """
+        """Evaluate in any arithmetic: at an array of float32 or float64, or a number of another one."""
 
     @abstractmethod
     def slope(self, z: Any, numbers: Arithmetic = FLOATS) -> Any:
@@ -251,13 +191,7 @@ class ShiftedFunction(ScalarFunction):
 
 
 class FunctionSpecification(Mapping[str, Any]):
-    """A read-only, hashable mapping that says which function is meant.
-
-    Parameters
-    ----------
-    given : mapping
-        Text, or a sequence of numbers, under each key.
-    """
+    """A read-only, hashable mapping that says which function is meant, by text or a list of numbers."""
 
     __slots__ = ("_items",)
 
@@ -293,25 +227,14 @@ class FunctionSpecification(Mapping[str, Any]):
 
 
 def function_from(spec: str | Mapping[str, Any], field: str) -> ScalarFunction:
-    """Build a function from what a setting says about it.
+    """Build a function from what a setting says about it, in one of the forms of `SPECIFICATIONS`.
 
-    Parameters
-    ----------
-    spec : str or mapping
-        A name, ``{"hermite": [c_0, c_1, ...]}`` (probabilists', not normalised) or
-        ``{"expression": "tanh(z) + z**2/10"}``.
-    field : str
-        Name of the parameter, for error messages.
-
-    Returns
-    -------
-    ScalarFunction
-        The function.
+    Hermite polynomials are the probabilists', not normalised: ``{"hermite": [c_0, c_1, ...]}``.
 
     Raises
     ------
     DomainError
-        When the specification is not one of these forms, or the function is not finite on the real line.
+        When it is not one of these forms, or the function is not finite on the real line; names `field`.
 
     Examples
     --------

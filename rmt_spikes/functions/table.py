@@ -204,19 +204,10 @@ NAMES = tuple(name for name, row in TABLE.items() if row.named)
 
 
 def corner_moments(left: float, right: float, mean: FloatArray, scale: FloatArray) -> FloatArray:
-    """Compute the Gaussian moments of ``left * u`` for ``u < 0`` and ``right * u`` for ``u > 0``.
+    """Gaussian moments of ``left * u`` for ``u < 0`` and ``right * u`` for ``u > 0``, ``u = mean + scale Z``.
 
-    Parameters
-    ----------
-    left, right : float
-        Slopes.
-    mean, scale : ndarray of shape (m,)
-        ``u = mean + scale Z``, ``scale >= 0``.
-
-    Returns
-    -------
-    ndarray of shape (4, m)
-        ``E f(u)``, ``E Z f(u)``, ``E (Z^2 - 1)/2 f(u)`` and ``E f(u)^2``.
+    Means and scales have shape (m,), the moments (4, m): ``E f(u)``, ``E Z f(u)``, ``E (Z^2 - 1)/2 f(u)`` and
+    ``E f(u)^2``.
 
     Examples
     --------

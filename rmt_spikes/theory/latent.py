@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rmt_spikes.errors import DomainError
-from rmt_spikes.functions.hermite import gaussian_moments
+from rmt_spikes.functions.hermite import GaussianMoments, gaussian_moments
 from rmt_spikes.setting import Setting
 from rmt_spikes.theory import formulas
 from rmt_spikes.theory.features import Features
@@ -72,17 +72,7 @@ class Latent:
 
 
 def residual_moments(setting: Setting) -> tuple[float, float]:
-    """Mean and second moment of the residual that drives the gradient step.
-
-    Parameters
-    ----------
-    setting
-        What is predicted.
-
-    Returns
-    -------
-    mean, energy
-        ``E[r]`` and ``E[r^2]`` with ``r = y - f_0(x)``.
+    """Mean ``E[r]`` and second moment ``E[r^2]`` of the residual ``r = y - f_0(x)`` that drives the step.
 
     Raises
     ------
@@ -120,19 +110,8 @@ def latent(
 ) -> Latent:
     """Latent variables of a setting.
 
-    Parameters
-    ----------
-    setting
-        What is predicted.
-    features
-        Theory of the features: published ones have no growth of the rows apart from the shift.
-    given
-        Realised first stage that replaces the limits of the norm, the cosine and the energy of the
-        residual.
-
-    Returns
-    -------
-    Latent
+    A realised first stage replaces the limits of the norm, the cosine and the energy of the residual.
+    Published features have no growth of the rows apart from the shift.
 
     Raises
     ------
@@ -234,6 +213,12 @@ def empirical_labels(
     return LabelFunctions(mean, linear, square - mean**2 - linear**2)
 
 
+def activation_moments(setting: Setting, variables: Latent, alpha: Array, q: Array) -> GaussianMoments:
+    """Moments of the activation at readout weights and latent values, broadcast against each other."""
+    mean = variables.shift * alpha * q
+    return gaussian_moments(setting.activation_function, mean, variables.scale(alpha))
+
+
 def latent_grid(
     setting: Setting,
     variables: Latent,
@@ -249,8 +234,6 @@ def latent_grid(
 
     Parameters
     ----------
-    setting, variables
-        What is predicted, and its latent variables.
     n_q, n_alpha
         Numbers of quadrature nodes.
     finite
@@ -259,10 +242,6 @@ def latent_grid(
         Realisation whose readout weights, and second batch if it has one, replace these.
     law, q_rule
         Quadratures to use instead.
-
-    Returns
-    -------
-    LatentGrid
     """
     labels = None
     if law is None:
@@ -277,9 +256,7 @@ def latent_grid(
             q_rule = rule.nodes, rule.weights
             labels = empirical_labels(setting, variables.beta_cosine, rule, given.q, given.labels)
     q, q_weights = q_rule
-    mean = variables.shift * law.nodes[:, None] * q
-    scale = np.broadcast_to(variables.scale(law.nodes)[:, None], mean.shape)
-    moments = gaussian_moments(setting.activation_function, mean, scale)
+    moments = activation_moments(setting, variables, law.nodes[:, None], q)
     if labels is None:
         labels = label_functions(setting, variables.beta_cosine, q)
         if finite:

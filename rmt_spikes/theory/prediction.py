@@ -182,13 +182,14 @@ class Prediction(Document):
 
     def _document(self) -> dict[str, Any]:
         self.compute()
-        limits = self.limits
+        limits, digits = self.limits, self.solution.digits
         return {
             "schema": self.schema,
             "setting": self.setting.to_dict(),
             "method": self.method,
             "features": str(self.features),
             "given": self.given,
+            **({} if digits is None else {"digits": digits}),
             "hermite": {name: np.asarray(c).tolist() for name, c in self.solution.hermite.items()},
             "latent": self.latent.to_dict(),
             "regime": self.regime.to_dict(),
@@ -267,27 +268,12 @@ class Forgotten:
 
     given: str
 
-    def profile(self, index: int, q: Array) -> Array:
-        """Refuse."""
-        raise self._refusal
-
-    def right_profile(self, index: int, alpha: Array) -> Array:
-        """Refuse."""
-        raise self._refusal
-
-    def critical_step_size(self, index: int) -> float:
-        """Refuse."""
-        raise self._refusal
-
-    @property
-    def bulk(self) -> Any:
-        """Refuse."""
-        raise self._refusal
-
-    @property
-    def _refusal(self) -> DomainError:
+    def _refuse(self, *_: Any, **__: Any) -> Any:
         advice = "predict again, given the realisation"
-        return DomainError("given", "must be known for a density or a profile", self.given, advice)
+        raise DomainError("given", "must be known for a density or a profile", self.given, advice)
+
+    profile = right_profile = critical_step_size = _refuse
+    bulk = property(_refuse)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -317,26 +303,8 @@ class PrecisePrediction(Prediction):
 
         Enclosures are pairs of decimal strings, rounded outwards.
         """
-        self.compute()
-        limits = self.limits
-        document: dict[str, Any] = {
-            "schema": self.schema,
-            "setting": self.setting.to_dict(),
-            "method": self.method,
-            "features": str(self.features),
-            "given": self.given,
-            "digits": self.digits,
-            "hermite": self.hermite,
-            "latent": self.latent.to_dict(),
-            "regime": self.regime.to_dict(),
-            "bulk": self.bulk.to_dict(),
-            "spikes": [spike.to_dict() for spike in self.spikes],
-            "losses": self.losses.to_dict(),
-            "limits": None if limits is None else {name: each.to_dict() for name, each in limits.items()},
-            "certificate": self.certificate.to_dict(),
-        }
+        plain: dict[str, Any] = decimals(super()._document(), self.digits)
         enclosures = self.certificate.enclosures  # type: ignore[attr-defined]
-        plain: dict[str, Any] = decimals(document, self.digits)
         plain["enclosures"] = {
             "bulk.edges": [[outward(edge) for edge in pair] for pair in self.bulk.enclosures],
             **{name: outward(pair) for name, pair in enclosures.items()},

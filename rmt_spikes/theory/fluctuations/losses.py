@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from rmt_spikes.errors import ConvergenceError
 from rmt_spikes.setting import Setting
 from rmt_spikes.theory.features import Features
-from rmt_spikes.theory.fluctuations.spikes import STEP, directions, moved, require_mean_field
+from rmt_spikes.theory.fluctuations.spikes import STEP, directions, moved, uniform
 from rmt_spikes.theory.latent import latent_grid
 from rmt_spikes.theory.methods.uniform.solution import Uniform
 from rmt_spikes.theory.quadrature_rules import gauss_hermite
@@ -76,8 +76,7 @@ def loss_standard_deviations(setting: Setting, *, features: str = Features.CORRE
     (delta method); what a sample changes beyond its ``q``, and pairs of samples; what a neuron changes
     beyond its ``alpha``, and pairs of neurons. Pairs of a sample and a neuron are left out.
     """
-    require_mean_field(setting)
-    base = Uniform(setting, Features.of(features))
+    base = uniform(setting, features)
     moves = _perturbations(base)
     variances = _of_laws(base) + _of_samples(base, moves) + _of_neurons(base, moves)
     return dict(zip(LOSSES, np.sqrt(variances).tolist(), strict=True))
@@ -88,7 +87,7 @@ def _of_laws(base: Uniform) -> Array:
     grid = base.grid
     rule = grid.q, grid.q_weights
     # The moved distributions have the labels of their nodes: so must what they are compared with.
-    same = moved(base, base.latent, latent_grid(base.setting, base.latent, law=grid.law, q_rule=rule))
+    same = moved(base, grid.law, rule)
     centres = {True: _losses(same, rule), False: _losses(base, rule)}
     total = np.zeros(len(LOSSES))
     for other, scale in directions(base):
@@ -217,15 +216,8 @@ def _sample_pairs(base: Uniform, ridges: Sequence[_Perturbed], width: float) -> 
 def _test_pairs(rho: float, psi: Array) -> float:
     """Mean square over pairs of samples of the derivative of ``lambda Q`` in a penalty on the test error.
 
-    Parameters
-    ----------
-    rho
-        ``lambda R``.
-    psi
-        ``1 - lambda R`` as a function of ``log kappa``: value and three derivatives.
+    `rho` is ``lambda R``; `psi` has the value and three derivatives of ``1 - lambda R`` in ``log kappa``.
 
-    Notes
-    -----
     For penalties ``mu_1``, ``mu_2`` let ``rho_i = r_i + mu_i`` with ``r_i = 1/(1 + T(rho_i))`` and
     ``D = -(T(rho_1) - T(rho_2))/(rho_1 - rho_2)``. The mean product over pairs is
     ``(r_1 r_2)^2 D / (1 - r_1 r_2 D)``, and this is its derivative in both penalties where they vanish.
