@@ -86,11 +86,6 @@ def decompose(
     on_gram : callable, optional
         Called with the lower triangle of the Gram matrix, before it is overwritten.
 
-    Returns
-    -------
-    Decomposition
-        Singular values and vectors refer to ``F / sqrt(n_ridge)``.
-
     Raises
     ------
     ConvergenceError
@@ -103,7 +98,9 @@ def decompose(
     # Lanczos needs fewer vectors than the matrix has; for a handful of values there is nothing to save.
     iterate = spectrum != "full" and top < len(target) - 1
     if iterate:
-        solution: GramSolution | None = solve_iterative(partial(_symmetric_product, gram), target, ridge, top)
+        solution: GramSolution | None = solve_iterative(
+            partial(blas.dsymv, 1.0, gram, lower=1), target, ridge, top
+        )
     else:
         solution = solve_dense(gram, target, ridge, top)
     del gram
@@ -119,11 +116,6 @@ def decompose(
             residual=np.inf,
         )
     return _by_svd(source, ridge, top)
-
-
-def _symmetric_product(lower: Array, vector: Array) -> Array:
-    product: Array = blas.dsymv(1.0, lower, vector, lower=1)
-    return product
 
 
 def rounding_error(largest_eigenvalue: float, size: int) -> float:

@@ -11,16 +11,9 @@ from rmt_spikes.simulation.products import add_gram, outer_gram, project
 
 
 class FeatureBlock(NamedTuple):
-    """Consecutive rows of a feature matrix.
+    """Consecutive rows of a feature matrix, with their labels; `rows` says which samples these are.
 
-    Attributes
-    ----------
-    rows : slice
-        Which samples these are.
-    features : ndarray of shape (rows, width)
-        Their features; valid until the next block is asked for.
-    labels : ndarray of shape (rows,)
-        Their labels.
+    `features`, of shape (rows, width), are valid until the next block is asked for.
     """
 
     rows: slice
