@@ -30,7 +30,7 @@ Spectrum = Literal["full", "top", "density"]
 
 @dataclass(frozen=True, kw_only=True)
 class Decomposition:
-    """What is kept of a feature matrix ``A = F / sqrt(n_ridge)``.
+    """What is kept of ``A = F / sqrt(n_ridge)``; `residual` and `method` are those of `Trial`.
 
     Attributes
     ----------
@@ -42,11 +42,6 @@ class Decomposition:
         Ridge solution ``argmin (1/n_ridge) ||y - F a||^2 + ridge ||a||^2``.
     train : float
         ``||y - F a||^2 / n_ridge``.
-    residual : float
-        The largest of ``||A^T u - s v|| / s_1`` over the vectors and the residual of the normal equations,
-        in units of their right-hand side.
-    method : str
-        ``"gram"``, ``"lanczos"`` or ``"svd"``, whichever was used.
     """
 
     singular_values: Array

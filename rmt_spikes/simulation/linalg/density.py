@@ -49,9 +49,9 @@ def estimate_density(
 ) -> Array:
     """Estimate the smoothed density of the square roots of the eigenvalues.
 
-    `multiply` maps an array of shape (size, probes) to its product with the Gram matrix, of so many rows, and
-    `stream` draws the probes. There are `width` singular values, zeros included: the density of the others has
-    the mass ``size / width``.
+    `multiply` maps an array of shape (size, probes) to its product with the Gram matrix, and `stream` draws
+    the probes. There are `width` singular values, zeros included: the density of the others has the mass
+    ``size / width``.
 
     Returns
     -------

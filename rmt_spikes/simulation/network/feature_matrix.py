@@ -23,12 +23,10 @@ class FeatureBlock(NamedTuple):
 
 @dataclass(frozen=True)
 class FeatureMatrix:
-    """Features `F` with their labels, read block by block.
+    """Features `F` of shape (samples, width) with their labels, read block by block.
 
     Attributes
     ----------
-    samples, width : int
-        Shape of the matrix.
     blocks : callable
         Returns a new iterator over all rows in order, the same rows each time.
     matrix : ndarray of shape (samples, width), optional

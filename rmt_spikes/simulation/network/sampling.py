@@ -6,7 +6,6 @@ same standard normal noise (common random numbers), and a trial does not depend 
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -33,8 +32,7 @@ class Block(NamedTuple):
     labels: Array
 
 
-@dataclass(frozen=True, kw_only=True)
-class Streams:
+class Streams(NamedTuple):
     """The random streams of one trial, one for each thing that is drawn."""
 
     first_inputs: np.random.Generator
@@ -48,10 +46,8 @@ class Streams:
 
 def open_streams(seed: int, index: int) -> Streams:
     """Open the streams of trial `index` of `seed`, children of ``SeedSequence(seed, spawn_key=(index,))``."""
-    names = tuple(Streams.__dataclass_fields__)
-    children = np.random.SeedSequence(entropy=seed, spawn_key=(index,)).spawn(len(names))
-    generators = (np.random.Generator(np.random.PCG64(child)) for child in children)
-    return Streams(**dict(zip(names, generators, strict=True)))
+    children = np.random.SeedSequence(entropy=seed, spawn_key=(index,)).spawn(len(Streams._fields))
+    return Streams(*(np.random.Generator(np.random.PCG64(child)) for child in children))
 
 
 def draw_second_batch(model: Model, seed: int, index: int, longest: int) -> Iterator[Block]:
