@@ -24,9 +24,16 @@ QUANTILES = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95)
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Observation(ArrayValue):
-    """Trials of one setting, in the order of their indices.
+    """Trials of one setting.
 
-    The setting, the seed and the index determine a trial.
+    Attributes
+    ----------
+    setting : Setting
+        What was simulated.
+    seed : int
+        Seed; with the setting and the index it determines a trial.
+    trials : tuple of Trial
+        In the order of their indices.
     """
 
     setting: Setting

@@ -111,7 +111,7 @@ class Trial(ArrayValue):
     latent : RealisedLatent
         Realised latent variables.
     left_vectors, right_vectors : ndarray of shape (n_ridge, top) and (width, top), or None
-        Singular vectors, the left ones with the signs of `feature`; only with ``keep_vectors=True``.
+        Matching singular vectors, with the signs of `feature`; only with ``keep_vectors=True``.
     rank_one_error : float or None
         ``||G - c_1 a beta^T|| / ||c_1 a beta^T||`` in operator norm; only with ``gradient_error=True``.
     test_samples : int or None
