@@ -17,15 +17,15 @@ class Progress:
 
     Attributes
     ----------
-    stage
-        ``predicting``, ``simulating`` or ``drawing``.
-    done, total
+    stage : {"predicting", "simulating", "drawing"}
+        What it is doing.
+    done, total : int
         How many of how many predictions, trials or figures are done.
-    stored
+    stored : int
         How many of those done were in the store when the stage began.
-    verdicts
+    verdicts : mapping of str to int
         While simulating: how often each verdict came out, over the points whose trials are complete.
-    case
+    case : str
         Name of the case.
     """
 

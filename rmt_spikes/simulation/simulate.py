@@ -129,11 +129,9 @@ def simulate(
     choice("precision", precision, get_args(Precision))
     if on_trial is not None:
         function("on_trial", on_trial)
-    limit = (
-        None
-        if memory is None
-        else number("memory", memory, math.ulp(0.0), math.inf, "must be a positive number of bytes")
-    )
+    limit = memory
+    if limit is not None:
+        limit = number("memory", limit, math.ulp(0.0), math.inf, "must be a positive number of bytes")
     options: dict[str, Any] = {
         "top": top,
         "test_samples": test_samples,
@@ -141,7 +139,7 @@ def simulate(
         "spectrum": spectrum,
         "precision": precision,
     }
-    needs: dict[str, Any] = {"test_samples": test_samples, "precision": precision, "top": top}
+    needs = {name: options[name] for name in ("test_samples", "precision", "top")}
     needs["density"] = spectrum == "density"
     if spread:
         _check_spread(setting, options, memory, scheduler)
@@ -180,10 +178,9 @@ def _run_on_cluster(
         if spread:
             from rmt_spikes.simulation.distributed.trial import run_distributed_trial
 
+            given = {name: options[name] for name in ("top", "spectrum")}
             for index in range(trials):
-                yield run_distributed_trial(
-                    client, setting, seed, index, top=options["top"], spectrum=options["spectrum"]
-                )
+                yield run_distributed_trial(client, setting, seed, index, **given)
         else:
             plan = plan_for_workers(setting, workers_of(client), memory, **needs)
             trial = partial(run_trial, setting, seed, plan=plan, **options)

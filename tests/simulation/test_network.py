@@ -105,7 +105,7 @@ def test_labels_are_target_of_the_first_coordinate_plus_noise():
 
 
 def test_streams_are_independent_and_reproducible():
-    names = list(Streams.__dataclass_fields__)
+    names = Streams._fields
     draws = {(i, name): getattr(open_streams(7, i), name).random() for i in (0, 1) for name in names}
     assert len(set(draws.values())) == 2 * len(names)
     assert draws == {(i, name): getattr(open_streams(7, i), name).random() for i in (0, 1) for name in names}
