@@ -22,15 +22,10 @@ Values = NDArray[Any]
 
 @dataclass(frozen=True, eq=False)
 class Response:
-    """Matrices of a channel at one state, for each of its levels.
+    """Matrices of a channel at one state, at each of its levels and averaged over these.
 
-    Attributes
-    ----------
-    q_matrix
-        ``(D^{-1} + gamma K)^{-1}`` averaged over the levels, ``(n_a, n_a)``.
-    q_levels, y_levels, z_levels
-        ``(D^{-1} + gamma K_h)^{-1}``, ``(K_h^{-1} + gamma D)^{-1}`` and ``(1 + gamma K_h D)^{-1}``,
-        shape ``(n_levels, n_a, n_a)``.
+    ``q`` is ``(D^{-1} + gamma K_h)^{-1}``, ``y`` is ``(K_h^{-1} + gamma D)^{-1}`` and ``z`` is ``(1 + gamma
+    K_h D)^{-1}``; levels are the first axis.
     """
 
     q_matrix: Values
@@ -48,19 +43,10 @@ def between(rows: Array, matrix: Values, columns: Array) -> Values:
 class Channel:
     """One channel of the features.
 
-    States enter as ``w R`` on the nodes of samples and as ``D = p omega`` on those of neurons.
-
-    Parameters
-    ----------
-    functions
-        ``m_k(alpha, q)`` on the nodes, shape ``(n_a, n_q)``.
-    gamma
-        ``gamma_k = N / D_k``.
-    levels
-        Relative standard deviation of a neuron's vector along each eigenvalue of its covariance,
-        ``s_alpha(h)``, shape ``(n_levels, n_a)`` (docs/theory.md section 4.1).
-    level_weights
-        Shares of the eigenvalues, shape ``(n_levels,)``.
+    States enter as ``w R`` on the nodes of samples and as ``D = p omega`` on those of neurons. `functions`
+    are ``m_k(alpha, q)`` on the nodes, shape ``(n_a, n_q)``, and `gamma` is ``N / D_k``. `levels` are the
+    relative standard deviations ``s_alpha(h)`` of a neuron's vector along the eigenvectors of its covariance,
+    shape ``(n_levels, n_a)``, with the shares `level_weights` (docs/theory.md section 4.1).
     """
 
     functions: Array
@@ -73,20 +59,7 @@ class Channel:
         return np.asarray((self.functions * samples) @ self.functions.T)
 
     def resolvents(self, k: Values, neurons: Values, levels: Array) -> tuple[Values, Values]:
-        """``(1 + gamma K_h D)^{-1}`` and ``(D^{-1} + gamma K_h)^{-1}`` at levels.
-
-        Parameters
-        ----------
-        k
-            `second_moments` of a state.
-        neurons
-            ``D`` of the state.
-        levels
-            ``s_alpha(h)``, shape ``(n_levels, n_a)``.
-
-        Returns
-        -------
-        two ndarrays of shape ``(n_levels, n_a, n_a)``
+        """``(1 + gamma K_h D)^{-1}`` and ``(D^{-1} + gamma K_h)^{-1}`` at levels, ``(n_levels, n_a)``.
 
         Raises
         ------
@@ -127,12 +100,7 @@ class Channel:
     ) -> tuple[Values, Values]:
         """``(K^{-1} + gamma D)^{-1}`` between neurons off the nodes and the nodes, and its diagonal there.
 
-        Parameters
-        ----------
-        part, samples
-            Matrices of the channel and ``w R`` at a state.
-        functions, levels
-            ``m_k`` and ``s_alpha(h)`` of the neurons, shapes ``(n, n_q)`` and ``(n_levels, n)``.
+        `functions` and `levels` are those of the new neurons, shapes ``(n, n_q)`` and ``(n_levels, n)``.
         """
         cross = between(levels, (functions * samples) @ self.functions.T, self.levels)
         own = levels**2 * (functions**2 @ samples)
@@ -143,8 +111,8 @@ class Channel:
     def derivatives(self, part: Response) -> tuple[Values, Values, Values]:
         """Means over the levels of squares that make up the Jacobian.
 
-        Between samples and between neurons, to be multiplied by ``-gamma``, and between neurons and samples:
-        shapes ``(n_q, n_q)``, ``(n_a, n_a)`` and ``(n_a, n_q)``.
+        Between samples, ``(n_q, n_q)``, and between neurons, ``(n_a, n_a)``, to be multiplied by ``-gamma``,
+        and between both.
         """
         scaled = self.levels[:, :, None] * self.functions
         b = part.z_levels @ scaled
@@ -163,13 +131,8 @@ class Channel:
 class Directions:
     """Directions of a channel that samples single out, and how stiff the neurons are along them.
 
-    Parameters
-    ----------
-    channel
-        Their channel.
-    levels, weights
-        Relative standard deviations of the neurons' vectors along the directions: shapes ``(n_levels, n_a)``
-        and ``(n_levels, n_directions, n_directions)``, positive; the weights add up to the identity.
+    `levels` are relative standard deviations of the neurons' vectors along the directions, shape ``(n_levels,
+    n_a)``; the positive `weights`, shape ``(n_levels, n_directions, n_directions)``, add up to the identity.
     """
 
     channel: Channel

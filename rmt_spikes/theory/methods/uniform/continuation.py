@@ -43,16 +43,8 @@ SUBDIVISIONS = 40
 class CurvePoint:
     """One point of the real curve.
 
-    Attributes
-    ----------
-    position
-        ``(log |R|, log |omega|, log z)``, shape ``(n_q + n_a + 1,)``.
-    direction
-        Unit tangent.
-    state
-        The resolvent.
-    eigenvalue
-        ``z``.
+    Its `position` is ``(log |R|, log |omega|, log z)``, shape ``(n_q + n_a + 1,)``, and `direction` the unit
+    tangent there.
     """
 
     position: Array
@@ -73,15 +65,7 @@ class CurvePoint:
 
 
 class RealCurve:
-    """Real solutions of a set of equations with given signs.
-
-    Parameters
-    ----------
-    equations
-        Equations of the bulk.
-    signs
-        Signs of ``R`` and of ``omega``: numbers or arrays.
-    """
+    """Real solutions of the equations of the bulk with given signs of ``R`` and of ``omega``."""
 
     def __init__(self, equations: FixedPoint, signs: tuple[float | Array, float | Array]) -> None:
         self.equations = equations
@@ -258,18 +242,10 @@ class RealCurve:
 def lower_edge(
     equations: FixedPoint, near_zero: State, ridge: float, signs: tuple[float, float]
 ) -> CurvePoint:
-    """Lowest edge of the bulk, followed from zero upwards.
+    """Lowest edge of the bulk, followed upwards from a solution at a positive ridge that is small against it.
 
-    Parameters
-    ----------
-    equations
-        Equations of the bulk, whose support does not reach zero.
-    near_zero, ridge
-        Solution at a positive ridge that is small against the edge.
-    signs
-        Signs of ``R`` and ``omega`` below the edge: ``R`` has a pole at the origin, and changes sign
-        there, when the features have more rows than their rank; ``omega`` has a zero there when they do
-        not have more columns.
+    Below the edge ``R`` has a pole at the origin, and changes sign there, when the features have more rows
+    than their rank; ``omega`` has a zero there when they do not have more columns.
 
     Raises
     ------

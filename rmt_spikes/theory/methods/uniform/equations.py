@@ -33,16 +33,9 @@ SHORTEST_SHARE = 1e-3
 
 @dataclass(frozen=True, eq=False)
 class State:
-    """A solution of the equations at one ridge.
+    """A solution of the equations at one ridge: ``R(q)`` and ``omega(alpha)`` on the nodes, real or complex.
 
-    Attributes
-    ----------
-    resolvent
-        ``R(q)`` on the nodes, shape ``(n_q,)``, real or complex.
-    omega
-        ``omega(alpha)`` on the nodes, shape ``(n_a,)``.
-    residual
-        Largest relative residual of the equations.
+    `residual` is the largest relative residual of the equations.
     """
 
     resolvent: Values
@@ -54,16 +47,8 @@ class State:
 class FixedPoint:
     """The equations, with everything but the ridge profile fixed.
 
-    Parameters
-    ----------
-    q_weights, a_weights
-        Quadrature weights, shapes ``(n_q,)`` and ``(n_a,)``.
-    noise
-        ``m_*^2(alpha, q)``, shape ``(n_a, n_q)``.
-    ratio
-        ``N / n_ridge``.
-    channels
-        Channels of the features.
+    Quadrature weights of samples and neurons have the shapes ``(n_q,)`` and ``(n_a,)``, the `noise`
+    ``m_*^2(alpha, q)`` has ``(n_a, n_q)``, and `ratio` is ``N / n_ridge``.
     """
 
     q_weights: Array
@@ -124,18 +109,11 @@ class FixedPoint:
         positive: bool = False,
         tolerance: float = TOLERANCE,
     ) -> State:
-        """Solve by Newton's method with the exact Jacobian.
+        """Solve by Newton's method with the exact Jacobian, from a guess of ``(R, omega)``.
 
-        Parameters
-        ----------
-        profile
-            Ridge profile ``L(q)`` on the nodes, or a number.
-        start
-            ``(R, omega)`` to start from.
-        positive
-            Keep the unknowns positive (a positive ridge), which makes any positive start good.
-        tolerance
-            Largest residual that is accepted at once.
+        `profile` is the ridge profile ``L(q)`` on the nodes, or a number. With a positive ridge, `positive`
+        keeps the unknowns positive, which makes any positive start good. A residual below `tolerance` is
+        accepted at once.
 
         Raises
         ------

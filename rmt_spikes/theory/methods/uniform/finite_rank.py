@@ -28,23 +28,11 @@ Tangent = tuple[Array, Array]
 class FiniteRank:
     """Latent functions of the features and their kernel at a state.
 
-    Parameters
-    ----------
-    equations
-        The equations of the bulk.
-    functions
-        Functions of ``q`` on the nodes, shape ``(size, n_q)``: ``size`` is ``n_a`` for the means and
-        ``n_a`` for each direction of each channel.
-    extras
-        Functions that multiply further independent sample variables of variance one (``t``; the norm of the
-        sample; its component along the initial readout), shape ``(n_extras, size, n_q)``.
-    width
-        ``N``.
-    directions
-        Directions of each channel.
-    coupling
-        ``alpha alpha' / N`` when the rows are orthogonal to the readout and the readout's own direction is a
-        latent function of the first channel (standard output scale), shape ``(n_a, n_a)``; None otherwise.
+    `functions` of ``q`` on the nodes have shape ``(size, n_q)``: ``n_a`` for the means and ``n_a`` for each
+    direction. `extras`, shape ``(n_extras, size, n_q)``, multiply further independent sample variables of
+    variance one: ``t``, the norm of the sample, its component along the initial readout. `coupling` is
+    ``alpha alpha' / N`` when the rows are orthogonal to the readout and its direction is a latent function of
+    the first channel (standard output scale), else None.
     """
 
     equations: FixedPoint
@@ -133,9 +121,7 @@ class FiniteRank:
         return float(vector @ self.total_slope(state, tangent) @ vector)
 
     def margins(self, state: State) -> Array:
-        """Eigenvalues (ascending) of ``E^{1/2} (J + S) E^{1/2}`` at a real state.
-
-        ``E`` is the inverse of the stiffness of isotropic rows.
+        """Ascending eigenvalues of ``E^{1/2} (J + S) E^{1/2}``, with the stiffness ``E^{-1}`` of isotropic rows.
 
         Raises
         ------

@@ -41,12 +41,8 @@ far down."""
 class Uniform(Method):
     """The method for every step size: everything is read off one resolvent.
 
-    Parameters
-    ----------
-    rows
-        How the covariance of trained rows is treated; by default as the features say.
-    variables, functions
-        Latent variables and latent functions to take instead of those of the setting.
+    `rows` says how the covariance of trained rows is treated, by default as the features do; `variables` and
+    `functions` are latent variables and functions to take instead of those of the setting.
     """
 
     name: ClassVar[str] = "uniform"
@@ -332,12 +328,12 @@ class Uniform(Method):
         return replace(super().certificate(), neglected=self.neglected())
 
     def neglected(self) -> float | None:
-        """Relative size of what the theory leaves out of the losses.
+        """Relative size of what the theory leaves out of the losses; None for features that leave out more.
 
         Three parts: what docs/theory.md section 4.1 changes, times ``theta``, for its next order; what the
         spread of the incoherent part of the gradient would change; and the share ``2 n_ridge / d^2`` of a
-        part of degree two that so many samples learn in so few dimensions. Not a proved bound: the tests
-        hold it against simulations. None for features that leave out more.
+        part of degree two that so many samples learn in so few dimensions. Not a proved bound: the tests hold
+        it against simulations.
         """
         if self.features.rows is not Rows.LEVELS:
             return None
