@@ -57,9 +57,8 @@ def test_orthogonal_limit_is_marchenko_pastur():
     ratio = 0.4
     bulk = singular_value_bulk(BulkEquivalent(0.7, 0.3, 1e-9, ratio))
     low, high = 1 - np.sqrt(ratio), 1 + np.sqrt(ratio)
-    assert bulk.edges == pytest.approx(
-        np.array([[low, high]]), abs=1e-6
-    )  # relative size of gamma: 1e-9, square root
+    # Relative size of gamma: 1e-9, square root.
+    assert bulk.edges == pytest.approx(np.array([[low, high]]), abs=1e-6)
     x = np.linspace(low + 0.01, high - 0.01, 50)
     exact = np.sqrt((x**2 - low**2) * (high**2 - x**2)) / (np.pi * ratio * x)
     assert bulk.density(x) == pytest.approx(exact, rel=1e-5)
@@ -110,9 +109,8 @@ def test_bulk_is_that_of_matrices(n_ridge, width, d):
         positive = values > 1e-9
         return np.max(np.abs(singular_value_bulk(equivalent).cdf(values) - empirical)[positive])
 
-    assert (
-        distance(BulkEquivalent(linear, tail, width / d, width / n_ridge)) < 6 / width
-    )  # measured: 0.8 to 2.6
+    # Measured: 0.8 to 2.6.
+    assert distance(BulkEquivalent(linear, tail, width / d, width / n_ridge)) < 6 / width
     assert distance(BulkEquivalent(linear, 1.1 * tail, width / d, width / n_ridge)) > 6 / width
 
 

@@ -53,14 +53,8 @@ def test_published_improvement_formulas(phi, psi, ridge, noise, quadratic):
     """``Delta_1`` and ``Delta_2`` as printed, and the corrected ``4 / (2 + (1 + chi)^2)``."""
     n = 100_000
     d = round(phi * n)
-    setting = example(
-        n=n,
-        d=d,
-        width=max(1, round(d / psi)),
-        ridge=ridge,
-        noise_std=noise,
-        target={"hermite": [0, 1, quadratic]},
-    )
+    target = {"hermite": [0, 1, quadratic]}
+    setting = example(n=n, d=d, width=max(1, round(d / psi)), ridge=ridge, noise_std=noise, target=target)
     phi, psi = setting.phi, setting.psi
     point = BulkEquivalent.of(setting).at_ridge(ridge)
     m_1 = phi / psi / point.kappa
@@ -80,12 +74,11 @@ def test_published_improvement_formulas(phi, psi, ridge, noise, quadratic):
 
 def test_intercept_turns_four_thirds_into_two():
     """With ``c_0 != 0`` the constant is a free direction too: what is left of ``q^2`` is ``He_2``."""
-    centred, plain = example(), example(center=False)
     gain = {}
-    for name, setting in (("centred", centred), ("plain", plain)):
-        at = [limit_losses(setting, "published", degree=k).objective for k in (1, 2)]
-        gain[name] = at[0] - at[1]
-    assert gain["plain"] / gain["centred"] == pytest.approx(2 / (4 / 3), rel=1e-10)
+    for center in (True, False):
+        at = [limit_losses(example(center=center), "published", degree=k).objective for k in (1, 2)]
+        gain[center] = at[0] - at[1]
+    assert gain[False] / gain[True] == pytest.approx(2 / (4 / 3), rel=1e-10)
 
 
 @pytest.mark.parametrize("degree", [1, 2, 3, 5, 9])
@@ -94,11 +87,8 @@ def test_test_loss_is_the_derivative(degree):
     setting = example(activation="sigmoid", noise_std=0.3, target="tanh")
     point = BulkEquivalent.of(setting).at_ridge(setting.ridge)
     h = 1e-5 * setting.ridge
-    up, down = (
-        limit_losses(setting.replace(ridge=setting.ridge + sign * h), degree=degree).objective
-        / (setting.ridge + sign * h)
-        for sign in (1, -1)
-    )
+    ridges = (setting.ridge + h, setting.ridge - h)
+    up, down = (limit_losses(setting.replace(ridge=x), degree=degree).objective / x for x in ridges)
     slope = (up - down) / (2 * h)
     losses = limit_losses(setting, degree=degree)
     assert losses.test == pytest.approx(-(point.kappa**2) * slope, rel=1e-6)  # h^2 and cancellation
@@ -107,37 +97,21 @@ def test_test_loss_is_the_derivative(degree):
 
 def test_infinitely_many_spikes_explain_the_latent_part():
     """As ``l`` grows the free directions span all functions of ``q``: the objective tends to what is left."""
-    setting = example(
-        activation={"expression": "exp(z/2)"},
-        target={"hermite": [0, 1, 0.6, 0.3]},
-        noise_std=0.2,
-        center=False,
-    )
+    target = {"hermite": [0, 1, 0.6, 0.3]}
+    setting = example(activation={"expression": "exp(z/2)"}, target=target, noise_std=0.2, center=False)
     point = BulkEquivalent.of(setting).at_ridge(setting.ridge)
     cosine = rs.predict(setting, method="closed_form").latent.beta_cosine
     explained = sum(math.factorial(k) * c**2 * cosine ** (2 * k) for k, c in enumerate([0, 1, 0.6, 0.3]))
     linear = (1 - cosine**2) * point.mu  # the linear part orthogonal to beta
     total = linear + setting.label_energy - explained - (1 - cosine**2)
-    assert limit_losses(setting, degree=12).objective == pytest.approx(
-        setting.ridge / point.kappa * total, rel=1e-9
-    )
+    expected = setting.ridge / point.kappa * total
+    assert limit_losses(setting, degree=12).objective == pytest.approx(expected, rel=1e-9)
 
 
-@pytest.mark.parametrize(
-    ("exponent", "degree"),
-    [
-        (-0.5, 0),
-        (0.0, 0),
-        (0.01, 1),
-        (0.25, 1),
-        (0.2501, 2),
-        (1 / 3, 2),
-        (0.34, 3),
-        (0.375, 3),
-        (0.4, 4),
-        (0.45, 9),
-    ],
-)
+REGIMES = {-0.5: 0, 0.0: 0, 0.01: 1, 0.25: 1, 0.2501: 2, 1 / 3: 2, 0.34: 3, 0.375: 3, 0.4: 4, 0.45: 9}
+
+
+@pytest.mark.parametrize(("exponent", "degree"), REGIMES.items())
 def test_regimes(exponent, degree):
     assert regime_degree(exponent) == degree
     if degree:
@@ -188,10 +162,8 @@ def test_polynomials_with_a_mean_of_the_labels():
     setting = example(activation="softplus", center=False, target={"hermite": [0.7, 1.0]})
     activation = setting.activation_expansion.coefficients
     q, powers, errors = 0.8, [0, 1, 2], []
-    table = [
-        activation[k] * np.polynomial.polynomial.polyval(q, latent_polynomials(setting, [k])[0])
-        for k in powers
-    ]
+    polynomials = [latent_polynomials(setting, [k])[0] for k in powers]
+    table = [activation[k] * np.polynomial.polynomial.polyval(q, polynomials[k]) for k in powers]
     slope = activation[1] * math.sqrt(rs.predict(setting, method="closed_form").latent.beta_norm2)
     for theta in (0.02, 0.01):
         moved = setting.replace(step_size=theta * math.sqrt(setting.width))

@@ -148,47 +148,28 @@ def test_improvement_is_a_projection(degree: int) -> None:
 @pytest.mark.parametrize("features", ["corrected", "published"])
 def test_improvement_is_that_of_the_numerical_limit(features: str) -> None:
     setting = Setting(
-        n=1000,
-        d=400,
-        width=700,
-        activation={"hermite": [0, 1, 0.4, 0.3]},
-        target={"hermite": [0, 1, 0.6, 0.3]},
-        ridge=0.05,
-        step_size=1.0,
-    )
-    fall = (
-        limit_losses(setting, features, degree=0).objective
-        - limit_losses(setting, features, degree=3).objective
-    )
+        n=1000, d=400, width=700, activation={"hermite": [0, 1, 0.4, 0.3]},
+        target={"hermite": [0, 1, 0.6, 0.3]}, ridge=0.05, step_size=1.0,
+    )  # fmt: skip
+    before, after = (limit_losses(setting, features, degree=k).objective for k in (0, 3))
     activation = setting.activation_expansion
     norm2 = numbers("beta-norm2", c_star_1=1.0, phi=setting.phi, E_y2=setting.label_energy)
     kappa = mpmath.findroot(lambda x: _ridge(setting, float(x)) - setting.ridge, setting.ridge + 0.1)
     g = _trace(setting, float(kappa))
-    chi = numbers(
-        "chi",
-        phi=setting.phi,
-        E_y2=setting.label_energy,
-        V=activation.derivative_variance,
-        c_1=activation.coefficients[1],
-        B=norm2,
-    )
+    labels = {"phi": setting.phi, "E_y2": setting.label_energy, "B": norm2}
+    chi = numbers("chi", V=activation.derivative_variance, c_1=activation.coefficients[1], **labels)
     values = {"c_star_1": 1.0, "c_star_2": 0.6, "c_star_3": 0.3, "rho": 1.0 / norm2, "chi": chi}
     mu = numbers("mu", gamma=setting.gamma, kappa=float(kappa), g=g, c_tail2=activation.tail)
     # Both in double precision, the root to 1e-15.
     given = {"spikes": 3, "features": features}
     got = numbers("improvement", given, lambda_=setting.ridge, kappa=float(kappa), mu=mu, **values)
-    assert got == pytest.approx(fall, rel=1e-8)
+    assert got == pytest.approx(before - after, rel=1e-8)
 
 
 def _trace(setting: Setting, kappa: float) -> float:
     activation = setting.activation_expansion
-    return numbers(
-        "marchenko-pastur",
-        gamma=setting.gamma,
-        kappa=kappa,
-        c_1=float(activation.coefficients[1]),
-        c_tail2=float(activation.tail),
-    )
+    given = {"c_1": float(activation.coefficients[1]), "c_tail2": float(activation.tail)}
+    return numbers("marchenko-pastur", gamma=setting.gamma, kappa=kappa, **given)
 
 
 def _ridge(setting: Setting, kappa: float) -> float:

@@ -118,16 +118,10 @@ def test_coefficients_of_a_polynomial_times_a_gaussian() -> None:
         assert float(coefficient) == pytest.approx(numeric, rel=1e-11, abs=1e-13)
 
 
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("exp(z**3)", "polynomials times exponentials of quadratics"),
-        ("sin(z)", "polynomials times exponentials of quadratics"),
-        ("exp(z**2/4)", "square-integrable"),
-    ],
-)
-def test_functions_without_a_closed_form_are_refused(text: str, message: str) -> None:
+def test_functions_without_a_closed_form_are_refused() -> None:
     z = sympy.Symbol("z", real=True)
-    functions = {"exp(z**3)": sympy.exp(z**3), "sin(z)": sympy.sin(z), "exp(z**2/4)": sympy.exp(z**2 / 4)}
-    with pytest.raises(DomainError, match=message):
-        symbolic.hermite_coefficients(functions[text], 3)
+    for function in (sympy.exp(z**3), sympy.sin(z)):
+        with pytest.raises(DomainError, match="polynomials times exponentials of quadratics"):
+            symbolic.hermite_coefficients(function, 3)
+    with pytest.raises(DomainError, match="square-integrable"):
+        symbolic.hermite_coefficients(sympy.exp(z**2 / 4), 3)
