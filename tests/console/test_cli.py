@@ -2,12 +2,11 @@
 
 import inspect
 import resource
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from cli_tools import command, run, setting_file, strict
+from cli_tools import command, run, strict
 from distributed import Client, LocalCluster
 from rich.console import Console
 
@@ -16,12 +15,6 @@ from rmt_spikes.console import tables as terminal
 from rmt_spikes.setting import Setting
 from rmt_spikes.simulation import Observation, simulate
 from rmt_spikes.theory import predict
-
-
-@pytest.fixture
-def setting(tmp_path: Path) -> str:
-    return setting_file(tmp_path)
-
 
 # Start
 
@@ -150,11 +143,6 @@ def test_simulate_on_a_cluster_leaves_it_as_it_was(setting: str) -> None:
         with Client(cluster, set_as_default=False) as client:
             known = [client.scheduler_info()["id"], *cluster.scheduler.clients]
             assert [name for name in known if name.startswith("Client-")] == [client.id]
-
-
-def test_one_trial_has_no_error(setting: str) -> None:
-    document = strict(run("simulate", setting, "--trials", "1", "--json").stdout)
-    assert document["losses"]["test"]["se"] is None
 
 
 def test_tables_are_printed(setting: str) -> None:

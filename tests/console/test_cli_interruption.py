@@ -10,15 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cli_tools import run, setting_file
+from cli_tools import run
 
 from rmt_spikes import simulation
 from rmt_spikes.console.interruption import Terminated
-
-
-@pytest.fixture
-def setting(tmp_path: Path) -> str:
-    return setting_file(tmp_path)
 
 
 def while_interrupted(stop: type[BaseException]) -> None:

@@ -6,15 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from cli_tools import case, command, run, setting_file
+from cli_tools import case, command, run
 
 from rmt_spikes import simulation, theory
 from rmt_spikes.errors import ConvergenceError
 
-
-@pytest.fixture
-def setting(tmp_path: Path) -> str:
-    return setting_file(tmp_path)
+NOBODY = "tcp://127.0.0.1:1"
 
 
 def refused(arguments: Sequence[str], *mentions: str) -> None:
@@ -69,53 +66,37 @@ def test_bad_commands_are_refused(setting: str, tmp_path: Path) -> None:
     refused(["simulate", setting, "--trials", "0"], "--trials")
     refused(["validate"], "--out")
     refused(["validate", str(tmp_path / "no.toml"), "--out", str(tmp_path / "out")], "no.toml")
+    assert not (tmp_path / "out").exists()
     refused(["derive", "chy"], "quantity", "did you mean chi?")
-
-
-@pytest.mark.parametrize(
-    ("arguments", "mention"),
-    [
-        (["--top", "81"], "top: must be an integer from 1 to 80, got 81"),
-        (["--spectrum", "all"], "spectrum: must be one of full, top, density, got 'all'"),
-        (["--precision", "half"], "precision: must be one of double, single, got 'half'"),
-        (["--memory", "nan"], "memory: must be a positive number of bytes, got nan"),
-        (["--memory", "1e4"], "memory: must be at least"),
-        (["--memory", "1GB"], "--memory"),
-        (["--spread"], "spread: needs a scheduler, got True"),
-        (
-            ["--scheduler", "tcp://127.0.0.1:1", "--spread"],
-            'spectrum: must be "top" or "density" with spread',
-        ),
-        (["--scheduler", "tcp://127.0.0.1:1", "--jobs", "2"], "jobs: must be 1 with a scheduler"),
-        (["--scheduler", "nowhere"], "scheduler: must be reachable"),
-    ],
-)
-def test_bad_options_of_simulate_are_refused(setting: str, arguments: list[str], mention: str) -> None:
-    result = run("simulate", setting, *arguments)
-    assert (result.exit_code, result.stdout) == (2, "")
-    assert mention in result.stderr
 
 
 @pytest.mark.parametrize(
     ("arguments", "mentions"),
     [
-        (["chi", "--spikes", "2"], ["spikes", "chi takes no options"]),
-        (["improvement"], ["spikes", "give --spikes a value"]),
-        (["improvement", "--spikes", "many"], ["spikes", "an integer from 1 to 12", "or l"]),
-        (["chi", "--list"], ["--list", "stands alone"]),
-        (["--spikes", "2"], ["--list", "stands alone"]),
-        (["chi", "--json", "--latex"], ["--latex", "--json", "the LaTeX as well"]),
+        (["--top", "81"], ["top: must be an integer from 1 to 80, got 81"]),
+        (["--spectrum", "all"], ["spectrum: must be one of full, top, density, got 'all'"]),
+        (["--precision", "half"], ["precision: must be one of double, single, got 'half'"]),
+        (["--memory", "nan"], ["memory: must be a positive number of bytes, got nan"]),
+        (["--memory", "1e4"], ["memory: must be at least"]),
+        (["--memory", "1GB"], ["--memory"]),
+        (["--spread"], ["spread: needs a scheduler, got True"]),
+        (["--scheduler", NOBODY, "--spread"], ['spectrum: must be "top" or "density" with spread']),
+        (["--scheduler", NOBODY, "--jobs", "2"], ["jobs: must be 1 with a scheduler"]),
+        (["--scheduler", "nowhere"], ["scheduler: must be reachable"]),
+        (["derive", "chi", "--spikes", "2"], ["spikes", "chi takes no options"]),
+        (["derive", "improvement"], ["spikes", "give --spikes a value"]),
+        (["derive", "improvement", "--spikes", "many"], ["spikes", "an integer from 1 to 12", "or l"]),
+        (["derive", "chi", "--list"], ["--list", "stands alone"]),
+        (["derive", "--spikes", "2"], ["--list", "stands alone"]),
+        (["derive", "chi", "--json", "--latex"], ["--latex", "--json", "the LaTeX as well"]),
     ],
 )
-def test_bad_options_of_derive_are_refused(arguments: list[str], mentions: list[str]) -> None:
-    result = run("derive", *arguments)
+def test_bad_options_are_refused(setting: str, arguments: list[str], mentions: list[str]) -> None:
+    """Those of `derive`, and those of `simulate` by themselves."""
+    words = arguments if arguments[0] == "derive" else ["simulate", setting, *arguments]
+    result = run(*words)
     assert (result.exit_code, result.stdout) == (2, "")
     assert all(mention in result.stderr for mention in mentions)
-
-
-def test_nothing_is_left_behind_by_a_bad_case(tmp_path: Path) -> None:
-    refused(["validate", str(tmp_path / "no.toml"), "--out", str(tmp_path / "out")], "no.toml")
-    assert not (tmp_path / "out").exists()
 
 
 def test_control_characters_do_not_reach_the_terminal(tmp_path: Path) -> None:

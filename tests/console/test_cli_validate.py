@@ -8,16 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cli_tools import case, command, run, setting_file, strict
+from cli_tools import case, command, run, strict
 
 from rmt_spikes import validation
 from rmt_spikes.setting import Setting
 from rmt_spikes.theory import predict
-
-
-@pytest.fixture
-def setting(tmp_path: Path) -> str:
-    return setting_file(tmp_path)
 
 
 @pytest.mark.parametrize(

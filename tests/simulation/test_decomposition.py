@@ -60,9 +60,8 @@ def test_ridge_solution_satisfies_its_identities(shape, ridge):
     resolvent = np.linalg.inv(matrix @ matrix.T / samples + ridge * np.eye(samples))
     assert objective == pytest.approx(ridge * labels @ resolvent @ labels / samples, rel=1e-9)
     # Train loss is the second power of the same resolvent.
-    assert residual @ residual / samples == pytest.approx(
-        ridge**2 * labels @ resolvent @ resolvent @ labels / samples, rel=1e-8
-    )
+    train = ridge**2 * labels @ resolvent @ resolvent @ labels / samples
+    assert residual @ residual / samples == pytest.approx(train, rel=1e-8)
 
 
 def test_planted_vectors_are_found():

@@ -14,10 +14,8 @@ from rmt_spikes.theory import spike_standard_deviations
 REFERENCE = Path(__file__).parents[2] / "validation" / "reference" / "simulations.json"
 CASES = json.loads(REFERENCE.read_text(encoding="utf-8"))["cases"]
 FAR = 1.5  # a spike this far above the edge, as a ratio, has no fluctuations of the edge in it
-LOW, HIGH = (
-    0.62,
-    1.45,
-)  # 99.8 % interval of a standard deviation from 24 trials (chi squared, 23 degrees of freedom)
+# 99.8 % interval of a standard deviation from 24 trials (chi squared, 23 degrees of freedom).
+LOW, HIGH = 0.62, 1.45
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -27,13 +25,11 @@ def test_scatter_of_the_reference(name):
     prediction = rs.predict(setting)
     predicted = spike_standard_deviations(setting)
     observed = np.array(case["mean_se"]["singular_values"][1]) * math.sqrt(case["trials"])
-    far = [
-        k for k, s in enumerate(prediction.spikes) if s.singular_value > FAR * prediction.bulk.edges[-1, 1]
-    ]
-    for k in far:
+    edge = prediction.bulk.edges[-1, 1]
+    for k, spike in enumerate(s for s in prediction.spikes if s.singular_value > FAR * edge):
         assert LOW < observed[k] / predicted[k] < HIGH
         # Negative control: the second batch and the readout alone, as if the first batch were its limit.
-        own = prediction.spikes[k].singular_value * math.sqrt(0.5 / setting.n_ridge + 0.5 / setting.width)
+        own = spike.singular_value * math.sqrt(0.5 / setting.n_ridge + 0.5 / setting.width)
         if name.startswith("relu"):
             assert not LOW < observed[k] / own < HIGH
 

@@ -7,15 +7,9 @@ import rmt_spikes as rs
 from rmt_spikes.theory.methods.uniform.gradient_moments import direction_measure
 
 SETTING = rs.Setting(
-    n=1200,
-    d=500,
-    width=600,
-    activation="relu",
-    target={"hermite": [0.3, 1.0, 0.6, 0.1]},
-    noise_std=0.5,
-    ridge=0.01,
-    step_size=1.0,
-)
+    n=1200, d=500, width=600, activation="relu", target={"hermite": [0.3, 1.0, 0.6, 0.1]}, noise_std=0.5,
+    ridge=0.01, step_size=1.0,
+)  # fmt: skip
 DRAWS = 60
 
 

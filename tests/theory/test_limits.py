@@ -107,21 +107,10 @@ def test_infinitely_many_spikes_explain_the_latent_part():
     assert objective == pytest.approx(setting.ridge / point.kappa * total, rel=1e-9)
 
 
-@pytest.mark.parametrize(
-    ("exponent", "degree"),
-    [
-        (-0.5, 0),
-        (0.0, 0),
-        (0.01, 1),
-        (0.25, 1),
-        (0.2501, 2),
-        (1 / 3, 2),
-        (0.34, 3),
-        (0.375, 3),
-        (0.4, 4),
-        (0.45, 9),
-    ],
-)
+REGIMES = {-0.5: 0, 0.0: 0, 0.01: 1, 0.25: 1, 0.2501: 2, 1 / 3: 2, 0.34: 3, 0.375: 3, 0.4: 4, 0.45: 9}
+
+
+@pytest.mark.parametrize(("exponent", "degree"), REGIMES.items())
 def test_regimes(exponent, degree):
     assert regime_degree(exponent) == degree
     if degree:

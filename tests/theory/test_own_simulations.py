@@ -46,13 +46,7 @@ def test_losses_spikes_and_vectors(name):
         for degree in range(3):
             leaf = observed["spikes"][k]["alignment"][degree]
             assert abs(spike.alignment[degree] - leaf["mean"]) < STANDARD_ERRORS * leaf["se"] + 0.02
-
-
-@pytest.mark.parametrize("name", SETTINGS)
-def test_what_is_neglected_covers_the_difference(name):
-    """Losses within 2.5 standard errors, 0.5 %, and what the certificate says is left out."""
-    setting, observed = load(name)
-    prediction = rs.predict(setting)
+    # What is neglected covers the difference: 0.5 %, and what the certificate says is left out.
     neglected = prediction.certificate.neglected
     for quantity, leaf in observed["losses"].items():
         allowed = STANDARD_ERRORS * leaf["se"] + (0.005 + neglected) * leaf["mean"]

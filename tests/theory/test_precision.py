@@ -12,6 +12,7 @@ import pytest
 import reference
 from flint import acb, arb, arb_poly, ctx, fmpq
 from function_reference import REFERENCE
+from refusals import refused
 
 import rmt_spikes as rs
 from rmt_spikes.functions.scalar import NamedFunction, function_from
@@ -57,9 +58,8 @@ def function(name):
     ],
 )
 def test_refusals(change, options, field):
-    with pytest.raises(rs.DomainError) as caught:
+    with refused(field):
         rs.predict(FAST.replace(**change), **({"digits": 30} | options))
-    assert caught.value.field == field
 
 
 def test_realisations_are_refused():
@@ -74,6 +74,10 @@ def test_a_pole_that_so_many_digits_see_is_refused():
     assert rs.predict(setting, digits=16).losses.test > 0
     with pytest.raises(rs.ConvergenceError, match="200 digits"):
         rs.predict(setting, digits=200).compute()
+
+
+WORDS = ("setting", "schema", "method", "features", "given", "enclosures")
+"""Parts of a document that are no numbers, or bounds on numbers."""
 
 
 def leaves(document):

@@ -4,10 +4,10 @@ import json
 import pickle
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
-from pathlib import Path
 
 import numpy as np
 import pytest
+from refusals import refused
 
 import rmt_spikes as rs
 from rmt_spikes.theory import methods
@@ -41,9 +41,8 @@ def test_every_quantity_by_every_method(prediction):
         assert spike.profile(Q) == pytest.approx(other.profile(Q), rel=0.2, abs=0.2)
         assert spike.right_profile(Q) == pytest.approx(other.right_profile(Q), rel=0.2, abs=0.2)
     for name in ("objective", "train", "test"):
-        assert float(getattr(prediction.losses, name)) == pytest.approx(
-            getattr(uniform.losses, name), rel=0.3
-        )
+        loss = float(getattr(prediction.losses, name))
+        assert loss == pytest.approx(getattr(uniform.losses, name), rel=0.3)
     prediction.certificate.check()
     assert prediction.regime.degree == 4
     assert set(prediction.limits) == {"corrected", "published"}
@@ -59,6 +58,8 @@ def test_values(prediction, tmp_path):
     assert copy.to_dict() == prediction.to_dict()
     assert copy.spikes[0].profile(Q) == pytest.approx(prediction.spikes[0].profile(Q), rel=1e-12)
     prediction.save(tmp_path / "prediction.json")
+    document = json.loads((tmp_path / "prediction.json").read_text(encoding="utf-8"))
+    assert document["schema"] == prediction.schema
     loaded = type(prediction).load(tmp_path / "prediction.json")
     assert loaded == prediction
     assert float(loaded.losses.test) == float(prediction.losses.test)
@@ -120,22 +121,14 @@ def test_what_was_given_is_not_in_a_file(tmp_path):
 def test_a_file_that_is_no_prediction_is_refused(tmp_path, text, field):
     path = tmp_path / "file.json"
     path.write_text(text, encoding="utf-8")
-    with pytest.raises(rs.DomainError) as refusal:
+    with refused(field):
         rs.Prediction.load(path)
-    assert refusal.value.field == field
 
 
-@pytest.mark.parametrize(
-    ("key", "value"),
-    [
-        ("losses", {"a": 1}),
-        ("spikes", 3),
-        ("bulk", None),
-        ("setting", [1]),
-        ("given", "all"),
-        ("method", "x"),
-    ],
-)
+WRONG = {"losses": {"a": 1}, "spikes": 3, "bulk": None, "setting": [1], "given": "all", "method": "x"}
+
+
+@pytest.mark.parametrize(("key", "value"), WRONG.items())
 def test_a_document_that_was_changed_is_refused(key, value):
     document = rs.predict(SETTING, method="closed_form").to_dict()
     assert rs.Prediction.from_dict(document).to_dict() == document
@@ -153,8 +146,3 @@ def test_a_new_method_is_one_class_and_one_row(monkeypatch):
     monkeypatch.setattr(methods, "METHODS", (*METHODS, Other))
     assert rs.predict(SETTING, method="uniform").method == "uniform"
     assert methods.look_up("other", methods.METHODS) is Other
-
-
-def test_saved_documents_are_json(prediction, tmp_path: Path):
-    prediction.save(tmp_path / "p.json")
-    assert json.loads((tmp_path / "p.json").read_text(encoding="utf-8"))["schema"] == prediction.schema

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from refusals import refused
 
 import rmt_spikes as rs
 from rmt_spikes.theory.predict import predict_losses
@@ -37,9 +38,8 @@ def test_few_steps_are_solved_for():
     [[], [[1.0]], [np.nan], [-1.0], 1.0, "abc", ["1.0"], [1j], [None], [True], [[1.0], [1.0, 2.0]], None],
 )
 def test_bad_steps(steps):
-    with pytest.raises(rs.DomainError) as caught:
+    with refused("step_size"):
         sweep_losses(SETTING, steps)
-    assert caught.value.field == "step_size"
 
 
 @pytest.mark.parametrize(
@@ -51,9 +51,8 @@ def test_bad_steps(steps):
     ],
 )
 def test_bad_options(field, given):
-    with pytest.raises(rs.DomainError) as caught:
+    with refused(field):
         sweep_losses(SETTING, [1.0], **{field: given})
-    assert caught.value.field == field
 
 
 def test_whole_numbers_are_numbers():

@@ -17,18 +17,11 @@ SETTINGS = {
     "unequal-rademacher": rs.Setting(
         **SIZES, n_ridge=900, activation="gelu", target="tanh", readout="rademacher", step_size=15.0
     ),
-    "mean-and-constant": rs.Setting(
-        **SIZES,
-        activation="softplus",
-        center=False,
-        target={"hermite": [0.5, 1.0]},
-        step_size=10.0,
-        readout="constant",
-    ),
-    "standard": rs.Setting(
-        **SIZES, activation="relu", target=TARGET, step_size=20.0, output_scale="standard"
-    ),
 }
+SETTINGS["standard"] = SETTINGS["relu"].replace(output_scale="standard")
+SETTINGS["mean-and-constant"] = SETTINGS["relu"].replace(
+    activation="softplus", center=False, target={"hermite": [0.5, 1.0]}, step_size=10.0, readout="constant"
+)
 
 
 @pytest.fixture(params=list(SETTINGS), name="solution")
@@ -59,17 +52,12 @@ def test_equations_as_written(solution):
     p_a, p_q, m_1, noise = equations.a_weights, equations.q_weights, channel.functions, equations.noise
     omega, r = state.omega, state.resolvent
     h = np.sqrt(omega * p_a)[:, None] * m_1
-    total = np.zeros((p_a.size, p_a.size))
+    k = (h * (p_q * r)) @ h.T
+    total, diagonal = np.zeros((p_a.size, p_a.size)), np.zeros(p_a.size)
     for s, weight in zip(channel.levels, channel.level_weights, strict=True):
-        k = (h * (p_q * r)) @ h.T
         inner = np.linalg.inv(np.eye(p_a.size) + solution.setting.gamma * np.outer(s, s) * k)
         total += weight * np.outer(s, s) * inner
-    diagonal = np.zeros(p_a.size)
-    for s, weight in zip(channel.levels, channel.level_weights, strict=True):
-        k = (h * (p_q * r)) @ h.T
-        diagonal += weight * np.diag(
-            np.linalg.inv(np.eye(p_a.size) + solution.setting.gamma * np.outer(s, s) * k)
-        )
+        diagonal += weight * np.diag(inner)
     ratio = solution.setting.ridge_ratio
     for j in range(p_q.size):
         e = ratio * np.sum(p_a * omega * noise[:, j])

@@ -1,13 +1,13 @@
 """Figures: the same bytes twice, complete labels, fonts inside, and the second feature on the right curve."""
 
 import re
-import subprocess
-import sys
 import warnings
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from layout_rules import run_python
 from small_case import SETTING
 
 from rmt_spikes.simulation.trial import run_trial
@@ -156,7 +156,7 @@ def test_no_spike_no_figure(result: CaseResult) -> None:
     assert feature_drawing("x", figure, point, result.figure_trials[2, 0]) is None
 
 
-def test_pyplot_is_left_alone() -> None:
+def test_pyplot_is_left_alone(tmp_path: Path) -> None:
     """Figures must not depend on, or change, the state of a notebook that imports the package."""
     code = (
         "import sys, matplotlib\nbefore = dict(matplotlib.rcParams)\n"
@@ -166,7 +166,5 @@ def test_pyplot_is_left_alone() -> None:
         "assert 'matplotlib.pyplot' not in sys.modules\n"
         "assert dict(matplotlib.rcParams) == before\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False
-    )
+    done = run_python(code, tmp_path)
     assert done.returncode == 0, done.stderr

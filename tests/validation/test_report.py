@@ -19,9 +19,8 @@ from rmt_spikes.validation.report.notation import fraction, label, markdown, mea
 from rmt_spikes.validation.report.page import CLAIM_MEANINGS
 from rmt_spikes.validation.verdicts.claims import Claim
 
-SCHEMA = json.loads(
-    (resources.files("rmt_spikes.validation") / "report.schema.json").read_text(encoding="utf-8")
-)
+FILE = resources.files("rmt_spikes.validation") / "report.schema.json"
+SCHEMA = json.loads(FILE.read_text(encoding="utf-8"))
 
 
 def violations(document: Any) -> list[str]:
@@ -108,7 +107,7 @@ def pages(folder: Path) -> list[Path]:
     return sorted(folder.rglob("*.html"))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def every_page(small_report: tuple[Path, Report], hostile_report: tuple[Path, Report]) -> list[Page]:
     return [Page(path) for folder, _ in (small_report, hostile_report) for path in pages(folder)]
 
@@ -160,15 +159,8 @@ def test_the_page_says_what_came_out(small_report: tuple[Path, Report]) -> None:
     (row,) = small_report[1].cases[0].points[0].comparison.select("losses.test")
     assert number(row.predicted) in page.text
     assert measured(row.to_dict()) in page.text
-    order = [
-        "Summary",
-        "Every comparison",
-        "Figures",
-        "Negative controls",
-        "What was simulated",
-        "Provenance",
-    ]
-    places = [page.source.index(f">{heading}</h2>") for heading in [*order, "Provenance"]]
+    results = ("Summary", "Every comparison", "Figures", "Negative controls")
+    places = [page.source.index(f">{h}</h2>") for h in (*results, "What was simulated", "Provenance")]
     assert places == sorted(places)
 
 
@@ -201,13 +193,13 @@ def test_text_of_files_stays_text(hostile_report: tuple[Path, Report]) -> None:
 def test_markdown_shows_figures_that_are_there(
     small_report: tuple[Path, Report], hostile_report: tuple[Path, Report]
 ) -> None:
-    for folder, count in ((small_report[0], 3), (hostile_report[0], 3)):
+    for folder in (small_report[0], hostile_report[0]):
         found = 0
         for path in folder.rglob("*.md"):
             for target in re.findall(r"(?<!\\)\]\(([^)]+)\)", path.read_text(encoding="utf-8")):
                 assert (path.parent / target).is_file()
                 found += target.endswith(".svg")
-        assert found == count
+        assert found == 3
 
 
 def test_numbers_of_a_table() -> None:

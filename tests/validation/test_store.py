@@ -5,6 +5,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -37,10 +38,18 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "a.sqlite"
 
 
-def test_a_trial_survives_the_store(path: Path, trial: Trial) -> None:
+@pytest.fixture
+def filled(path: Path, trial: Trial) -> Path:
+    """A store with one trial."""
     with Store(path) as store:
         store.put("k", 5, BASE, trial)
-    with Store(path) as store:
+    return path
+
+
+def test_a_trial_survives_the_store_and_is_not_replaced(filled: Path, trial: Trial) -> None:
+    with Store(filled) as store:
+        store.put("k", 5, BASE, one_trial(seed=6))
+    with Store(filled) as store:
         assert store.finished("k", 5) == {2}
         assert store.finished("k", 6) == store.finished("j", 5) == set()
         (back,) = store.get("k", 5, [2])
@@ -61,19 +70,9 @@ def test_predictions_survive_the_store_to_the_last_bit(path: Path) -> None:
 def test_a_damaged_prediction_is_refused(path: Path, text: str) -> None:
     with Store(path) as store:
         store.put_predictions("k", 5, 2, {"a": 1.0})
-    with sqlite3.connect(path) as connection:
-        connection.execute("UPDATE conditional SET predictions = ?", (text,))
-    connection.close()
+    edit(path, f"UPDATE conditional SET predictions = '{text}'")
     with Store(path) as store, pytest.raises(CaseError, match="prediction of trial 2 of seed 5 is damaged"):
         store.get_predictions("k", 5)
-
-
-def test_a_stored_trial_is_not_replaced(path: Path, trial: Trial) -> None:
-    other = one_trial(seed=6)
-    with Store(path) as store:
-        store.put("k", 5, BASE, trial)
-        store.put("k", 5, BASE, other)
-        assert store.get("k", 5, [2])[0].test == trial.test
 
 
 def test_the_fingerprint_sees_every_change() -> None:
@@ -83,10 +82,9 @@ def test_the_fingerprint_sees_every_change() -> None:
     assert fingerprint(BASE, top=5) == fingerprint(Setting(**SETTING, step_exponent=0.3), top=5)
 
 
-def edit(path: Path, *statements: str) -> None:
+def edit(path: Path, statement: str) -> None:
     with sqlite3.connect(path) as connection:
-        for statement in statements:
-            connection.execute(statement)
+        connection.execute(statement)
     connection.close()
 
 
@@ -96,18 +94,12 @@ def fill(path: Path, count: int = 4) -> None:
             store.put("k", 5, BASE, one_trial(number))
 
 
-def foreign(path: Path) -> None:
-    edit(path, "CREATE TABLE trials (x)")
-
-
-def older(path: Path) -> None:
+def edited(path: Path, statement: str) -> None:
     fill(path, 1)
-    edit(path, "PRAGMA user_version = 1")
+    edit(path, statement)
 
 
-def other_code(path: Path) -> None:
-    fill(path, 1)
-    edit(path, "UPDATE code SET schema = 'another'")
+older = partial(edited, statement="PRAGMA user_version = 1")
 
 
 def truncated(path: Path) -> None:
@@ -122,10 +114,6 @@ def overwritten(path: Path) -> None:
     path.write_bytes(content)
 
 
-def text(path: Path) -> None:
-    path.write_text("not a database, and longer than the header of one " * 10, encoding="utf-8")
-
-
 def emptied(path: Path) -> None:
     """A file that lost its content, beside a log that would be lost by opening it."""
     path.touch()
@@ -135,12 +123,12 @@ def emptied(path: Path) -> None:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (foreign, "belongs to another program"),
+        (partial(edit, statement="CREATE TABLE trials (x)"), "belongs to another program"),
         (older, "has schema 1, this version of rmt-spikes reads 3"),
-        (other_code, "trials are other trials"),
+        (partial(edited, statement="UPDATE code SET schema = 'another'"), "trials are other trials"),
         (truncated, "is damaged"),
         (overwritten, "is damaged"),
-        (text, "is not a store of trials"),
+        (partial(Path.write_text, data="no database, " * 40, encoding="utf-8"), "is not a store of trials"),
         (emptied, "is empty, but its log a.sqlite-wal is not"),
     ],
 )
@@ -185,9 +173,8 @@ with Store(Path(sys.argv[1])):
 
 def test_one_run_at_a_time(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("rmt_spikes.validation.campaign.store.BUSY_SECONDS", 0.1)
-    with subprocess.Popen(
-        [sys.executable, "-c", HOLD, str(path)], stdout=subprocess.PIPE, text=True
-    ) as other:
+    command = [sys.executable, "-c", HOLD, str(path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as other:
         assert other.stdout is not None
         assert other.stdout.readline() == "held\n"
         with pytest.raises(CaseError, match="is in use by another run"):
@@ -210,22 +197,18 @@ def test_a_full_disk_loses_nothing(path: Path, trial: Trial) -> None:
         assert [each.test for each in store.get("k", 5, [2])] == [trial.test]
 
 
-def test_the_table_can_be_read_by_others(path: Path, trial: Trial) -> None:
-    with Store(path) as store:
-        store.put("k", 5, BASE, trial)
-    connection = sqlite3.connect(path)
+def test_the_table_can_be_read_by_others(filled: Path, trial: Trial) -> None:
+    connection = sqlite3.connect(filled)
     ((seed, number, test, norm2),) = connection.execute("SELECT seed, trial, test, beta_norm2 FROM trials")
     connection.close()
     assert (seed, number, test, norm2) == (5, 2, trial.test, trial.beta_norm2)
 
 
-def test_a_damaged_trial_is_refused(path: Path, trial: Trial) -> None:
-    with Store(path) as store:
-        store.put("k", 5, BASE, trial)
-        with pytest.raises(CaseError, match="trial 7 of seed 5 is missing"):
-            store.get("k", 5, [7])
-    edit(path, "UPDATE trials SET payload = substr(payload, 1, 100)")
-    with Store(path) as store, pytest.raises(CaseError, match="trial 2 of seed 5 is damaged"):
+def test_a_damaged_trial_is_refused(filled: Path, trial: Trial) -> None:
+    with Store(filled) as store, pytest.raises(CaseError, match="trial 7 of seed 5 is missing"):
+        store.get("k", 5, [7])
+    edit(filled, "UPDATE trials SET payload = substr(payload, 1, 100)")
+    with Store(filled) as store, pytest.raises(CaseError, match="trial 2 of seed 5 is damaged"):
         store.get("k", 5, [2])
     with pytest.raises(CaseError, match="a stored trial is damaged"):
         Trial.from_bytes(trial.to_bytes()[:-30])

@@ -48,9 +48,8 @@ def test_rows_are_what_they_say(result: CaseResult) -> None:
     assert [t.test for t in point.trials] == pytest.approx([t.test for t in trials], rel=1e-12)
 
     (gained,) = point.comparison.select("improvement.train")
-    assert gained.observed == pytest.approx(
-        np.mean([a.train - b.train for a, b in zip(still, trials, strict=True)])
-    )
+    gains = [a.train - b.train for a, b in zip(still, trials, strict=True)]
+    assert gained.observed == pytest.approx(np.mean(gains))
     before, after = predict(setting.replace(step_size=0.0)), predict(setting)
     assert gained.predicted == pytest.approx(before.losses.train - after.losses.train, rel=1e-12)
     assert gained.given == "none"
