@@ -63,19 +63,7 @@ def assess(
     controls: Sequence[tuple[Forecast, Evidence]],
     figure_trials: dict[tuple[int, int], tuple[Trial, ...]],
 ) -> CaseResult:
-    """Judge a case.
-
-    Parameters
-    ----------
-    case, points
-        What was asked for.
-    forecasts, evidence
-        Theory and simulation of each point.
-    controls
-        The same for each negative control.
-    figure_trials
-        Passed on.
-    """
+    """Judge a case: theory and simulation of each point, and of each negative control."""
     measured = [open_rows(case, *pair) for pair in zip(forecasts, evidence, strict=True)]
     judged = iter(judge([row for rows in measured for row in rows], _rate(case)))
     results = [

@@ -48,17 +48,9 @@ MOST_MISSING = 0.05
 class Evidence:
     """The trials of one setting, and what else sharpens or widens a comparison.
 
-    Attributes
-    ----------
-    trials
-        Simulated networks.
-    untrained
-        The same without a step, on the same random numbers; for the claim ``improvement``.
-    given
-        What the conditional predictions take as given.
-    conditional
-        For the first trials, or all, a dictionary from the path of a quantity to its prediction given the
-        trial. Rows whose path is in nearly all of them are compared trial by trial, on these trials only.
+    `untrained` are the trials without a step, on the same random numbers, for the claim ``improvement``.
+    `conditional` has, for the first trials or all, predictions given the trial, by path; `given` is what they
+    take as given. Rows whose path is in nearly all of them are compared trial by trial, on these trials only.
     """
 
     trials: Sequence[Trial]
@@ -156,15 +148,10 @@ def wanted(
 
 
 class Pairs(NamedTuple):
-    """What is compared of one quantity, trial by trial.
+    """What is compared of one quantity, trial by trial: observed values and predictions, shape ``(count,)``.
 
-    Attributes
-    ----------
-    observed, predicted : ndarray of shape ``(count,)``
-    given
-        What the predictions took as given.
-    missing
-        Number of trials without a conditional prediction that was asked for.
+    `given` is what the predictions took as given, and `missing` the number of trials without one that was
+    asked for.
     """
 
     observed: Array

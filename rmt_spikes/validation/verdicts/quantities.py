@@ -39,19 +39,13 @@ class Quantity:
 
     Attributes
     ----------
-    path
-        Path in the JSON of a prediction, or a name of its own where there is none.
-    claim
-        Group that it belongs to.
-    predicted
-        Prediction.
-    scale
-        What tolerances are multiplied with: the size of the prediction, or 1 for a correlation or a distance.
-    observe
-        Its value in a trial.
-    gained
-        Whether the quantity is what the step took away: the value without a step, on the same random numbers,
-        minus the value with it.
+    path, claim
+        Path in the JSON of a prediction, or a name of its own where there is none, and the group that it
+        belongs to.
+    predicted, scale
+        Prediction, and what tolerances are multiplied with: its size, or 1 for a correlation or a distance.
+    observe, gained
+        Its value in a trial, or, for what the step took away, the value without a step minus it.
     vector
         For an entry of a vector whose sign is free: paths and predictions of all entries.
     """
@@ -86,18 +80,10 @@ def quantities(
     *,
     near_edge: bool = False,
 ) -> list[Quantity]:
-    """Quantities of a claim.
+    """Quantities of a claim, for trials with so many `recorded` singular vectors.
 
-    Parameters
-    ----------
-    prediction, claim
-        Theory, and group of quantities.
-    recorded
-        Number of singular vectors that the trials have.
-    untrained
-        Prediction of the same setting without a step, for the claim ``improvement``.
-    near_edge
-        Whether spikes that are not clear of the edge count as well.
+    The claim ``improvement`` needs the prediction of the same setting without a step, `untrained`. With
+    `near_edge`, spikes that are not clear of the edge count as well.
     """
     settled = spikes = list(prediction.spikes[:recorded])
     if not near_edge:

@@ -133,21 +133,10 @@ class ScalingResult(Record):
 
 
 def fit_rate(n: Sequence[int], rows: Sequence[Row], kind: Rate, rate: float) -> RateFit:
-    """Fit the slope of a quantity.
+    """Fit the slope of a quantity, from its row at each size; above `rate` it is not called wrong.
 
-    Parameters
-    ----------
-    n, rows
-        Sizes, and the row of the quantity at each.
-    kind
-        Whether of the error or of the scatter.
-    rate
-        Level at which a slope is called wrong.
-
-    Notes
-    -----
-    Weighted least squares of the logarithms. The logarithm of an absolute mean has the standard error
-    ``se / |mean|``, that of a standard deviation ``1 / sqrt(2 (trials - 1))``, exact for normal data.
+    Weighted least squares of the logarithms. The logarithm of an absolute mean has the standard error ``se /
+    |mean|``, that of a standard deviation ``1 / sqrt(2 (trials - 1))``, exact for normal data.
     """
     claim = rows[0].claim
     differences, ses = _scaled(rows)
@@ -187,16 +176,10 @@ def fit_rate(n: Sequence[int], rows: Sequence[Row], kind: Rate, rate: float) -> 
 
 
 def fit_limit(n: Sequence[int], rows: Sequence[Row], tolerance: Tolerance, rate: float) -> LimitFit:
-    """Extrapolate the difference of a quantity to infinite `n`.
+    """Extrapolate the difference of a quantity to infinite `n`, from its row at each size.
 
-    Parameters
-    ----------
-    n, rows
-        Sizes, and the row of the quantity at each.
-    tolerance
-        Of the claim; its exponent is the order of the finite-size error.
-    rate
-        Level at which the limit is called wrong.
+    The exponent of the tolerance is the order of the finite-size error; `rate` is the level at which a limit
+    is called wrong.
     """
     differences, ses = _scaled(rows)
     line = fit_line(np.asarray(n, dtype=float) ** -tolerance.exponent, differences, ses)
