@@ -49,17 +49,15 @@ def run(*arguments: str) -> Result:
 
 
 def command(*arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-W", "error", "-m", "rmt_spikes.cli", *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        **options,
-    )
+    program = [sys.executable, "-W", "error", "-m", "rmt_spikes.cli", *arguments]
+    return subprocess.run(program, capture_output=True, text=True, check=False, **options)
 
 
-def case(tmp_path: Path, allowance: float, margin: float, control: bool = True) -> str:
+def case(
+    tmp_path: Path, allowance: float, margin: float, control: bool = True, trials: int = 3, n: int = 60
+) -> str:
     text = CASE.replace("ALLOWANCE", str(allowance)).replace("MARGIN", str(margin))
+    text = text.replace("trials = 3", f"trials = {trials}").replace("n = 60", f"n = {n}")
     path = tmp_path / "case.toml"
     path.write_text(text if control else text.partition("[[neg")[0], encoding="utf-8")
     return str(path)
@@ -70,9 +68,3 @@ def strict(text: str) -> Any:
         raise AssertionError(f"{constant} is not JSON")
 
     return json.loads(text, parse_constant=refuse)
-
-
-def setting_file(folder: Path) -> str:
-    path = folder / "setting.toml"
-    path.write_text(SETTING, encoding="utf-8")
-    return str(path)

@@ -42,21 +42,17 @@ def test_every_command_has_help(name: str) -> None:
 
 def test_predict_prints_one_document(setting: str) -> None:
     result = run("predict", setting, "--json")
-    assert result.exit_code == 0
-    assert result.stderr == ""
+    assert (result.exit_code, result.stderr) == (0, "")
     assert strict(result.stdout) == predict(Setting.from_toml(setting)).to_dict()
 
 
 def test_predict_options(setting: str) -> None:
     arguments = ("--set", "step_exponent=0.3", "--set", "readout=rademacher", "--method", "closed_form")
     document = strict(run("predict", setting, *arguments, "--features", "published", "--json").stdout)
-    assert document["setting"]["step_exponent"] == 0.3
-    assert document["setting"]["readout"] == "rademacher"
+    assert document["setting"].items() >= {"step_exponent": 0.3, "readout": "rademacher"}.items()
     assert (document["method"], document["features"]) == ("closed_form", "published")
     assert document["latent"]["chi"] == 0.0
-
-
-def test_infinity_becomes_null(setting: str) -> None:
+    # The exponent of step 0 is minus infinity, which JSON does not have.
     document = strict(run("predict", setting, "--set", "step_size=0", "--json").stdout)
     assert document["regime"]["step_exponent"] is None
 

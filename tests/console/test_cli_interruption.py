@@ -7,7 +7,6 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from cli_tools import run
@@ -41,20 +40,14 @@ def because_of_one() -> None:
 def test_an_interrupt_prevails_over_the_errors_that_it_causes(
     setting: str, monkeypatch: pytest.MonkeyPatch, fail: Callable[[], None], status: int, message: str
 ) -> None:
-    def stop(*_: Any, **__: Any) -> None:
-        fail()
-
-    monkeypatch.setattr(simulation, "simulate", stop)
+    monkeypatch.setattr(simulation, "simulate", lambda *_, **__: fail())
     result = run("simulate", setting)
     assert (result.exit_code, result.stdout) == (status, "")
     assert result.stderr.splitlines()[-1] == message
 
 
 def test_other_errors_remain_errors(setting: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*_: Any, **__: Any) -> None:
-        while_interrupted(ValueError)
-
-    monkeypatch.setattr(simulation, "simulate", fail)
+    monkeypatch.setattr(simulation, "simulate", lambda *_, **__: while_interrupted(ValueError))
     assert isinstance(run("simulate", setting).exception, RuntimeError)
 
 

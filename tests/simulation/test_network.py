@@ -46,11 +46,10 @@ def test_gradient_is_the_scaled_negative_gradient_of_half_the_mean_squared_error
 
     step = 1e-5
     differences = np.empty((7, 5))
-    for j in range(7):
-        for k in range(5):
-            change = np.zeros((7, 5))
-            change[j, k] = step
-            differences[j, k] = (loss(weights + change) - loss(weights - change)) / (2 * step)
+    for entry in np.ndindex(7, 5):
+        change = np.zeros((7, 5))
+        change[entry] = step
+        differences[entry] = (loss(weights + change) - loss(weights - change)) / (2 * step)
     batch = [Block(slice(0, 12), inputs, labels)]
     result = FirstLayer(setting.activation, weights).first_step(readout, factor, batch)
     # Central differences at 1e-5 are right to about 1e-10 (step^2 and rounding / step).
@@ -88,16 +87,13 @@ def test_drawing_in_blocks_is_drawing_at_once(monkeypatch):
     at_once = whole(setting, 10, first.second_inputs, first.second_noise)
     monkeypatch.setattr("rmt_spikes.simulation.network.sampling.BLOCK_ROWS", 3)
     in_blocks = whole(setting, 10, second.second_inputs, second.second_noise)
-    assert np.array_equal(at_once[0], in_blocks[0])
-    assert np.array_equal(at_once[1], in_blocks[1])
+    assert all(map(np.array_equal, at_once, in_blocks))
 
 
 def test_labels_are_target_of_the_first_coordinate_plus_noise():
-    setting = make(noise_std=0.0)
-    noisy = make(noise_std=0.5)
     one, two = open_streams(0, 0), open_streams(0, 0)
-    inputs, clean = whole(setting, 2000, one.first_inputs, one.first_noise)
-    _, labels = whole(noisy, 2000, two.first_inputs, two.first_noise)
+    inputs, clean = whole(make(noise_std=0.0), 2000, one.first_inputs, one.first_noise)
+    _, labels = whole(make(noise_std=0.5), 2000, two.first_inputs, two.first_noise)
     t = inputs[:, 0]
     np.testing.assert_allclose(clean, 0.2 + t + 0.7 * (t**2 - 1), atol=1e-13)
     # The standard deviation of 2000 normal draws is within 5 / sqrt(4000) = 8 % of the truth.
@@ -105,13 +101,11 @@ def test_labels_are_target_of_the_first_coordinate_plus_noise():
 
 
 def test_streams_are_independent_and_reproducible():
-    names = Streams._fields
-    draws = {(i, name): getattr(open_streams(7, i), name).random() for i in (0, 1) for name in names}
-    assert len(set(draws.values())) == 2 * len(names)
-    assert draws == {(i, name): getattr(open_streams(7, i), name).random() for i in (0, 1) for name in names}
+    draws = [stream.random() for i in (0, 1) for stream in open_streams(7, i)]
+    assert len(set(draws)) == 2 * len(Streams._fields)
+    assert draws == [stream.random() for i in (0, 1) for stream in open_streams(7, i)]
     child = np.random.SeedSequence(entropy=7, spawn_key=(1,)).spawn(1)[0]
-    expected = np.random.Generator(np.random.PCG64(child)).random()
-    assert draws[1, names[0]] == expected
+    assert draws[len(Streams._fields)] == np.random.Generator(np.random.PCG64(child)).random()
 
 
 def test_initial_rows_are_uniform_on_the_sphere():

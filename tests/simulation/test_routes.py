@@ -1,7 +1,7 @@
 """One trial by several routes: held or streamed, in double or single precision, full or iterated."""
 
 import tempfile
-from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -162,15 +162,15 @@ for memory in (6e7, 1e9):
 @pytest.mark.skipif(not STATUS.exists(), reason="the peak of a process is read from /proc")
 def test_memory_of_a_singular_value_decomposition_is_estimated_from_above():
     """For 1500 x 700 features; at most 1.5 times what it takes."""
-    code = (
-        "import numpy as np, scipy.linalg\n"
-        "from peak_memory import peak_memory\n"
-        "scipy.linalg.svd(np.eye(9), full_matrices=False)\n"
-        "matrix = np.random.default_rng(0).standard_normal((1500, 700))\n"
-        "before = peak_memory()\n"
-        "scipy.linalg.svd(matrix, full_matrices=False, check_finite=False)\n"
-        "print(peak_memory() - before)\n"
-    )
+    code = """
+import numpy as np, scipy.linalg
+from peak_memory import peak_memory
+scipy.linalg.svd(np.eye(9), full_matrices=False)
+matrix = np.random.default_rng(0).standard_normal((1500, 700))
+before = peak_memory()
+scipy.linalg.svd(matrix, full_matrices=False, check_finite=False)
+print(peak_memory() - before)
+"""
     setting = make(n=500, d=50, width=700, n_ridge=1500)
     (peak,) = map(float, printed(code))
     assert peak < decomposition_bytes(setting) < 1.5 * peak
@@ -224,9 +224,6 @@ def test_threads_and_temporary_files_are_left_as_they_were(jobs, tmp_path, monke
     monkeypatch.setattr(tempfile, "tempdir", None)
     setting = make(n=60, d=30, width=40, n_ridge=60)
 
-    def interrupt(_):
-        raise KeyboardInterrupt
-
     def threads():
         return [(pool["filepath"], pool["num_threads"]) for pool in threadpool_info()]
 
@@ -234,7 +231,7 @@ def test_threads_and_temporary_files_are_left_as_they_were(jobs, tmp_path, monke
         before = threads()
         simulate(setting, trials=3, jobs=jobs)
         with pytest.raises(KeyboardInterrupt):
-            simulate(setting, trials=3, jobs=jobs, on_trial=interrupt)
+            simulate(setting, trials=3, jobs=jobs, on_trial=Mock(side_effect=KeyboardInterrupt))
         assert threads() == before
     # Joblib's workers outlive the call, and their folder with them: nothing may lie in it.
-    assert [path for path in Path(tmp_path).rglob("*") if path.is_file()] == []
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
