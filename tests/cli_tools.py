@@ -1,8 +1,12 @@
 """Small files for the commands, and ways to run them."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +55,26 @@ def run(*arguments: str) -> Result:
 def command(*arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
     program = [sys.executable, "-W", "error", "-m", "rmt_spikes.cli", *arguments]
     return subprocess.run(program, capture_output=True, text=True, check=False, **options)
+
+
+def listening() -> None:
+    """Undo what a shell does to jobs in the background: it lets them ignore Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+@contextmanager
+def started(*arguments: str, until: str) -> Iterator[subprocess.Popen[str]]:
+    """Start a command in its own session, wait for a line that begins so; in the end kill what is left."""
+    program = [sys.executable, "-m", "rmt_spikes.cli", *arguments]
+    options: dict[str, Any] = {"start_new_session": True, "preexec_fn": listening, "text": True}
+    pipes: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
+    with subprocess.Popen(program, **options, **pipes) as process:
+        try:
+            next(line for line in process.stderr if line.startswith(until))
+            yield process
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
 
 
 def case(

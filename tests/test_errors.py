@@ -66,12 +66,9 @@ def test_an_object_without_a_repr_does_not_hide_the_message() -> None:
     assert str(DomainError("n", "must be > 0", Hostile())) == "n: must be > 0, got <Hostile>"
 
 
-def test_shortening_keeps_both_ends() -> None:
+def test_shortening_keeps_both_ends_and_a_word_has_no_quotes() -> None:
     assert shorten("abcdefghijklmnop", 12) == "'abc...mnop'"
     assert shorten("short") == "'short'"
-
-
-def test_a_word_is_shown_without_quotes() -> None:
     assert str(DomainError("n", "must be > 0", Word("nothing"))) == "n: must be > 0, got nothing"
 
 

@@ -127,7 +127,7 @@ def test_public_names_are_what_there_is_and_what_is_completed() -> None:
     assert not {"copy", "dict", "construct", "model_fields"} & set(dir(setting))
 
 
-EVERYTHING = "import rmt_spikes as rs\nfor name in rs.__all__: getattr(rs, name)\nrs.validation.validate"
+EVERYTHING = "import rmt_spikes as rs\nfor name in rs.__all__: getattr(rs, name)\nrs.validation"
 HELP = """
 import sys
 sys.argv = ["rmt-spikes", "--help"]

@@ -346,8 +346,9 @@ def test_bad_files_are_refused(key: str, fragment: str, contents: list[str | byt
 
 def test_what_is_not_a_file_is_refused(tmp_path: Path) -> None:
     for place in (tmp_path, tmp_path / "absent.toml", "a\0b"):
-        with case_refused(str(place), "", "cannot be read"):
+        with pytest.raises(CaseError, match="cannot be read") as caught:
             read_toml(place)
+        assert caught.value.file == str(place)
 
 
 def test_a_function_specification_is_an_immutable_mapping() -> None:

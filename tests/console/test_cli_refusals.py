@@ -17,12 +17,10 @@ NOBODY = "--scheduler tcp://127.0.0.1:1"
 
 def refused(arguments: Sequence[str], *mentions: str) -> None:
     result = command(*arguments)
-    assert result.returncode == 2, result.stderr
-    assert result.stdout == ""
+    assert (result.returncode, result.stdout) == (2, ""), result.stderr
     assert "Traceback" not in result.stderr
     assert 1 <= len(result.stderr.splitlines()) < 20
-    for mention in mentions:
-        assert mention in result.stderr
+    assert all(mention in result.stderr for mention in mentions)
 
 
 def test_bad_files_are_named(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from unittest.mock import Mock
 
 import pytest
-from cli_tools import case, command, run, strict
+from cli_tools import case, command, run, started, strict
 
 from rmt_spikes import validation
 from rmt_spikes.setting import Setting
@@ -63,24 +63,11 @@ def test_an_interrupt_says_what_is_kept(tmp_path: Path, monkeypatch: pytest.Monk
     assert f"Finished trials are kept in {tmp_path / 'out'}; the same command continues." in result.stderr
 
 
-def listening() -> None:
-    """Undo what a shell does to jobs in the background: it lets them ignore Ctrl-C."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
 @pytest.mark.parametrize(("jobs", "kill"), [("1", signal.SIGINT), ("2", signal.SIGKILL)])
 def test_a_stopped_run_continues(tmp_path: Path, jobs: str, kill: signal.Signals) -> None:
     path = case(tmp_path, 0.9, 0.9, control=False, trials=400, n=300)
     arguments = ["validate", path, "--out", str(tmp_path / "out"), "--jobs", jobs]
-    program = [sys.executable, "-m", "rmt_spikes.cli", *arguments]
-    pipes = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
-    with subprocess.Popen(
-        program, text=True, start_new_session=True, preexec_fn=listening, **pipes
-    ) as process:
-        assert process.stderr is not None
-        for line in process.stderr:
-            if line.startswith("simulating 40"):
-                break
+    with started(*arguments, until="simulating 40") as process:
         # As from a terminal: to the whole group, workers included.
         os.killpg(process.pid, kill)
         rest = process.stderr.read()

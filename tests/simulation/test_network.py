@@ -90,16 +90,6 @@ def test_drawing_in_blocks_is_drawing_at_once(monkeypatch):
     assert all(map(np.array_equal, at_once, in_blocks))
 
 
-def test_labels_are_target_of_the_first_coordinate_plus_noise():
-    one, two = open_streams(0, 0), open_streams(0, 0)
-    inputs, clean = whole(make(noise_std=0.0), 2000, one.first_inputs, one.first_noise)
-    _, labels = whole(make(noise_std=0.5), 2000, two.first_inputs, two.first_noise)
-    t = inputs[:, 0]
-    np.testing.assert_allclose(clean, 0.2 + t + 0.7 * (t**2 - 1), atol=1e-13)
-    # The standard deviation of 2000 normal draws is within 5 / sqrt(4000) = 8 % of the truth.
-    assert (labels - clean).std() == pytest.approx(0.5, rel=0.08)
-
-
 def test_streams_are_independent_and_reproducible():
     draws = [stream.random() for i in (0, 1) for stream in open_streams(7, i)]
     assert len(set(draws)) == 2 * len(Streams._fields)
@@ -113,15 +103,6 @@ def test_initial_rows_are_uniform_on_the_sphere():
     np.testing.assert_allclose((weights**2).sum(axis=1), 1.0, atol=1e-14)
     # Second moments are 1/4 with a standard error of sqrt(1/4 / 8 / 20000) = 1.3e-3: five of them.
     np.testing.assert_allclose(weights.T @ weights / 20_000, np.eye(4) / 4, atol=6.5e-3)
-
-
-@pytest.mark.parametrize(("law", "fourth"), [("gaussian", 3.0), ("rademacher", 1.0), ("constant", 1.0)])
-def test_readout_laws_have_second_moment_one(law, fourth):
-    alpha = draw_readout(make(width=40_000, readout=law), np.random.default_rng(0))
-    # Standard errors for the Gaussian law: sqrt(2 / 40000) = 0.007 and sqrt(96 / 40000) = 0.05; five.
-    assert (alpha**2).mean() == pytest.approx(1.0, abs=0.035)
-    assert (alpha**4).mean() == pytest.approx(fourth, abs=0.25)
-    assert alpha.mean() == pytest.approx(1.0 if law == "constant" else 0.0, abs=0.025)
 
 
 def test_overflowing_features_are_refused_with_the_field():
