@@ -3,9 +3,11 @@
 from pathlib import Path
 
 import pytest
-from cli_tools import setting_file
+from cli_tools import SETTING
 
 
 @pytest.fixture
 def setting(tmp_path: Path) -> str:
-    return setting_file(tmp_path)
+    path = tmp_path / "setting.toml"
+    path.write_text(SETTING, encoding="utf-8")
+    return str(path)
