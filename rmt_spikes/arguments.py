@@ -30,13 +30,7 @@ _COMPARED = 40
 def integer(
     field: str, given: Any, low: float, high: float = math.inf, required: str = "", advice: str = ""
 ) -> int:
-    """Check an integer of Python or numpy; booleans and floats are none.
-
-    Examples
-    --------
-    >>> integer("trials", np.int64(8), 1)
-    8
-    """
+    """Check an integer of Python or numpy; booleans and floats are none."""
     if not isinstance(given, int | np.integer) or isinstance(given, bool) or not low <= given <= high:
         bounds = f">= {low}" if high == math.inf else f"from {low} to {high}"
         raise DomainError(field, required or f"must be an integer {bounds}", given, advice)

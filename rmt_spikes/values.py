@@ -22,13 +22,7 @@ MOST_LINES = 17
 
 
 def same(a: object, b: object) -> bool:
-    """Whether two values are equal, arrays and the numbers in them included; NaN equals NaN.
-
-    Parameters
-    ----------
-    a, b
-        Numbers, strings, arrays, mappings, sequences, dataclasses, or any other objects with ``==``.
-    """
+    """Whether two values are equal, arrays and the numbers in them included; NaN equals NaN."""
     if isinstance(a, np.ndarray) or isinstance(b, np.ndarray):
         a, b = np.asarray(a), np.asarray(b)
         return a.shape == b.shape and bool(np.array_equal(a, b, equal_nan=a.dtype.kind in "fc"))

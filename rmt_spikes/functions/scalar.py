@@ -34,14 +34,7 @@ MAX_COEFFICIENT = 1e6
 class ScalarFunction(ABC):
     """A function of one real variable, with its derivative, in every arithmetic.
 
-    Instances are immutable, hashable, comparable and picklable.
-
-    Parameters
-    ----------
-    name : str
-        Display name, in canonical spelling.
-    kinks : tuple of float
-        Points where the function is not smooth, sorted. Quadrature splits there.
+    `name` is its display name, in canonical spelling; `kinks`, sorted, are the points where it is not smooth.
     """
 
     name: str
@@ -193,8 +186,6 @@ class ShiftedFunction(ScalarFunction):
 class FunctionSpecification(Mapping[str, Any]):
     """A read-only, hashable mapping that says which function is meant, by text or a list of numbers."""
 
-    __slots__ = ("_items",)
-
     def __init__(self, given: Mapping[str, Any]) -> None:
         def frozen(value: Any) -> Any:
             if isinstance(value, list | tuple | np.ndarray):
@@ -218,31 +209,18 @@ class FunctionSpecification(Mapping[str, Any]):
     def __repr__(self) -> str:
         return repr(self.to_dict())
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return FunctionSpecification, (self.to_dict(),)
-
     def to_dict(self) -> dict[str, Any]:
         """Return the mapping as it stands in TOML and JSON."""
         return {key: list(value) if isinstance(value, tuple) else value for key, value in self._items}
 
 
 def function_from(spec: str | Mapping[str, Any], field: str) -> ScalarFunction:
-    """Build a function from what a setting says about it, in one of the forms of `SPECIFICATIONS`.
-
-    Hermite polynomials are the probabilists', not normalised: ``{"hermite": [c_0, c_1, ...]}``.
-
-    Raises
-    ------
-    DomainError
-        When it is not one of these forms, or the function is not finite on the real line; names `field`.
-
-    Examples
-    --------
-    >>> float(function_from({"hermite": [0, 0, 1]}, "target")(3.0))
-    8.0
-    """
+    """Build a function from one of the `SPECIFICATIONS`, or raise a `DomainError` that names `field`."""
     if isinstance(spec, str):
-        return _named(spec, field)
+        if spec not in NAMES:
+            advice = suggestion(spec, NAMES, 'other functions: {expression = "..."}')
+            raise DomainError(field, f"must be one of {', '.join(NAMES)}", spec, advice)
+        return NamedFunction(spec, (0.0,) if TABLE[spec].kink else ())
     if not isinstance(spec, Mapping):
         raise DomainError(field, f"must be {SPECIFICATIONS}", spec)
     if set(spec) == {"hermite"}:
@@ -253,21 +231,13 @@ def function_from(spec: str | Mapping[str, Any], field: str) -> ScalarFunction:
     raise DomainError(field, "must have exactly one key, hermite or expression", list(spec))
 
 
-def _named(name: str, field: str) -> ScalarFunction:
-    if name in NAMES:
-        return NamedFunction(name, (0.0,) if TABLE[name].kink else ())
-    advice = suggestion(name, NAMES, 'other functions: {expression = "..."}')
-    raise DomainError(field, f"must be one of {', '.join(NAMES)}", name, advice)
-
-
 def _series(given: object, field: str) -> HermiteSeries:
     required = f"hermite must be a list of 1 to {MAX_DEGREE + 1} numbers"
     if not isinstance(given, list | tuple | np.ndarray):
         raise DomainError(field, required, given)
     if not 1 <= len(given) <= MAX_DEGREE + 1:
-        raise DomainError(
-            field, required, list(given[:8]), f"{len(given)} numbers came" if len(given) else ""
-        )
+        advice = f"{len(given)} numbers came" if len(given) else ""
+        raise DomainError(field, required, list(given[:8]), advice)
     coefficients = []
     for k, entry in enumerate(given):
         required = f"hermite[{k}] must be a number between -1e6 and 1e6"

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from rmt_spikes.errors import DomainError
 from rmt_spikes.functions.expression_tree import Node
+from rmt_spikes.functions.quadrature import legendre
 from rmt_spikes.functions.table import TABLE
 
 FloatArray = NDArray[np.float64]
@@ -34,7 +35,7 @@ _MOST_CENTERS = 64
 _NARROWEST = 40
 """Halvings of an interval: a width of ``2^-39`` is 1e-12, near the rounding of ``z``."""
 
-_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(24)
+_NODES, _WEIGHTS = legendre(24)
 
 
 @cache
@@ -53,11 +54,10 @@ def sample(function: Function, points: FloatArray) -> FloatArray:
 
 
 def find_zeros(value: Function, slope: Function) -> FloatArray:
-    """Find the real zeros of a function with a given slope, simple ones and those where it only touches 0.
+    """Find the zeros of a function with a given slope in ``[-10^4, 10^4]``, those that touch 0 included.
 
-    They lie in ``[-10^4, 10^4]`` and are sorted; of an interval of zeros come its ends. When there are many
-    hundreds, those nearest to 0. A pair of zeros between two neighbours of `scan_points` is found by the
-    turning point between them, unless there are two turning points as well.
+    Of an interval of zeros come its ends; of many hundreds of zeros those nearest to 0. A pair between two
+    neighbours of `scan_points` is found by the turning point between them, unless that is not the only one.
     """
     points = scan_points()
     values = sample(value, points)
@@ -76,10 +76,7 @@ def find_zeros(value: Function, slope: Function) -> FloatArray:
 
 
 def find_turning_points(value: Function, slope: Function) -> FloatArray:
-    """Find where the derivative of a function changes sign in ``[-10^4, 10^4]``, sorted.
-
-    When there are many hundreds, those where the function is smallest.
-    """
+    """Find where a function turns in ``[-10^4, 10^4]``: of many hundreds, where it is smallest."""
     points = scan_points()
     return distinct(_boundaries(slope, points, sample(slope, points), rank=np.abs(sample(value, points))))
 
@@ -133,10 +130,7 @@ def check_domain(root: Node, field: str, text: str) -> None:
 
 
 def find_kinks(root: Node, field: str, text: str) -> tuple[float, ...]:
-    """Find where a formula is not smooth: zeros of what stands inside abs, max, sqrt and their like.
-
-    The 64 nearest to 0 are returned, sorted; more than 64 in ``|z| <= 38`` raise a `DomainError`.
-    """
+    """Find where a formula is not smooth, the zeros inside abs, max, sqrt and their like, nearest to 0."""
     found: list[float] = []
     for node in root.walk():
         if node.constant is not None or not node.arguments:
@@ -177,10 +171,8 @@ def find_details(root: Node, kinks: tuple[float, ...]) -> tuple[float, ...]:
         whole = _integral(root, centers[:, None], ends)
         middle = (centers[:, None] + ends) / 2
         halves = _integral(root, centers[:, None], middle) + _integral(root, middle, ends)
-        size = np.abs(sample(root.value, np.concatenate([centers, ends.ravel()])))
-        scale = np.maximum(
-            size[: centers.size], size[centers.size :].reshape(ends.shape).max(axis=1, initial=0)
-        )
+        size = np.abs(sample(root.value, np.hstack([centers[:, None], ends])))
+        scale = size.max(axis=1)
         unresolved = np.abs(whole - halves) > 1e-11 * widths * scale[:, None]
         for row, center in enumerate(centers):
             # Towards a kink such as that of sqrt every width is unresolved: adaptive quadrature sees it.
