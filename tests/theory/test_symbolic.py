@@ -1,4 +1,4 @@
-"""Formulas of `derive` against quadrature, their defining equations, and numbers of the paper's setting."""
+"""Formulas of `derive` against quadrature, numbers by hand, and the numerical limit."""
 
 import math
 from collections.abc import Mapping
@@ -53,16 +53,6 @@ def test_latent_variables_of_the_headline() -> None:
     assert chi == pytest.approx(0.875 / 1.875)
     shift = numbers("shift", c_1=0.5, theta=0.3, B=norm2)
     assert numbers("inflation", theta=0.3, phi=0.5, E_y2=energy, V=0.25) == pytest.approx(chi * shift**2)
-
-
-def test_ridge_and_mu_give_the_numbers_of_the_paper() -> None:
-    """``d/n = .3``, ``d/N = .6``, ridge .01, centred ReLU; `m_1` and `m_2` have 8 digits."""
-    phi, psi, m_1, m_2, tail = 0.3, 0.6, 27.444656, 8.479930, 0.25 - 1.0 / (2.0 * math.pi)
-    kappa = phi / (psi * m_1)
-    g = numbers("marchenko-pastur", gamma=1.0 / psi, kappa=kappa, c_1=0.5, c_tail2=tail)
-    assert numbers("ridge", kappa=kappa, ratio=phi / psi, g=g) == pytest.approx(0.01, rel=1e-6)
-    mu = numbers("mu", gamma=1.0 / psi, kappa=kappa, g=g, c_tail2=tail)
-    assert mu == pytest.approx(m_2 / m_1, rel=1e-6)
 
 
 @pytest.mark.parametrize("features", ["corrected", "published"])

@@ -109,7 +109,6 @@ def test_published_improvements_symbolically() -> None:
 @pytest.mark.parametrize(
     ("options", "factor"),
     [
-        ({"features": "published"}, sympy.Rational(4, 3)),
         ({}, 4 / (2 + (1 + symbol("chi")) ** 2)),
         ({"intercept": True}, sympy.Integer(2)),
         ({"intercept": True, "features": "published"}, sympy.Integer(2)),
