@@ -63,9 +63,9 @@ def test_refusals(change, options, field):
 
 
 def test_realisations_are_refused():
-    trial = rs.simulate(FAST.replace(n=40, d=20, width=30), trials=1, seed=0).trials[0]
+    small = FAST.replace(n=40, d=20, width=30)
     with pytest.raises(rs.DomainError, match="double precision"):
-        rs.predict(FAST.replace(n=40, d=20, width=30), digits=20, given=trial.latent)
+        rs.predict(small, digits=20, given=rs.simulate(small, trials=1, seed=0).latent)
 
 
 def test_a_pole_that_so_many_digits_see_is_refused():
@@ -74,10 +74,6 @@ def test_a_pole_that_so_many_digits_see_is_refused():
     assert rs.predict(setting, digits=16).losses.test > 0
     with pytest.raises(rs.ConvergenceError, match="200 digits"):
         rs.predict(setting, digits=200).compute()
-
-
-WORDS = ("setting", "schema", "method", "features", "given", "enclosures")
-"""Parts of a document that are no numbers, or bounds on numbers."""
 
 
 def leaves(document):
@@ -94,6 +90,7 @@ def test_more_digits_change_nothing(change):
     setting = FAST.replace(**change)
     few, many = (leaves(rs.predict(setting, digits=digits).to_dict()) for digits in (20, 45))
     assert few.keys() == many.keys()
+    # No numbers, or bounds on numbers.
     others = ("setting", "schema", "method", "features", "given", "enclosures")
     compared = [k for k, value in few.items() if isinstance(value, str) and not k.startswith(others)]
     assert len(compared) > 50
@@ -121,8 +118,7 @@ def test_enclosures_are_nested():
 
 def test_the_error_of_a_gaussian_readout_is_not_understated():
     """The nodes stop where the estimated error is below the digits: the same number from twice the digits."""
-    setting = FAST.replace(readout="gaussian")
-    few, many = rs.predict(setting, digits=16), rs.predict(setting, digits=32)
+    few, many = (rs.predict(FAST.replace(readout="gaussian"), digits=digits) for digits in (16, 32))
     assert many.certificate.nodes > few.certificate.nodes
     error = max(abs(getattr(few.losses, name) / getattr(many.losses, name) - 1) for name in LOSSES)
     assert error <= few.certificate.error <= few.certificate.change

@@ -50,7 +50,8 @@ def test_every_quantity_by_every_method(prediction):
 
 def test_values(prediction, tmp_path):
     """Equal after pickling, before and after the parts are computed, and after a file."""
-    again = rs.predict(SETTING, method=prediction.method, **digits(prediction))
+    digits = prediction.digits if isinstance(prediction, rs.PrecisePrediction) else None
+    again = rs.predict(SETTING, method=prediction.method, digits=digits)
     assert pickle.loads(pickle.dumps(again)) == again == prediction
     assert again != again.replace(losses=rs.Losses(objective=1.0, train=1.0, test=1.0))
     assert hash(again) == hash(prediction)
@@ -67,11 +68,6 @@ def test_values(prediction, tmp_path):
     assert loaded.spikes[0].profile(Q) == pytest.approx(prediction.spikes[0].profile(Q), rel=1e-9)
     assert len(repr(prediction).splitlines()) < 20 > len(repr(prediction.spikes[0]).splitlines())
     assert prediction._repr_html_().count("<polyline") == len(prediction.bulk.edges)
-
-
-def digits(prediction):
-    """Digits that were asked for, as an argument."""
-    return {"digits": prediction.digits} if isinstance(prediction, rs.PrecisePrediction) else {}
 
 
 def test_predictions_cross_processes():

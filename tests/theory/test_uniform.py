@@ -24,9 +24,15 @@ SETTINGS["mean-and-constant"] = SETTINGS["relu"].replace(
 )
 
 
-@pytest.fixture(params=list(SETTINGS), name="solution")
-def _solution(request):
+@pytest.fixture(params=SETTINGS)
+def solution(request):
     return Uniform(SETTINGS[request.param])
+
+
+def solved(equations, solution, ridge):
+    """State of equations at a ridge, from the solution on."""
+    start = solution.state.resolvent, solution.state.omega
+    return equations.solve(np.asarray(ridge), start, positive=True)
 
 
 def test_derivatives_are_exact(solution):
@@ -35,12 +41,9 @@ def test_derivatives_are_exact(solution):
     ridge = solution.setting.ridge
     for direction in (np.ones_like(state.resolvent), state.resolvent**-2):
         h = 1e-5 * ridge / np.max(direction)
-        values = []
-        for sign in (1, -1):
-            start = (state.resolvent, state.omega)
-            moved = solution.equations.solve(ridge + sign * h * direction, start, positive=True)
-            values.append(solution.functional(moved))
-        difference = (values[0] - values[1]) / (2 * h)
+        ends = (solved(solution.equations, solution, ridge + step * direction) for step in (h, -h))
+        up, down = map(solution.functional, ends)
+        difference = (up - down) / (2 * h)
         # The difference loses about 1e-16 / 1e-5 of its digits.
         assert solution.functional_slope(state, direction) == pytest.approx(difference, rel=1e-7)
 
@@ -84,9 +87,8 @@ def test_derivatives_of_several_channels(solution):
     """State and stiffness along a tangent against central differences."""
     equations, finite = with_channel(solution, 2.5)
     ridge = solution.setting.ridge
-    start = solution.state.resolvent, solution.state.omega
-    low, centre, high = (equations.solve(ridge * (1.0 + h), start, positive=True) for h in (-1e-5, 0.0, 1e-5))
-    tangent = equations.tangent(centre, np.full(start[0].size, ridge))
+    low, centre, high = (solved(equations, solution, ridge * (1.0 + h)) for h in (-1e-5, 0.0, 1e-5))
+    tangent = equations.tangent(centre, np.full(centre.resolvent.size, ridge))
     for name, slope in zip(("resolvent", "omega"), tangent, strict=True):
         difference = (getattr(high, name) - getattr(low, name)) / 2e-5
         assert slope == pytest.approx(difference, rel=1e-6, abs=1e-6 * np.abs(slope).max())
@@ -101,13 +103,12 @@ def test_noise_is_the_channel_of_infinite_dimension(solution):
     first, second = equations.channels
     energy = equations.noise + second.functions**2
     noise = dataclasses.replace(equations, channels=(first,), noise=energy)
-    start = solution.state.resolvent, solution.state.omega
-    ridge = np.asarray(solution.setting.ridge)
-    wanted = noise.solve(ridge, start, positive=True).resolvent
+    ridge = solution.setting.ridge
+    wanted = solved(noise, solution, ridge).resolvent
     errors = []
     for gamma in (1.0, 1e-3, 1e-4):
         channels = (first, dataclasses.replace(second, gamma=gamma))
-        got = dataclasses.replace(equations, channels=channels).solve(ridge, start, positive=True)
+        got = solved(dataclasses.replace(equations, channels=channels), solution, ridge)
         errors.append(np.max(np.abs(got.resolvent / wanted - 1.0)))
     assert errors[0] > 1e-3  # negative control
     assert errors[2] < 1e-5
@@ -134,8 +135,7 @@ def test_residue_is_the_pole_of_the_functional(solution):
     """``T`` at a ridge just off a pole is dominated by the residue that the spike reports."""
     spike_pole = solution.upper.poles[0]
     z = spike_pole.point.eigenvalue
-    finite, state = solution.finite_rank, spike_pole.point.state
-    f = solution.grid.q
+    finite, state, f = solution.finite_rank, spike_pole.point.state, solution.grid.q
     zero = np.zeros((len(finite.extras), f.size))
     source = finite.source(state.resolvent, f, zero)
     residue = (source @ spike_pole.vector) ** 2 / spike_pole.slope
@@ -159,10 +159,8 @@ def test_uniform_tends_to_the_closed_form(activation):
         differences = []
         for step in steps:
             setting = base.replace(step_size=float(step))
-            closed = ClosedForm(setting)
-            uniform = Uniform(setting)
-            exact = getattr(closed.losses(), quantity)
-            differences.append(abs(getattr(uniform.losses(), quantity) / exact - 1))
+            losses, exact = (method(setting).losses() for method in (Uniform, ClosedForm))
+            differences.append(abs(getattr(losses, quantity) / getattr(exact, quantity) - 1))
         slope = np.polyfit(np.log(steps), np.log(differences), 1)[0]
         assert 1.9 < slope < 2.1, (quantity, differences)
 
