@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -112,10 +113,9 @@ def test_a_figure_has_its_own_file_for_each_reader(
     chromium: Browser, small_report: tuple[Path, Report]
 ) -> None:
     shown = set()
-    for width in WIDTHS:
-        for theme in THEMES:
-            chromium.open(small_report[1].html, width, theme=theme)
-            shown.add(tuple(chromium.run(f"{SHOWN}.map(e => e.src)")))
+    for width, theme in product(WIDTHS, THEMES):
+        chromium.open(small_report[1].html, width, theme=theme)
+        shown.add(tuple(chromium.run(f"{SHOWN}.map(e => e.src)")))
     assert len(shown) == 4
 
 
@@ -151,8 +151,7 @@ def test_pages_can_be_used_with_the_keyboard(chromium: Browser, small_report: tu
     chromium.press("Tab")
     assert chromium.run(focus) == ["skip", ""]
     left, top, wide = chromium.run(f"(({{left, top, width}}) => [left, top, width])({SKIP})")
-    assert left >= 0
-    assert top >= 0
+    assert min(left, top) >= 0
     assert wide > 50
     chromium.press("Enter")
     assert chromium.run(focus) == ["MAIN", "main"]

@@ -40,9 +40,6 @@ def test_trials_to_tell_by_hand() -> None:
     """Without a difference the half-width must be the margin; at many trials Student's t is 1.645 normal."""
     needed = trials_to_tell(0.0, 1.0, 0.0, 0.01, 0.001)
     assert needed == pytest.approx((1.6448536 / 0.01) ** 2, rel=2e-4)
-
-
-def test_some_differences_are_never_told() -> None:
     # Between allowance and margin, but so close to both that a million trials leave it open.
     assert trials_to_tell(0.02, 100.0, 0.01, 0.03, 0.001) is None
 
