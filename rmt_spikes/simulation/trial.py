@@ -19,14 +19,7 @@ from rmt_spikes.simulation.linalg.decomposition import Spectrum, decompose
 from rmt_spikes.simulation.linalg.density import gram_density
 from rmt_spikes.simulation.network.layer import FirstLayer
 from rmt_spikes.simulation.network.model import Model
-from rmt_spikes.simulation.network.sampling import (
-    Array,
-    draw_batch,
-    draw_readout,
-    draw_second_batch,
-    draw_weights,
-    open_streams,
-)
+from rmt_spikes.simulation.network.sampling import Array, Draws
 from rmt_spikes.simulation.network.second_batch import IN_MEMORY, Plan, SecondBatch
 from rmt_spikes.simulation.products import Precision
 from rmt_spikes.simulation.test_loss.estimate import LossEstimate, generalization_loss
@@ -200,16 +193,15 @@ def run_trial(
         How the memory is used.
     """
     model = Model.of(setting)
-    streams = open_streams(seed, index)
-    alpha, weights = draw_readout(model, streams.readout), draw_weights(model, streams.weights)
+    draws = Draws(model, seed, index)
+    alpha, weights = draws.network()
     layer = FirstLayer(model.activation, weights, precision)
     readout = alpha / np.sqrt(model.width)
-    first_batch = draw_batch(model, model.n, streams.first_inputs, streams.first_noise, plan.block_rows)
-    step = layer.train(model, readout, first_batch, gradient_error)
+    step = layer.train(model, readout, draws.first_batch(plan.block_rows), gradient_error)
     norm = float(np.linalg.norm(step.beta))
     if norm == 0.0:
         raise DomainError("target", "must leave a first gradient that is not zero", setting.target)
-    draw = partial(draw_second_batch, model, seed, index, plan.block_rows)
+    draw = partial(draws.second_batch, plan.block_rows)
     batch = SecondBatch(draw, layer, step.beta / norm, model.n_ridge, plan)
     del layer
     densities: list[Array] = []
@@ -223,7 +215,7 @@ def run_trial(
     q, labels = batch.q, batch.labels
     del batch
     loss = generalization_loss(
-        model, weights, result.coefficients, step.beta, test_samples, streams.test_inputs
+        model, weights, result.coefficients, step.beta, test_samples, draws.streams.test_inputs
     )
     overlaps = (normalized_hermite(POLYNOMIALS - 1, q) @ result.left).T
     trial = compose_trial(

@@ -50,10 +50,27 @@ def open_streams(seed: int, index: int) -> Streams:
     return Streams(*(np.random.Generator(np.random.PCG64(child)) for child in children))
 
 
-def draw_second_batch(model: Model, seed: int, index: int, longest: int) -> Iterator[Block]:
-    """Draw the samples of the ridge regression of a trial, in blocks; the same at each call."""
-    streams = open_streams(seed, index)
-    return draw_batch(model, model.n_ridge, streams.second_inputs, streams.second_noise, longest)
+class Draws:
+    """Everything random in one trial of a model, which its seed and its index determine."""
+
+    def __init__(self, model: Model, seed: int, index: int) -> None:
+        self._model, self._key = model, (seed, index)
+        self.streams = open_streams(seed, index)
+
+    def network(self) -> tuple[Array, Array]:
+        """Draw the readout weights and the first layer."""
+        model, streams = self._model, self.streams
+        return draw_readout(model, streams.readout), draw_weights(model, streams.weights)
+
+    def first_batch(self, longest: int) -> Iterator[Block]:
+        """Draw the samples of the gradient step, in blocks."""
+        model, streams = self._model, self.streams
+        return draw_batch(model, model.n, streams.first_inputs, streams.first_noise, longest)
+
+    def second_batch(self, longest: int) -> Iterator[Block]:
+        """Draw the samples of the ridge regression, in blocks; the same at each call."""
+        model, streams = self._model, open_streams(*self._key)
+        return draw_batch(model, model.n_ridge, streams.second_inputs, streams.second_noise, longest)
 
 
 def draw_weights(model: Model, stream: np.random.Generator, rows: int | None = None) -> Array:
