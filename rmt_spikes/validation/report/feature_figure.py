@@ -14,8 +14,16 @@ from rmt_spikes.simulation import Trial
 from rmt_spikes.theory import Features, Spike, predict
 from rmt_spikes.validation.cases.case import Point
 from rmt_spikes.validation.cases.tables import FeatureFigure
-from rmt_spikes.validation.report.style import DASHED, Drawing, Theme, legend_above, marks, panels, sizes
-from rmt_spikes.validation.verdicts.statistics import t_interval
+from rmt_spikes.validation.report.style import (
+    DASHED,
+    Drawing,
+    Theme,
+    legend_above,
+    marks,
+    mean_and_half_width,
+    panels,
+    sizes,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -109,16 +117,15 @@ def _panel(
         q, u = trial.latent.q, _oriented(trial, number - 1, corrected)
         size = np.histogram(q, BINS)[0]
         table.append(np.histogram(q, BINS, weights=u)[0] / np.where(size > 0, size, np.nan))
-    means = np.array(table)
-    se = means.std(axis=0, ddof=1) / math.sqrt(len(trials))
+    means, half_widths = mean_and_half_width(np.array(table), axis=0)
     return _Panel(
         number=number,
         corrected=corrected,
         published=published,
         q=trials[0].latent.q,
         u=_oriented(trials[0], number - 1, corrected),
-        means=means.mean(axis=0),
-        half_widths=t_interval(np.zeros(se.size), se, len(trials), 0.95)[:, 1],
+        means=means,
+        half_widths=half_widths,
     )
 
 

@@ -16,13 +16,21 @@ from rmt_spikes.errors import ConvergenceError, RmtSpikesError
 from rmt_spikes.setting import Setting
 from rmt_spikes.simulation import Trial
 from rmt_spikes.theory import Features, Prediction, predict, predict_losses
-from rmt_spikes.validation.campaign.results import CaseResult, PointResult
+from rmt_spikes.validation.campaign.results import CaseResult
 from rmt_spikes.validation.cases.case import Point
 from rmt_spikes.validation.cases.tables import CaseFigure, LossFigure, SpectrumFigure
 from rmt_spikes.validation.report.feature_figure import feature_drawing
 from rmt_spikes.validation.report.scaling_figure import scaling_drawings
-from rmt_spikes.validation.report.style import DASHED, Drawing, Theme, legend_above, marks, panels, sizes
-from rmt_spikes.validation.verdicts.statistics import t_interval
+from rmt_spikes.validation.report.style import (
+    DASHED,
+    Drawing,
+    Theme,
+    legend_above,
+    marks,
+    mean_and_half_width,
+    panels,
+    sizes,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -143,7 +151,12 @@ def _losses(result: CaseResult, figure: LossFigure, jobs: int) -> Drawing:
     }
     names = figure.quantities
     columns = {name: list(LOSS_NAMES).index(name) for name in names}
-    observed = {name: _observed(shown, name) for name in names}
+    observed = {
+        name: mean_and_half_width(
+            np.array([[getattr(trial, name) for trial in point.trials] for point in shown]), axis=1
+        )
+        for name in names
+    }
 
     def draw(theme: Theme, narrow: bool) -> Figure:
         sheet, axes = panels(len(names), narrow, 2.5)
@@ -183,14 +196,6 @@ def _losses_at(setting: Setting, features: Features) -> list[float]:
         return list(predict_losses(setting, features=features).to_dict().values())
     except RmtSpikesError:
         return [math.nan] * len(LOSS_NAMES)
-
-
-def _observed(points: Sequence[PointResult], name: str) -> tuple[Array, Array]:
-    """Mean of a loss at each point, and half the width of its 95 % interval."""
-    values = np.array([[getattr(trial, name) for trial in point.trials] for point in points])
-    se = values.std(axis=1, ddof=1) / math.sqrt(values.shape[1])
-    interval = t_interval(np.zeros(se.size), se, values.shape[1], 0.95)
-    return values.mean(axis=1), interval[:, 1]
 
 
 def _label(key: str, value: Any) -> str:

@@ -25,19 +25,7 @@ def _unchanged(thing: Any) -> Any:
 
 @dataclass(frozen=True, kw_only=True)
 class WrongTheory:
-    """A mistake that a theory of this kind could contain.
-
-    Attributes
-    ----------
-    meaning
-        The mistake, in a sentence.
-    setting
-        The setting that is predicted instead.
-    method, features
-        Those of the prediction, where they are the mistake.
-    prediction
-        What is done to the prediction afterwards.
-    """
+    """A mistake that a theory could contain: in the setting, method or features, or made afterwards."""
 
     meaning: str
     setting: Callable[[Setting], Setting] = _unchanged
@@ -53,26 +41,12 @@ class WrongTheory:
 
 
 def predict_wrongly(theory: WrongTheory, setting: Setting, **options: Any) -> Prediction:
-    """Predict with a mistake; the setting of the prediction is the one that was predicted instead.
+    """Predict with a mistake, of another setting where that is the mistake; options are those of `predict`.
 
-    Parameters
-    ----------
-    theory, setting
-        The mistake, and what is predicted.
-    options
-        Further arguments of `predict`.
-
-    Raises
-    ------
-    DomainError
-        If the mistake cannot be made with this setting.
-    ConvergenceError
-        As in `predict`.
+    It raises a `DomainError` where the mistake cannot be made with the setting.
     """
-    if theory.method is not None:
-        options["method"] = theory.method
-    if theory.features is not None:
-        options["features"] = theory.features
+    mistakes = {"method": theory.method, "features": theory.features}
+    options |= {key: value for key, value in mistakes.items() if value is not None}
     return theory.prediction(predict(theory.setting(setting), **options))
 
 

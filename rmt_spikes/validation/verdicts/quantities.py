@@ -35,25 +35,10 @@ JUMP = 5.0
 
 @dataclass(frozen=True)
 class Quantity:
-    """A predicted number, and how to read it off a trial.
+    """A predicted number at its path in the JSON of a prediction, and how to observe it in a trial.
 
-    Attributes
-    ----------
-    path
-        Path in the JSON of a prediction, or a name of its own where there is none.
-    claim
-        Group that it belongs to.
-    predicted
-        Prediction.
-    scale
-        What tolerances are multiplied with: the size of the prediction, or 1 for a correlation or a distance.
-    observe
-        Its value in a trial.
-    gained
-        Whether the quantity is what the step took away: the value without a step, on the same random numbers,
-        minus the value with it.
-    vector
-        For an entry of a vector whose sign is free: paths and predictions of all entries.
+    `gained`: it is what the step takes away, the value without a step minus the value with it; `vector`: for
+    an entry of a vector whose sign is free, paths and predictions of all entries.
     """
 
     path: str
@@ -86,18 +71,10 @@ def quantities(
     *,
     near_edge: bool = False,
 ) -> list[Quantity]:
-    """Quantities of a claim.
+    """Quantities of a claim, of as many spikes as the trials have `recorded`.
 
-    Parameters
-    ----------
-    prediction, claim
-        Theory, and group of quantities.
-    recorded
-        Number of singular vectors that the trials have.
-    untrained
-        Prediction of the same setting without a step, for the claim ``improvement``.
-    near_edge
-        Whether spikes that are not clear of the edge count as well.
+    `untrained` is the prediction without a step, for the claim ``improvement``; with `near_edge` spikes that
+    are not clear of the edge count as well.
     """
     settled = spikes = list(prediction.spikes[:recorded])
     if not near_edge:
@@ -126,12 +103,8 @@ def quantities(
 
 
 def clear_of(edge: float, width: int) -> float:
-    """Singular value from which a spike is clear of the bulk edge.
-
-    The transition is smeared over a relative width ``width^(-2/3)`` of the edge.
-    """
-    smeared: float = width ** (-2.0 / 3.0)
-    return edge * (1.0 + CLEAR_WIDTHS * smeared)
+    """Singular value from which a spike is clear of the edge: the transition is smeared over that width."""
+    return float(edge * (1.0 + CLEAR_WIDTHS * width ** (-2.0 / 3.0)))
 
 
 def settled_from(edge: float, width: int) -> float:
@@ -140,8 +113,7 @@ def settled_from(edge: float, width: int) -> float:
     Spikes move by a relative ``width^(-1/2)`` between networks, and near the edge their vectors change
     steeply with their place.
     """
-    fluctuation: float = width ** (-1.0 / 2.0)
-    return edge * (1.0 + SETTLED_FLUCTUATIONS * fluctuation)
+    return float(edge * (1.0 + SETTLED_FLUCTUATIONS * width ** (-1.0 / 2.0)))
 
 
 def _upper_edge(prediction: Prediction) -> float:

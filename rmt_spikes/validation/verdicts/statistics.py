@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -24,21 +24,7 @@ MOST_TRIALS = 1_000_000
 def t_interval(
     difference: ArrayLike, se: ArrayLike, trials: ArrayLike, confidence: float = CONFIDENCE
 ) -> Array:
-    """Two-sided Student intervals of mean differences.
-
-    Parameters
-    ----------
-    difference, se
-        Observed minus predicted and its standard error, same shape.
-    trials
-        Number of independent trials behind the standard error, at least 2; one for all, or as many.
-    confidence
-        Probability that an interval covers the true difference.
-
-    Returns
-    -------
-    ndarray of shape ``(*shape, 2)``
-    """
+    """Two-sided Student intervals, of shape ``(*shape, 2)``, of mean differences over at least 2 trials."""
     difference, se = np.asarray(difference, dtype=float), np.asarray(se, dtype=float)
     half = stdtrit(np.asarray(trials) - 1, 0.5 * (1.0 + confidence)) * se
     return np.stack([difference - half, difference + half], axis=-1)
@@ -53,18 +39,8 @@ def is_inside(interval: ArrayLike, margin: ArrayLike) -> NDArray[np.bool_]:
 def excess_p_value(difference: ArrayLike, se: ArrayLike, allowance: ArrayLike, trials: ArrayLike) -> Array:
     """P-value of "the true difference is at most the allowance", two-sided.
 
-    Parameters
-    ----------
-    difference, se, allowance
-        Observed minus predicted, its standard error, and what the theory is granted (same shape).
-    trials
-        Number of independent trials behind the standard error, at least 2.
-
-    Returns
-    -------
-    ndarray
-        Probability of a difference at least as large when the true one is equal to the allowance, the least
-        favourable case; for no allowance it is the two-sided t-test.
+    Probability of a difference at least as large when the true one is equal to the allowance, the least
+    favourable case; for no allowance it is the two-sided t-test.
     """
     size, se = np.abs(np.asarray(difference, dtype=float)), np.asarray(se, dtype=float)
     allowance = np.asarray(allowance, dtype=float)
@@ -101,23 +77,7 @@ def trials_to_tell(
 ) -> int | None:
     """Least number of trials that would have told, were difference and scatter to stay what they are.
 
-    Parameters
-    ----------
-    difference
-        Observed minus predicted.
-    scatter
-        Standard deviation between trials.
-    allowance, margin
-        Of the row.
-    rate
-        Level at which the row is called wrong: the family rate over the number of rows, Holm's first step.
-    confidence
-        Two-sided confidence of the equivalence interval.
-
-    Returns
-    -------
-    int or None
-        None above `MOST_TRIALS`.
+    None above `MOST_TRIALS`; `rate` is the level at which the row is called wrong.
     """
 
     def told(trials: int) -> bool:
@@ -138,15 +98,8 @@ def binomial_interval(count: int, trials: int, confidence: float = 0.95) -> tupl
     return low, high
 
 
-@dataclass(frozen=True)
-class Line:
-    """A straight line ``intercept + slope x`` with the standard errors of its coefficients.
-
-    Attributes
-    ----------
-    misfit
-        Sum of squared residuals in units of the standard errors, of ``points - 2`` degrees of freedom.
-    """
+class Line(NamedTuple):
+    """A straight line ``intercept + slope x``; misfit: sum of squared residuals over squared errors."""
 
     intercept: float
     slope: float
