@@ -14,16 +14,8 @@ from rmt_spikes.simulation import Trial
 from rmt_spikes.theory import Features, Spike, predict
 from rmt_spikes.validation.cases.case import Point
 from rmt_spikes.validation.cases.tables import FeatureFigure
-from rmt_spikes.validation.report.style import (
-    DASHED,
-    Drawing,
-    Theme,
-    legend_above,
-    marks,
-    mean_and_half_width,
-    panels,
-    sizes,
-)
+from rmt_spikes.validation.report.style import DASHED, Drawing, Theme, legend_above, marks, panels, sizes
+from rmt_spikes.validation.verdicts.statistics import mean_and_half_width
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -21,16 +21,8 @@ from rmt_spikes.validation.cases.case import Point
 from rmt_spikes.validation.cases.tables import CaseFigure, LossFigure, SpectrumFigure
 from rmt_spikes.validation.report.feature_figure import feature_drawing
 from rmt_spikes.validation.report.scaling_figure import scaling_drawings
-from rmt_spikes.validation.report.style import (
-    DASHED,
-    Drawing,
-    Theme,
-    legend_above,
-    marks,
-    mean_and_half_width,
-    panels,
-    sizes,
-)
+from rmt_spikes.validation.report.style import DASHED, Drawing, Theme, legend_above, marks, panels, sizes
+from rmt_spikes.validation.verdicts.statistics import mean_and_half_width
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -151,12 +143,8 @@ def _losses(result: CaseResult, figure: LossFigure, jobs: int) -> Drawing:
     }
     names = figure.quantities
     columns = {name: list(LOSS_NAMES).index(name) for name in names}
-    observed = {
-        name: mean_and_half_width(
-            np.array([[getattr(trial, name) for trial in point.trials] for point in shown]), axis=1
-        )
-        for name in names
-    }
+    trials = {name: [[getattr(trial, name) for trial in point.trials] for point in shown] for name in names}
+    observed = {name: mean_and_half_width(np.array(values), axis=1) for name, values in trials.items()}
 
     def draw(theme: Theme, narrow: bool) -> Figure:
         sheet, axes = panels(len(names), narrow, 2.5)

@@ -3,23 +3,15 @@
 from __future__ import annotations
 
 import io
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
-from numpy.typing import NDArray
-
-from rmt_spikes.validation.verdicts.statistics import t_interval
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from rmt_spikes.setting import Setting
-
-Array = NDArray[np.float64]
 
 WIDE_INCHES, NARROW_INCHES = 6.75, 3.6
 """Widths of two columns and of one in a journal, and of a page on a screen and on a telephone."""
@@ -118,13 +110,6 @@ def panels(count: int, narrow: bool, height: float, **options: Any) -> tuple[Fig
 def marks(axis: Axes, x: Any, y: Any, marker: str = "o", **options: Any) -> None:
     """Markers without a line, with error bars where `xerr` or `yerr` is among the options of `errorbar`."""
     axis.errorbar(x, y, **{"linestyle": "none", "marker": marker, "markersize": 3.5, **options})
-
-
-def mean_and_half_width(values: Array, axis: int) -> tuple[Array, Array]:
-    """Means along an axis, and half the widths of their 95 % Student intervals."""
-    count = values.shape[axis]
-    se = values.std(axis=axis, ddof=1) / math.sqrt(count)
-    return values.mean(axis=axis), t_interval(np.zeros(se.size), se, count, 0.95)[:, 1]
 
 
 def legend_above(figure: Figure, axes: Axes, narrow: bool) -> None:

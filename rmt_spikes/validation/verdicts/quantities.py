@@ -166,12 +166,10 @@ def _improvement(prediction: Prediction, untrained: Prediction | None) -> list[Q
 
 def _count(prediction: Prediction) -> Quantity:
     bound = clear_of(_upper_edge(prediction), prediction.setting.width)
-    number = sum(spike.singular_value > bound for spike in prediction.spikes)
-
-    def outside(trial: Trial) -> float:
-        return float(np.count_nonzero(trial.singular_values > bound))
-
-    return Quantity("spike_count", Claim.COUNT, float(number), 1.0, outside)
+    number = float(sum(spike.singular_value > bound for spike in prediction.spikes))
+    return Quantity(
+        "spike_count", Claim.COUNT, number, 1.0, lambda trial: float(np.sum(trial.singular_values > bound))
+    )
 
 
 def _edge(prediction: Prediction, recorded: int) -> list[Quantity]:
