@@ -78,8 +78,10 @@ def feature_drawing(
             dots: dict[str, Any] = {"markersize": 1.6, "markeredgewidth": 0.0, "alpha": 0.5, "zorder": 0}
             q, u = panel.q[:SHOWN_SAMPLES], panel.u[:SHOWN_SAMPLES]
             axis.plot(q, u, ".", color=theme.faint, rasterized=True, **dots)
+            profile = panel.corrected.profile(np.linspace(-RANGE, RANGE, 61))
+            room = 0.12 * float(np.ptp(profile))
             axis.set_xlim(-RANGE, RANGE)
-            axis.set_ylim(*_limits(panel))
+            axis.set_ylim(float(profile.min()) - room, float(profile.max()) + room)
             axis.set_title(f"spike {panel.number}")
             axis.set_xlabel(r"latent variable $q_i=\langle\hat{\beta},\tilde{x}_i\rangle$")
             axis.set_ylabel(rf"$\sqrt{{\tilde{{n}}}}\,u_i$ of spike {panel.number}")
@@ -127,12 +129,6 @@ def _oriented(trial: Trial, index: int, spike: Spike[Any]) -> Array:
         raise ValueError("the trials of a feature figure must keep their vectors")
     u = math.sqrt(trial.latent.q.size) * trial.left_vectors[:, index]
     return np.asarray(u * np.copysign(1.0, u @ spike.profile(trial.latent.q)))
-
-
-def _limits(panel: _Panel) -> tuple[float, float]:
-    profile = panel.corrected.profile(np.linspace(-RANGE, RANGE, 61))
-    room = 0.12 * float(np.ptp(profile))
-    return float(profile.min()) - room, float(profile.max()) + room
 
 
 def _draw_panel(axis: Axes, theme: Theme, panel: _Panel) -> None:

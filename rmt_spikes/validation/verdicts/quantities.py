@@ -83,9 +83,15 @@ def quantities(
         case Claim.GRADIENT:
             return [Quantity("gradient.rank_one_error", claim, 0.0, 1.0, _gradient_error)]
         case Claim.LATENT:
-            return _latent(prediction)
+            norm2, cosine = prediction.latent.beta_norm2, prediction.latent.beta_cosine
+            # Tolerances are for the norm; its square moves twice as much.
+            return [
+                Quantity("latent.beta_norm2", claim, norm2, 2.0 * norm2, attrgetter("beta_norm2")),
+                Quantity("latent.beta_cosine", claim, cosine, 1.0, attrgetter("beta_cosine")),
+            ]
         case Claim.LOSSES:
-            return _losses(prediction)
+            losses = prediction.losses.to_dict().items()
+            return [Quantity(f"losses.{k}", claim, loss, abs(loss), attrgetter(k)) for k, loss in losses]
         case Claim.IMPROVEMENT:
             return _improvement(prediction, untrained)
         case Claim.COUNT:
@@ -135,22 +141,6 @@ def _singular_value(index: int, predicted: float, claim: Claim, path: str = "") 
 def _gradient_error(trial: Trial) -> float:
     assert trial.rank_one_error is not None, "the trial was run without rank_one_error"
     return trial.rank_one_error
-
-
-def _latent(prediction: Prediction) -> list[Quantity]:
-    norm2, cosine = prediction.latent.beta_norm2, prediction.latent.beta_cosine
-    # Tolerances are for the norm; its square moves twice as much.
-    return [
-        Quantity("latent.beta_norm2", Claim.LATENT, norm2, 2.0 * norm2, lambda trial: trial.beta_norm2),
-        Quantity("latent.beta_cosine", Claim.LATENT, cosine, 1.0, lambda trial: trial.beta_cosine),
-    ]
-
-
-def _losses(prediction: Prediction) -> list[Quantity]:
-    return [
-        Quantity(f"losses.{name}", Claim.LOSSES, value, abs(value), attrgetter(name))
-        for name, value in prediction.losses.to_dict().items()
-    ]
 
 
 def _improvement(prediction: Prediction, untrained: Prediction | None) -> list[Quantity]:
