@@ -38,10 +38,8 @@ class Report(Record):
 
     Attributes
     ----------
-    verdict
-        On all cases together.
-    cases
-        Results of each case.
+    verdict, cases
+        Verdict on all cases together, and results of each.
     html, markdown, json, figures
         Files; with several cases the first two are an index, and each case has its own in ``cases/``.
     document

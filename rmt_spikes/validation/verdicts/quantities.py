@@ -105,7 +105,10 @@ def quantities(
         case Claim.BULK:
             return _quantiles(prediction)
         case Claim.BULK_LAW:
-            return _distances(prediction.bulk)
+            observe = partial(_distance, prediction.bulk)
+            return [
+                Quantity(f"bulk_law.{k}", claim, 0.0, 1.0, partial(observe, k)) for k in Distances._fields
+            ]
 
 
 def clear_of(edge: float, width: int) -> float:
@@ -182,22 +185,16 @@ def _vectors(spikes: Sequence[Spike[Any]], claim: Claim) -> list[Quantity]:
         largest = int(np.argmax(spike.alignment))
         count = min(max(ALIGNED_DEGREES, k + 2, largest + 1), POLYNOMIALS)
         for degree, (path, value) in enumerate(entries[:count]):
-            if claim is Claim.FEATURE:
-                observe = partial(_coefficient, k, degree, predicted)
-            else:
-                observe = partial(_table_entry, claim, k, degree)
+            observe = partial(_coefficient, claim, k, degree, predicted)
             rows.append(Quantity(path, claim, value, 1.0, observe, vector=vector))
     return rows
 
 
-def _table_entry(claim: Claim, k: int, degree: int, trial: Trial) -> float:
-    return float(getattr(trial, claim)[k, degree])
-
-
-def _coefficient(k: int, degree: int, predicted: np.ndarray, trial: Trial) -> float:
-    """Coefficient of the left singular vector, with the orientation that is closest to the prediction."""
-    seen = trial.feature[k]
-    return float(seen[degree] if seen @ predicted >= 0.0 else -seen[degree])
+def _coefficient(claim: Claim, k: int, degree: int, predicted: np.ndarray, trial: Trial) -> float:
+    """Coefficient of a singular vector; one with a sign has the orientation closest to the prediction."""
+    seen = getattr(trial, claim)[k]
+    turned = claim is Claim.FEATURE and not seen @ predicted >= 0.0
+    return float(-seen[degree] if turned else seen[degree])
 
 
 def _quantiles(prediction: Prediction) -> list[Quantity]:
@@ -225,11 +222,5 @@ def _empirical_quantile(level: float, spikes: int, trial: Trial) -> float:
     return float(np.quantile(trial.singular_values[spikes:], level, method="hazen"))
 
 
-def _distances(bulk: Bulk) -> list[Quantity]:
-    def distance(name: str, trial: Trial) -> float:
-        return float(getattr(spectral_distances(bulk, trial.singular_values), name))
-
-    return [
-        Quantity(f"bulk_law.{name}", Claim.BULK_LAW, 0.0, 1.0, partial(distance, name))
-        for name in Distances._fields
-    ]
+def _distance(bulk: Bulk, name: str, trial: Trial) -> float:
+    return float(getattr(spectral_distances(bulk, trial.singular_values), name))
