@@ -80,8 +80,7 @@ def feature_drawing(
             axis.plot(q, u, ".", color=theme.faint, rasterized=True, **dots)
             profile = panel.corrected.profile(np.linspace(-RANGE, RANGE, 61))
             room = 0.12 * float(np.ptp(profile))
-            axis.set_xlim(-RANGE, RANGE)
-            axis.set_ylim(float(profile.min()) - room, float(profile.max()) + room)
+            axis.set(xlim=(-RANGE, RANGE), ylim=(profile.min() - room, profile.max() + room))
             axis.set_title(f"spike {panel.number}")
             axis.set_xlabel(r"latent variable $q_i=\langle\hat{\beta},\tilde{x}_i\rangle$")
             axis.set_ylabel(rf"$\sqrt{{\tilde{{n}}}}\,u_i$ of spike {panel.number}")
@@ -149,9 +148,8 @@ def _draw_zoom(axis: Axes, theme: Theme, panel: _Panel) -> None:
     near = np.linspace(-1.0, 1.0, 21)
     profiles = [s.profile(near) for s in (panel.corrected, panel.published) if s is not None]
     low, high = float(np.min(profiles)), float(np.max(profiles))
-    inset.set_xlim(-1.05, 1.05)
-    inset.set_ylim(low - 0.1 * (high - low), high + 0.1 * (high - low))
-    inset.set_xticks([-1, 0, 1])
+    room = 0.1 * (high - low)
+    inset.set(xlim=(-1.05, 1.05), ylim=(low - room, high + room), xticks=[-1, 0, 1])
     inset.tick_params(labelsize=7)
 
 

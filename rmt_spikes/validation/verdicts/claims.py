@@ -71,7 +71,6 @@ class Tolerance:
     margin: float
 
     def __post_init__(self) -> None:
-        """Refuse what is not a tolerance."""
         for name, value in (("coefficient", self.coefficient), ("exponent", self.exponent)):
             number(name, value, 0.0, required="must be finite and at least 0")
         number("margin", self.margin, math.nextafter(0.0, 1.0), required="must be finite and above 0")

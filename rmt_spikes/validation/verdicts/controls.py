@@ -41,10 +41,7 @@ class WrongTheory:
 
 
 def predict_wrongly(theory: WrongTheory, setting: Setting, **options: Any) -> Prediction:
-    """Predict with a mistake, of another setting where that is the mistake; options are those of `predict`.
-
-    It raises a `DomainError` where the mistake cannot be made with the setting.
-    """
+    """Predict with a mistake; `DomainError` where it cannot be made with the setting."""
     mistakes = {"method": theory.method, "features": theory.features}
     options |= {key: value for key, value in mistakes.items() if value is not None}
     return theory.prediction(predict(theory.setting(setting), **options))

@@ -117,11 +117,7 @@ def clear_of(edge: float, width: int) -> float:
 
 
 def settled_from(edge: float, width: int) -> float:
-    """Singular value from which the vectors of a spike follow their limit.
-
-    Spikes move by a relative ``width^(-1/2)`` between networks, and near the edge their vectors change
-    steeply with their place.
-    """
+    """Singular value from which vectors follow their limit: nearer, they change steeply with their place."""
     return float(edge * (1.0 + SETTLED_FLUCTUATIONS * width ** (-1.0 / 2.0)))
 
 
