@@ -57,10 +57,7 @@ class _Panel:
 def feature_drawing(
     case: str, figure: FeatureFigure, point: Point, trials: Sequence[Trial]
 ) -> Drawing | None:
-    """Left singular vectors against ``q``, with both theories; None where no spike is predicted.
-
-    `case` is the name of the case; the trials have kept their vectors.
-    """
+    """Left vectors of trials that kept them against ``q``, with both theories; None without a spike."""
     corrected = predict(point.setting)
     published = predict(point.setting, features=Features.PUBLISHED)
     shown = []

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from joblib import Parallel, delayed
-from numpy.typing import NDArray
 
 from rmt_spikes.console.progress import OnProgress, Progress
 from rmt_spikes.errors import ConvergenceError, RmtSpikesError
@@ -28,8 +27,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-Array = NDArray[np.float64]
-
 HISTOGRAM_BINS = 48
 """Bars of a histogram of some hundred singular values: a tenth of a decade each."""
 
@@ -44,10 +41,7 @@ SWEPT_SYMBOLS = {"step_exponent": "step exponent $a$  ($\\eta = n^a$)", "step_si
 
 
 def drawings(result: CaseResult, jobs: int = 1, on_progress: OnProgress | None = None) -> list[Drawing]:
-    """Figures of a case, ready to be drawn: those of its file in their order, then rates and limits.
-
-    Curves of the theory are computed in so many jobs; `on_progress` is called before each figure.
-    """
+    """Figures of a case, ready to be drawn: those of its file in their order, then rates and limits."""
     made: list[Drawing | None] = []
     for i, figure in enumerate(result.case.figures):
         if on_progress is not None:

@@ -77,10 +77,7 @@ class Drawing:
     draw: Callable[[Theme, bool], Figure]
 
     def render(self, file_format: str, theme: Theme = PAPER, *, narrow: bool = False) -> bytes:
-        """Content of a file, without a date: the same for the same figure.
-
-        The format is ``"svg"``, ``"pdf"`` or ``"png"``; panels are stacked when `narrow`.
-        """
+        """Content of an undated file, ``"svg"``, ``"pdf"`` or ``"png"``; panels are stacked when `narrow`."""
         import matplotlib
 
         stream = io.BytesIO()

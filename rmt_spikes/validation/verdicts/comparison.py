@@ -42,10 +42,8 @@ class Row(Record):
         given.
     scale
         What tolerances are multiplied with: the size of the prediction, or 1 for correlations and distances.
-    coefficient, exponent
-        The allowance is ``coefficient * n ** -exponent`` times the scale.
-    allowance, margin
-        Absolute tolerances of this row.
+    coefficient, exponent, allowance, margin
+        Absolute tolerances of this row; the allowance is ``coefficient * n ** -exponent`` times the scale.
     interval
         Student interval of the true difference, observed minus predicted.
     p_value

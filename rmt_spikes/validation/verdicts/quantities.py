@@ -71,11 +71,7 @@ def quantities(
     *,
     near_edge: bool = False,
 ) -> list[Quantity]:
-    """Quantities of a claim, of as many spikes as the trials have `recorded`.
-
-    `untrained` is the prediction without a step, for the claim ``improvement``; with `near_edge` spikes that
-    are not clear of the edge count as well.
-    """
+    """Quantities of a claim, of the `recorded` spikes; with `near_edge` also of those next to the edge."""
     settled = spikes = list(prediction.spikes[:recorded])
     if not near_edge:
         spikes, settled = (_above(bound, prediction, recorded) for bound in (clear_of, settled_from))

@@ -60,11 +60,7 @@ def excess_p_value(difference: ArrayLike, se: ArrayLike, allowance: ArrayLike, t
 
 
 def holm(p_values: ArrayLike, family_rate: float = FAMILY_RATE) -> NDArray[np.bool_]:
-    """Rejections of Holm's step-down procedure, one a p-value; NaN is a hypothesis that was not tested.
-
-    The probability of any false rejection is at most `family_rate`, however the hypotheses depend on each
-    other.
-    """
+    """Rejections of Holm's step-down procedure, at a family rate; NaN is a hypothesis that was not tested."""
     p = np.asarray(p_values, dtype=float)
     tested = np.flatnonzero(~np.isnan(p))
     order = tested[np.argsort(p[tested], kind="stable")]
