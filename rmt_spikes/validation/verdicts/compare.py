@@ -46,11 +46,9 @@ MOST_MISSING = 0.05
 
 @dataclass(frozen=True, kw_only=True)
 class Evidence:
-    """The trials of one setting, and what else sharpens or widens a comparison.
+    """Trials of one setting, the same without a step, and for the first of them, or all, predictions by path.
 
-    `untrained` are the trials without a step, on the same random numbers, for the claim ``improvement``.
-    `conditional` has, for the first trials or all, predictions given the trial, by path; `given` is what they
-    take as given. Rows whose path is in nearly all of them are compared trial by trial, on these trials only.
+    Rows whose path nearly all of these predictions have are compared trial by trial, on these trials only.
     """
 
     trials: Sequence[Trial]
@@ -148,11 +146,7 @@ def wanted(
 
 
 class Pairs(NamedTuple):
-    """What is compared of one quantity, trial by trial: observed values and predictions, shape ``(count,)``.
-
-    `given` is what the predictions took as given, and `missing` the number of trials without one that was
-    asked for.
-    """
+    """Values of one quantity, one a trial, and how many trials lack a conditional prediction asked for."""
 
     observed: Array
     predicted: Array
