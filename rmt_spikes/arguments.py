@@ -65,7 +65,7 @@ def choice(field: str, given: Any, allowed: Iterable[str]) -> str:
 
 def suggestion(given: Any, known: Iterable[str], otherwise: str = "") -> str:
     """Advice that names the known word nearest to what came, or else another advice."""
-    near = difflib.get_close_matches(str(given)[:_COMPARED].lower(), known, n=1)
+    near = difflib.get_close_matches(str(given)[:_COMPARED].lower(), map(str, known), n=1)
     return f"did you mean {near[0]!r}?" if isinstance(given, str) and near else otherwise
 
 

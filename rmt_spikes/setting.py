@@ -348,6 +348,15 @@ def _check_activation(spec: str | Mapping[str, Any], center: bool) -> None:
         raise DomainError("activation", "must be continuous", spec, "a gradient step does not see jumps")
 
 
+def require_setting(given: Any) -> None:
+    """Refuse what is no setting."""
+    if not isinstance(given, Setting):
+        came = Word(type(given).__name__)
+        raise DomainError(
+            "setting", "must be a Setting", came, "make one with Setting(...) or Setting.from_toml"
+        )
+
+
 def _domain_error(error: ValidationError) -> DomainError:
     """Turn what pydantic found into one error; a misspelt key explains more than the key then missing."""
     details = error.errors(include_url=False)

@@ -35,6 +35,20 @@ def same(a: object, b: object) -> bool:
     return bool(a == b) or (a != a and b != b)
 
 
+def frozen(value: Any) -> Any:
+    """The value, with its arrays and those of the dataclasses in it made read-only."""
+    if isinstance(value, np.ndarray):
+        value.flags.writeable = False
+    elif isinstance(value, list | tuple):
+        for each in value:
+            frozen(each)
+    elif is_dataclass(value):
+        for each in fields(value):
+            if each.compare:
+                frozen(getattr(value, each.name))
+    return value
+
+
 def summary(value: object) -> str:
     """One line for a value: an array by its shape and range, a long text by its beginning."""
     if isinstance(value, np.ndarray) and value.size > 6:

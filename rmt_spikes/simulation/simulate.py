@@ -10,7 +10,7 @@ from rmt_spikes.arguments import boolean, choice, function, integer, number
 from rmt_spikes.errors import DomainError
 from rmt_spikes.execution.cluster import ExecutionError, connected, run_on_cluster, workers_of
 from rmt_spikes.execution.tasks import work_through
-from rmt_spikes.setting import Setting
+from rmt_spikes.setting import Setting, require_setting
 from rmt_spikes.simulation.linalg.decomposition import Spectrum
 from rmt_spikes.simulation.memory import DEFAULT_TOP, check_memory, plan_for_workers
 from rmt_spikes.simulation.observation import Observation
@@ -113,6 +113,7 @@ def simulate(
     >>> bool(trial.objective <= (trial.latent.labels**2).mean())
     True
     """
+    require_setting(setting)
     trials = integer("trials", trials, 1, MOST_TRIALS)
     seed = integer("seed", seed, 0, LARGEST_SEED)
     jobs = integer("jobs", jobs, 1)

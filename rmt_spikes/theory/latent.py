@@ -88,6 +88,9 @@ def residual_moments(setting: Setting) -> tuple[float, float]:
     activation; a constant readout adds what all neurons make of the norm of the sample, ``2 c_2^2 N/d``.
     """
     activation, mean = setting.activation_expansion, float(setting.target_expansion.mean)
+    if not float(activation.coefficients[1]) ** 2 > 0.0:
+        came = float(activation.coefficients[1])
+        raise DomainError("activation", "must have a first coefficient whose square is above 0", came)
     constant = setting.readout == "constant"
     if setting.output_scale == "standard":
         if abs(activation.mean) > 1e-9 * math.sqrt(activation.second_moment):
@@ -124,6 +127,8 @@ def latent(
     mean, energy = residual_moments(setting)
     standard = setting.output_scale == "standard"
     norm2 = formulas.beta_norm2(target_1**2, setting.phi, energy, c_1**2 if standard else 0.0)
+    if not norm2 > 0.0:
+        raise DomainError("target", "must have labels whose square is above 0 in double precision", norm2)
     cosine = target_1 / math.sqrt(norm2)
     if given is not None:
         norm2, cosine, energy = map(float, (given.beta_norm2, given.beta_cosine, given.label_energy))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, ClassVar, Self, cast
@@ -21,7 +22,7 @@ from rmt_spikes.theory.methods.base import Method
 from rmt_spikes.theory.methods.certified.results import decimals, numbers, outward
 from rmt_spikes.theory.picture import picture
 from rmt_spikes.theory.results import Certificate, Losses, Regime, Spike
-from rmt_spikes.values import Document, same, summary
+from rmt_spikes.values import Document, frozen, same, summary
 
 Array = NDArray[np.float64]
 
@@ -119,7 +120,7 @@ class Prediction(Document):
             except ConvergenceError as error:
                 message = f"{name}: {error.message}"
                 raise ConvergenceError(message, residual=error.residual, last=error.last) from error
-            self.parts[name] = value
+            self.parts[name] = frozen(value)
         return self.parts[name]
 
     def compute(self) -> Self:
@@ -147,9 +148,14 @@ class Prediction(Document):
         """
         if type(self) is not type(other):
             return False
-        if all("changed" not in each.parts and "document" not in each.parts for each in (self, other)):
+        if not any({"changed", "loaded"} & each.parts.keys() for each in (self, other)):
             return self.solution == other.solution
-        return same(self.to_dict(), other.to_dict())
+        if (self.setting, self.method, self.features) != (other.setting, other.method, other.features):
+            return False
+        try:
+            return same(self.to_dict(), other.to_dict())
+        except ConvergenceError:
+            return False
 
     def __hash__(self) -> int:  # type: ignore[override]
         return hash((self.method, self.features, repr(self.setting)))
@@ -178,7 +184,7 @@ class Prediction(Document):
         """Everything, JSON-ready (schema ``rmt-spikes/prediction/1``)."""
         if "document" not in self.parts:
             self.parts["document"] = self._document()
-        return dict(self.parts["document"])
+        return deepcopy(dict(self.parts["document"]))
 
     def _document(self) -> dict[str, Any]:
         self.compute()
@@ -221,7 +227,11 @@ class Prediction(Document):
                 document["features"],
                 digits=document.get("digits"),
             )
-            known = {"given": choice("given", document["given"], GIVEN), "document": dict(document)}
+            known = {
+                "given": choice("given", document["given"], GIVEN),
+                "document": dict(document),
+                "loaded": True,
+            }
             return cls(method, known | cls._decoded(method, document))
         except RmtSpikesError:
             raise

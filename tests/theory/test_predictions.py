@@ -142,3 +142,41 @@ def test_a_new_method_is_one_class_and_one_row(monkeypatch):
     monkeypatch.setattr(methods, "METHODS", (*METHODS, Other))
     assert rs.predict(SETTING, method="uniform").method == "uniform"
     assert methods.look_up("other", methods.METHODS) is Other
+
+
+def test_a_result_cannot_be_changed_from_outside():
+    prediction = rs.predict(SETTING)
+    document = prediction.to_dict()
+    document["losses"]["test"] = 99.0
+    assert prediction.to_dict()["losses"]["test"] == prediction.losses.test
+    with pytest.raises(ValueError, match="read-only"):
+        prediction.bulk.edges[0, 0] = 9.0
+    with pytest.raises(ValueError, match="read-only"):
+        prediction.spikes[0].alignment[0] = 1.0
+
+
+def test_equality_asks_for_no_numbers_of_another_setting():
+    """A cubic activation has no bulk here: comparing with its prediction must not compute it."""
+    known, other = rs.predict(SETTING), rs.predict(SETTING.replace(activation={"expression": "z**3"}))
+    loaded = rs.Prediction.from_dict(known.to_dict())
+    assert known == loaded == known
+    assert other not in [known, loaded]
+
+
+@pytest.mark.parametrize("run", [rs.predict, rs.predict_losses, rs.simulate, rs.critical_step_sizes])
+def test_what_is_no_setting_is_refused(run):
+    for given in (None, 5, "x", {"n": 3}):
+        with pytest.raises(rs.DomainError, match="setting: must be a Setting, got "):
+            run(given)
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"activation": {"expression": "z*1e-200"}}, "activation"),
+        ({"noise_std": 1e-300, "target": {"hermite": [0]}}, "target"),
+    ],
+)
+def test_what_vanishes_in_double_precision_is_refused(changes, field):
+    with pytest.raises(rs.DomainError, match=f"{field}: must have .* square is above 0"):
+        rs.predict_losses(SETTING.replace(**changes))

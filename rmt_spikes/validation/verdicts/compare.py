@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rmt_spikes.arguments import number
-from rmt_spikes.errors import DomainError
+from rmt_spikes.errors import DomainError, Word
 from rmt_spikes.validation.verdicts.claims import (
     DEFAULT_CLAIMS,
     SPECIAL_CLAIMS,
@@ -99,6 +99,9 @@ def compare(
     tell. Vectors are compared for spikes far from the edge only (`quantities.settled_from`): closer to it the
     transition is smeared over a width that shrinks with ``n``.
     """
+    for field, given, part in (("prediction", prediction, "spikes"), ("observation", observation, "trials")):
+        if not hasattr(type(given), part) and part not in getattr(type(given), "__dataclass_fields__", ()):
+            raise DomainError(field, f"must be a {field.capitalize()}", Word(type(given).__name__))
     if prediction.setting != observation.setting:
         raise DomainError(
             "observation", "must be of the setting that was predicted", observation.setting.to_dict()
