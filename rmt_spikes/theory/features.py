@@ -13,6 +13,9 @@ class Rows(Enum):
     ISOTROPIC = auto()
     """A multiple of the identity."""
 
+    PENCIL = auto()
+    """All orders in the step, with degree two, lengths of rows and few dimensions (sections 11 and 12)."""
+
     LEVELS = auto()
     """Levels of the coherent part of the gradient, one size for the incoherent part."""
 
@@ -56,7 +59,7 @@ class Features(StrEnum):
     @property
     def rows(self) -> Rows:
         """How the covariance of a row is treated."""
-        return Rows.LEVELS if self is Features.CORRECTED else Rows.ISOTROPIC
+        return Rows.PENCIL if self is Features.CORRECTED else Rows.ISOTROPIC
 
     @property
     def limit(self) -> Features:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import rmt_spikes as rs
-from rmt_spikes.theory.methods.uniform.gradient_moments import direction_measure
+from rmt_spikes.theory.methods.uniform.first_order.gradient_moments import direction_measure
 
 SETTING = rs.Setting(
     n=1200,

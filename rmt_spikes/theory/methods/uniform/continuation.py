@@ -8,7 +8,7 @@ smooth there.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq
 
 from rmt_spikes.errors import ConvergenceError
+from rmt_spikes.theory.methods.uniform.channels import Response
 from rmt_spikes.theory.methods.uniform.equations import TOLERANCE, FixedPoint, State
 
 Array = NDArray[np.float64]
@@ -86,6 +87,7 @@ class RealCurve:
     def __init__(self, equations: FixedPoint, signs: tuple[float | Array, float | Array]) -> None:
         self.equations = equations
         n_q, n_a = equations.q_weights.size, equations.a_weights.size
+        self._above = np.all(np.less(signs[0], 0.0)) and np.all(np.greater(signs[1], 0.0))
         self._signs = np.concatenate([np.full(n_q, signs[0]), np.full(n_a, signs[1]), [1.0]])
         self._metric = np.concatenate([np.full(n_q, 1.0 / n_q), np.full(n_a, 1.0 / n_a), [1.0]])
 
@@ -93,17 +95,27 @@ class RealCurve:
         """Inner product of two directions: mean over samples, plus mean over neurons, plus ``z``."""
         return float(x @ (self._metric * y))
 
-    def at_eigenvalue(self, z: float, resolvent: Array, omega: Array, along: float) -> CurvePoint:
+    def at_eigenvalue(
+        self, z: float, resolvent: Array, omega: Array, along: float, near: Sequence[Response] = ()
+    ) -> CurvePoint:
         """Point at an eigenvalue, from a guess; `along` is the sign of ``dz`` of its direction."""
         position = np.log(np.abs(np.concatenate([resolvent, omega, [z]])))
         normal = np.zeros(position.size)
         normal[-1] = 1.0
-        return self.solve(position, normal, math.log(z), along * normal)
+        return self.solve(position, normal, math.log(z), along * normal, near)
 
     def solve(
-        self, start: Array, normal: Array, level: float, along: Array, tolerance: float = TOLERANCE
+        self,
+        start: Array,
+        normal: Array,
+        level: float,
+        along: Array,
+        near: Sequence[Response] = (),
+        tolerance: float = TOLERANCE,
     ) -> CurvePoint:
         """Newton's method on the equations and the plane ``<normal, position> = level``.
+
+        `near` are the channels at a point nearby.
 
         Raises
         ------
@@ -121,11 +133,12 @@ class RealCurve:
                 break
             x = self._signs * np.exp(position)
             state = (x[:n_q], x[n_q:size])
-            parts = equations.responses(*state)
+            parts = near = equations.responses(*state, near)
             defect = np.empty(size + 1)
             defect[:size] = equations.inverses(-x[size], state, parts) * x[:size] - 1.0
             defect[size] = plane @ position - level
-            previous, residual = residual, float(np.max(np.abs(defect)))
+            previous = residual
+            residual = max(float(np.max(np.abs(defect))), *(part.defect for part in parts))
             if not residual < 1e3:
                 break
             matrix[:size, :size] = equations.jacobian(state, parts)
@@ -138,9 +151,11 @@ class RealCurve:
             except np.linalg.LinAlgError:
                 break
             if done:
+                if self._above and not equations.is_physical(parts):
+                    break
                 direction = solution / math.sqrt(self.inner(solution, solution))
                 direction *= math.copysign(1.0, self.inner(direction, along))
-                return CurvePoint(position, direction, State(*state, residual), float(x[size]))
+                return CurvePoint(position, direction, State(*state, residual, parts), float(x[size]))
             position = position + solution
         raise ConvergenceError(
             "the resolvent outside the bulk was not found", residual=residual, last=position
@@ -212,7 +227,7 @@ class RealCurve:
         """
         start, direction = point.position + step * point.direction, point.direction
         level = self.inner(direction, point.position) + step
-        return self.solve(start, direction, level, direction, tolerance)
+        return self.solve(start, direction, level, direction, point.state.parts, tolerance)
 
     def _shortened(self, point: CurvePoint, step: float) -> CurvePoint:
         """Point a step further along the curve, shortened until Newton's method finds it."""
@@ -248,7 +263,8 @@ class RealCurve:
             + length * t * (1 - t) * ((1 - t) * low.direction - t * high.direction)
         )
         level = self.inner(chord, low.position) + share * length**2
-        return self.solve(start, chord, level, chord)
+        near = low if share < 0.5 else high
+        return self.solve(start, chord, level, chord, near.state.parts)
 
     def edge(self, points: list[CurvePoint]) -> CurvePoint:
         """Edge of the bulk at the end of a followed curve."""
@@ -277,5 +293,5 @@ def lower_edge(
         If the edge is not found.
     """
     curve = RealCurve(equations, signs)
-    start = curve.at_eigenvalue(ridge, near_zero.resolvent, near_zero.omega, 1.0)
+    start = curve.at_eigenvalue(ridge, near_zero.resolvent, near_zero.omega, 1.0, near_zero.parts)
     return curve.edge(curve.follow(start))

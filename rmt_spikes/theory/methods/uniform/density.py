@@ -141,7 +141,9 @@ class BranchCut:
         edges = []
         for along, occupied in ((-1.0, low), (1.0, high)):
             try:
-                edge = curve.edge(curve.follow(curve.at_eigenvalue(z, r, omega, along))).eigenvalue
+                edge = curve.edge(
+                    curve.follow(curve.at_eigenvalue(z, r, omega, along, state.parts))
+                ).eigenvalue
             except ConvergenceError:
                 edge = np.inf
             edges.append(edge if min(z, occupied) < edge < max(z, occupied) else self._bisect(occupied, z))
@@ -188,7 +190,7 @@ class BranchCut:
 
     def _step(self, z: float, history: list[tuple[float, State]]) -> State:
         """Solution next to the last ones, or from far above the axis when that fails."""
-        guess = _extrapolate(z, history)
+        guess = State(*_extrapolate(z, history), np.inf, history[-1][1].parts)
         try:
             state = self.equations.solve(np.asarray(-complex(z)), guess, tolerance=ENOUGH)
         except ConvergenceError:
@@ -213,7 +215,7 @@ class BranchCut:
         )
         while height > LOWEST:
             try:
-                state = equations.solve(np.asarray(-complex(z, factor * height * z)), _pair(last))
+                state = equations.solve(np.asarray(-complex(z, factor * height * z)), last)
                 if not _physical(state, 0.0, complex(z, factor * height * z)):
                     raise ConvergenceError("the resolvent left its half-plane", residual=state.residual)
             except ConvergenceError:
@@ -224,16 +226,12 @@ class BranchCut:
             last, height, factor = state, factor * height, max(0.1, factor**1.5)
             if height < ATTEMPT:
                 try:
-                    state = equations.solve(np.asarray(-complex(z)), _pair(last))
+                    state = equations.solve(np.asarray(-complex(z)), last)
                 except ConvergenceError:
                     continue
                 if _physical(state):
                     return state
-        return State(last.resolvent.real + 0j, last.omega.real + 0j, last.residual)
-
-
-def _pair(state: State) -> tuple[Values, Values]:
-    return state.resolvent, state.omega
+        return State(last.resolvent.real + 0j, last.omega.real + 0j, last.residual, last.parts)
 
 
 def _extrapolate(z: float, history: list[tuple[float, State]]) -> tuple[Values, Values]:

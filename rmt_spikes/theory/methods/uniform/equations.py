@@ -6,7 +6,8 @@ and its counterpart ``omega(alpha)`` for a neuron (docs/theory.md section 4).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -43,11 +44,14 @@ class State:
         ``omega(alpha)`` on the nodes, shape ``(n_a,)``.
     residual
         Largest relative residual of the equations.
+    parts
+        The channels there.
     """
 
     resolvent: Values
     omega: Values
     residual: float
+    parts: Sequence[Response] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,6 +68,8 @@ class FixedPoint:
         ``N / n_ridge``.
     channels
         Channels of the features.
+    mean_squares
+        ``E`` of the squared features at the nodes, their latent functions apart, shape ``(n_a, n_q)``.
     """
 
     q_weights: Array
@@ -71,55 +77,72 @@ class FixedPoint:
     noise: Array
     ratio: float
     channels: tuple[Channel, ...]
+    mean_squares: Array
 
     @property
     def mean_eigenvalue(self) -> float:
         """Mean square of the rows of the features, their latent functions apart."""
-        squares = self.noise + sum(channel.functions**2 for channel in self.channels)
-        return float(self.ratio * self.a_weights @ squares @ self.q_weights)
+        return float(self.ratio * self.a_weights @ self.mean_squares @ self.q_weights)
 
     def weighted(self, resolvent: Values, omega: Values) -> tuple[Values, Values]:
         """``w R`` and ``p omega``: a state, or a tangent of one, as channels take it."""
         return self.q_weights * resolvent, self.a_weights * omega
 
-    def responses(self, resolvent: Values, omega: Values) -> list[Response]:
-        """Matrices of the channels at a state."""
+    def responses(
+        self, resolvent: Values, omega: Values, previous: Sequence[Response] | None = None
+    ) -> list[Response]:
+        """The channels at a state; `previous` are those at one nearby."""
         pair = self.weighted(resolvent, omega)
-        return [channel.response(*pair) for channel in self.channels]
+        near = previous or [None] * len(self.channels)
+        return [channel.response(*pair, part) for channel, part in zip(self.channels, near, strict=True)]
 
-    def inverses(self, profile: Values, state: tuple[Values, Values], parts: list[Response]) -> Values:
+    def moved_responses(self, resolvent: Values, omega: Values, parts: Sequence[Response]) -> list[Response]:
+        """The channels at a state an infinitesimal step away from that of `parts`."""
+        pair = self.weighted(resolvent, omega)
+        return [channel.moved(part, *pair) for channel, part in zip(self.channels, parts, strict=True)]
+
+    def is_physical(self, parts: Sequence[Response]) -> bool:
+        """Whether a real state above the bulk is connected with infinity."""
+        return all(channel.is_physical(part) for channel, part in zip(self.channels, parts, strict=True))
+
+    def inverses(self, profile: Values, state: tuple[Values, Values], parts: Sequence[Response]) -> Values:
         """Right-hand sides of the fixed-point equations for ``1/R`` and ``1/omega``, ``(n_q + n_a,)``."""
         samples, neurons = self.weighted(*state)
         rows, columns = neurons @ self.noise, 1.0 + self.noise @ samples
         for channel, part in zip(self.channels, parts, strict=True):
             rows = rows + channel.of_samples(part)
             columns = columns + channel.of_neurons(part)
-        return np.concatenate([profile + self.ratio * rows, columns])
+        values = np.concatenate([profile + self.ratio * rows, columns])
+        return values.real if np.isrealobj(samples) and np.isrealobj(profile) else values
 
-    def jacobian(self, state: tuple[Values, Values], parts: list[Response]) -> Values:
+    def jacobian(self, state: tuple[Values, Values], parts: Sequence[Response]) -> Values:
         """Derivative of ``(R, omega) * inverses`` in ``(log R, log omega)`` where the equations hold.
 
         These relative variables keep the matrix well scaled at a tiny ridge, where ``R`` is huge.
         """
         x = np.concatenate(state)
         n_q = state[0].size
-        matrix, mixed = np.zeros((x.size,) * 2, dtype=x.dtype), self.noise
+        samples, neurons = self.weighted(*state)
+        matrix = np.zeros((x.size,) * 2, dtype=x.dtype)
+        matrix[:n_q, n_q:] = self.noise.T * neurons
+        matrix[n_q:, :n_q] = self.noise * samples
         for channel, part in zip(self.channels, parts, strict=True):
-            samples, neurons, both = channel.derivatives(part)
-            matrix[:n_q, :n_q] -= channel.gamma * self.ratio * samples
-            matrix[n_q:, n_q:] -= channel.gamma * neurons
-            mixed = mixed + both
-        matrix[:n_q, n_q:] = self.ratio * mixed.T
-        matrix[n_q:, :n_q] = mixed
-        matrix *= np.concatenate([self.q_weights, self.a_weights])
-        matrix *= x[:, None] * x
+            blocks = channel.derivatives(part, samples)
+            if np.isrealobj(x):
+                blocks = tuple(block.real for block in blocks)
+            matrix[:n_q, :n_q] += blocks[0]
+            matrix[:n_q, n_q:] += blocks[1]
+            matrix[n_q:, :n_q] += blocks[2]
+            matrix[n_q:, n_q:] += blocks[3]
+        matrix[:n_q] *= self.ratio
+        matrix *= x[:, None]
         matrix[np.diag_indices_from(matrix)] += 1.0
         return matrix
 
     def solve(
         self,
         profile: Values,
-        start: tuple[Values, Values],
+        start: tuple[Values, Values] | State,
         *,
         positive: bool = False,
         tolerance: float = TOLERANCE,
@@ -131,7 +154,7 @@ class FixedPoint:
         profile
             Ridge profile ``L(q)`` on the nodes, or a number.
         start
-            ``(R, omega)`` to start from.
+            ``(R, omega)`` to start from, or a state nearby.
         positive
             Keep the unknowns positive (a positive ridge), which makes any positive start good.
         tolerance
@@ -142,6 +165,9 @@ class FixedPoint:
         ConvergenceError
             If the residual does not fall below `tolerance`, or to its rounding error below ``1e-9``.
         """
+        near: Sequence[Response] = ()
+        if isinstance(start, State):
+            start, near = (start.resolvent, start.omega), start.parts
         x = np.concatenate(start)
         n_q = self.q_weights.size
         best, residual, step, share = x, np.inf, np.zeros_like(x), 1.0
@@ -149,10 +175,10 @@ class FixedPoint:
             state = (x[:n_q], x[n_q:])
             with np.errstate(all="ignore"):
                 try:
-                    parts = self.responses(*state)
+                    parts = self.responses(*state, near)
                     wanted = self.inverses(profile, state, parts)
                     defect = wanted * x - 1.0
-                    trial = float(np.max(np.abs(defect)))
+                    trial = max(float(np.max(np.abs(defect))), *(part.defect for part in parts))
                 except ConvergenceError:
                     trial = np.inf
                 if not (positive and np.isfinite(trial)) and not trial < max(2.0 * residual, 0.1):
@@ -162,9 +188,9 @@ class FixedPoint:
                         break
                     x = best + share * step
                     continue
-                previous, residual, best = residual, trial, x
+                previous, residual, best, near = residual, trial, x, parts
                 if residual < tolerance or (residual < STAGNATION and residual >= 0.5 * previous):
-                    return State(*state, residual)
+                    return State(*state, residual, parts)
                 try:
                     step = x * np.linalg.solve(self.jacobian(state, parts), -defect)
                 except np.linalg.LinAlgError:
@@ -179,7 +205,7 @@ class FixedPoint:
     def tangent(self, state: State, direction: Values) -> tuple[Values, Values]:
         """Exact derivative of ``(R, omega)`` when the ridge profile moves along `direction`."""
         pair = (state.resolvent, state.omega)
-        matrix = self.jacobian(pair, self.responses(*pair))
+        matrix = self.jacobian(pair, state.parts or self.responses(*pair))
         right = np.zeros(matrix.shape[0], dtype=matrix.dtype)
         right[: state.resolvent.size] = -direction * state.resolvent
         solution = np.linalg.solve(matrix, right)

@@ -1,27 +1,27 @@
 """The part of the features that is of finite rank: its kernel, its poles and their residues.
 
-On the nodes the latent functions are ``m_0(alpha, q)``, and ``m_1(alpha, q)`` times the components of a
-sample along the directions that latent variables single out: ``q`` along the learnt one, ``t`` along the rest
-of the teacher's, and at the standard output scale a third one along the rest of the initial readout's. With
-the means these are three or four blocks. With ``S`` the second moments of these functions under ``R`` and the
-stiffness ``J`` of the neurons, the resolvent of the finite-rank part is ``(J + S)^{-1}``: docs/theory.md
-sections 4, 4.1 and 8.
+With ``S`` the second moments of the latent functions (`Blocks`) under ``R`` and the stiffness ``J`` of the neurons,
+the resolvent of the finite-rank part is ``(J + S)^{-1}``: docs/theory.md sections 4, 4.1 and 8.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rmt_spikes.errors import ConvergenceError
-from rmt_spikes.theory.methods.uniform.channels import Directions
+from rmt_spikes.theory.methods.uniform.channels import Directions, LevelChannel
 from rmt_spikes.theory.methods.uniform.equations import FixedPoint, State
 
 Array = NDArray[np.float64]
+Values = NDArray[Any]
 Tangent = tuple[Array, Array]
+
+COMPLEX_STEP = 1e-30
+"""Of derivatives along a tangent: exact to rounding, since the functions are analytic."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,100 +33,87 @@ class FiniteRank:
     equations
         The equations of the bulk.
     functions
-        Functions of ``q`` on the nodes, shape ``(size, n_q)``: ``size`` is ``n_a`` for the means and
-        ``n_a`` for each direction of each channel.
-    extras
-        Functions that multiply further independent sample variables of variance one (``t``; the norm of the
-        sample; its component along the initial readout), shape ``(n_extras, size, n_q)``.
-    width
-        ``N``.
+        Functions of ``q`` on the nodes, for each sample variable: shape ``(n_variables, size, n_q)``, with ``n_a``
+        functions a block.
+    norm, norm_covariance
+        What the norm of a sample does to each neuron, shape ``(n_a, n_q)``, and the covariance of that norm
+        between neurons, shape ``(n_a, n_a)``.
+    scales
+        ``N`` for the block of the means, ``gamma_k`` for one of channel ``k``, shape ``(n_blocks,)``.
     directions
-        Directions of each channel.
-    coupling
+        Directions of degree one: the blocks after the means.
+    readout_coupling
         ``alpha alpha' / N`` when the rows are orthogonal to the readout and the readout's own direction is a
         latent function of the first channel (standard output scale), shape ``(n_a, n_a)``; None otherwise.
     """
 
     equations: FixedPoint
     functions: Array
-    extras: Array
-    width: int
-    directions: tuple[Directions, ...]
-    coupling: Array | None = None
+    norm: Array
+    norm_covariance: Array
+    scales: Array
+    directions: Directions
+    readout_coupling: Array | None = None
 
-    @property
-    def scales(self) -> Array:
-        """``N`` for the block of the means and ``gamma_k`` for each direction, shape ``(n_blocks,)``."""
-        linear = [gamma for each in self.directions for gamma in [each.channel.gamma] * each.count]
-        return np.array([self.width, *linear])
-
-    def stiffness(self, state: State) -> Array:
+    def stiffness(self, state: State) -> Values:
         """``J``, shape ``(size, size)``."""
         matrix = self._trivial(state)
-        samples, neurons = self.equations.weighted(state.resolvent, state.omega)
-        for block, directions in self._blocks():
-            matrix[block, block] = directions.stiffness(samples, neurons)
+        n_a = state.omega.size
+        block = slice(n_a, (1 + self.directions.count) * n_a)
+        matrix[block, block] = self._real(state, self.directions.stiffness(self._parts(state)[0]))
         return matrix
 
-    def stiffness_slope(self, state: State, tangent: Tangent) -> Array:
-        """Derivative of ``J`` along a tangent of the state."""
-        equations, n_a = self.equations, state.omega.size
-        here = equations.weighted(state.resolvent, state.omega)
-        slope = equations.weighted(*tangent)
-        matrix = np.zeros((self.functions.shape[0],) * 2)
-        relative = -tangent[1] / (equations.a_weights * state.omega**2)
-        matrix[np.diag_indices(n_a)] = relative / self.width
-        if self.coupling is not None:
-            channel = equations.channels[0]
-            matrix[:n_a, :n_a] -= self.coupling * channel.y_slope(channel.response(*here), *slope)
-        for block, directions in self._blocks():
-            matrix[block, block] = directions.stiffness_slope(*here, *slope)
-        return matrix
+    def _parts(self, state: State) -> Any:
+        return state.parts or self.equations.responses(state.resolvent, state.omega)
 
-    def _trivial(self, state: State) -> Array:
+    @staticmethod
+    def _real(state: State, values: Values) -> Values:
+        return values.real if np.isrealobj(state.omega) else values
+
+    def _trivial(self, state: State) -> Values:
         """Stiffness of isotropic rows."""
-        samples, neurons = self.equations.weighted(state.resolvent, state.omega)
+        neurons = self.equations.weighted(state.resolvent, state.omega)[1]
         matrix = np.diag(1.0 / np.outer(self.scales, neurons).ravel())
-        if self.coupling is not None:
+        if self.readout_coupling is not None:
             channel, n_a = self.equations.channels[0], neurons.size
-            y = channel.response(samples, neurons).y_levels
-            matrix[:n_a, :n_a] -= self.coupling * channel.over_levels(y)
+            assert isinstance(channel, LevelChannel)
+            y = channel.between_neurons(self._parts(state)[0])
+            matrix[:n_a, :n_a] -= self.readout_coupling * self._real(state, y)
         return matrix
 
-    def _blocks(self) -> Iterator[tuple[slice, Directions]]:
-        """Place of the directions of each channel, after the means."""
-        n_a = self.equations.a_weights.size
-        start = n_a
-        for directions in self.directions:
-            stop = start + directions.count * n_a
-            yield slice(start, stop), directions
-            start = stop
-
-    def kernel(self, resolvent: Array) -> Array:
+    def kernel(self, resolvent: Values) -> Values:
         """``S``, linear in the resolvent, shape ``(size, size)``."""
-        functions = np.concatenate([self.functions, *self.extras], axis=1)
-        weights = np.tile(self.equations.q_weights * resolvent, 1 + len(self.extras))
-        return np.asarray((functions * weights) @ functions.T)
-
-    def source(self, resolvent: Array, labels: Array, extra_labels: Array) -> Array:
-        """``E[R u y]`` of labels with mean `labels`, and `extra_labels` along the extra variables."""
         weights = self.equations.q_weights * resolvent
-        source = self.functions @ (weights * labels)
-        for extra, label in zip(self.extras, extra_labels, strict=True):
-            source += extra @ (weights * label)
-        return np.asarray(source)
+        n_variables, size, n_q = self.functions.shape
+        flat = np.swapaxes(self.functions, 0, 1).reshape(size, n_variables * n_q)
+        kernel = (flat * np.tile(weights, n_variables)) @ flat.T
+        n_a = self.norm.shape[0]
+        kernel[:n_a, :n_a] += self.norm_covariance * ((self.norm * weights) @ self.norm.T)
+        return np.asarray(kernel)
 
-    def response(self, state: State, source: Array) -> Array:
+    def source(self, resolvent: Values, labels: Array) -> Values:
+        """``E[R u y]`` of labels with these components along the sample variables, ``(n_variables, n_q)``."""
+        weights = self.equations.q_weights * resolvent
+        return np.asarray(np.einsum("vsq,vq->s", self.functions, labels * weights))
+
+    def response(self, state: State, source: Values) -> Values:
         """``(J + S)^{-1}`` applied to a source."""
         return np.asarray(np.linalg.solve(self.total(state), source))
 
-    def total(self, state: State) -> Array:
+    def total(self, state: State) -> Values:
         """``J + S``, shape ``(size, size)``."""
         return self.stiffness(state) + self.kernel(state.resolvent)
 
+    def moved(self, state: State, tangent: Tangent) -> State:
+        """State a complex step along a tangent."""
+        h = 1j * COMPLEX_STEP
+        resolvent, omega = state.resolvent + h * tangent[0], state.omega + h * tangent[1]
+        parts = self.equations.moved_responses(resolvent, omega, self._parts(state))
+        return State(resolvent, omega, state.residual, parts)
+
     def total_slope(self, state: State, tangent: Tangent) -> Array:
         """Derivative of ``J + S`` along a tangent of the state."""
-        return self.kernel(tangent[0]) + self.stiffness_slope(state, tangent)
+        return np.asarray(self.total(self.moved(state, tangent)).imag / COMPLEX_STEP)
 
     def slope(self, state: State, tangent: Tangent, vector: Array) -> float:
         """Quadratic form of `vector` in the derivative of ``J + S`` along a tangent of the state."""
@@ -157,7 +144,7 @@ class FiniteRank:
             raise ConvergenceError("the stiffness of the neurons is not positive", residual=np.inf)
         root = np.diag(diagonal**-0.5)
         total = self.total(state)
-        if self.coupling is None:
+        if self.readout_coupling is None:
             scale = np.diagonal(root)
             return scale[:, None] * total * scale, root
         n_a = self.equations.a_weights.size

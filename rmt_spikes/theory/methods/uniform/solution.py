@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import ClassVar, final
+from typing import Any, ClassVar, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,21 +14,29 @@ from rmt_spikes.errors import ConvergenceError
 from rmt_spikes.theory.bulk.distribution import Bulk
 from rmt_spikes.theory.bulk.equivalent import BulkEquivalent
 from rmt_spikes.theory.features import Rows
-from rmt_spikes.theory.latent import Latent, LatentGrid, latent, latent_grid
+from rmt_spikes.theory.latent import Latent, LatentGrid, latent, latent_grid, readout_rule, residual_moments
 from rmt_spikes.theory.methods.base import Method, leading_sign, spike_of
 from rmt_spikes.theory.methods.closed_form import ClosedForm
 from rmt_spikes.theory.methods.thresholds import nearby_crossing
 from rmt_spikes.theory.methods.uniform import vectors
-from rmt_spikes.theory.methods.uniform.channels import Channel, Directions
+from rmt_spikes.theory.methods.uniform.blocks import Blocks, LevelBlocks, PencilBlocks
 from rmt_spikes.theory.methods.uniform.continuation import lower_edge
 from rmt_spikes.theory.methods.uniform.density import BranchCut
 from rmt_spikes.theory.methods.uniform.equations import FixedPoint, State
-from rmt_spikes.theory.methods.uniform.finite_rank import FiniteRank
-from rmt_spikes.theory.methods.uniform.levels import anisotropy, direction_levels
+from rmt_spikes.theory.methods.uniform.finite_rank import COMPLEX_STEP, FiniteRank
 from rmt_spikes.theory.methods.uniform.outliers import Pole, UpperSpectrum, upper_spectrum
+from rmt_spikes.theory.methods.uniform.pencil.levels import lost_coupling
+from rmt_spikes.theory.methods.uniform.pencil.rows import Terms
+from rmt_spikes.theory.methods.uniform.problem import Problem
+from rmt_spikes.theory.methods.uniform.samples import Separated, middle_quantiles, separate, sorted_samples
 from rmt_spikes.theory.results import EDGE_TOLERANCE, Certificate, Losses, Spike, ordered
 
 Array = NDArray[np.float64]
+Values = NDArray[Any]
+
+RANKS, LOST = (8, 10, 12, 16, 20), 0.5
+"""Numbers of nodes of the pencil that are tried, and the largest relative coupling that they may leave out: losses then
+move by less than 2e-4 of themselves."""
 
 START_SHARES = (1e-3, 1e-4, 1e-5, 1e-6, 1e-7)
 """Ridges from which the lowest edge is looked for, as shares of the edge without a step; a step may bring it
@@ -45,12 +52,15 @@ class Uniform(Method):
     ----------
     rows
         How the covariance of trained rows is treated; by default as the features say.
+    terms
+        Terms of order ``1/d`` that the pencil keeps.
     variables, functions
         Latent variables and latent functions to take instead of those of the setting.
     """
 
     name: ClassVar[str] = "uniform"
     rows: Rows | None = None
+    terms: Terms = field(default_factory=Terms)
     variables: Latent | None = field(default=None, repr=False)
     functions: LatentGrid | None = field(default=None, repr=False)
 
@@ -60,85 +70,80 @@ class Uniform(Method):
         return latent(self.setting, self.features, self.given) if self.variables is None else self.variables
 
     @cached_property
-    def grid(self) -> LatentGrid:
-        """Latent functions under the distributions of ``width`` neurons and ``n_ridge`` samples."""
+    def blocks(self) -> Blocks:
+        """Description of the trained rows, on the readout nodes."""
+        law = readout_rule(self.setting, finite=True, given=self.given)
         if self.functions is not None:
-            return self.functions
-        return latent_grid(self.setting, self.latent, finite=True, given=self.given)
+            law = self.functions.law
+        if self.treatment is Rows.PENCIL:
+            return self._with_rank(PencilBlocks(self.setting, self.latent, law, self.terms))
+        return LevelBlocks(self.setting, self.latent, law, self.treatment)
+
+    def _with_rank(self, blocks: PencilBlocks) -> PencilBlocks:
+        """Description with as few nodes of the pencil as lose nothing that shows, at a rough coupling."""
+        point = self.untrained.at_ridge(self.setting.ridge)
+        law, grid = blocks.law, self._grid(blocks)
+        h = grid.linear / blocks.tau[:, None] * np.sqrt(point.kappa * point.g * law.weights)[:, None]
+        k = self.setting.gamma / point.kappa * (h * grid.q_weights) @ h.T
+        for rank in RANKS:
+            if rank < law.nodes.size:
+                other = blocks.with_rank(rank)
+                if lost_coupling(other.pencil, k) < LOST:
+                    return other
+        return blocks
 
     @cached_property
-    def equations(self) -> FixedPoint:
-        """Equations of the bulk."""
-        grid, setting = self.grid, self.setting
-        levels, weights = self.anisotropy(grid.law.nodes)
-        noise = np.maximum(grid.second - grid.mean**2 - grid.linear**2, 0.0)
-        return FixedPoint(
-            q_weights=grid.q_weights,
-            a_weights=grid.law.weights,
-            noise=noise,
-            ratio=setting.ridge_ratio,
-            channels=(Channel(grid.linear, setting.gamma, levels, weights),),
-        )
+    def problem(self) -> Problem:
+        """Equations with all samples of the first batch in the bulk, which the losses are read off."""
+        grid = self.functions if self.functions is not None else self._grid(self.blocks)
+        return Problem(self.setting, self.latent, self.blocks, grid)
 
-    def anisotropy(self, alpha: Array) -> tuple[Array, Array]:
-        """Standard deviations of trained rows along the levels of `anisotropy`, and weights of the levels."""
-        return anisotropy(self.setting, self.latent, alpha, self.treatment)
+    @property
+    def grid(self) -> LatentGrid:
+        """Latent functions under the distributions of ``width`` neurons and ``n_ridge`` samples."""
+        return self.problem.grid
+
+    @property
+    def equations(self) -> FixedPoint:
+        """Equations that the losses are read off."""
+        return self.problem.equations
+
+    @property
+    def finite_rank(self) -> FiniteRank:
+        """Finite-rank part that the losses are read off."""
+        return self.problem.finite_rank
+
+    def _grid(self, blocks: Blocks) -> LatentGrid:
+        return latent_grid(
+            self.setting, self.latent, finite=True, given=self.given, law=blocks.law, tau=blocks.tau
+        )
 
     @property
     def treatment(self) -> Rows:
         """How the covariance of trained rows is treated."""
-        return self.features.rows if self.rows is None else self.rows
+        rows = self.features.rows if self.rows is None else self.rows
+        # The initial output of the standard scale has not been worked out beyond the first orders.
+        standard = self.setting.output_scale == "standard"
+        return Rows.LEVELS if rows is Rows.PENCIL and standard else rows
 
     @cached_property
-    def finite_rank(self) -> FiniteRank:
-        """Finite-rank part of the features."""
-        functions, extras = self._functions(self.grid)
-        nodes, width = self.grid.law.nodes, self.setting.width
-        coupling = np.outer(nodes, nodes) / width if self.setting.output_scale == "standard" else None
-        levels, weights = direction_levels(self.setting, self.latent, nodes, self.treatment)
-        directions = Directions(self.equations.channels[0], levels, weights)
-        return FiniteRank(self.equations, functions, extras, width, (directions,), coupling)
-
-    def _functions(self, grid: LatentGrid) -> tuple[Array, Array]:
-        """Latent functions on a grid: those of ``q``, and those that multiply further sample variables."""
-        setting, overlap = self.setting, self.latent.initial_overlap
-        nothing = np.zeros_like(grid.mean)
-        mean = grid.mean
-        norm = math.sqrt(2.0 / setting.d) * grid.norm
-        if setting.output_scale == "mean_field":
-            extras: list[tuple[Array, ...]] = [(nothing, nothing, grid.linear), (norm, nothing, nothing)]
-            functions = np.concatenate([mean, grid.linear * grid.q, nothing])
-        else:
-            own = grid.law.nodes[:, None] * grid.linear / math.sqrt(setting.width)
-            along_teacher, along_rest = self.initial_components
-            extras = [
-                (along_teacher * own, nothing, grid.linear, nothing),
-                (norm, nothing, nothing, nothing),
-                (along_rest * own, nothing, nothing, grid.linear),
-            ]
-            functions = np.concatenate(
-                [mean + overlap * own * grid.q, grid.linear * grid.q, nothing, nothing]
-            )
-        return functions, np.array([np.concatenate(extra) for extra in extras])
-
-    @property
-    def initial_components(self) -> tuple[float, float]:
-        """Components of the initial readout's direction along ``t`` and beyond ``q`` and ``t``.
-
-        Readout and teacher are orthogonal: what they share along ``beta`` they undo off it.
-        """
-        cosine, overlap = self.latent.beta_cosine, self.latent.initial_overlap
-        sine = math.sqrt(max(1.0 - cosine**2, 1e-300))
-        rest = math.sqrt(max(1.0 - overlap**2, 0.0))
-        along_teacher = max(-rest, min(rest, -cosine * overlap / sine))
-        return along_teacher, math.sqrt(rest**2 - along_teacher**2)
+    def labels(self) -> Array:
+        """Components of the labels along the sample variables, shape ``(n_variables, n_q)``."""
+        return self.blocks.labels(self.grid.labels)
 
     @cached_property
-    def extra_labels(self) -> Array:
-        """Components of the labels along the extra sample variables, shape ``(n_extras, n_q)``."""
-        labels = np.zeros((len(self.finite_rank.extras), self.grid.q.size))
-        labels[0] = self.grid.labels.linear
-        return labels
+    def separated(self) -> Separated:
+        """The bulk without the samples that make a value of their own."""
+        problem = self.problem
+        finite, grid = problem.finite_rank, problem.grid
+        sizes = np.outer(finite.scales, grid.law.weights).ravel()
+        top = float(np.sum(sizes @ (finite.functions**2 @ grid.q_weights).T)) + float(self.untrained.edges[-1, 1])
+        if not isinstance(self.blocks, PencilBlocks) or self.setting.theta == 0.0:
+            return Separated(problem, upper_spectrum(problem.equations, finite, top), (), 0)
+        setting, batch = self.setting, self.blocks.special.batch
+        offset = float(setting.target_expansion.mean) - residual_moments(setting)[0]
+        r, u = middle_quantiles(setting.target_function, setting.noise_std, offset, setting.n)
+        return separate(problem, sorted_samples(batch, r, u), top)
 
     @cached_property
     def untrained(self) -> BulkEquivalent:
@@ -150,18 +155,15 @@ class Uniform(Method):
         """Solution at the ridge of the setting."""
         return self.at_ridge(self.setting.ridge)
 
-    @cached_property
+    @property
     def upper(self) -> UpperSpectrum:
         """Upper edge and poles."""
-        finite = self.finite_rank
-        sizes = np.outer(finite.scales, self.grid.law.weights).ravel()
-        latent_size = sizes @ (finite.functions**2 @ self.grid.q_weights)
-        return upper_spectrum(self.equations, finite, latent_size + self.untrained.edges[-1, 1])
+        return self.separated.upper
 
     @cached_property
     def cut(self) -> BranchCut:
         """Resolvent inside the bulk."""
-        return BranchCut(self.equations)
+        return BranchCut(self.separated.problem.equations)
 
     @cached_property
     def bulk(self) -> Bulk:
@@ -192,37 +194,37 @@ class Uniform(Method):
         for share in START_SHARES:
             ridge = share * float(self.untrained.edges[0, 0])
             try:
-                return lower_edge(self.equations, self.at_ridge(ridge), ridge, signs).eigenvalue
+                equations = self.separated.problem.equations
+                state = self._solve(equations, ridge)
+                return lower_edge(equations, state, ridge, signs).eigenvalue
             except ConvergenceError as error:
                 last = error
         raise last
 
     def at_ridge(self, ridge: float) -> State:
         """Solve the equations at a positive ridge."""
+        return self._solve(self.equations, ridge)
+
+    def _solve(self, equations: FixedPoint, ridge: float) -> State:
         point = self.untrained.at_ridge(ridge)
         start = (
             np.full(self.grid.q.size, 1.0 / point.kappa),
             np.full(self.grid.law.nodes.size, point.kappa * point.g),
         )
-        return self.equations.solve(np.asarray(ridge), start, positive=True)
+        return equations.solve(np.asarray(ridge), start, positive=True)
 
-    def functional(self, state: State) -> float:
+    def functional(self, state: State) -> Values:
         """``T``, the quadratic form of the labels in the resolvent."""
-        labels, weights = self.grid.labels, self.grid.q_weights
+        labels = self.grid.labels
         energy = labels.mean**2 + labels.linear**2 + labels.rest
-        source = self.finite_rank.source(state.resolvent, labels.mean, self.extra_labels)
+        source = self.finite_rank.source(state.resolvent, self.labels)
         explained = source @ self.finite_rank.response(state, source)
-        return float(weights @ (state.resolvent * energy) - explained)
+        return np.asarray(self.grid.q_weights @ (state.resolvent * energy) - explained)
 
     def functional_slope(self, state: State, direction: Array) -> float:
         """Derivative of ``T`` when the ridge profile moves along `direction`."""
-        labels, finite = self.grid.labels, self.finite_rank
-        tangent = self.equations.tangent(state, direction)
-        energy = labels.mean**2 + labels.linear**2 + labels.rest
-        response = finite.response(state, finite.source(state.resolvent, labels.mean, self.extra_labels))
-        explained = 2.0 * finite.source(tangent[0], labels.mean, self.extra_labels) @ response
-        explained -= finite.slope(state, tangent, response)
-        return float(self.grid.q_weights @ (tangent[0] * energy) - explained)
+        moved = self.finite_rank.moved(state, self.equations.tangent(state, direction))
+        return float(self.functional(moved).imag / COMPLEX_STEP)
 
     def losses(self) -> Losses[float]:
         """Losses at the ridge of the setting: value and two derivatives of ``T``.
@@ -237,13 +239,12 @@ class Uniform(Method):
         test = -self.functional_slope(state, state.resolvent**-2)
         if self.given is not None and self.given.q is not None:
             test += self.own_error(self._fresh_grid()) - self.own_error(self.grid)
-        losses = Losses(objective=ridge * self.functional(state), train=-(ridge**2) * slope, test=test)
+        losses = Losses(objective=ridge * float(self.functional(state)), train=-(ridge**2) * slope, test=test)
         return ordered(losses, self.setting.label_energy)
 
     def _fresh_grid(self) -> LatentGrid:
         """Latent functions of a fresh sample, with the realised neurons."""
-        fresh = latent_grid(self.setting, self.latent, finite=True)
-        return latent_grid(self.setting, self.latent, law=self.grid.law, q_rule=(fresh.q, fresh.q_weights))
+        return latent_grid(self.setting, self.latent, finite=True, law=self.grid.law, tau=self.blocks.tau)
 
     def own_error(self, grid: LatentGrid) -> float:
         """Squared error on the samples of `grid` of what the latent variables predict.
@@ -251,13 +252,11 @@ class Uniform(Method):
         The derivative that gives the test loss counts it for the samples that were trained on, left out one
         at a time. When these are given, those of fresh samples take their place.
         """
-        trained, state = self.grid.labels, self.state
-        finite, labels = self.finite_rank, grid.labels
-        response = finite.response(state, finite.source(state.resolvent, trained.mean, self.extra_labels))
-        functions, extras = self._functions(grid)
-        latent_part, linear_part = response @ functions, response @ extras[0]
-        error = (labels.mean - latent_part) ** 2 + (labels.linear - linear_part) ** 2 + labels.rest
-        return float(grid.q_weights @ error)
+        finite, labels = self.finite_rank, self.blocks.labels(grid.labels)
+        response = finite.response(self.state, finite.source(self.state.resolvent, self.labels))
+        error = (labels - response @ self.blocks.functions(grid)) ** 2
+        rest = grid.labels.mean**2 + grid.labels.linear**2 + grid.labels.rest - np.sum(labels**2, axis=0)
+        return float(grid.q_weights @ (np.sum(error, axis=0) + rest))
 
     def spikes(self) -> tuple[Spike[float], ...]:
         """Spikes further from the edge than its Tracy-Widom fluctuations, largest first."""
@@ -266,8 +265,8 @@ class Uniform(Method):
                 self,
                 k,
                 pole.point.eigenvalue,
-                vectors.hermite_feature(self, pole),
-                vectors.readout_feature(self, pole),
+                vectors.hermite_feature(self.separated.problem, pole),
+                vectors.readout_feature(self.separated.problem, pole),
             )
             for k, pole in enumerate(self.upper.poles)
         )
@@ -281,10 +280,10 @@ class Uniform(Method):
         """Right singular vector of spike `index` at readout weights `alpha` of neurons (any shape)."""
         return self._signed(index, vectors.right_profile, alpha)
 
-    def _signed(self, index: int, function: Callable[[Uniform, Pole, Array], Array], x: Array) -> Array:
+    def _signed(self, index: int, function: Callable[[Problem, Pole, Array], Array], x: Array) -> Array:
         pole = self.upper.poles[index]
-        values = function(self, pole, x.ravel()).reshape(x.shape)
-        return np.asarray(leading_sign(vectors.hermite_feature(self, pole)) * values)
+        values = function(self.separated.problem, pole, x.ravel()).reshape(x.shape)
+        return np.asarray(leading_sign(vectors.hermite_feature(self.separated.problem, pole)) * values)
 
     def thresholds(self, count: int, largest: float) -> Array:
         """Step sizes at which the first `count` spikes appear; ``inf`` where none does up to `largest`."""
@@ -339,15 +338,15 @@ class Uniform(Method):
         part of degree two that so many samples learn in so few dimensions. Not a proved bound: the tests
         hold it against simulations. None for features that leave out more.
         """
-        if self.features.rows is not Rows.LEVELS:
+        if self.features.rows is not Rows.PENCIL:
             return None
         setting = self.setting
         second = setting.activation_expansion.coefficients[2] * setting.target_expansion.coefficients[2]
         few = min(1.0, 2.0 * setting.n_ridge / setting.d**2) if abs(second) > 1e-12 else 0.0
         if self.latent.inflation == 0.0:
             return few
-        same = replace(self, variables=self.latent, functions=self.grid)
-        others = [replace(same, rows=rows) for rows in Rows]
-        isotropic, own, spread = (other.functional(other.state) for other in others)
+        same = replace(self, variables=self.latent)
+        others = [replace(same, rows=rows) for rows in (Rows.ISOTROPIC, Rows.LEVELS, Rows.SPREAD)]
+        isotropic, own, spread = (float(other.functional(other.state)) for other in others)
         next_order = setting.theta * abs(isotropic / own - 1.0)
         return float(few + next_order + abs(spread / own - 1.0))

@@ -1,0 +1,171 @@
+"""Singular values made by single samples of the first batch, and the bulk that they leave."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rmt_spikes.errors import ConvergenceError
+from rmt_spikes.functions.scalar import ScalarFunction
+from rmt_spikes.theory.methods.uniform.blocks import PencilBlocks
+from rmt_spikes.theory.methods.uniform.continuation import CurvePoint
+from rmt_spikes.theory.methods.uniform.outliers import UpperSpectrum, upper_spectrum
+from rmt_spikes.theory.methods.uniform.pencil.batch import FirstBatch, ResidualLaw, residual_points
+from rmt_spikes.theory.methods.uniform.problem import Problem
+from rmt_spikes.theory.quadrature_rules import gauss_rule
+
+Array = NDArray[np.float64]
+
+LEVELS = 5
+"""Nodes of the residuals left in the bulk: its edge is the same for 4 to 8 of them to 1 %."""
+
+SEPARATION = 1.002
+"""Ratio to the edge of the others above which a sample's value has left the bulk."""
+
+MOST = 400
+"""Samples that may leave the bulk."""
+
+ROUNDS = 8
+"""Of counting the samples that leave: on the reference settings 4 are enough."""
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """Residuals of a first batch, from the largest effective one down.
+
+    Attributes
+    ----------
+    r, u
+        Residuals, shape ``(n,)``, and teacher's variables, shape ``(k, n)``.
+    effective
+        Residual with which a sample acts off the latent directions, ``r sqrt(1 - q^2 / d)``, shape ``(n,)``.
+    """
+
+    r: Array
+    u: Array
+    effective: Array
+
+    def rest(self, removed: int) -> ResidualLaw:
+        """Distribution of the samples left when the first ones are removed, each of weight ``1/n``."""
+        r, u = self.effective[removed:], self.u[:, removed:]
+        rule = gauss_rule(r, LEVELS)
+        share = r.size / self.r.size
+        basis, at = rule.polynomials(r) / r.size, rule.polynomials(rule.nodes)
+        pairs = np.einsum("bi,ki,li->bkl", basis, u, u)
+        return ResidualLaw(
+            rule.nodes, share * rule.weights, at.T @ (basis @ u.T), np.tensordot(at.T, pairs, axes=1)
+        )
+
+    def separated(self, phi: float) -> int:
+        """Number of samples that make an outlier of ``X^T diag(r) X / n`` beside all smaller ones."""
+        r = self.effective
+        for i in range(min(MOST, r.size - LEVELS)):
+            gap = r[i] - r[i + 1 :]
+            with np.errstate(divide="ignore", invalid="ignore"):
+                if not np.sum((r[i + 1 :] / gap) ** 2) < phi * r.size:
+                    return i
+        return min(MOST, r.size - LEVELS)
+
+
+def sorted_samples(batch: FirstBatch, r: Array, u: Array) -> Samples:
+    """Samples with given residuals and teacher's variables."""
+    learnt, energy = u @ r / r.size, float(np.mean(r**2))
+    norm2 = float(learnt @ learnt) + batch.phi * energy
+    q2 = ((batch.phi * r + learnt @ u) ** 2 + batch.phi * energy) / norm2
+    effective = r * np.sqrt(np.maximum(1.0 - q2 / batch.d, 0.0))
+    order = np.argsort(-np.abs(effective), kind="stable")
+    return Samples(r[order], u[:, order], effective[order])
+
+
+@lru_cache(maxsize=16)
+def middle_quantiles(target: ScalarFunction, noise_std: float, offset: float, n: int) -> tuple[Array, Array]:
+    """Middle quantiles of the residual of `n` samples, and the mean of the teacher's variable in their cells."""
+    r, weights, u = residual_points(target, noise_std, offset)
+    order = np.argsort(r, kind="stable")
+    r, weights, u = r[order], weights[order], u[:, order]
+    total = weights.sum()
+    mass = np.concatenate([[0.0], np.cumsum(weights)]) / total
+    cells = np.arange(n + 1) / n
+    sums = np.concatenate([np.zeros((u.shape[0], 1)), np.cumsum(weights * u, axis=1)], axis=1) / total
+    means = np.array([np.diff(np.interp(cells, mass, row)) for row in sums]) * n
+    return np.interp((np.arange(n) + 0.5) / n, 0.5 * (mass[1:] + mass[:-1]), r), means
+
+
+@dataclass(frozen=True, eq=False)
+class Separated:
+    """The bulk without the samples that have left it, and their values.
+
+    Attributes
+    ----------
+    problem
+        The bulk's equations.
+    upper
+        Its edge, and the poles of the finite-rank part.
+    points
+        Points of the resolvent at the values of samples, in their order.
+    removed
+        Number of samples that are not in the bulk.
+    """
+
+    problem: Problem
+    upper: UpperSpectrum
+    points: tuple[CurvePoint, ...]
+    removed: int
+
+
+def separate(problem: Problem, samples: Samples, top: float) -> Separated:
+    """Let samples leave the bulk as long as each makes a value of its own.
+
+    Parameters
+    ----------
+    problem
+        The problem with all samples in the bulk.
+    samples
+        The first batch.
+    top
+        Rough size of the largest eigenvalue.
+
+    Raises
+    ------
+    ConvergenceError
+        If a curve is lost.
+    """
+    blocks = problem.blocks
+    assert isinstance(blocks, PencilBlocks)
+    removed, seen = samples.separated(blocks.special.batch.phi), set[int]()
+    while True:
+        rest = replace(problem, blocks=blocks.with_rest(samples.rest(removed)))
+        upper = upper_spectrum(rest.equations, rest.finite_rank, top)
+        found = [_place(rest, upper, float(r)) for r in samples.effective[:removed]]
+        edge = upper.edge.eigenvalue * SEPARATION**2
+        points = tuple(point for point in found if point is not None and point.eigenvalue > edge)
+        seen.add(removed)
+        if len(points) in seen or len(seen) > ROUNDS:
+            return Separated(rest, upper, points, removed)
+        removed = len(points)
+
+
+def _place(problem: Problem, upper: UpperSpectrum, r: float) -> CurvePoint | None:
+    """Point of the curve at the value of a sample, where ``det(1 + phi M T(r))`` is zero."""
+    blocks = problem.blocks
+    assert isinstance(blocks, PencilBlocks)
+    pencil = blocks.pencil
+    letter = pencil.letters_of(np.array([r]))[0]
+
+    def margin(point: CurvePoint) -> float:
+        m = point.state.parts[0].detail.state.m
+        return float(np.linalg.det(np.eye(m.shape[0]) + blocks.special.batch.phi * m @ letter))
+
+    points = upper.points
+    if margin(points[-1]) > 0.0:
+        return None
+    i = next(i for i, point in enumerate(points) if margin(point) <= 0.0)
+    if i == 0:
+        raise ConvergenceError("a sample's value lies above the curve", residual=math.inf)
+    return upper.curve.zero(points[i - 1], points[i], margin)
+
+
