@@ -62,6 +62,11 @@ class Features(StrEnum):
         return Rows.PENCIL if self is Features.CORRECTED else Rows.ISOTROPIC
 
     @property
+    def first_orders(self) -> Rows:
+        """How it is treated by the first orders of the step, which standard deviations are read off."""
+        return Rows.LEVELS if self is Features.CORRECTED else Rows.ISOTROPIC
+
+    @property
     def limit(self) -> Features:
         """Features as ``n`` grows in a regime, where the direction in which rows grow does not matter."""
         return Features.CORRECTED if self.rows_grow else Features.PUBLISHED

@@ -6,10 +6,11 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
-from typing import Any, Generic, Protocol, Self, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.special import ndtr
 
 from rmt_spikes.errors import ConvergenceError
 from rmt_spikes.theory import formulas
@@ -138,6 +139,7 @@ class Spike(Value, Generic[Number]):
     index: int = field(repr=False)
     vectors: SingularVectors = field(repr=False, compare=False)
     known_step: Number | None = field(default=None, repr=False, compare=False)
+    origin: ClassVar[str] = "learnt"
 
     @cached_property
     def critical_step_size(self) -> Number:
@@ -161,6 +163,60 @@ class Spike(Value, Generic[Number]):
         values = {name: getattr(self, name) for name in names}
         plain = {k: v.tolist() if isinstance(v, np.ndarray) else v for k, v in values.items()}
         return plain | {"critical_step_size": self.critical_step_size}
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Outliers(Value):
+    """Singular values beyond the bulk that single samples of the first batch make.
+
+    Attributes
+    ----------
+    places
+        Typical values of ``F / sqrt(n_ridge)``, largest first, shape ``(n_outliers,)``.
+    scatter
+        Their standard deviations between networks with the same labels, shape ``(n_outliers,)``.
+    expected_beyond_edge
+        Expected number of such values above the last edge of the bulk.
+    origin
+        ``"sample"``; spikes have ``"learnt"``.
+
+    Notes
+    -----
+    docs/theory.md section 11. The labels are the middle quantiles of their distribution.
+    """
+
+    places: Array
+    scatter: Array
+    expected_beyond_edge: float
+    bulk: Any = field(repr=False, compare=False)
+    width: int = field(repr=False, compare=False)
+    origin: ClassVar[str] = "sample"
+
+    def expected_above(self, x: float) -> float:
+        """Expected number of singular values of the bulk and of single samples above `x`."""
+        beyond = float(np.sum(ndtr((self.places - x) / self.scatter)))
+        return beyond + self.width * (1.0 - float(self.bulk.cdf(x)))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Numbers, JSON-ready."""
+        return {
+            "places": self.places.tolist(),
+            "scatter": self.scatter.tolist(),
+            "expected_beyond_edge": self.expected_beyond_edge,
+        }
+
+
+def outliers_of(places: Array, scatter: Array, bulk: Any, width: int) -> Outliers:
+    """Values of single samples beside a bulk of `width` singular values."""
+    places, scatter = np.asarray(places, dtype=float), np.asarray(scatter, dtype=float)
+    edge = float(bulk.edges[-1, 1])
+    return Outliers(
+        places=places,
+        scatter=scatter,
+        expected_beyond_edge=float(np.sum(ndtr((places - edge) / scatter))),
+        bulk=bulk,
+        width=width,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

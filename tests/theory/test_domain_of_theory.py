@@ -92,7 +92,7 @@ def test_resolvent_is_in_the_upper_half_plane(setting, share):
         solution = Uniform(setting)
         low, high = solution.bulk.edges[0]
         z = np.array([(low + share * (high - low)) ** 2])
-        cut = BranchCut(solution.equations)
+        cut = BranchCut(solution.separated.problem.equations)
         values, residual = cut.resolvent(z)
     except rs.ConvergenceError:
         FAILED["resolvent"] += 1

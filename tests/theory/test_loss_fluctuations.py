@@ -16,7 +16,7 @@ from rmt_spikes.theory.fluctuations.losses import (
     _of_neurons,
     _perturbations,
 )
-from rmt_spikes.theory.methods.uniform.solution import Uniform
+from rmt_spikes.theory.fluctuations.spikes import first_orders
 
 FOLDER = Path(__file__).parents[2] / "validation" / "reference"
 CASES = json.loads((FOLDER / "simulations.json").read_text(encoding="utf-8"))["cases"]
@@ -63,7 +63,7 @@ def test_the_laws_alone_are_rejected():
     ratios = []
     for row in ROWS[::4]:
         setting, scatter, _ = row.values
-        ratios.append(scatter["objective"] / math.sqrt(_of_laws(Uniform(setting))[0]))
+        ratios.append(scatter["objective"] / math.sqrt(_of_laws(first_orders(setting, "corrected"))[0]))
     assert np.mean(np.array(ratios) > 1.2 * HIGH) > 0.7
 
 
@@ -124,7 +124,7 @@ def test_scatter_over_the_first_layer_by_hand():
         n=1200, d=d, width=d, n_ridge=1200, activation={"hermite": [0, 1]}, target={"hermite": [0, 1]},
         noise_std=0.3, ridge=ridge, step_size=0.0,
     )  # fmt: skip
-    base = Uniform(setting)
+    base = first_orders(setting, "corrected")
     point = BulkEquivalent.of(setting).at_ridge(ridge)
     kappa = point.kappa
     rows = np.random.default_rng(1).standard_normal((d, d))

@@ -71,7 +71,7 @@ def spike_standard_deviations(setting: Setting, *, features: str = Features.CORR
     ``1/n`` to the variance of a spike far from the edge.
     """
     require_mean_field(setting)
-    base = Uniform(setting, Features.of(features))
+    base = first_orders(setting, features)
     centre = _spikes(base)
     total = np.zeros(centre.size)
     for other, scale in directions(base):
@@ -93,9 +93,15 @@ def require_mean_field(setting: Setting) -> None:
         )
 
 
+def first_orders(setting: Setting, features: str) -> Uniform:
+    """The problem that is moved: rows are treated by the first orders of the step."""
+    known = Features.of(features)
+    return Uniform(setting, known, rows=known.first_orders)
+
+
 def moved(base: Uniform, variables: Latent, grid: LatentGrid | None = None) -> Uniform:
     """The problem of `base` with other latent variables, and another grid if given."""
-    return Uniform(base.setting, base.features, variables=variables, functions=grid)
+    return Uniform(base.setting, base.features, rows=base.rows, variables=variables, functions=grid)
 
 
 def directions(base: Uniform) -> Iterator[tuple[Uniform, float]]:

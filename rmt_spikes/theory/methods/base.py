@@ -16,7 +16,7 @@ from rmt_spikes.theory.latent import residual_moments
 from rmt_spikes.theory.limits import limits_of
 from rmt_spikes.theory.realisation import Realisation
 from rmt_spikes.theory.regimes import regime
-from rmt_spikes.theory.results import Certificate, Losses, Regime, Spike
+from rmt_spikes.theory.results import Certificate, Losses, Outliers, Regime, Spike, outliers_of
 from rmt_spikes.values import same
 
 Array = NDArray[np.float64]
@@ -115,6 +115,11 @@ class Method(ABC):
     @abstractmethod
     def spikes(self) -> tuple[Spike[Any], ...]:
         """Spikes further from the edge than its Tracy-Widom fluctuations, largest first."""
+
+    def outliers(self) -> Outliers:
+        """Values that single samples make beyond the bulk: none, where a method does not know them."""
+        nothing = np.zeros(0)
+        return outliers_of(nothing, nothing, self.bulk, self.setting.width)
 
     @abstractmethod
     def losses(self) -> Losses[Any]:

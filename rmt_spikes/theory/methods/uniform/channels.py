@@ -30,6 +30,12 @@ Values = NDArray[Any]
 NEAR = 0.05
 """Relative defect of the pencil below which one step of Newton's method is left to that of the other unknowns."""
 
+REDUCED = 0.05
+"""Relative imaginary part of the wrong sign at a node when the pencil has fewer: up to 0.008 on the references."""
+
+SAME = 1e-3
+"""Relative change of the coupling over which derivatives are kept: each step then still gains about three digits."""
+
 PENCIL_STEPS = 40
 """Of Newton's method at a fixed coupling: from the last state it takes one or two, without one at most 12."""
 
@@ -75,9 +81,22 @@ class Channel(ABC):
     functions: Array
     gamma: float
 
+    @property
     @abstractmethod
-    def respond(self, k: Values, previous: Response | None) -> tuple[Values, Any, float]:
-        """``Y`` at a coupling, with what else is known of it and its residual."""
+    def growth(self) -> Array:
+        """Mean squared length of a neuron's vector, shape ``(n_a,)``."""
+
+    @property
+    def slack(self) -> float:
+        """Relative imaginary part of the wrong sign that an approximation of the channel may leave."""
+        return 0.0
+
+    @abstractmethod
+    def respond(self, k: Values, previous: Response | None, *, fresh: bool) -> tuple[Values, Any, float]:
+        """``Y`` at a coupling, with what else is known of it and its residual.
+
+        Unless `fresh`, its derivatives may be those at a coupling nearby.
+        """
 
     @abstractmethod
     def pairings(self, part: Response) -> tuple[Values, Values, Values]:
@@ -88,19 +107,34 @@ class Channel(ABC):
 
     def coupling(self, samples: Values, neurons: Values) -> tuple[Values, Values, Values]:
         """``D^{1/2}``, ``D^{1/2} m_k`` and ``K``."""
-        root = np.sqrt(neurons + 0j) if np.isrealobj(neurons) and np.any(neurons < 0.0) else np.sqrt(neurons)
+        if np.isrealobj(neurons) and np.all(neurons > 0.0):
+            root = np.sqrt(neurons)
+        else:
+            # In the upper half-plane of the eigenvalue the argument lies between -pi and 0: no cut there.
+            root = np.sqrt(neurons.astype(complex))
+            root = np.where((neurons.real < 0.0) & (neurons.imag >= 0.0), -root, root)
         h = root[:, None] * self.functions
         return root, h, self.gamma * (h * samples) @ h.T
 
-    def response(self, samples: Values, neurons: Values, previous: Response | None = None) -> Response:
-        """The channel at a state; `previous` is that at one nearby."""
+    def response(
+        self, samples: Values, neurons: Values, previous: Response | None = None, *, fresh: bool = True
+    ) -> Response:
+        """The channel at a state; `previous` is that at one nearby.
+
+        Unless `fresh`, its derivatives may be those at a state nearby.
+        """
         root, h, k = self.coupling(samples, neurons)
-        y, detail, defect = self.respond(k, previous)
+        y, detail, defect = self.respond(k, previous, fresh=fresh)
         return Response(root, h, k, y, detail, defect)
 
     def moved(self, part: Response, samples: Values, neurons: Values) -> Response:
         """The channel at a state an infinitesimal step away."""
         return self.response(samples, neurons, part)
+
+    def is_fresh(self, part: Response) -> bool:
+        """Whether its derivatives are those at its own state."""
+        del part
+        return True
 
     def is_physical(self, part: Response) -> bool:
         """Whether a real state above the bulk is connected with infinity."""
@@ -151,8 +185,14 @@ class LevelChannel(Channel):
     levels: Array
     level_weights: Array
 
-    def respond(self, k: Values, previous: Response | None) -> tuple[Values, Values, float]:  # noqa: D102
-        del previous
+    @property
+    def growth(self) -> Array:  # noqa: D102
+        return np.asarray(self.level_weights @ self.levels**2)
+
+    def respond(  # noqa: D102
+        self, k: Values, previous: Response | None, *, fresh: bool
+    ) -> tuple[Values, Values, float]:
+        del previous, fresh
         try:
             y = self.at_levels(k, self.levels)
         except np.linalg.LinAlgError as error:
@@ -185,27 +225,56 @@ class LevelChannel(Channel):
 
 
 @dataclass(frozen=True, eq=False)
-class _Linearised:
-    """A pencil at a coupling: its state, and the linear map to the next one.
+class _Slopes:
+    """The linear map of a pencil from one coupling to the next, between flat symmetric matrices.
 
     Attributes
     ----------
-    state
-        Where it is.
-    shift
-        Newton's step of ``Nu`` at that coupling, flat and symmetric.
-    to_nu, to_y, to_m
-        Derivatives of ``Nu``, of ``Y`` and of ``M`` in ``K`` on the pencil's nodes, between flat symmetric matrices.
-    y
-        Mean of ``Y`` over the levels, with what the step of ``Nu`` changes.
+    k
+        Coupling at which the others were computed.
+    inverse
+        From a defect of ``Nu`` to Newton's step.
+    source
+        From a change of the rows to one of ``M``; its transpose is from ``Nu`` to ``Y``.
+    to_nu, to_y
+        Derivatives of ``Nu`` and of ``Y`` in ``K``.
     """
 
-    state: LevelState
-    shift: Values
+    k: Values
+    inverse: Values
+    source: Values
     to_nu: Values
     to_y: Values
-    to_m: Values
-    y: Values
+
+
+@dataclass(frozen=True, eq=False)
+class _PencilState:
+    """A pencil at a coupling.
+
+    Attributes
+    ----------
+    levels
+        Where it is.
+    slopes
+        The linear map there, or at a coupling nearby.
+    shift
+        Newton's step of ``Nu`` that is left.
+    """
+
+    levels: LevelState
+    slopes: _Slopes
+    shift: Values
+
+    def predicted(self, k: Values) -> Values:
+        """``Nu`` at another coupling, to first order."""
+        step = self.shift + self.slopes.to_nu @ _flat(k - self.levels.k)
+        nu = self.levels.nu + _square(step, self.levels.nu.shape[0])
+        return nu.real if np.isrealobj(k) else nu
+
+    @property
+    def fresh(self) -> bool:
+        """Whether the linear map is that at this coupling."""
+        return self.slopes.k is self.levels.k
 
 
 @dataclass(frozen=True, eq=False)
@@ -222,56 +291,61 @@ class PencilChannel(Channel):
 
     pencil: Pencil
 
-    def respond(self, k: Values, previous: Response | None) -> tuple[Values, _Linearised, float]:  # noqa: D102
+    @property
+    def growth(self) -> Array:  # noqa: D102
+        return np.diagonal(self._uncoupled[0]).copy()
+
+    @property
+    def slack(self) -> float:  # noqa: D102
+        return REDUCED if self.pencil.reduced else 0.0
+
+    def respond(  # noqa: D102
+        self, k: Values, previous: Response | None, *, fresh: bool
+    ) -> tuple[Values, _PencilState, float]:
         v, pencil = self.pencil.isometry, self.pencil
         small = v.T @ k @ v
-        if previous is None:
-            nu = pencil.uncoupled.nu.astype(small.dtype)
-        else:
-            last: _Linearised = previous.detail
-            step = last.shift + last.to_nu @ _flat(small - last.state.k)
-            nu = last.state.nu + _square(step, last.state.nu.shape[0])
-            nu = nu.real if np.isrealobj(small) else nu
+        last: _PencilState | None = None if previous is None else previous.detail
+        nu = pencil.uncoupled.nu.astype(small.dtype) if last is None else last.predicted(small)
         size = 1.0 + float(np.max(np.abs(pencil.uncoupled.nu), initial=0.0))
         for _ in range(PENCIL_STEPS):
             try:
-                found = self._linearised(small, nu)
+                levels = pencil.at(small, nu)
+                slopes = last.slopes if last and not fresh and _near(small, last.slopes.k) else self._slopes(levels)
             except np.linalg.LinAlgError as error:
                 raise ConvergenceError("the response of the samples is singular", residual=np.inf) from error
-            defect = float(np.max(np.abs(found.shift), initial=0.0)) / size
+            shift = slopes.inverse @ _flat(pencil.batch.residuals.mean(levels.om) - nu)
+            defect = float(np.max(np.abs(shift), initial=0.0)) / size
             if not np.isfinite(defect):
                 break
             if defect < NEAR:
-                return self._lifted(found.y), found, defect
-            nu = nu + _square(found.shift, nu.shape[0])
+                y = self._mean(levels.y) + _square(slopes.source.T @ shift, small.shape[0])
+                return self._lifted(y), _PencilState(levels, slopes, shift), defect
+            nu, last = nu + _square(shift, nu.shape[0]), None
         raise ConvergenceError("the rows of the first batch were not solved", residual=defect)
 
     def moved(self, part: Response, samples: Values, neurons: Values) -> Response:  # noqa: D102
         root, h, k = self.coupling(samples, neurons)
-        v, pencil, last = self.pencil.isometry, self.pencil, part.detail
-        small = v.T @ k @ v
-        nu = last.state.nu + _square(
-            last.shift + last.to_nu @ _flat(small - last.state.k), last.state.nu.shape[0]
-        )
-        state = pencil.at(small, nu)
-        y = np.tensordot(pencil.batch.proportions, state.y, axes=1)
-        return Response(root, h, k, self._lifted(y), replace(last, state=state))
+        small = self.pencil.isometry.T @ k @ self.pencil.isometry
+        levels = self.pencil.at(small, part.detail.predicted(small))
+        return Response(root, h, k, self._lifted(self._mean(levels.y)), replace(part.detail, levels=levels))
+
+    def is_fresh(self, part: Response) -> bool:  # noqa: D102
+        return bool(part.detail.fresh)
 
     def is_physical(self, part: Response) -> bool:  # noqa: D102
-        return self.pencil.is_physical(part.detail.state.m)
+        return self.pencil.is_physical(part.detail.levels.m)
 
-    def _linearised(self, k: Values, nu: Values) -> _Linearised:
-        pencil, batch = self.pencil, self.pencil.batch
-        state, shares = pencil.at(k, nu), batch.proportions
-        samples = batch.phi * _congruence(state.om, batch.residuals.weights)
-        green, source = _congruence(state.green, shares), _congruence(state.source, shares)
-        defect = _flat(batch.residuals.mean(state.om) - nu)
-        system = np.eye(defect.size) - samples @ green
-        solved = np.linalg.solve(system, np.column_stack([defect, -samples @ source]))
-        shift, to_nu = solved[:, 0], solved[:, 1:]
-        to_y = source.T @ to_nu - _congruence(state.y, shares)
-        y = np.tensordot(shares, state.y, axes=1) + _square(source.T @ shift, k.shape[0])
-        return _Linearised(state, shift, to_nu, to_y, source - green @ to_nu, y)
+    def _slopes(self, levels: LevelState) -> _Slopes:
+        batch, shares = self.pencil.batch, self.pencil.batch.proportions
+        samples = batch.phi * _congruence(levels.om, batch.residuals.weights)
+        green, source = _congruence(levels.green, shares), _congruence(levels.source, shares)
+        inverse = np.linalg.inv(np.eye(samples.shape[0]) - samples @ green)
+        to_nu = -inverse @ (samples @ source)
+        return _Slopes(levels.k, inverse, source, to_nu, source.T @ to_nu - _congruence(levels.y, shares))
+
+    def _mean(self, values: Values) -> Values:
+        """Mean over the levels of the inputs."""
+        return np.asarray(np.tensordot(self.pencil.batch.proportions, values, axes=1))
 
     def _lifted(self, y: Values) -> Values:
         """``Y`` on all nodes from that on the nodes of the pencil."""
@@ -283,14 +357,12 @@ class PencilChannel(Channel):
 
     @cached_property
     def _uncoupled(self) -> tuple[Array, Array]:
-        shares = self.pencil.batch.proportions
-        wide, narrow = self.pencil.free.uncoupled.y, self.pencil.uncoupled.y
-        return np.tensordot(shares, wide, axes=1), np.tensordot(shares, narrow, axes=1)
+        return self._mean(self.pencil.free.uncoupled.y), self._mean(self.pencil.uncoupled.y)
 
     def pairings(self, part: Response) -> tuple[Values, Values, Values]:  # noqa: D102
         v = self.pencil.isometry
         i, j, factor = _pairs(v.shape[1])
-        h, k, linear = v.T @ part.h, part.k @ v, part.detail.to_y
+        h, k, linear = v.T @ part.h, part.k @ v, part.detail.slopes.to_y
         samples = factor[:, None] * h[i] * h[j]
         neurons = 0.5 * factor[:, None] * (v.T[i] * k.T[j] + v.T[j] * k.T[i])
         image = linear @ neurons
@@ -302,6 +374,11 @@ def _pairs(size: int) -> tuple[NDArray[np.intp], NDArray[np.intp], Array]:
     """Indices of the upper triangle, and factors that keep inner products of symmetric matrices."""
     i, j = np.triu_indices(size)
     return i, j, np.where(i == j, 1.0, np.sqrt(2.0))
+
+
+def _near(k: Values, other: Values) -> bool:
+    """Whether derivatives at one coupling serve at another."""
+    return bool(k.dtype == other.dtype and np.max(np.abs(k - other)) < SAME * np.max(np.abs(k)))
 
 
 def _flat(matrix: Values) -> Values:
@@ -397,11 +474,12 @@ class PencilDirections(Directions):
 
     def response(self, part: Response) -> Values:  # noqa: D102
         pencil, found = self.channel.pencil, part.detail
-        response = self.special.response(pencil, found.state.k, found.state.m)
+        response = self.special.response(pencil, found.levels.k, found.levels.m)
         if not pencil.reduced:
             return response
         v, (wide, narrow) = pencil.isometry, self._uncoupled
-        return wide + np.einsum("ax,ixjy,by->iajb", v, response - narrow, v, optimize=True)
+        small = response - narrow
+        return np.asarray(wide + np.einsum("ax,ixjy,by->iajb", v, small, v, optimize=True))
 
     @cached_property
     def _uncoupled(self) -> tuple[Values, Values]:

@@ -133,7 +133,7 @@ class RealCurve:
                 break
             x = self._signs * np.exp(position)
             state = (x[:n_q], x[n_q:size])
-            parts = near = equations.responses(*state, near)
+            parts = near = equations.responses(*state, near, fresh=False)
             defect = np.empty(size + 1)
             defect[:size] = equations.inverses(-x[size], state, parts) * x[:size] - 1.0
             defect[size] = plane @ position - level
@@ -141,10 +141,12 @@ class RealCurve:
             residual = max(float(np.max(np.abs(defect))), *(part.defect for part in parts))
             if not residual < 1e3:
                 break
+            done = residual < tolerance or (residual < 1e4 * TOLERANCE and residual >= 0.5 * previous)
+            if done and tolerance < LOOSE:
+                parts = equations.refreshed(state, parts)
             matrix[:size, :size] = equations.jacobian(state, parts)
             matrix[:n_q, size] = -x[:n_q] * x[size]
             matrix[size] = plane
-            done = residual < tolerance or (residual < 1e4 * TOLERANCE and residual >= 0.5 * previous)
             right = np.append(np.zeros(size), 1.0) if done else -defect
             try:
                 solution = np.linalg.solve(matrix, right)

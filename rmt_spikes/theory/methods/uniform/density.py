@@ -153,7 +153,7 @@ class BranchCut:
         """Edge between an eigenvalue of the spectrum and one of a gap, to ``1e-9``."""
         while abs(outside - inside) > 1e-9 * outside:
             middle = 0.5 * (inside + outside)
-            if _physical(self._from_above(middle)):
+            if self._physical(self._from_above(middle)):
                 inside = middle
             else:
                 outside = middle
@@ -192,10 +192,10 @@ class BranchCut:
         """Solution next to the last ones, or from far above the axis when that fails."""
         guess = State(*_extrapolate(z, history), np.inf, history[-1][1].parts)
         try:
-            state = self.equations.solve(np.asarray(-complex(z)), guess, tolerance=ENOUGH)
+            state = self.equations.solve(np.asarray(-complex(z)), guess, tolerance=ENOUGH, fresh=False)
         except ConvergenceError:
             return self._from_above(z)
-        return state if _physical(state) else self._from_above(z)
+        return state if self._physical(state) else self._from_above(z)
 
     def _from_above(self, z: float) -> State:
         """Solution on the axis by continuation from the upper half-plane, where there is only one.
@@ -215,8 +215,8 @@ class BranchCut:
         )
         while height > LOWEST:
             try:
-                state = equations.solve(np.asarray(-complex(z, factor * height * z)), last)
-                if not _physical(state, 0.0, complex(z, factor * height * z)):
+                state = equations.solve(np.asarray(-complex(z, factor * height * z)), last, fresh=False)
+                if not self._physical(state, 0.0, complex(z, factor * height * z)):
                     raise ConvergenceError("the resolvent left its half-plane", residual=state.residual)
             except ConvergenceError:
                 factor = factor**0.5
@@ -226,12 +226,26 @@ class BranchCut:
             last, height, factor = state, factor * height, max(0.1, factor**1.5)
             if height < ATTEMPT:
                 try:
-                    state = equations.solve(np.asarray(-complex(z)), last)
+                    state = equations.solve(np.asarray(-complex(z)), last, fresh=False)
                 except ConvergenceError:
                     continue
-                if _physical(state):
+                if self._physical(state):
                     return state
         return State(last.resolvent.real + 0j, last.omega.real + 0j, last.residual, last.parts)
+
+    def _physical(self, state: State, least: float = SMALLEST_DENSITY, z: complex = 1.0) -> bool:
+        """Whether a state belongs to the upper half-plane, or inside the spectrum to its boundary.
+
+        Rows and columns that hardly fluctuate have next to no imaginary part of their own: the mean decides,
+        and rounding is allowed for in the rest.
+        """
+        r, omega = state.resolvent, state.omega / z
+        wrong = ROUNDING + self.equations.slack
+        return bool(
+            np.mean(r.imag) > least * np.mean(np.abs(r))
+            and np.all(r.imag > -wrong * np.abs(r))
+            and np.all(omega.imag < wrong * np.abs(omega))
+        )
 
 
 def _extrapolate(z: float, history: list[tuple[float, State]]) -> tuple[Values, Values]:
@@ -255,17 +269,3 @@ def _extrapolate(z: float, history: list[tuple[float, State]]) -> tuple[Values, 
         with np.errstate(all="ignore"):
             values.append(getattr(last, name) * np.exp(logarithm))
     return values[0], values[1]
-
-
-def _physical(state: State, least: float = SMALLEST_DENSITY, z: complex = 1.0) -> bool:
-    """Whether a state belongs to the upper half-plane, or inside the spectrum to its boundary.
-
-    Rows and columns that hardly fluctuate have next to no imaginary part of their own: the mean decides,
-    and rounding is allowed for in the rest.
-    """
-    r, omega = state.resolvent, state.omega / z
-    return bool(
-        np.mean(r.imag) > least * np.mean(np.abs(r))
-        and np.all(r.imag > -ROUNDING * np.abs(r))
-        and np.all(omega.imag < ROUNDING * np.abs(omega))
-    )

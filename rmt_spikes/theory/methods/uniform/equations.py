@@ -68,8 +68,6 @@ class FixedPoint:
         ``N / n_ridge``.
     channels
         Channels of the features.
-    mean_squares
-        ``E`` of the squared features at the nodes, their latent functions apart, shape ``(n_a, n_q)``.
     """
 
     q_weights: Array
@@ -77,29 +75,50 @@ class FixedPoint:
     noise: Array
     ratio: float
     channels: tuple[Channel, ...]
-    mean_squares: Array
 
     @property
     def mean_eigenvalue(self) -> float:
         """Mean square of the rows of the features, their latent functions apart."""
-        return float(self.ratio * self.a_weights @ self.mean_squares @ self.q_weights)
+        squares = self.noise + sum(each.growth[:, None] * each.functions**2 for each in self.channels)
+        return float(self.ratio * self.a_weights @ squares @ self.q_weights)
 
     def weighted(self, resolvent: Values, omega: Values) -> tuple[Values, Values]:
         """``w R`` and ``p omega``: a state, or a tangent of one, as channels take it."""
         return self.q_weights * resolvent, self.a_weights * omega
 
     def responses(
-        self, resolvent: Values, omega: Values, previous: Sequence[Response] | None = None
+        self,
+        resolvent: Values,
+        omega: Values,
+        previous: Sequence[Response] | None = None,
+        *,
+        fresh: bool = True,
     ) -> list[Response]:
-        """The channels at a state; `previous` are those at one nearby."""
+        """The channels at a state; `previous` are those at one nearby.
+
+        Unless `fresh`, their derivatives may be those at a state nearby.
+        """
         pair = self.weighted(resolvent, omega)
-        near = previous or [None] * len(self.channels)
-        return [channel.response(*pair, part) for channel, part in zip(self.channels, near, strict=True)]
+        near: Sequence[Response | None] = previous or [None] * len(self.channels)
+        return [
+            channel.response(*pair, part, fresh=fresh) for channel, part in zip(self.channels, near, strict=True)
+        ]
+
+    def refreshed(self, state: tuple[Values, Values], parts: list[Response]) -> list[Response]:
+        """The channels at a state with their own derivatives."""
+        if all(channel.is_fresh(part) for channel, part in zip(self.channels, parts, strict=True)):
+            return parts
+        return self.responses(*state, parts)
 
     def moved_responses(self, resolvent: Values, omega: Values, parts: Sequence[Response]) -> list[Response]:
         """The channels at a state an infinitesimal step away from that of `parts`."""
         pair = self.weighted(resolvent, omega)
         return [channel.moved(part, *pair) for channel, part in zip(self.channels, parts, strict=True)]
+
+    @property
+    def slack(self) -> float:
+        """Relative imaginary part of the wrong sign that the channels' approximations may leave."""
+        return max(channel.slack for channel in self.channels)
 
     def is_physical(self, parts: Sequence[Response]) -> bool:
         """Whether a real state above the bulk is connected with infinity."""
@@ -128,12 +147,12 @@ class FixedPoint:
         matrix[n_q:, :n_q] = self.noise * samples
         for channel, part in zip(self.channels, parts, strict=True):
             blocks = channel.derivatives(part, samples)
-            if np.isrealobj(x):
-                blocks = tuple(block.real for block in blocks)
-            matrix[:n_q, :n_q] += blocks[0]
-            matrix[:n_q, n_q:] += blocks[1]
-            matrix[n_q:, :n_q] += blocks[2]
-            matrix[n_q:, n_q:] += blocks[3]
+            real = np.isrealobj(x)
+            one, two, three, four = (block.real if real else block for block in blocks)
+            matrix[:n_q, :n_q] += one
+            matrix[:n_q, n_q:] += two
+            matrix[n_q:, :n_q] += three
+            matrix[n_q:, n_q:] += four
         matrix[:n_q] *= self.ratio
         matrix *= x[:, None]
         matrix[np.diag_indices_from(matrix)] += 1.0
@@ -146,6 +165,7 @@ class FixedPoint:
         *,
         positive: bool = False,
         tolerance: float = TOLERANCE,
+        fresh: bool = True,
     ) -> State:
         """Solve by Newton's method with the exact Jacobian.
 
@@ -159,6 +179,8 @@ class FixedPoint:
             Keep the unknowns positive (a positive ridge), which makes any positive start good.
         tolerance
             Largest residual that is accepted at once.
+        fresh
+            Whether the derivatives of the channels are wanted at the solution.
 
         Raises
         ------
@@ -167,7 +189,8 @@ class FixedPoint:
         """
         near: Sequence[Response] = ()
         if isinstance(start, State):
-            start, near = (start.resolvent, start.omega), start.parts
+            near = start.parts
+            start = (start.resolvent, start.omega)
         x = np.concatenate(start)
         n_q = self.q_weights.size
         best, residual, step, share = x, np.inf, np.zeros_like(x), 1.0
@@ -175,7 +198,7 @@ class FixedPoint:
             state = (x[:n_q], x[n_q:])
             with np.errstate(all="ignore"):
                 try:
-                    parts = self.responses(*state, near)
+                    parts = self.responses(*state, near, fresh=False)
                     wanted = self.inverses(profile, state, parts)
                     defect = wanted * x - 1.0
                     trial = max(float(np.max(np.abs(defect))), *(part.defect for part in parts))
@@ -190,7 +213,7 @@ class FixedPoint:
                     continue
                 previous, residual, best, near = residual, trial, x, parts
                 if residual < tolerance or (residual < STAGNATION and residual >= 0.5 * previous):
-                    return State(*state, residual, parts)
+                    return State(*state, residual, self.refreshed(state, parts) if fresh else parts)
                 try:
                     step = x * np.linalg.solve(self.jacobian(state, parts), -defect)
                 except np.linalg.LinAlgError:

@@ -39,7 +39,6 @@ class Problem:
             noise=blocks.noise(grid),
             ratio=self.setting.ridge_ratio,
             channels=blocks.channels(grid),
-            mean_squares=grid.second - grid.mean**2,
         )
 
     @cached_property

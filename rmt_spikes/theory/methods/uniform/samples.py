@@ -13,6 +13,7 @@ from rmt_spikes.errors import ConvergenceError
 from rmt_spikes.functions.scalar import ScalarFunction
 from rmt_spikes.theory.methods.uniform.blocks import PencilBlocks
 from rmt_spikes.theory.methods.uniform.continuation import CurvePoint
+from rmt_spikes.theory.methods.uniform.finite_rank import COMPLEX_STEP
 from rmt_spikes.theory.methods.uniform.outliers import UpperSpectrum, upper_spectrum
 from rmt_spikes.theory.methods.uniform.pencil.batch import FirstBatch, ResidualLaw, residual_points
 from rmt_spikes.theory.methods.uniform.problem import Problem
@@ -28,6 +29,9 @@ SEPARATION = 1.002
 
 MOST = 400
 """Samples that may leave the bulk."""
+
+STRETCH = 1e-4
+"""Relative length by which a sample is made longer: the derivative is good to 1e-4."""
 
 ROUNDS = 8
 """Of counting the samples that leave: on the reference settings 4 are enough."""
@@ -149,6 +153,47 @@ def separate(problem: Problem, samples: Samples, top: float) -> Separated:
         removed = len(points)
 
 
+def scatter(separated: Separated, samples: Samples) -> Array:
+    """Standard deviations of the values of samples between networks, shape ``(n_points,)``, for isotropic inputs.
+
+    They come from the norm of the sample, the draws of the neurons and those of the second batch.
+    """
+    return np.array([_scatter(separated, samples, i) for i in range(len(separated.points))])
+
+
+def _scatter(separated: Separated, samples: Samples, i: int) -> float:
+    problem, point, setting = separated.problem, separated.points[i], separated.problem.setting
+    equations, state, part = problem.equations, point.state, point.state.parts[0]
+    rest = samples.effective[separated.removed :]
+
+    def stretched(k: Array, factor: float) -> tuple[float, Array, Array]:
+        """Largest eigenvalue of ``-s K s`` for a longer sample, its vector, and ``s``."""
+        root = np.sqrt(_growth(problem, factor * float(samples.effective[i]), rest, samples.r.size))
+        values, vectors = np.linalg.eigh(-root[:, None] * k * root)
+        return float(values[-1]), vectors[:, -1], root
+
+    value, vector, root = stretched(part.k, 1.0)
+    by_length = (stretched(part.k, 1.0 + STRETCH)[0] / value - 1.0) / STRETCH
+    mode = (part.root * root * vector) @ equations.channels[0].functions
+    y = equations.q_weights * np.abs(state.resolvent) * mode**2
+    y = y / y.sum()
+    variance = 2.0 / setting.d * by_length**2 - 1.0 / setting.width
+    variance += float(np.sum(3.0 * vector**4 / (setting.width * equations.a_weights)))
+    variance += float(np.sum(2.0 * y**2 / (setting.n_ridge * equations.q_weights)))
+    moved = problem.finite_rank.moved(state, point.tangent).parts[0].k.imag / COMPLEX_STEP
+    by_place = -(root * vector) @ moved @ (root * vector) / value / point.log_eigenvalue_slope
+    return 0.5 * math.sqrt(point.eigenvalue * max(variance, 0.0)) / abs(float(by_place))
+
+
+def _growth(problem: Problem, r: float, rest: Array, n: int) -> Array:
+    """Second moment of rows along a sample with residual `r` beside the others, shape ``(n_a,)``."""
+    blocks = problem.blocks
+    assert isinstance(blocks, PencilBlocks)
+    batch, alpha = blocks.special.batch, blocks.law.nodes
+    h = batch.phi * r + float(np.sum(r * rest / (r - rest))) / n
+    return np.asarray((1.0 + batch.curvature * alpha * h) ** 2 + batch.incoherent * alpha**2 * batch.phi * r**2)
+
+
 def _place(problem: Problem, upper: UpperSpectrum, r: float) -> CurvePoint | None:
     """Point of the curve at the value of a sample, where ``det(1 + phi M T(r))`` is zero."""
     blocks = problem.blocks
@@ -157,7 +202,7 @@ def _place(problem: Problem, upper: UpperSpectrum, r: float) -> CurvePoint | Non
     letter = pencil.letters_of(np.array([r]))[0]
 
     def margin(point: CurvePoint) -> float:
-        m = point.state.parts[0].detail.state.m
+        m = point.state.parts[0].detail.levels.m
         return float(np.linalg.det(np.eye(m.shape[0]) + blocks.special.batch.phi * m @ letter))
 
     points = upper.points

@@ -28,15 +28,31 @@ from rmt_spikes.theory.methods.uniform.outliers import Pole, UpperSpectrum, uppe
 from rmt_spikes.theory.methods.uniform.pencil.levels import lost_coupling
 from rmt_spikes.theory.methods.uniform.pencil.rows import Terms
 from rmt_spikes.theory.methods.uniform.problem import Problem
-from rmt_spikes.theory.methods.uniform.samples import Separated, middle_quantiles, separate, sorted_samples
-from rmt_spikes.theory.results import EDGE_TOLERANCE, Certificate, Losses, Spike, ordered
+from rmt_spikes.theory.methods.uniform.samples import (
+    Samples,
+    Separated,
+    middle_quantiles,
+    scatter,
+    separate,
+    sorted_samples,
+)
+from rmt_spikes.theory.results import (
+    EDGE_TOLERANCE,
+    Certificate,
+    Losses,
+    Outliers,
+    Spike,
+    ordered,
+    outliers_of,
+)
 
 Array = NDArray[np.float64]
 Values = NDArray[Any]
 
-RANKS, LOST = (8, 10, 12, 16, 20), 0.5
-"""Numbers of nodes of the pencil that are tried, and the largest relative coupling that they may leave out: losses then
-move by less than 2e-4 of themselves."""
+RANKS, LOST, SPECTRUM = (4, 5, 6, 7, 8, 10, 12, 16, 20), 0.12, 8
+"""Numbers of nodes of the pencil that are tried, and the largest relative coupling that they may leave out: losses
+then move by less than 6e-4 of themselves on the reference settings. Spectra of pencils of two blocks, whose cost grows
+like the sixth power, start with at most 8 nodes."""
 
 START_SHARES = (1e-3, 1e-4, 1e-5, 1e-6, 1e-7)
 """Ridges from which the lowest edge is looked for, as shares of the edge without a step; a step may bring it
@@ -135,15 +151,32 @@ class Uniform(Method):
     def separated(self) -> Separated:
         """The bulk without the samples that make a value of their own."""
         problem = self.problem
+        if isinstance(self.blocks, PencilBlocks) and self.blocks.pencil.blocks == 2:
+            rank = min(self.blocks.pencil.nodes, SPECTRUM)
+            problem = replace(problem, blocks=self.blocks.with_rank(rank))
         finite, grid = problem.finite_rank, problem.grid
         sizes = np.outer(finite.scales, grid.law.weights).ravel()
         top = float(np.sum(sizes @ (finite.functions**2 @ grid.q_weights).T)) + float(self.untrained.edges[-1, 1])
         if not isinstance(self.blocks, PencilBlocks) or self.setting.theta == 0.0:
             return Separated(problem, upper_spectrum(problem.equations, finite, top), (), 0)
-        setting, batch = self.setting, self.blocks.special.batch
+        return separate(problem, self.samples, top)
+
+    @cached_property
+    def samples(self) -> Samples:
+        """Samples of a typical first batch."""
+        setting, blocks = self.setting, self.blocks
+        assert isinstance(blocks, PencilBlocks)
         offset = float(setting.target_expansion.mean) - residual_moments(setting)[0]
         r, u = middle_quantiles(setting.target_function, setting.noise_std, offset, setting.n)
-        return separate(problem, sorted_samples(batch, r, u), top)
+        return sorted_samples(blocks.special.batch, r, u)
+
+    def outliers(self) -> Outliers:
+        """Values that single samples make beyond the bulk."""
+        points = self.separated.points
+        if not points:
+            return super().outliers()
+        places = np.sqrt([point.eigenvalue for point in points])
+        return outliers_of(places, scatter(self.separated, self.samples), self.bulk, self.setting.width)
 
     @cached_property
     def untrained(self) -> BulkEquivalent:
@@ -160,25 +193,45 @@ class Uniform(Method):
         """Upper edge and poles."""
         return self.separated.upper
 
-    @cached_property
+    @property
     def cut(self) -> BranchCut:
         """Resolvent inside the bulk."""
-        return BranchCut(self.separated.problem.equations)
+        return self._inside[0]
 
     @cached_property
-    def bulk(self) -> Bulk:
-        """Distribution of the singular values."""
+    def _inside(self) -> tuple[BranchCut, Array]:
+        """Resolvent inside the bulk, and the intervals of the squared spectrum.
+
+        A pencil with too few nodes may leave the upper half-plane at small eigenvalues: then it gets more.
+        """
+        problem, blocks = self.separated.problem, self.separated.problem.blocks
+        finer = [problem]
+        if isinstance(blocks, PencilBlocks) and blocks.pencil.reduced:
+            ranks = [rank for rank in RANKS if rank > blocks.pencil.nodes]
+            finer += [replace(problem, blocks=blocks.with_rank(rank)) for rank in ranks]
+        for each in finer:
+            try:
+                return self._support(each)
+            except ConvergenceError as error:
+                last = error
+        raise last
+
+    def _support(self, problem: Problem) -> tuple[BranchCut, Array]:
         high = self.upper.edge.eigenvalue
-        low = 0.0
+        low, cut = 0.0, BranchCut(problem.equations)
         if not self.untrained.reaches_zero:
             rows = self.untrained.rank * self.untrained.ratio < 1.0 - 1e-12
             columns = self.untrained.rank < 1.0 - 1e-12
             signs = (-1.0 if rows else 1.0, 1.0 if columns else -1.0)
-            low = self._lower_edge(signs)
+            low = self._lower_edge(problem.equations, signs)
         untrained = self.untrained.edges.ravel()
-        edges = np.sqrt(self.cut.support(low, high, 0.5 * (untrained[1:-1:2] + untrained[2::2])))
+        return cut, cut.support(low, high, 0.5 * (untrained[1:-1:2] + untrained[2::2]))
+
+    @cached_property
+    def bulk(self) -> Bulk:
+        """Distribution of the singular values."""
         return Bulk(
-            edges=edges,
+            edges=np.sqrt(self._inside[1]),
             atom_at_zero=self.untrained.atom_at_zero,
             density_inside=self.density_inside,
             direct=False,
@@ -189,12 +242,11 @@ class Uniform(Method):
         values, _ = self.cut.resolvent(x**2)
         return np.asarray(2.0 * x * values.imag / (np.pi * self.setting.ridge_ratio))
 
-    def _lower_edge(self, signs: tuple[float, float]) -> float:
+    def _lower_edge(self, equations: FixedPoint, signs: tuple[float, float]) -> float:
         """Lowest edge of a bulk that does not reach zero, which a step may have brought far down."""
         for share in START_SHARES:
             ridge = share * float(self.untrained.edges[0, 0])
             try:
-                equations = self.separated.problem.equations
                 state = self._solve(equations, ridge)
                 return lower_edge(equations, state, ridge, signs).eigenvalue
             except ConvergenceError as error:

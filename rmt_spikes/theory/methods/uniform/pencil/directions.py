@@ -131,7 +131,8 @@ class SpecialDirections:
     def own_growth(self) -> Array:
         """``D^T X_V D`` of each neuron without coupling, shape ``(n_a, 1 + r, 1 + r)``."""
         a, n_v = self.batch.law.nodes.size, self.levels.size
-        return np.einsum("vi,avaw,wj->aij", self.frame, self.free_growth.reshape(a, n_v, a, n_v), self.frame)
+        growth = self.free_growth.reshape(a, n_v, a, n_v)
+        return np.asarray(np.einsum("vi,avaw,wj->aij", self.frame, growth, self.frame))
 
     @cached_property
     def free_growth(self) -> Array:
