@@ -30,9 +30,6 @@ Values = NDArray[Any]
 NEAR = 0.05
 """Relative defect of the pencil below which one step of Newton's method is left to that of the other unknowns."""
 
-REDUCED = 0.05
-"""Relative imaginary part of the wrong sign at a node when the pencil has fewer: up to 0.008 on the references."""
-
 SAME = 1e-3
 """Relative change of the coupling over which derivatives are kept: each step then still gains about three digits."""
 
@@ -85,11 +82,6 @@ class Channel(ABC):
     @abstractmethod
     def growth(self) -> Array:
         """Mean squared length of a neuron's vector, shape ``(n_a,)``."""
-
-    @property
-    def slack(self) -> float:
-        """Relative imaginary part of the wrong sign that an approximation of the channel may leave."""
-        return 0.0
 
     @abstractmethod
     def respond(self, k: Values, previous: Response | None, *, fresh: bool) -> tuple[Values, Any, float]:
@@ -294,10 +286,6 @@ class PencilChannel(Channel):
     @property
     def growth(self) -> Array:  # noqa: D102
         return np.diagonal(self._uncoupled[0]).copy()
-
-    @property
-    def slack(self) -> float:  # noqa: D102
-        return REDUCED if self.pencil.reduced else 0.0
 
     def respond(  # noqa: D102
         self, k: Values, previous: Response | None, *, fresh: bool

@@ -82,12 +82,15 @@ class RealCurve:
         Equations of the bulk.
     signs
         Signs of ``R`` and of ``omega``: numbers or arrays.
+    above
+        Whether the curve is that above the whole bulk: samples may not leave it there.
     """
 
-    def __init__(self, equations: FixedPoint, signs: tuple[float | Array, float | Array]) -> None:
-        self.equations = equations
+    def __init__(
+        self, equations: FixedPoint, signs: tuple[float | Array, float | Array], *, above: bool = False
+    ) -> None:
+        self.equations, self._above = equations, above
         n_q, n_a = equations.q_weights.size, equations.a_weights.size
-        self._above = np.all(np.less(signs[0], 0.0)) and np.all(np.greater(signs[1], 0.0))
         self._signs = np.concatenate([np.full(n_q, signs[0]), np.full(n_a, signs[1]), [1.0]])
         self._metric = np.concatenate([np.full(n_q, 1.0 / n_q), np.full(n_a, 1.0 / n_a), [1.0]])
 

@@ -240,11 +240,10 @@ class BranchCut:
         and rounding is allowed for in the rest.
         """
         r, omega = state.resolvent, state.omega / z
-        wrong = ROUNDING + self.equations.slack
         return bool(
             np.mean(r.imag) > least * np.mean(np.abs(r))
-            and np.all(r.imag > -wrong * np.abs(r))
-            and np.all(omega.imag < wrong * np.abs(omega))
+            and np.all(r.imag > -ROUNDING * np.abs(r))
+            and np.all(omega.imag < ROUNDING * np.abs(omega))
         )
 
 

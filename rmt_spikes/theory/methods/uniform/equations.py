@@ -115,11 +115,6 @@ class FixedPoint:
         pair = self.weighted(resolvent, omega)
         return [channel.moved(part, *pair) for channel, part in zip(self.channels, parts, strict=True)]
 
-    @property
-    def slack(self) -> float:
-        """Relative imaginary part of the wrong sign that the channels' approximations may leave."""
-        return max(channel.slack for channel in self.channels)
-
     def is_physical(self, parts: Sequence[Response]) -> bool:
         """Whether a real state above the bulk is connected with infinity."""
         return all(channel.is_physical(part) for channel, part in zip(self.channels, parts, strict=True))

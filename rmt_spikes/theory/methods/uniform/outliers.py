@@ -23,6 +23,9 @@ NEWTON_STEPS = 8
 CLOSE = 1e-11
 """Step along the curve at which a pole is settled: rounding of the eigenvalue."""
 
+FARTHER = 20
+"""Times that a point four times farther is tried."""
+
 TOUCHING = 1e-10
 """Rounding error of a margin at the edge: a pole within it is not counted."""
 
@@ -121,9 +124,20 @@ def upper_spectrum(equations: FixedPoint, finite_rank: FiniteRank, top: float) -
     ConvergenceError
         If the curve is lost.
     """
-    curve = RealCurve(equations, (-1.0, 1.0))
+    curve = RealCurve(equations, (-1.0, 1.0), above=True)
     points = curve.follow(_far(curve, finite_rank, 4.0 * top))
     return UpperSpectrum(curve, finite_rank, (*points[:-1], curve.edge(points)))
+
+
+def upper_edge(equations: FixedPoint, top: float) -> float:
+    """Upper edge of the bulk, as an eigenvalue below `top`."""
+    curve = RealCurve(equations, (-1.0, 1.0), above=True)
+    for _ in range(FARTHER):
+        try:
+            return curve.edge(curve.follow(_at(curve, top))).eigenvalue
+        except ConvergenceError as error:
+            last, top = error, 4.0 * top
+    raise last
 
 
 def _pole_between(
@@ -182,11 +196,9 @@ def _pole(finite_rank: FiniteRank, point: CurvePoint, vector: Array) -> Pole:
 
 def _far(curve: RealCurve, finite_rank: FiniteRank, z: float) -> CurvePoint:
     """Point above every pole."""
-    equations = curve.equations
-    for _ in range(20):
-        resolvent = np.full(equations.q_weights.size, -1.0 / z)
+    for _ in range(FARTHER):
         try:
-            point = curve.at_eigenvalue(z, resolvent, np.ones(equations.a_weights.size), -1.0)
+            point = _at(curve, z)
         except ConvergenceError:
             z *= 4.0
             continue
@@ -194,3 +206,9 @@ def _far(curve: RealCurve, finite_rank: FiniteRank, z: float) -> CurvePoint:
             return point
         z *= 4.0
     raise ConvergenceError("no point above the spectrum was found", residual=math.inf, last=z)
+
+
+def _at(curve: RealCurve, z: float) -> CurvePoint:
+    """Point of the curve far above the spectrum."""
+    resolvent = np.full(curve.equations.q_weights.size, -1.0 / z)
+    return curve.at_eigenvalue(z, resolvent, np.ones(curve.equations.a_weights.size), -1.0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, ClassVar, final
 
 import numpy as np
@@ -24,7 +24,7 @@ from rmt_spikes.theory.methods.uniform.continuation import lower_edge
 from rmt_spikes.theory.methods.uniform.density import BranchCut
 from rmt_spikes.theory.methods.uniform.equations import FixedPoint, State
 from rmt_spikes.theory.methods.uniform.finite_rank import COMPLEX_STEP, FiniteRank
-from rmt_spikes.theory.methods.uniform.outliers import Pole, UpperSpectrum, upper_spectrum
+from rmt_spikes.theory.methods.uniform.outliers import Pole, UpperSpectrum, upper_edge, upper_spectrum
 from rmt_spikes.theory.methods.uniform.pencil.levels import lost_coupling
 from rmt_spikes.theory.methods.uniform.pencil.rows import Terms
 from rmt_spikes.theory.methods.uniform.problem import Problem
@@ -53,6 +53,13 @@ RANKS, LOST, SPECTRUM = (4, 5, 6, 7, 8, 10, 12, 16, 20), 0.12, 8
 """Numbers of nodes of the pencil that are tried, and the largest relative coupling that they may leave out: losses
 then move by less than 6e-4 of themselves on the reference settings. Spectra of pencils of two blocks, whose cost grows
 like the sixth power, start with at most 8 nodes."""
+
+DENSITY_NODES = (8, 8, 8)
+"""Readout nodes of the density without a step, with one block of the pencil and with two: edges move by less than 2e-4
+with more."""
+
+LEARNT = 0.01
+"""Squared norm of the functions of ``q`` below which a pole belongs to single samples, not to the learnt direction."""
 
 START_SHARES = (1e-3, 1e-4, 1e-5, 1e-6, 1e-7)
 """Ridges from which the lowest edge is looked for, as shares of the edge without a step; a step may bring it
@@ -193,54 +200,48 @@ class Uniform(Method):
         """Upper edge and poles."""
         return self.separated.upper
 
-    @property
-    def cut(self) -> BranchCut:
-        """Resolvent inside the bulk."""
-        return self._inside[0]
-
     @cached_property
-    def _inside(self) -> tuple[BranchCut, Array]:
-        """Resolvent inside the bulk, and the intervals of the squared spectrum.
-
-        A pencil with too few nodes may leave the upper half-plane at small eigenvalues: then it gets more.
-        """
-        problem, blocks = self.separated.problem, self.separated.problem.blocks
-        finer = [problem]
-        if isinstance(blocks, PencilBlocks) and blocks.pencil.reduced:
-            ranks = [rank for rank in RANKS if rank > blocks.pencil.nodes]
-            finer += [replace(problem, blocks=blocks.with_rank(rank)) for rank in ranks]
-        for each in finer:
-            try:
-                return self._support(each)
-            except ConvergenceError as error:
-                last = error
-        raise last
-
-    def _support(self, problem: Problem) -> tuple[BranchCut, Array]:
-        high = self.upper.edge.eigenvalue
-        low, cut = 0.0, BranchCut(problem.equations)
+    def bulk(self) -> Bulk:
+        """Distribution of the singular values."""
+        problem, high = self.inside
+        low, cut, ratio = 0.0, self.cut, self.setting.ridge_ratio
         if not self.untrained.reaches_zero:
             rows = self.untrained.rank * self.untrained.ratio < 1.0 - 1e-12
             columns = self.untrained.rank < 1.0 - 1e-12
             signs = (-1.0 if rows else 1.0, 1.0 if columns else -1.0)
             low = self._lower_edge(problem.equations, signs)
         untrained = self.untrained.edges.ravel()
-        return cut, cut.support(low, high, 0.5 * (untrained[1:-1:2] + untrained[2::2]))
-
-    @cached_property
-    def bulk(self) -> Bulk:
-        """Distribution of the singular values."""
         return Bulk(
-            edges=np.sqrt(self._inside[1]),
+            edges=np.sqrt(cut.support(low, high, 0.5 * (untrained[1:-1:2] + untrained[2::2]))),
             atom_at_zero=self.untrained.atom_at_zero,
-            density_inside=self.density_inside,
+            density_inside=partial(_density, cut, ratio),
             direct=False,
         )
 
-    def density_inside(self, x: Array) -> Array:
-        """Density of singular values at points strictly inside the bulk, ascending, shape ``(n,)``."""
-        values, _ = self.cut.resolvent(x**2)
-        return np.asarray(2.0 * x * values.imag / (np.pi * self.setting.ridge_ratio))
+    @cached_property
+    def inside(self) -> tuple[Problem, float]:
+        """Problem that the density is read off, and the upper edge of its spectrum, squared.
+
+        A pencil on all of a few nodes, which keeps the resolvent in its half-plane; one with fewer nodes than the
+        readout weights may leave it.
+        """
+        problem, blocks = self.separated.problem, self.separated.problem.blocks
+        if not isinstance(blocks, PencilBlocks):
+            return problem, self.upper.edge.eigenvalue
+        count = DENSITY_NODES[blocks.pencil.blocks]
+        law = readout_rule(self.setting, count, finite=True, given=self.given)
+        if self.functions is not None or law.nodes.size == blocks.law.nodes.size == blocks.pencil.nodes:
+            return problem, self.upper.edge.eigenvalue
+        few = PencilBlocks(self.setting, self.latent, law, self.terms)
+        if self.separated.removed:
+            few = few.with_rest(self.samples.rest(self.separated.removed))
+        problem = Problem(self.setting, self.latent, few, self._grid(few))
+        return problem, upper_edge(problem.equations, self.upper.points[0].eigenvalue)
+
+    @cached_property
+    def cut(self) -> BranchCut:
+        """Resolvent inside the bulk."""
+        return BranchCut(self.inside[0].equations)
 
     def _lower_edge(self, equations: FixedPoint, signs: tuple[float, float]) -> float:
         """Lowest edge of a bulk that does not reach zero, which a step may have brought far down."""
@@ -260,8 +261,8 @@ class Uniform(Method):
     def _solve(self, equations: FixedPoint, ridge: float) -> State:
         point = self.untrained.at_ridge(ridge)
         start = (
-            np.full(self.grid.q.size, 1.0 / point.kappa),
-            np.full(self.grid.law.nodes.size, point.kappa * point.g),
+            np.full(equations.q_weights.size, 1.0 / point.kappa),
+            np.full(equations.a_weights.size, point.kappa * point.g),
         )
         return equations.solve(np.asarray(ridge), start, positive=True)
 
@@ -322,7 +323,9 @@ class Uniform(Method):
             )
             for k, pole in enumerate(self.upper.poles)
         )
-        return tuple(spike for spike in spikes if spike.distance > 1.0)
+        return tuple(
+            spike for spike in spikes if spike.distance > 1.0 and np.sum(spike.alignment) > LEARNT
+        )
 
     def profile(self, index: int, q: Array) -> Array:
         """Left singular vector of spike `index` at latent variables `q` of samples (any shape)."""
@@ -402,3 +405,9 @@ class Uniform(Method):
         isotropic, own, spread = (float(other.functional(other.state)) for other in others)
         next_order = setting.theta * abs(isotropic / own - 1.0)
         return float(few + next_order + abs(spread / own - 1.0))
+
+
+def _density(cut: BranchCut, ratio: float, x: Array) -> Array:
+    """Density of singular values at points strictly inside the bulk, ascending, shape ``(n,)``."""
+    values, _ = cut.resolvent(x**2)
+    return np.asarray(2.0 * x * values.imag / (np.pi * ratio))
