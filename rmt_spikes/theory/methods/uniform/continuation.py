@@ -144,8 +144,9 @@ class RealCurve:
             residual = max(float(np.max(np.abs(defect))), *(part.defect for part in parts))
             if not residual < 1e3:
                 break
-            done = residual < tolerance or (residual < 1e4 * TOLERANCE and residual >= 0.5 * previous)
-            if done and tolerance < LOOSE:
+            done, slow = residual < tolerance, residual >= 0.5 * previous
+            done = done or (slow and residual < 1e4 * TOLERANCE and equations.is_fresh(parts))
+            if slow or (done and tolerance < LOOSE):
                 parts = equations.refreshed(state, parts)
             matrix[:size, :size] = equations.jacobian(state, parts)
             matrix[:n_q, size] = -x[:n_q] * x[size]

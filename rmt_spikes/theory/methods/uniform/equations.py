@@ -106,9 +106,11 @@ class FixedPoint:
 
     def refreshed(self, state: tuple[Values, Values], parts: list[Response]) -> list[Response]:
         """The channels at a state with their own derivatives."""
-        if all(channel.is_fresh(part) for channel, part in zip(self.channels, parts, strict=True)):
-            return parts
-        return self.responses(*state, parts)
+        return parts if self.is_fresh(parts) else self.responses(*state, parts)
+
+    def is_fresh(self, parts: Sequence[Response]) -> bool:
+        """Whether the derivatives of the channels are those at their own state."""
+        return all(channel.is_fresh(part) for channel, part in zip(self.channels, parts, strict=True))
 
     def moved_responses(self, resolvent: Values, omega: Values, parts: Sequence[Response]) -> list[Response]:
         """The channels at a state an infinitesimal step away from that of `parts`."""
@@ -207,8 +209,13 @@ class FixedPoint:
                     x = best + share * step
                     continue
                 previous, residual, best, near = residual, trial, x, parts
-                if residual < tolerance or (residual < STAGNATION and residual >= 0.5 * previous):
-                    return State(*state, residual, self.refreshed(state, parts) if fresh else parts)
+                done, slow = residual < tolerance, residual >= 0.5 * previous
+                # Where old derivatives make it slow, that is no limit of rounding.
+                done = done or (slow and residual < STAGNATION and self.is_fresh(parts))
+                if slow or (done and fresh):
+                    parts = near = self.refreshed(state, parts)
+                if done:
+                    return State(*state, residual, parts)
                 try:
                     step = x * np.linalg.solve(self.jacobian(state, parts), -defect)
                 except np.linalg.LinAlgError:
