@@ -53,10 +53,10 @@ class Samples:
     u: Array
     effective: Array
 
-    def rest(self, removed: int) -> ResidualLaw:
+    def rest(self, removed: int, levels: int = LEVELS) -> ResidualLaw:
         """Distribution of the samples left when the first ones are removed, each of weight ``1/n``."""
         r, u = self.effective[removed:], self.u[:, removed:]
-        rule = gauss_rule(r, LEVELS)
+        rule = gauss_rule(r, levels)
         share = r.size / self.r.size
         basis, at = rule.polynomials(r) / r.size, rule.polynomials(rule.nodes)
         pairs = np.einsum("bi,ki,li->bkl", basis, u, u)

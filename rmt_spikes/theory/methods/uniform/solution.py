@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
+from operator import itemgetter
 from typing import Any, ClassVar, final
 
 import numpy as np
@@ -29,6 +30,7 @@ from rmt_spikes.theory.methods.uniform.pencil.levels import lost_coupling
 from rmt_spikes.theory.methods.uniform.pencil.rows import Terms
 from rmt_spikes.theory.methods.uniform.problem import Problem
 from rmt_spikes.theory.methods.uniform.samples import (
+    LEVELS,
     Samples,
     Separated,
     middle_quantiles,
@@ -233,10 +235,17 @@ class Uniform(Method):
         if self.functions is not None or law.nodes.size == blocks.law.nodes.size == blocks.pencil.nodes:
             return problem, self.upper.edge.eigenvalue
         few = PencilBlocks(self.setting, self.latent, law, self.terms)
-        if self.separated.removed:
-            few = few.with_rest(self.samples.rest(self.separated.removed))
-        problem = Problem(self.setting, self.latent, few, self._grid(few))
-        return problem, upper_edge(problem.equations, self.upper.points[0].eigenvalue)
+        grid, top = self._grid(few), self.upper.points[0].eigenvalue
+        if self.setting.theta == 0.0:
+            problem = Problem(self.setting, self.latent, few, grid)
+            return problem, upper_edge(problem.equations, top)
+        found = []
+        for levels in (LEVELS, LEVELS - 1, LEVELS + 1):
+            rest = few.with_rest(self.samples.rest(self.separated.removed, levels))
+            problem = Problem(self.setting, self.latent, rest, grid)
+            found.append((problem, upper_edge(problem.equations, top)))
+        # A level that has left the bulk makes an edge of its own above that of the bulk.
+        return min(found, key=itemgetter(1))
 
     @cached_property
     def cut(self) -> BranchCut:
