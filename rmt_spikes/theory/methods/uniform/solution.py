@@ -6,19 +6,20 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from operator import itemgetter
-from typing import Any, ClassVar, final
+from typing import Any, ClassVar, Self, final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rmt_spikes.errors import ConvergenceError
+from rmt_spikes.setting import Setting
 from rmt_spikes.theory.bulk.distribution import Bulk
 from rmt_spikes.theory.bulk.equivalent import BulkEquivalent
 from rmt_spikes.theory.features import Rows
 from rmt_spikes.theory.latent import Latent, LatentGrid, latent, latent_grid, readout_rule, residual_moments
 from rmt_spikes.theory.methods.base import Method, leading_sign, spike_of
 from rmt_spikes.theory.methods.closed_form import ClosedForm
-from rmt_spikes.theory.methods.thresholds import nearby_crossing
+from rmt_spikes.theory.methods.thresholds import modelled_crossing, nearby_crossing
 from rmt_spikes.theory.methods.uniform import vectors
 from rmt_spikes.theory.methods.uniform.blocks import Blocks, LevelBlocks, PencilBlocks
 from rmt_spikes.theory.methods.uniform.continuation import lower_edge
@@ -364,11 +365,19 @@ class Uniform(Method):
             closed = ClosedForm(self.setting, self.features, self.given)
             guess = float(closed.thresholds(index + 1, largest)[index])
 
-        def excess(step: float) -> float:
-            margins = self.with_setting(self.setting.replace(step_size=step)).upper.margins
+        def excess(method: Uniform, step: float) -> float:
+            margins = method.with_setting(self.setting.replace(step_size=step)).upper.margins
             return -float(margins[index]) if index < margins.size else -1.0
 
-        return nearby_crossing(excess, min(guess, largest), largest)
+        own = partial(excess, self)
+        if self.treatment is not Rows.PENCIL:
+            return nearby_crossing(own, min(guess, largest), largest)
+        cheap = replace(self, rows=Rows.LEVELS, variables=None, functions=None)
+        return modelled_crossing(own, partial(excess, cheap), min(guess, largest), largest)
+
+    def with_setting(self, setting: Setting) -> Self:
+        """The same method for another setting."""
+        return replace(self, setting=setting, variables=None, functions=None)
 
     def evidence(self, part: str) -> Certificate:
         """Certificate of one part: residuals of the states that it is read off."""
