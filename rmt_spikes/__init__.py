@@ -73,34 +73,14 @@ __all__ = [
 ]
 
 _HOMES = {
-    "errors": ("CaseError", "ConvergenceError", "DomainError", "RmtSpikesError"),
-    "setting": ("Setting",),
-    "simulation": ("Observation", "Trial", "simulate"),
-    "theory": (
-        "Bulk",
-        "Certificate",
-        "Latent",
-        "LossSweep",
-        "Losses",
-        "PrecisePrediction",
-        "Prediction",
-        "Spike",
-        "critical_step_sizes",
-        "predict",
-        "predict_losses",
-        "sweep_losses",
-    ),
-    "validation": (
-        "CaseCalibration",
-        "Comparison",
-        "Report",
-        "built_in_cases",
-        "calibrate",
-        "compare",
-        "validate",
-    ),
+    "errors": "CaseError ConvergenceError DomainError RmtSpikesError",
+    "setting": "Setting",
+    "simulation": "Observation Trial simulate",
+    "theory": "Bulk Certificate Latent LossSweep Losses PrecisePrediction Prediction Spike "
+    "critical_step_sizes predict predict_losses sweep_losses",
+    "validation": "CaseCalibration Comparison Report built_in_cases calibrate compare validate",
 }
-_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
 
 
 def __getattr__(name: str) -> Any:

@@ -30,13 +30,7 @@ _COMPARED = 40
 def integer(
     field: str, given: Any, low: float, high: float = math.inf, required: str = "", advice: str = ""
 ) -> int:
-    """Check an integer of Python or numpy; booleans and floats are none.
-
-    Examples
-    --------
-    >>> integer("trials", np.int64(8), 1)
-    8
-    """
+    """Check an integer of Python or numpy; booleans and floats are none."""
     if not isinstance(given, int | np.integer) or isinstance(given, bool) or not low <= given <= high:
         bounds = f">= {low}" if high == math.inf else f"from {low} to {high}"
         raise DomainError(field, required or f"must be an integer {bounds}", given, advice)
@@ -71,7 +65,7 @@ def choice(field: str, given: Any, allowed: Iterable[str]) -> str:
 
 def suggestion(given: Any, known: Iterable[str], otherwise: str = "") -> str:
     """Advice that names the known word nearest to what came, or else another advice."""
-    near = difflib.get_close_matches(str(given)[:_COMPARED].lower(), known, n=1)
+    near = difflib.get_close_matches(str(given)[:_COMPARED].lower(), map(str, known), n=1)
     return f"did you mean {near[0]!r}?" if isinstance(given, str) and near else otherwise
 
 

@@ -169,6 +169,8 @@ def validate(
 ) -> None:
     """Simulate the settings of a case, compare with the theory, and write a report."""
     reached = ""
+    if everything and cases:
+        raise typer.BadParameter(f"must be left out with --all, got {', '.join(cases)}", param_hint="cases")
 
     def kept() -> str:
         return f"{reached}Finished trials are kept in {out}; the same command continues."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 _SHOWN = 80
@@ -15,24 +16,9 @@ _MESSAGE = 299
 
 
 def shorten(given: object, limit: int = _SHOWN) -> str:
-    """Show a value on one line of bounded length.
+    """Show a value on one line of at most `limit` characters, with an ellipsis in its middle if it is longer.
 
-    Parameters
-    ----------
-    given : object
-        Anything. Long strings are cut before ``repr`` is taken, so that the cost does not grow with them.
-    limit : int
-        Greatest length of the result, in characters.
-
-    Returns
-    -------
-    str
-        ``repr(given)``, with an ellipsis in the middle when it is too long.
-
-    Examples
-    --------
-    >>> shorten("ab" * 50_000, 20)
-    "'ababab...bababab'"
+    Long strings are cut before ``repr`` is taken, so that the cost does not grow with them.
     """
     if isinstance(given, str | bytes) and len(given) > 4 * limit:
         given = given[: 2 * limit] + given[-2 * limit :]  # type: ignore[operator]
@@ -121,15 +107,11 @@ class ConvergenceError(RmtSpikesError, RuntimeError):
         super().__init__(message)
 
     def __reduce__(self) -> tuple[object, ...]:
-        return _convergence_error, (self.message, self.residual, self.last)
+        # Keyword-only arguments do not survive the default pickling.
+        return partial(ConvergenceError, self.message, residual=self.residual, last=self.last), ()
 
     def __str__(self) -> str:
         return f"{self.message} (residual {self.residual:.3g})"
-
-
-def _convergence_error(message: str, residual: float, last: object) -> ConvergenceError:
-    """Rebuild the error in another process: keyword-only arguments do not survive the default pickling."""
-    return ConvergenceError(message, residual=residual, last=last)
 
 
 class CaseError(RmtSpikesError, ValueError):

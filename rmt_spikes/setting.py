@@ -126,9 +126,8 @@ class Setting(BaseModel):
     def _check_together(self) -> Self:
         if (self.step_size is None) == (self.step_exponent is None):
             given = Word("neither" if self.step_size is None else "both")
-            raise DomainError(
-                "step_size", "must come alone or as step_exponent, exactly one of the two", given
-            )
+            required = "must come alone or as step_exponent, exactly one of the two"
+            raise DomainError("step_size", required, given)
         limit = 10 * math.sqrt(self.width)
         if self.step > limit:
             field = "step_size" if self.step_exponent is None else "step_exponent"
@@ -153,11 +152,6 @@ class Setting(BaseModel):
         overrides : sequence of str
             ``"key=value"`` with TOML values; a bare word is taken as text. Giving one step key drops the
             other.
-
-        Returns
-        -------
-        Setting
-            The setting.
 
         Raises
         ------
@@ -185,11 +179,6 @@ class Setting(BaseModel):
         **changes : object
             New values. Giving one step key drops the other. A second batch of the size of the first keeps
             that size when only `n` is given.
-
-        Returns
-        -------
-        Setting
-            The new setting.
 
         Raises
         ------
@@ -298,13 +287,7 @@ def bounds(name: str) -> tuple[float, float]:
 
 
 def domain(name: str) -> str:
-    """Domain of a key of a setting, as a phrase that completes "must be".
-
-    Examples
-    --------
-    >>> domain("n")
-    'a whole number from 1 to 1e9'
-    """
+    """Domain of a key of a setting, as a phrase that completes "must be"."""
     kind = Setting.model_fields[name].annotation
     if kind is bool:
         return "true or false"
@@ -363,6 +346,15 @@ def _check_activation(spec: str | Mapping[str, Any], center: bool) -> None:
     # Stein's lemma: E Z f = E f' exactly when f has no jumps.
     if abs(expansion.derivative_mean - expansion.linear) > 1e-7 * rms:
         raise DomainError("activation", "must be continuous", spec, "a gradient step does not see jumps")
+
+
+def require_setting(given: Any) -> None:
+    """Refuse what is no setting."""
+    if not isinstance(given, Setting):
+        came = Word(type(given).__name__)
+        raise DomainError(
+            "setting", "must be a Setting", came, "make one with Setting(...) or Setting.from_toml"
+        )
 
 
 def _domain_error(error: ValidationError) -> DomainError:

@@ -22,13 +22,7 @@ MOST_LINES = 17
 
 
 def same(a: object, b: object) -> bool:
-    """Whether two values are equal, arrays and the numbers in them included; NaN equals NaN.
-
-    Parameters
-    ----------
-    a, b
-        Numbers, strings, arrays, mappings, sequences, dataclasses, or any other objects with ``==``.
-    """
+    """Whether two values are equal, arrays and the numbers in them included; NaN equals NaN."""
     if isinstance(a, np.ndarray) or isinstance(b, np.ndarray):
         a, b = np.asarray(a), np.asarray(b)
         return a.shape == b.shape and bool(np.array_equal(a, b, equal_nan=a.dtype.kind in "fc"))
@@ -39,6 +33,20 @@ def same(a: object, b: object) -> bool:
     if is_dataclass(a) and type(a) is type(b) and not isinstance(a, type):
         return all(same(getattr(a, f.name), getattr(b, f.name)) for f in fields(a) if f.compare)
     return bool(a == b) or (a != a and b != b)
+
+
+def frozen(value: Any) -> Any:
+    """The value, with its arrays and those of the dataclasses in it made read-only."""
+    if isinstance(value, np.ndarray):
+        value.flags.writeable = False
+    elif isinstance(value, list | tuple):
+        for each in value:
+            frozen(each)
+    elif is_dataclass(value):
+        for each in fields(value):
+            if each.compare:
+                frozen(getattr(value, each.name))
+    return value
 
 
 def summary(value: object) -> str:

@@ -82,15 +82,10 @@ class Browser:
         result: dict[str, Any] = answer["result"]
         return result
 
-    def open(self, page: Path, width: int = 1200, height: int = 900, theme: str = "light") -> None:
+    def open(self, page: Path, width: int = 1200, theme: str = "light") -> None:
         """Load a file in a window of a width, for a reader who prefers light or dark."""
-        self._call(
-            "Emulation.setDeviceMetricsOverride",
-            width=width,
-            height=height,
-            deviceScaleFactor=1,
-            mobile=width < 600,
-        )
+        window = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
+        self._call("Emulation.setDeviceMetricsOverride", **window)
         self.prefer(theme)
         self.requests = []
         self._call("Page.navigate", url=page.absolute().as_uri())
@@ -111,20 +106,15 @@ class Browser:
 
     def press(self, key: str) -> None:
         """Press and release a key."""
-        codes = {"Tab": 9, "Enter": 13}
+        event = {"key": key, "windowsVirtualKeyCode": {"Tab": 9, "Enter": 13}[key]}
         text = {"text": "\r"} if key == "Enter" else {}
-        self._call(
-            "Input.dispatchKeyEvent", type="keyDown", key=key, windowsVirtualKeyCode=codes[key], **text
-        )
-        self._call("Input.dispatchKeyEvent", type="keyUp", key=key, windowsVirtualKeyCode=codes[key])
+        self._call("Input.dispatchKeyEvent", type="keyDown", **event, **text)
+        self._call("Input.dispatchKeyEvent", type="keyUp", **event)
 
-    def screenshot(self, path: Path | None = None, *, whole: bool = False) -> np.ndarray:
+    def screenshot(self, *, whole: bool = False) -> np.ndarray:
         """Picture of the window, or of the whole page, as an array of bytes (height, width, channel)."""
         answer = self._call("Page.captureScreenshot", format="png", captureBeyondViewport=whole)
-        data = base64.b64decode(answer["data"])
-        if path is not None:
-            path.write_bytes(data)
-        picture = matplotlib.image.imread(io.BytesIO(data), format="png")
+        picture = matplotlib.image.imread(io.BytesIO(base64.b64decode(answer["data"])), format="png")
         return np.asarray(np.rint(picture[..., :3] * 255), dtype=np.uint8)
 
     def pdf(self) -> bytes:

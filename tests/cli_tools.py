@@ -1,8 +1,12 @@
 """Small files for the commands, and ways to run them."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -49,17 +53,35 @@ def run(*arguments: str) -> Result:
 
 
 def command(*arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-W", "error", "-m", "rmt_spikes.cli", *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        **options,
-    )
+    program = [sys.executable, "-W", "error", "-m", "rmt_spikes.cli", *arguments]
+    return subprocess.run(program, capture_output=True, text=True, check=False, **options)
 
 
-def case(tmp_path: Path, allowance: float, margin: float, control: bool = True) -> str:
+def listening() -> None:
+    """Undo what a shell does to jobs in the background: it lets them ignore Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+@contextmanager
+def started(*arguments: str, until: str) -> Iterator[subprocess.Popen[str]]:
+    """Start a command in its own session, wait for a line that begins so; in the end kill what is left."""
+    program = [sys.executable, "-m", "rmt_spikes.cli", *arguments]
+    options: dict[str, Any] = {"start_new_session": True, "preexec_fn": listening, "text": True}
+    pipes: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
+    with subprocess.Popen(program, **options, **pipes) as process:
+        try:
+            next(line for line in process.stderr if line.startswith(until))
+            yield process
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+def case(
+    tmp_path: Path, allowance: float, margin: float, control: bool = True, trials: int = 3, n: int = 60
+) -> str:
     text = CASE.replace("ALLOWANCE", str(allowance)).replace("MARGIN", str(margin))
+    text = text.replace("trials = 3", f"trials = {trials}").replace("n = 60", f"n = {n}")
     path = tmp_path / "case.toml"
     path.write_text(text if control else text.partition("[[neg")[0], encoding="utf-8")
     return str(path)
@@ -70,9 +92,3 @@ def strict(text: str) -> Any:
         raise AssertionError(f"{constant} is not JSON")
 
     return json.loads(text, parse_constant=refuse)
-
-
-def setting_file(folder: Path) -> str:
-    path = folder / "setting.toml"
-    path.write_text(SETTING, encoding="utf-8")
-    return str(path)

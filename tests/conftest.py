@@ -17,13 +17,8 @@ for _library in ("OPENBLAS", "OMP", "MKL"):
 os.environ["MPLBACKEND"] = "Agg"
 # The terminal of whoever runs the tests must not decide what a command prints.
 for _variable in (
-    "COLUMNS",
-    "LINES",
-    "NO_COLOR",
-    "FORCE_COLOR",
-    "PY_COLORS",
-    "CLICOLOR_FORCE",
-    "GITHUB_ACTIONS",
+    *("COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR"),
+    *("PY_COLORS", "CLICOLOR_FORCE", "GITHUB_ACTIONS"),
 ):
     os.environ.pop(_variable, None)
 

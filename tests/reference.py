@@ -5,7 +5,7 @@ digits such a program proves nothing, so it refuses to run there.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import pairwise
 from typing import Any
@@ -55,7 +55,8 @@ def law_of_draws(count: int) -> list[tuple[Number, Number]]:
 class Problem:
     """A setting in mpmath numbers, with the activation's and the target's kinks.
 
-    `activation` is centred. `alpha` and `q` are nodes with weights: the laws of the readout and of ``q``.
+    `activation` is centred. `alpha` and `q` are nodes with weights: the laws of the readout and of ``q``. In
+    the published theory, which is not `corrected`, rows do not grow.
     """
 
     n: int
@@ -218,7 +219,6 @@ class Problem:
 
     def losses(self) -> tuple[Number, Number, Number]:
         """Objective, training and test loss of section 5."""
-        require_precision()
         slope = mp.diff(self.functional, self.ridge)
         kappa = self.effective_ridge(self.ridge)
         return self.ridge * self.functional(self.ridge), -(self.ridge**2) * slope, -(kappa**2) * slope
@@ -272,7 +272,6 @@ class Problem:
 
     def uniform_losses(self) -> tuple[Number, Number, Number]:
         """Objective, training and test loss of section 4, derivatives by central differences."""
-        require_precision()
         flat = 0 * columns(self.q)[1] + 1
         r, _, _ = self.resolvent(self.ridge * flat)
         value = self.uniform_functional(self.ridge * flat)
@@ -285,10 +284,6 @@ class Problem:
 
         return self.ridge * value, -(self.ridge**2) * slope(flat), -slope(r**-2)
 
-    def published(self) -> "Problem":
-        """The same without the growth of rows."""
-        return replace(self, corrected=False)
-
 
 def columns(rows: Any) -> Table:
     """The last index of nested sequences first, in mpmath numbers."""
@@ -296,7 +291,6 @@ def columns(rows: Any) -> Table:
 
 
 def inverse(matrix: Table) -> Table:
-    """Inverse of a matrix."""
     return np.array((mp.matrix(matrix.tolist()) ** -1).tolist(), dtype=object)
 
 

@@ -36,9 +36,7 @@ def draw(prediction: Prediction, trials: int, scatter: float, seed: int) -> Obse
         cosine = prediction.latent.beta_cosine + 0.02 * rng.standard_normal()
         return Trial(
             index=index,
-            objective=near(prediction.losses.objective),
-            train=near(prediction.losses.train),
-            test=near(prediction.losses.test),
+            **{name: near(getattr(prediction.losses, name)) for name in ("objective", "train", "test")},
             test_error=0.0,
             beta_norm2=norm2,
             beta_cosine=cosine,

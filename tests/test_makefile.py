@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,12 +20,9 @@ def script(path: Path, *lines: str) -> None:
 
 def make(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     # Without the variables by which a `make test` that runs this would pass its own arguments on.
-    environment = {
-        k: v for k, v in os.environ.items() if k not in {"MAKEFLAGS", "MFLAGS", "MAKELEVEL", "OUT"}
-    }
-    return subprocess.run(
-        ["make", *arguments], cwd=folder, env=environment, capture_output=True, text=True, check=False
-    )
+    own = {"MAKEFLAGS", "MFLAGS", "MAKELEVEL", "OUT"}
+    place: dict[str, Any] = {"cwd": folder, "env": {k: v for k, v in os.environ.items() if k not in own}}
+    return subprocess.run(["make", *arguments], **place, capture_output=True, text=True, check=False)
 
 
 @pytest.fixture

@@ -1,9 +1,9 @@
 import json
 import math
 import pickle
-import subprocess
-import sys
-from collections.abc import Callable
+import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,24 +13,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
+from refusals import refused
 
-from rmt_spikes.console.documents import parse_override, read_toml
+from rmt_spikes.console.documents import read_toml
 from rmt_spikes.errors import CaseError, DomainError
 from rmt_spikes.functions.scalar import FunctionSpecification
 from rmt_spikes.functions.table import NAMES
 from rmt_spikes.setting import Setting, bounds, checked, domain
 
 TARGET = {"hermite": [0, 1, 0.5]}
-BASE: dict[str, Any] = {
-    "n": 300,
-    "d": 150,
-    "width": 200,
-    "activation": "relu",
-    "target": TARGET,
-    "noise_std": 0.5,
-    "ridge": 0.01,
-    "step_exponent": 0.4,
-}
 TOML = """
 n = 300
 d = 150
@@ -41,6 +32,7 @@ noise_std = 0.5
 ridge = 0.01
 step_exponent = 0.4
 """
+BASE: dict[str, Any] = tomllib.loads(TOML)
 
 
 def make(**changes: Any) -> Setting:
@@ -62,15 +54,14 @@ def test_ratios_and_the_step() -> None:
     assert setting.label_energy == pytest.approx(1.5 + 0.25, rel=1e-14)
 
 
-@pytest.mark.parametrize(("step", "exponent"), [(0.0, -math.inf), (1.0, 0.0), (300.0**0.25, 0.25)])
-def test_the_exponent_of_a_step_size(step: float, exponent: float) -> None:
-    setting = Setting(**without("step_exponent", step_size=step, width=2000))
+@pytest.mark.parametrize(
+    ("step", "n", "exponent"),
+    [(0.0, 300, -math.inf), (1.0, 300, 0.0), (300.0**0.25, 300, 0.25), (2.0, 1, math.nan)],
+)
+def test_the_exponent_of_a_step_size(step: float, n: int, exponent: float) -> None:
+    setting = Setting(**without("step_exponent", step_size=step, width=2000, n=n))
     assert setting.step == step
-    assert setting.exponent == pytest.approx(exponent, abs=1e-15)
-
-
-def test_one_sample_has_no_exponent() -> None:
-    assert math.isnan(Setting(**without("step_exponent", step_size=2, n=1)).exponent)
+    assert setting.exponent == pytest.approx(exponent, abs=1e-15, nan_ok=True)
 
 
 def test_the_activation_is_centred_unless_told_otherwise() -> None:
@@ -84,15 +75,11 @@ def test_the_activation_is_centred_unless_told_otherwise() -> None:
     assert np.array_equal(make().target_expansion.coefficients[:4], [0, 1, 0.5, 0])
 
 
-@pytest.mark.parametrize("name", sorted(set(NAMES) - {"cos", "abs", "sign"}))
-def test_every_named_activation_with_a_linear_part_is_accepted(name: str) -> None:
-    setting = make(activation=name)
-    assert setting.activation_expansion.linear > 0.1
-
-
 @pytest.mark.parametrize("name", NAMES)
-def test_every_name_is_a_target(name: str) -> None:
+def test_every_name_is_a_target_and_with_a_linear_part_an_activation(name: str) -> None:
     assert make(target=name).target_expansion.second_moment > 0
+    if name not in {"cos", "abs", "sign"}:
+        assert make(activation=name).activation_expansion.linear > 0.1
 
 
 @pytest.mark.parametrize(
@@ -146,10 +133,12 @@ def test_to_dict_has_the_keys_of_the_toml_and_one_step_key() -> None:
     assert "step_exponent" not in make().replace(step_size=2).to_dict()
 
 
-def test_replacing_the_step_drops_the_other_key() -> None:
+def test_replacing_validates_and_drops_the_other_step_key() -> None:
     assert make().replace(step_size=2).step == 2.0
     assert make().replace(step_size=2).replace(step_exponent=0.1).exponent == 0.1
     assert make().replace(ridge=0.5).step_exponent == 0.4
+    with refused("ridge", "must be"):
+        make().replace(ridge=0)
 
 
 def test_a_second_batch_of_the_size_of_the_first_follows_it() -> None:
@@ -158,87 +147,45 @@ def test_a_second_batch_of_the_size_of_the_first_follows_it() -> None:
     assert make().replace(n=700, n_ridge=300).n_ridge == 300
 
 
-def test_replacing_validates() -> None:
-    with pytest.raises(DomainError, match="ridge: must be"):
-        make().replace(ridge=0)
-
-
 def test_settings_can_be_parts_of_other_models() -> None:
     assert Setting.model_validate(BASE) == make()
     assert json.loads(make().model_dump_json(exclude_none=True)) == make().to_dict()
 
 
-BAD: dict[str, tuple[str, Any, str]] = {
-    "negative integer": ("n", -1, "a whole number from 1 to 1e9"),
-    "zero": ("d", 0, "a whole number from 1 to 1e9"),
-    "fraction": ("width", 1.5, "a whole number"),
-    "float for an integer": ("n_ridge", 300.0, "write 300"),
-    "huge integer": ("n", 10**9 + 1, "a whole number"),
-    "integer of 5000 digits": ("n", 10**5000, "a whole number"),
-    "text for an integer": ("n", "300", "a whole number"),
-    "list for an integer": ("n", [300], "a whole number"),
-    "none for an integer": ("n", None, "a whole number"),
-    "boolean for an integer": ("n", True, "a whole number"),
-    "negative number": ("noise_std", -0.5, "a number from 0 to 1e6"),
-    "zero ridge": ("ridge", 0, "a number from 1e-12 to 1e12"),
-    "nan": ("ridge", math.nan, "a number"),
-    "infinity": ("ridge", math.inf, "a number"),
-    "minus infinity": ("noise_std", -math.inf, "a number"),
-    "huge number": ("ridge", 1e13, "a number"),
-    "number of 400 digits": ("ridge", 10**400, "a number"),
-    "complex": ("ridge", 1j, "a number"),
-    "boolean for a number": ("ridge", True, "a number"),
-    "text for a number": ("ridge", "small", "a number"),
-    "nan exponent": ("step_exponent", math.nan, "a number from -2 to 1"),
-    "exponent out of range": ("step_exponent", 1.5, "a number from -2 to 1"),
-    "exponent that gives a giant step": ("step_exponent", 0.95, "at most 10 sqrt(width) = 141.421"),
-    "integer for a boolean": ("center", 1, "true or false"),
-    "text for a boolean": ("center", "yes", "true or false"),
-    "unknown choice": ("readout", "gausian", "did you mean 'gaussian'?"),
-    "number for a choice": ("readout", 3, "one of gaussian, rademacher, constant"),
-    "unknown output scale": ("output_scale", "meanfield", "did you mean 'mean_field'?"),
-    "unknown activation": ("activation", "rellu", "did you mean 'relu'?"),
-    "unknown target": ("target", "tahn", "did you mean 'tanh'?"),
-    "number for a function": ("activation", 3, "must be a name"),
-    "empty table": ("target", {}, "exactly one key"),
-    "two forms": ("target", {"hermite": [1], "expression": "z"}, "exactly one key"),
-    "empty list": ("activation", {"hermite": []}, "list of 1 to 21 numbers"),
-    "long list": ("activation", {"hermite": [1] * 10_000}, "list of 1 to 21 numbers"),
-    "text in a list": ("target", {"hermite": [0, "1"]}, "hermite[1]"),
-    "nested list": ("target", {"hermite": [[0, 1]]}, "hermite[0]"),
-    "pole": ("activation", {"expression": "1/z"}, "pole at z = 0"),
-    "logarithm": ("target", {"expression": "log(z)"}, "pole at z = 0"),
-    "overflow": ("activation", {"expression": "exp(z**2)"}, "must not overflow"),
-    "power tower": ("target", {"expression": "9**9**9**9"}, "plain numbers as exponents"),
-    "attribute": ("activation", {"expression": "z.__class__"}, "known functions only"),
-    "call": ("activation", {"expression": "__import__('os').system('true')"}, "known functions only"),
-    "lambda": ("target", {"expression": "lambda: z"}, "known functions only"),
-    "comprehension": ("target", {"expression": "[z for z in z]"}, "known functions only"),
-    "long expression": ("activation", {"expression": "z+" * 100_000}, "200000 characters"),
-    "deep expression": ("target", {"expression": "(" * 5000 + "z" + ")" * 5000}, "10001 characters"),
-    "not square-integrable": ("activation", {"expression": "z*exp(z**2/4)"}, "square-integrable"),
-    "target not square-integrable": ("target", {"expression": "exp(z**2/4)"}, "square-integrable"),
-    "no linear part": ("activation", {"hermite": [0, 0, 1]}, "c_1"),
-    "no linear part by symmetry": ("activation", "cos", "c_1"),
-    "constant": ("activation", {"expression": "2"}, "c_1"),
-    "jump": ("activation", "sign", "continuous"),
-    "jump in an expression": ("activation", {"expression": "z + heaviside(z)"}, "continuous"),
-    "slope not square-integrable": ("activation", {"expression": "z + sqrt(abs(z))"}, "derivative"),
-    "too fast to integrate": ("target", {"expression": "sin(1e6*z)"}, "smooth enough"),
-}
+WHOLE, NUMBER = "a whole number from 1 to 1e9", "a number from"
+BAD: list[tuple[str, str, list[Any]]] = [
+    ("n", WHOLE, [-1, 10**9 + 1, 10**5000, "300", [300], None, True]),
+    ("d", WHOLE, [0]),
+    ("width", WHOLE, [1.5]),
+    ("n_ridge", "write 300", [300.0]),
+    ("noise_std", f"{NUMBER} 0 to 1e6", [-0.5, -math.inf]),
+    ("ridge", f"{NUMBER} 1e-12 to 1e12", [0, math.nan, math.inf, 1e13, 10**400, 1j, True, "small"]),
+    ("step_exponent", f"{NUMBER} -2 to 1", [math.nan, 1.5]),
+    ("step_exponent", "at most 10 sqrt(width) = 141.421", [0.95]),
+    ("center", "true or false", [1, "yes"]),
+    ("readout", "did you mean 'gaussian'?", ["gausian"]),
+    ("readout", "one of gaussian, rademacher, constant", [3]),
+    ("output_scale", "did you mean 'mean_field'?", ["meanfield"]),
+    ("activation", "did you mean 'relu'?", ["rellu"]),
+    ("target", "did you mean 'tanh'?", ["tahn"]),
+    ("target", "exactly one key", [{}]),
+    ("activation", "list of 1 to 21 numbers", [{"hermite": [1] * 10_000}]),
+    ("activation", "pole at z = 0", [{"expression": "1/z"}]),
+    ("target", "known functions only", [{"expression": "lambda: z"}]),
+    ("activation", "square-integrable", [{"expression": "z*exp(z**2/4)"}]),
+    ("target", "square-integrable", [{"expression": "exp(z**2/4)"}]),
+    ("activation", "c_1", [{"hermite": [0, 0, 1]}, "cos", {"expression": "2"}]),
+    ("activation", "continuous", ["sign", {"expression": "z + heaviside(z)"}]),
+    ("activation", "derivative", [{"expression": "z + sqrt(abs(z))"}]),
+    ("target", "smooth enough", [{"expression": "sin(1e6*z)"}]),
+]
 
 
-@pytest.mark.parametrize("kind", BAD)
-def test_bad_values_are_refused(kind: str) -> None:
-    field, given, fragment = BAD[kind]
-    with pytest.raises(DomainError) as caught:
-        make(**{field: given})
-    message = str(caught.value)
-    assert caught.value.field == field
-    assert message.startswith(f"{field}: ")
-    assert fragment in message
-    assert len(message) < 300
-    assert message.isprintable()
+@pytest.mark.parametrize(("field", "fragment", "values"), BAD)
+def test_bad_values_are_refused(field: str, fragment: str, values: list[Any]) -> None:
+    for value in values:
+        with refused(field, fragment):
+            make(**{field: value})
 
 
 @pytest.mark.parametrize("name", ["n", "d", "width", "activation", "target", "ridge"])
@@ -252,16 +199,14 @@ def test_missing_values_are_named(name: str) -> None:
     [({}, "neither"), ({"step_size": 1, "step_exponent": 0.1}, "both"), ({"step_size": None}, "neither")],
 )
 def test_exactly_one_step_key(steps: dict[str, Any], given: str) -> None:
-    with pytest.raises(DomainError, match=f"exactly one of the two, got {given}$") as caught:
+    with refused("step_size", f"exactly one of the two, got {given}"):
         Setting(**{**without("step_exponent"), **steps})
-    assert caught.value.field == "step_size"
 
 
 @pytest.mark.parametrize("step", [-1.0, 10.001 * math.sqrt(200), 1e7, math.nan, True, "1"])
 def test_bad_step_sizes_are_refused(step: Any) -> None:
-    with pytest.raises(DomainError) as caught:
+    with refused("step_size"):
         Setting(**without("step_exponent", step_size=step))
-    assert caught.value.field == "step_size"
 
 
 @pytest.mark.parametrize(
@@ -283,9 +228,8 @@ def test_unknown_keys_are_refused_with_a_suggestion(key: str, advice: str) -> No
 
 
 def test_a_misspelt_key_is_named_before_the_one_that_is_then_missing() -> None:
-    with pytest.raises(DomainError, match="did you mean 'ridge'") as caught:
+    with refused("rigde", "did you mean 'ridge'"):
         Setting(**without("ridge", rigde=0.1))
-    assert caught.value.field == "rigde"
 
 
 def test_a_target_must_not_vanish_without_noise() -> None:
@@ -320,6 +264,18 @@ def write(folder: Path, text: str | bytes) -> Path:
     return path
 
 
+@contextmanager
+def case_refused(file: str | None, key: str, mention: str) -> Iterator[None]:
+    """Require an error about a key of a file whose message mentions this, on one short printable line."""
+    with pytest.raises(CaseError) as caught:
+        yield
+    message = str(caught.value)
+    assert (caught.value.file, caught.value.key) == (file, key)
+    assert mention in message
+    assert len(message) < 300
+    assert message.isprintable()
+
+
 def test_a_file_is_the_same_setting(tmp_path: Path) -> None:
     assert Setting.from_toml(write(tmp_path, TOML)) == make()
     assert Setting.from_toml(str(write(tmp_path, f"name = 'case'\n[setting]{TOML}[report]\nx = 1"))) == make()
@@ -331,101 +287,68 @@ def test_a_file_is_the_same_setting(tmp_path: Path) -> None:
         (["ridge=0.5", "width = 400"], {"ridge": 0.5, "width": 400}),
         (["activation=tanh"], {"activation": "tanh"}),
         (['activation="tanh"'], {"activation": "tanh"}),
+        (["target = {hermite = [0, 2]}"], {"target": {"hermite": [0, 2]}}),
         (['target={expression = "z**2 + z"}'], {"target": {"expression": "z**2 + z"}}),
         (["center=false"], {"center": False}),
         (["n=600"], {"n": 600}),
         (["ridge=0.5", "ridge=0.25"], {"ridge": 0.25}),
+        (["step_size=2"], {"step_exponent": None, "step_size": 2}),
     ],
 )
 def test_overrides(overrides: list[str], changes: dict[str, Any], tmp_path: Path) -> None:
     assert Setting.from_toml(write(tmp_path, TOML), overrides) == make(**changes)
 
 
-def test_an_override_of_the_step_drops_the_other_key(tmp_path: Path) -> None:
-    assert Setting.from_toml(write(tmp_path, TOML), ["step_size=2"]).step == 2.0
-
-
 @pytest.mark.parametrize(
-    ("override", "key", "fragment"),
+    ("key", "fragment", "overrides"),
     [
-        ("ridge", "", "key=value"),
-        ("=1", "", "key=value"),
-        ("ridge=", "", "key=value"),
-        ("ridge=1 2", "ridge", "one TOML value"),
-        ("ridge=1\nn=2", "ridge", "one TOML value"),
-        ("ridge=[[[", "ridge", "one TOML value"),
-        ("target={hermite=" + "[" * 5000, "target", "one TOML value"),
-        ("ridge=-1", "ridge", "a number from 1e-12"),
-        ("rigde=1", "rigde", "did you mean 'ridge'?"),
-        ("activation=rellu", "activation", "did you mean 'relu'?"),
+        ("", "key=value", ["ridge", "=1", "ridge="]),
+        ("ridge", "one TOML value", ["ridge=1 2", "ridge=1\nn=2", "ridge=[[["]),
+        ("target", "one TOML value", ["target={hermite=" + "[" * 5000]),
+        ("ridge", "a number from 1e-12", ["ridge=-1"]),
+        ("rigde", "did you mean 'ridge'?", ["rigde=1"]),
+        ("activation", "did you mean 'relu'?", ["activation=rellu"]),
     ],
 )
 def test_bad_overrides_name_the_key_and_no_file(
-    override: str, key: str, fragment: str, tmp_path: Path
+    key: str, fragment: str, overrides: list[str], tmp_path: Path
 ) -> None:
-    with pytest.raises(CaseError) as caught:
-        Setting.from_toml(write(tmp_path, TOML), [override])
-    assert (caught.value.file, caught.value.key) == (None, key)
-    assert fragment in str(caught.value)
-    assert len(str(caught.value)) < 300
+    for override in overrides:
+        with case_refused(None, key, fragment):
+            Setting.from_toml(write(tmp_path, TOML), [override])
 
 
-BAD_FILES: dict[str, tuple[str | bytes, str, str]] = {
-    "empty": ("", "", "empty file"),
-    "comment": ("# nothing\n", "", "empty file"),
-    "binary": (bytes(range(256)), "", "binary data"),
-    "elf": (b"\x7fELF\x02\x01\x01\x00" * 100, "", "TOML file"),
-    "invalid utf-8": (b"n = 300 # \xff", "", "binary data"),
-    "not toml": ("n: 300\n", "", "TOML file"),
-    "json": ('{"n": 300}', "", "TOML file"),
-    "repeated key": ("n = 1\nn = 2\n", "", "TOML file"),
-    "too long": ("#" * (1 << 20) + "\nn = 1", "", "at most 1 MB"),
-    "too deep": ("n = " + "[" * 100_000, "", "TOML file"),
-    "integer of 5000 digits": ("n = " + "9" * 5000, "", "TOML file"),
-    "not a table": ("setting = 3\n", "setting", "table of parameters"),
-    "array of tables": ("[[setting]]\nn = 3\n", "setting", "table of parameters"),
-    "negative": (TOML.replace("0.01", "-0.01"), "ridge", "a number from 1e-12"),
-    "nan": (TOML.replace("0.01", "nan"), "ridge", "a number from 1e-12"),
-    "date": (TOML.replace("0.01", "2026-01-01"), "ridge", "a number from 1e-12"),
-    "unknown key": (TOML + "widht = 3\n", "widht", "did you mean 'width'?"),
-    "missing key": (TOML.replace("ridge = 0.01", ""), "ridge", "got nothing"),
-    "both steps": (TOML + "step_size = 1\n", "step_size", "got both"),
-    "neither step": (TOML.replace("step_exponent = 0.4", ""), "step_size", "got neither"),
-    "under a header": ("[setting]" + TOML.replace("300", "0"), "setting.n", "a whole number"),
-    "empty header": ("[setting]\n", "setting.n", "got nothing"),
-    "pole": (TOML.replace('"relu"', '{expression = "1/z"}'), "activation", "pole at z = 0"),
-}
+BAD_FILES: list[tuple[str, str, list[str | bytes]]] = [
+    ("", "empty file", ["", "# nothing\n"]),
+    ("", "binary data", [bytes(range(256)), b"n = 300 # \xff"]),
+    ("", "TOML file", [b"\x7fELF\x02\x01\x01\x00" * 100, "n: 300\n", '{"n": 300}', "n = 1\nn = 2\n"]),
+    ("", "TOML file", ["n = " + "[" * 100_000, "n = " + "9" * 5000]),
+    ("", "at most 1 MB", ["#" * (1 << 20) + "\nn = 1"]),
+    ("setting", "table of parameters", ["setting = 3\n", "[[setting]]\nn = 3\n"]),
+    ("ridge", "a number from 1e-12", [TOML.replace("0.01", x) for x in ("-0.01", "nan", "2026-01-01")]),
+    ("widht", "did you mean 'width'?", [TOML + "widht = 3\n"]),
+    ("ridge", "got nothing", [TOML.replace("ridge = 0.01", "")]),
+    ("step_size", "got both", [TOML + "step_size = 1\n"]),
+    ("step_size", "got neither", [TOML.replace("step_exponent = 0.4", "")]),
+    ("setting.n", "a whole number", ["[setting]" + TOML.replace("300", "0")]),
+    ("setting.n", "got nothing", ["[setting]\n"]),
+    ("activation", "pole at z = 0", [TOML.replace('"relu"', '{expression = "1/z"}')]),
+]
 
 
-@pytest.mark.parametrize("kind", BAD_FILES)
-def test_bad_files_are_refused(kind: str, tmp_path: Path) -> None:
-    content, key, fragment = BAD_FILES[kind]
-    path = write(tmp_path, content)
-    with pytest.raises(CaseError) as caught:
-        Setting.from_toml(path)
-    message = str(caught.value)
-    assert (caught.value.file, caught.value.key) == (str(path), key)
-    assert fragment in message
-    assert len(message) < 300
-    assert message.isprintable()
+@pytest.mark.parametrize(("key", "fragment", "contents"), BAD_FILES)
+def test_bad_files_are_refused(key: str, fragment: str, contents: list[str | bytes], tmp_path: Path) -> None:
+    for content in contents:
+        path = write(tmp_path, content)
+        with case_refused(str(path), key, fragment):
+            Setting.from_toml(path)
 
 
-@pytest.mark.parametrize("place", [lambda folder: folder, lambda folder: folder / "absent.toml"])
-def test_what_is_not_a_file_is_refused(place: Callable[[Path], Path], tmp_path: Path) -> None:
-    with pytest.raises(CaseError, match="cannot be read") as caught:
-        read_toml(place(tmp_path))
-    assert caught.value.file == str(place(tmp_path))
-
-
-def test_a_path_with_a_null_byte_is_refused() -> None:
-    with pytest.raises(CaseError, match="cannot be read"):
-        read_toml("a\0b")
-
-
-def test_an_override_is_one_key_and_one_value() -> None:
-    assert parse_override("a = [1, 2]") == ("a", [1, 2])
-    assert parse_override("a=b") == ("a", "b")
-    assert parse_override('a="b=c"') == ("a", "b=c")
+def test_what_is_not_a_file_is_refused(tmp_path: Path) -> None:
+    for place in (tmp_path, tmp_path / "absent.toml", "a\0b"):
+        with pytest.raises(CaseError, match="cannot be read") as caught:
+            read_toml(place)
+        assert caught.value.file == str(place)
 
 
 def test_a_function_specification_is_an_immutable_mapping() -> None:
@@ -436,14 +359,3 @@ def test_a_function_specification_is_an_immutable_mapping() -> None:
     assert repr(specification) == "{'hermite': [0, 1.0]}"
     assert pickle.loads(pickle.dumps(specification)) == specification
     assert hash(specification) == hash(FunctionSpecification({"hermite": (0, 1)}))
-
-
-def test_a_setting_needs_no_heavy_library() -> None:
-    code = (
-        "import sys, rmt_spikes.setting\n"
-        "print(sorted({'sympy', 'matplotlib', 'scipy.stats', 'mpmath', 'scipy.optimize'} & set(sys.modules)))"
-    )
-    result = subprocess.run(
-        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True
-    )
-    assert result.stdout.strip() == "[]"

@@ -52,13 +52,9 @@ def table_rows(markdown: str) -> list[dict[str, str]]:
 def predictions(theory: ModuleType) -> set[str]:
     """Names of everything public in `rmt_spikes.theory` that predicts something."""
     names = {n for n in theory.__all__ if inspect.isfunction(getattr(theory, n))}
-    symbolic = theory.symbolic
     tools = {"derive", "listing", "options", "quantities", "symbol"}
-    names |= {
-        f"symbolic.{n}"
-        for n in symbolic.__all__
-        if inspect.isfunction(getattr(symbolic, n)) and n not in tools
-    }
+    symbolic = set(theory.symbolic.__all__) - tools
+    names |= {f"symbolic.{n}" for n in symbolic if inspect.isfunction(getattr(theory.symbolic, n))}
     for name in RESULTS:
         names |= {f"{name}.{attribute}" for attribute in public_attributes(getattr(theory, name)) - PLUMBING}
     return names
@@ -100,11 +96,9 @@ def table_violations(readme: Path, theory: ModuleType) -> list[str]:
             targets = re.findall(r"\]\(([^)#\s]+)", row[column])
             if not targets:
                 found.append(f"{row['quantity']}: no file under {column}")
-            for target in targets:
-                file = (readme.parent / target).resolve()
-                linked.add(file)
-                if not file.is_file():
-                    found.append(f"{row['quantity']}: {target} does not exist")
+            files = {target: (readme.parent / target).resolve() for target in targets}
+            linked.update(files.values())
+            found += [f"{row['quantity']}: {t} does not exist" for t, f in files.items() if not f.is_file()]
         found += [f"{row['quantity']}: nothing under {c}" for c in HEADS if not row[c]]
     present = {*readme.parent.glob("*.py"), *(root / CASES).glob("*.toml")}
     found += [f"{p.name} is not listed" for p in sorted(present) if p.resolve() not in linked]

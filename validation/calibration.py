@@ -16,8 +16,11 @@ from results import POWER, REPORTS, write
 
 import rmt_spikes as rs
 
-KINDS = ("exact", "worst")
-
+KINDS = {
+    "exact": ("exact theory", -0.15, {"color": "#0072b2", "fmt": "o"}),
+    "worst": ("off by its allowance", 0.15, {"color": "#d55e00", "fmt": "s"}),
+}
+"""Label, place and style of the rates of false disagreement."""
 
 RATES = tuple(f"{kind}{end}" for kind in KINDS for end in ("", "_low", "_high"))
 CASES = ("case", "family_rate", "repetitions", *RATES)
@@ -48,22 +51,11 @@ def draw(calibrations: list[rs.CaseCalibration], path: Path) -> None:
     left, right = figure.subplots(1, 2)
     for i, each in enumerate(calibrations):
         document = each.to_dict()
-        for kind, colour, marker, shift in (
-            ("exact", "#0072b2", "o", -0.15),
-            ("worst", "#d55e00", "s", 0.15),
-        ):
+        for kind, (name, shift, style) in KINDS.items():
             rate = 100 * document[kind] / each.repetitions
             low, high = (100 * bound for bound in document[f"{kind}_interval"])
-            label = {"exact": "exact theory", "worst": "off by its allowance"}[kind] if i == 0 else None
-            left.errorbar(
-                rate,
-                i + shift,
-                xerr=[[rate - low], [high - rate]],
-                fmt=marker,
-                ms=3,
-                color=colour,
-                label=label,
-            )
+            whiskers, label = [[rate - low], [high - rate]], name if i == 0 else None
+            left.errorbar(rate, i + shift, xerr=whiskers, ms=3, label=label, **style)
         left.plot([100 * each.family_rate] * 2, [i - 0.4, i + 0.4], color="black", lw=1)
     left.set_yticks(range(len(calibrations)), [each.name for each in calibrations], fontsize=7)
     left.invert_yaxis()

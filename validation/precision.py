@@ -7,7 +7,7 @@ relative error of each and writes a figure. A few minutes on one core.
 
 import argparse
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -23,6 +23,7 @@ SETTING = rs.Setting(
 )  # fmt: skip
 COLOURS, MARKERS = ("#1f5fa8", "#c55a11", "#2a7f4f", "#7a3b8f"), "osD^"
 Errors = dict[str, float]
+Curves = dict[str, tuple[np.ndarray, np.ndarray]]
 
 
 def relative(found: float, exact: object) -> float:
@@ -57,7 +58,7 @@ def all_errors(setting: rs.Setting) -> Errors:
     return errors
 
 
-def scan_ridge() -> dict[str, tuple[np.ndarray, np.ndarray]]:
+def scan_ridge() -> Curves:
     """Losses over the declared domain of the ridge, with fewer, as many and more neurons than samples."""
     ridges = 10.0 ** np.arange(-12, 13)
     curves = {}
@@ -67,7 +68,7 @@ def scan_ridge() -> dict[str, tuple[np.ndarray, np.ndarray]]:
     return curves
 
 
-def scan_gap() -> dict[str, tuple[np.ndarray, np.ndarray]]:
+def scan_gap() -> Curves:
     """Edges when the gap between two intervals of the bulk closes, against the width of the gap."""
     base = SETTING.replace(
         n=10**9, d=10**8, width=3 * 10**8, activation={"hermite": [0, 1, 0.2]}, step_size=0.0
@@ -104,7 +105,7 @@ def scan_gap() -> dict[str, tuple[np.ndarray, np.ndarray]]:
     }
 
 
-def scan_threshold() -> dict[str, tuple[np.ndarray, np.ndarray]]:
+def scan_threshold() -> Curves:
     """Singular value and alignment of the first spike above its critical step size."""
     base = SETTING.replace(n=10**9, d=5 * 10**8, width=7 * 10**8)
     critical = float(rs.critical_step_sizes(base, 1, method="closed_form")[0])
@@ -163,9 +164,7 @@ def scan_domain(count: int) -> tuple[dict[str, np.ndarray], list[str]]:
     return {kind: np.sort(values) for kind, values in table.items()}, refused
 
 
-def draw(
-    scans: list[dict[str, tuple[np.ndarray, np.ndarray]]], table: dict[str, np.ndarray], path: str
-) -> None:
+def draw(scans: list[Curves], table: dict[str, np.ndarray], path: str) -> None:
     """Four panels: relative error against what makes it grow, and its distribution."""
     figure = Figure(figsize=(6.75, 5.2), layout="constrained")
     FigureCanvasAgg(figure)
@@ -206,12 +205,7 @@ def main() -> None:
     parser.add_argument("--settings", type=int, default=80)
     parser.add_argument("--figure", default="precision.svg")
     arguments = parser.parse_args()
-    functions: list[Callable[[], dict[str, tuple[np.ndarray, np.ndarray]]]] = [
-        scan_ridge,
-        scan_gap,
-        scan_threshold,
-    ]
-    scans = [scan() for scan in functions]
+    scans = [scan_ridge(), scan_gap(), scan_threshold()]
     for curves in scans:
         for name, (x, y) in curves.items():
             print(f"{name:<20} {len(x):>3} points, worst relative error {y.max():.1e} at {x[y.argmax()]:.1e}")

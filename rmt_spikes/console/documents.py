@@ -13,13 +13,7 @@ MAX_BYTES = 1 << 20
 
 
 def read_toml(path: str | Path) -> dict[str, Any]:
-    """Read a TOML file of at most 1 MB.
-
-    Raises
-    ------
-    CaseError
-        When the file is absent, unreadable, too long, not UTF-8, not TOML or empty.
-    """
+    """Read a TOML file of at most 1 MB that is not empty."""
     try:
         with open(path, "rb") as stream:
             content = stream.read(MAX_BYTES + 1)
@@ -42,20 +36,7 @@ def read_toml(path: str | Path) -> dict[str, Any]:
 
 
 def parse_override(text: str) -> tuple[str, Any]:
-    """Read ``key=value``, with a TOML value; a bare word is taken as text.
-
-    For example ``"ridge=0.1"``, ``"activation=tanh"`` or ``"target={hermite=[0, 1]}"``.
-
-    Raises
-    ------
-    CaseError
-        When the text has another form; no file is named.
-
-    Examples
-    --------
-    >>> parse_override("readout=constant")
-    ('readout', 'constant')
-    """
+    """Read ``key=value``, with a TOML value; a bare word, as in ``"activation=tanh"``, is taken as text."""
     key, equals, value = (part.strip() for part in text.partition("="))
     if not equals or not key or not value:
         raise CaseError(None, "", f"an override must have the form key=value, got {shorten(text)}")

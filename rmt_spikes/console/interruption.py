@@ -18,13 +18,6 @@ def stoppable() -> Iterator[None]:
 
     Workers share the terminal: Ctrl-C ends them as well, and what waits for them may raise an error about
     that before the interrupt has reached the top.
-
-    Raises
-    ------
-    Terminated
-        When SIGTERM came, in the main thread of a process that had no handler for it.
-    KeyboardInterrupt
-        In place of any error that came up while one was under way.
     """
 
     def terminate(*_: object) -> None:

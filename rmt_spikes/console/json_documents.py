@@ -18,13 +18,7 @@ def to_json(document: Any) -> str:
 
 
 def write(path: Path, content: str | bytes) -> None:
-    """Write a file so that it is there whole or not at all.
-
-    Raises
-    ------
-    CaseError
-        If the disk refuses.
-    """
+    """Write a file so that it is there whole or not at all."""
     data = content.encode("utf-8") if isinstance(content, str) else content
     partial = path.with_name(f".{path.name}.partial")
     try:

@@ -13,20 +13,10 @@ MINUTE, HOUR = 60.0, 3600.0
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a campaign is.
+    """Where a campaign is: how many predictions, trials or figures of a case are done.
 
-    Attributes
-    ----------
-    stage
-        ``predicting``, ``simulating`` or ``drawing``.
-    done, total
-        How many of how many predictions, trials or figures are done.
-    stored
-        How many of those done were in the store when the stage began.
-    verdicts
-        While simulating: how often each verdict came out, over the points whose trials are complete.
-    case
-        Name of the case.
+    `stage` is predicting, simulating or drawing; `stored` of those done were in the store when it began.
+    While simulating, `verdicts` counts the verdicts over the points whose trials are complete.
     """
 
     stage: str

@@ -69,18 +69,15 @@ def _print_limits(document: dict[str, Any], console: Console) -> None:
         return
     names = list(limits)
     rows = [(key, *(cell(limits[name][key]) for name in names)) for key in limits[names[0]]]
-    console.print(
-        f"regime {regime['degree']}: {regime['spike_count']} spikes as n grows, with the losses", markup=False
-    )
+    spikes = f"{regime['spike_count']} spikes as n grows, with the losses"
+    console.print(f"regime {regime['degree']}: {spikes}", markup=False)
     console.print(table(["limit", *names], rows))
 
 
 def print_observation(document: dict[str, Any], console: Console) -> None:
     """Print the JSON document of an observation as tables, standard errors in parentheses."""
-    title = (
-        f"Simulation: trials {document['trials']}, seed {document['seed']}; mean(error of the last digits)"
-    )
-    console.print(title, style="bold", markup=False)
+    title = f"Simulation: trials {document['trials']}, seed {document['seed']}"
+    console.print(f"{title}; mean(error of the last digits)", style="bold", markup=False)
     _print_sections(document, console)
 
 
@@ -157,9 +154,8 @@ def _print_sections(document: dict[str, Any], console: Console) -> None:
         console.print(table(heads, rows))
         legend = "value: singular value; He_k: squared correlation of the left singular vector with He_k(q)"
         if extra:
-            legend += (
-                "\ndistance: from the edge, in Tracy-Widom units; critical_step: where the spike appears"
-            )
+            legend += "\ndistance: from the edge, in Tracy-Widom units; "
+            legend += "critical_step: where the spike appears"
         console.print(legend, style="dim", soft_wrap=True)
         console.print()
     else:

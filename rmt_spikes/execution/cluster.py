@@ -32,14 +32,8 @@ KEPT = "the trials that were finished are kept"
 class ExecutionError(CaseError):
     """Processes or a cluster that cannot be used, or are lost.
 
-    Parameters
-    ----------
-    key : str
-        ``"jobs"`` or ``"scheduler"``.
-    reason : str
-        What is required, or what happened.
-    advice : str
-        What holds for a campaign, whose store keeps finished trials.
+    The key is ``"jobs"`` or ``"scheduler"``, the reason what is required or what happened; the advice holds
+    for a campaign, whose store keeps finished trials.
     """
 
     def __init__(self, key: str, reason: str, advice: str = "") -> None:
@@ -90,9 +84,8 @@ def connected(scheduler: Any, version: Callable[[], object] | None = None) -> It
             _check_workers(client, version)
             yield client
         except KilledWorker:
-            raise _refusal(
-                "lost several workers with the same trial, perhaps for want of memory", KEPT
-            ) from None
+            reason = "lost several workers with the same trial, perhaps for want of memory"
+            raise _refusal(reason, KEPT) from None
         except (CancelledError, CommClosedError) as error:
             raise _refusal(f"lost the cluster ({type(error).__name__})", KEPT) from None
 
@@ -116,19 +109,9 @@ def _open(scheduler: str) -> Client:
 def run_on_cluster(
     client: Client, function: Callable[[Task], Result], tasks: Sequence[Task]
 ) -> Generator[Result, None, None]:
-    """Apply a function to tasks, one on each thread of a worker at a time.
+    """Apply a function to tasks, one on each thread of a worker at a time; both can be pickled.
 
-    Parameters
-    ----------
-    client : distributed.Client
-        A connected client.
-    function, tasks
-        What to do; both can be pickled.
-
-    Yields
-    ------
-    object
-        Results as they are finished. When the generator is closed, the tasks that wait are cancelled.
+    Results are yielded as they are finished. When the generator is closed, the tasks that wait are cancelled.
     """
     from distributed import as_completed
 

@@ -9,14 +9,7 @@ from typing import Any
 
 from joblib import Parallel, delayed
 
-from rmt_spikes.execution.cluster import (
-    KEPT,
-    ExecutionError,
-    Result,
-    Task,
-    connected,
-    run_on_cluster,
-)
+from rmt_spikes.execution.cluster import KEPT, ExecutionError, Result, Task, connected, run_on_cluster
 
 
 def work_through(
@@ -28,21 +21,20 @@ def work_through(
 ) -> Generator[Result, None, None]:
     """Apply a function to tasks and yield the results as they are finished, in any order.
 
+    When the generator is closed, the tasks that wait are cancelled.
+
     Parameters
     ----------
-    function, tasks
-        What to do; both can be pickled.
+    function : callable
+        What to do; it can be pickled.
+    tasks : sequence
+        Its arguments; they can be pickled.
     jobs : int
         Number of local processes. They share the processors: BLAS takes its part of them in each.
     scheduler : str or distributed.Client, optional
         A dask cluster, which then takes the place of local processes.
     version : callable, optional
         As for `connected`.
-
-    Yields
-    ------
-    object
-        Results. When the generator is closed, the tasks that wait are cancelled.
 
     Raises
     ------

@@ -15,29 +15,13 @@ from scipy import special
 
 
 class Arithmetic(ABC):
-    """Numbers of one kind, and elementary functions of them.
+    """Numbers of one kind, and elementary functions of them, named as in numpy.
 
     A subclass says what cannot be said in general, and what has a better form: in floats a stable one.
-
-    Attributes
-    ----------
-    number, ratio, full
-        The number that a decimal of a setting spells, a rational number, and a constant of the shape of an
-        array.
-    pi, exp, log, sin, cos, sinh, cosh, tanh, atan, erf, sqrt, abs, sign, maximum, minimum
-        As everywhere.
-    step
-        1 above 0, and 0 below.
-    where
-        ``where(left, right, rise, run)`` is `rise` where ``left >= right``, else `run`.
-    power
-        Power with a constant exponent, an int where it is a whole number.
-    times
-        Product of the outer with the inner derivative of a composition.
-    expm1, log1p, softplus, logistic, tanh_slope
-        ``exp(x) - 1``, ``log(1 + x)``, ``log(1 + exp(x))``, ``1 / (1 + exp(-x))`` and ``1 - tanh(x)^2``.
-    normal_density, normal_cdf, normal_tail
-        Density, distribution function, and one minus it, of the standard normal distribution.
+    `number` is what a decimal of a setting spells, `full` a constant of the shape of an array, and `step` is
+    1 above 0, else 0. ``where(left, right, rise, run)`` is `rise` where ``left >= right``, else `run`. The
+    exponent of `power` is constant, an int where it is a whole number. `times` multiplies the outer by the
+    inner derivative of a composition. The last three methods are those of the standard normal distribution.
     """
 
     pi: Any
@@ -92,15 +76,10 @@ class Arithmetic(ABC):
 class Floats(Arithmetic):
     """Arrays of float32 or float64, whose type is kept.
 
-    Attributes
-    ----------
-    factorial, delta, wave
-        ``k!``, 1 at ``k = 1`` and else 0, and ``sin(pi k / 2)``, of a whole number ``k``.
-    kernel
-        ``kernel(j, k)`` is ``(-1)^j / k!`` times the ``j``-th derivative at 0 of the standard normal density;
-        -1 stands for its distribution function, -2 for the antiderivative of that.
-    parity
-        One value where ``k`` has a remainder by 2, another elsewhere.
+    Of a whole number ``k``, `delta` is 1 at ``k = 1`` and else 0, and `wave` is ``sin(pi k / 2)``; `parity`
+    is one value where ``k`` has a remainder by 2, another elsewhere. ``kernel(j, k)`` is ``(-1)^j / k!``
+    times the ``j``-th derivative at 0 of the standard normal density; -1 stands for its distribution
+    function, -2 for the antiderivative of that.
     """
 
     pi = math.pi

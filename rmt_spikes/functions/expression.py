@@ -49,16 +49,8 @@ _BINARY = {ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.Div: "div"}
 class Expression:
     """An accepted formula.
 
-    Parameters
-    ----------
-    text : str
-        The formula in canonical spelling.
-    root : Node
-        Its tree.
-    kinks : tuple of float
-        Points where it is not smooth, sorted.
-    details : tuple of float
-        Ends of short intervals that resolve what is narrow, sorted; empty for most formulas.
+    `text` is its canonical spelling and `root` its tree. `kinks`, where it is not smooth, and `details`, the
+    ends of short intervals that resolve what is narrow (none for most formulas), are sorted.
     """
 
     text: str
@@ -85,33 +77,7 @@ class Expression:
 
 
 def parse_expression(text: object, field: str) -> Expression:
-    """Read a formula.
-
-    Parameters
-    ----------
-    text : str
-        The formula, at most 1000 characters.
-    field : str
-        Name of the parameter, for error messages.
-
-    Returns
-    -------
-    Expression
-        The formula, finite on ``|z| <= 38``.
-
-    Raises
-    ------
-    DomainError
-        When the text is not a formula of the accepted kind, or has a pole, an overflow or no real value at
-        a point that a Gaussian variable can reach in double precision.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> formula = parse_expression("z**2/10 + tanh(z)", "activation")
-    >>> float(formula.slope(np.array(0.0)))
-    1.0
-    """
+    """Read a formula that is finite on ``|z| <= 38``, or raise a `DomainError` that names `field`."""
     if not isinstance(text, str) or not text.strip():
         raise DomainError(field, "expression must be a formula in z, given as text", text)
     if len(text) > MAX_LENGTH:
@@ -146,8 +112,6 @@ def _syntax(text: str, field: str) -> ast.Expression:
     for _ in range(MAX_DEPTH):
         count += len(level)
         level = [child for node in level for child in ast.iter_child_nodes(node)]
-        if not level:
-            break
     if level:
         raise DomainError(field, f"expression must not nest deeper than {MAX_DEPTH} levels", text)
     if count > MAX_NODES:
@@ -185,9 +149,8 @@ class _Reader:
             case ast.BinOp(op=ast.Pow()):
                 return self.power(node)
             case ast.BinOp(op=operator) if type(operator) in _BINARY:
-                return self.build(
-                    _BINARY[type(operator)], [self.read(node.left), self.read(node.right)], node
-                )
+                sides = [self.read(node.left), self.read(node.right)]
+                return self.build(_BINARY[type(operator)], sides, node)
             case ast.BinOp(op=ast.BitXor()):
                 raise self.refuse("has no operator ^", node, "write ** for a power")
             case ast.Call(func=ast.Name(id=name), keywords=[]):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+import operator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,21 +13,21 @@ from rmt_spikes.functions.table import TABLE
 
 CONSTANTS = {"pi": math.pi, "e": math.e}
 
+_OPERATORS: dict[str, Callable[..., Any]] = {
+    "neg": operator.neg,
+    "add": operator.add,
+    "sub": operator.sub,
+    "mul": operator.mul,
+    "div": operator.truediv,
+}
+
 
 @dataclass(frozen=True)
 class Node:
-    """One operation: ``z``, ``number``, an arithmetic operation, ``pow`` with a constant exponent, or a call.
+    """One operation: ``z number add sub mul div neg pow``, a name in `CONSTANTS`, or a function.
 
-    Parameters
-    ----------
-    operation : str
-        ``"z"``, ``"number"``, a name in `CONSTANTS`, ``"add" "sub" "mul" "div" "neg" "pow"`` or a function.
-    arguments : tuple of Node
-        Operands.
-    constant : float or None
-        Value of a subtree without ``z``.
-    degree : int
-        Greatest product of exponents along a path below this node.
+    `constant` is the value of a subtree without ``z``, and `degree` the greatest product of exponents along a
+    path below this node.
     """
 
     operation: str
@@ -41,37 +42,23 @@ class Node:
             yield from argument.walk()
 
     def value(self, z: Any, numbers: Arithmetic = FLOATS) -> Any:
-        """Evaluate the subtree; in floats a subtree without ``z`` comes back as a float.
-
-        Parameters
-        ----------
-        z : ndarray, or a number of another arithmetic
-            Where.
-        numbers : Arithmetic
-            Arithmetic of ``z``.
-        """
+        """Evaluate the subtree; outside floats its decimals are what they spell."""
         if self.operation == "z":
             return z
-        if self.constant is not None:
-            return self.exact(numbers)
-        return apply_operation(numbers, self, [argument.value(z, numbers) for argument in self.arguments])
-
-    def exact(self, numbers: Arithmetic) -> Any:
-        """Evaluate a subtree without ``z``; outside floats its decimals are what they spell."""
-        if numbers is FLOATS:
+        if self.constant is not None and numbers is FLOATS:
             return self.constant
         if self.operation == "number":
-            return numbers.number(self.constant or 0.0)
+            return numbers.number(self.constant)
         if self.operation in CONSTANTS:
             return numbers.pi if self.operation == "pi" else numbers.exp(numbers.number(1))
-        return apply_operation(numbers, self, [argument.exact(numbers) for argument in self.arguments])
+        return apply_operation(numbers, self, [argument.value(z, numbers) for argument in self.arguments])
 
     def pair(self, z: Any, numbers: Arithmetic = FLOATS) -> tuple[Any, Any]:
         """Evaluate the subtree and its derivative; the derivative of a constant is None."""
         if self.operation == "z":
             return z, numbers.full(z, 1)
         if self.constant is not None:
-            return self.exact(numbers), None
+            return self.value(z, numbers), None
         pairs = [argument.pair(z, numbers) for argument in self.arguments]
         values = [value for value, _ in pairs]
         slope = _tangent(numbers, self, values, [slope for _, slope in pairs])
@@ -88,41 +75,17 @@ class Node:
 
 
 def apply_operation(numbers: Arithmetic, node: Node, values: list[Any]) -> Any:
-    """Apply the operation of a node to the values of its operands.
-
-    Parameters
-    ----------
-    numbers : Arithmetic
-        Arithmetic of the values.
-    node : Node
-        An operation other than ``"z"``, ``"number"`` and the constants.
-    values : list
-        Values of the operands.
-
-    Returns
-    -------
-    ndarray or number
-        The value.
-    """
-    left, right = values[0], values[-1]
+    """Apply an operation other than ``z``, a number or a constant to the values of its operands."""
+    if node.operation in _OPERATORS:
+        return _OPERATORS[node.operation](*values)
     match node.operation:
-        case "neg":
-            return -left
-        case "add":
-            return left + right
-        case "sub":
-            return left - right
-        case "mul":
-            return left * right
-        case "div":
-            return left / right
         case "pow":
-            return numbers.power(left, _whole(node.exponent, right))
+            return numbers.power(values[0], _whole(node.exponent, values[1]))
         case "max":
-            return numbers.maximum(left, right)
+            return numbers.maximum(*values)
         case "min":
-            return numbers.minimum(left, right)
-    return TABLE[node.operation].value(numbers, left)
+            return numbers.minimum(*values)
+    return TABLE[node.operation].value(numbers, *values)
 
 
 def _whole(exponent: float, exact: Any) -> Any:

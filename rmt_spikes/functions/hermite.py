@@ -32,26 +32,7 @@ _DECAY = 1e-15
 
 
 def normalized_hermite(order: int, x: ArrayLike) -> FloatArray:
-    """Evaluate the orthonormal probabilists' Hermite polynomials.
-
-    Parameters
-    ----------
-    order : int
-        Highest degree.
-    x : array_like
-        Points, any shape.
-
-    Returns
-    -------
-    ndarray of shape (order + 1,) + x.shape
-        ``He_k(x) / sqrt(k!)``.
-
-    Examples
-    --------
-    >>> table = normalized_hermite(2, 3.0)
-    >>> bool(abs(table[2] - 8 / 2**0.5) < 1e-14)
-    True
-    """
+    """Orthonormal polynomials ``He_k(x) / sqrt(k!)``, ``k = 0..order``: shape ``(order + 1, *x.shape)``."""
     x = np.asarray(x, dtype=np.float64)
     table = np.empty((order + 1, *x.shape))
     table[0] = 1.0
@@ -66,18 +47,9 @@ def normalized_hermite(order: int, x: ArrayLike) -> FloatArray:
 class HermiteExpansion:
     """Expansion ``f = sum_k c_k He_k`` under the standard Gaussian (docs/theory.md section 1).
 
-    Parameters
-    ----------
-    coefficients : ndarray of shape (order + 1,)
-        ``c_k = E[f(Z) He_k(Z)] / k!``.
-    error : ndarray of shape (order + 1,)
-        Bound on the absolute error of each coefficient.
-    second_moment : float
-        ``E f(Z)^2``.
-    derivative_second_moment : float
-        ``E f'(Z)^2``; ``inf`` when it is not finite.
-    derivative_mean : float
-        ``E f'(Z)``, which is ``c_1`` for a continuous function.
+    `coefficients` holds ``c_k = E[f(Z) He_k(Z)] / k!``, shape (order + 1,), and `error` bounds on their
+    absolute errors. The moments are ``E f(Z)^2``, ``E f'(Z)^2`` (``inf`` when it is not finite) and
+    ``E f'(Z)``, which is ``c_1`` for a continuous function.
     """
 
     coefficients: FloatArray
@@ -111,38 +83,10 @@ class HermiteExpansion:
 
 @lru_cache(maxsize=256)
 def expand(function: ScalarFunction, order: int = MAX_ORDER) -> HermiteExpansion:
-    """Expand a function in Hermite polynomials.
+    """Expand a function in Hermite polynomials up to a degree of at most 64, in read-only arrays.
 
-    Closed forms are used where the function has them; otherwise adaptive Gauss-Legendre quadrature that
-    splits at the kinks. The bound on the error adds up, over the final panels, what changed when each
-    was last halved, the rounding of the sums, and what lies beyond ``|z| = 38``.
-
-    Parameters
-    ----------
-    function : ScalarFunction
-        What to expand.
-    order : int
-        Highest coefficient, at most 64.
-
-    Returns
-    -------
-    HermiteExpansion
-        Read-only arrays; the result is cached.
-
-    Raises
-    ------
-    DomainError
-        When the function is not square-integrable under the Gaussian, i.e. ``f(z)^2 exp(-z^2/2)`` has not
-        fallen below 1e-15 of its maximum before ``|z| = 38``.
-    ConvergenceError
-        When the quadrature does not settle, or the coefficients violate Parseval's inequality.
-
-    Examples
-    --------
-    >>> from rmt_spikes.functions.scalar import function_from
-    >>> relu = expand(function_from("relu", "activation"), 4)
-    >>> relu.linear
-    0.5
+    The coefficients come in closed form where the function has one, otherwise from adaptive quadrature that
+    splits at the kinks. The bound on their error includes what lies beyond ``|z| = 38``.
     """
     if not 0 <= order <= MAX_ORDER:
         raise DomainError("order", f"must be from 0 to {MAX_ORDER}", order)
@@ -245,12 +189,9 @@ def _moments(function: ScalarFunction) -> tuple[float, float, float]:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class GaussianMoments:
-    """Moments of ``f(u)``, ``u = mean + scale Z``, in the shape of the inputs (docs/theory.md section 3).
+    """Moments ``E f(u)``, ``E Z f(u)``, ``E (Z^2 - 1)/2 f(u)`` and ``E f(u)^2`` of ``u = mean + scale Z``.
 
-    Parameters
-    ----------
-    first, linear, norm, second : ndarray
-        ``E f(u)``, ``E Z f(u)``, ``E (Z^2 - 1)/2 f(u)`` and ``E f(u)^2``.
+    Their shape is that of the means and scales (docs/theory.md section 3).
     """
 
     first: FloatArray
@@ -265,37 +206,11 @@ class GaussianMoments:
 
 
 def gaussian_moments(function: ScalarFunction, mean: ArrayLike, scale: ArrayLike) -> GaussianMoments:
-    """Compute the moments of a function of a Gaussian variable of any mean and scale.
+    """Moments of a function of ``u = mean + scale Z``, the two broadcast against each other, ``scale >= 0``.
 
-    Functions that are linear on both sides of 0 have closed forms. Other smooth functions are integrated by
-    the trapezoidal rule, the rest by Gauss-Legendre (in the end tanh-sinh) rules between their kinks. Nodes
-    are doubled, each element by itself, until nothing moves.
-
-    Parameters
-    ----------
-    function : ScalarFunction
-        The function.
-    mean, scale : array_like
-        Mean and standard deviation of ``u``, broadcast against each other; ``scale >= 0``.
-
-    Returns
-    -------
-    GaussianMoments
-        Accurate to 1e-13 of ``sqrt(E f(u)^2)`` (of ``E f(u)^2`` for ``second``), as long as that is not
-        below 1e-15 of the values of ``f`` within 10 standard deviations, and the rounding of ``u`` does not
-        show in ``f(u)``.
-
-    Raises
-    ------
-    ConvergenceError
-        When a moment is not finite, or the nodes run out.
-
-    Examples
-    --------
-    >>> from rmt_spikes.functions.scalar import function_from
-    >>> moments = gaussian_moments(function_from("identity", "activation"), 2.0, [0.5, 3.0])
-    >>> bool(abs(moments.second - [4.25, 13.0]).max() < 1e-11)
-    True
+    They are accurate to 1e-13 of ``sqrt(E f(u)^2)`` (of ``E f(u)^2`` for `second`), as long as that is not
+    below 1e-15 of the values of ``f`` within 10 standard deviations, and the rounding of ``u`` does not show
+    in ``f(u)``.
     """
     means, scales = np.broadcast_arrays(np.asarray(mean, np.float64), np.asarray(scale, np.float64))
     if not (np.all(np.isfinite(means)) and np.all(scales >= 0) and np.all(np.isfinite(scales))):

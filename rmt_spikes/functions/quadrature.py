@@ -76,27 +76,12 @@ def adaptive_integral(
 ) -> tuple[FloatArray, FloatArray, float]:
     """Integrate several functions at once over ``[-reach, reach]``, halving panels until they settle.
 
-    A feature narrower than about a hundredth of the first panels, and far from every split, may lie between
-    their nodes and be missed.
+    The integrand maps points of shape (m,) to values of shape (functions, m). The first panels end at the
+    splits; they have a width up to ``|z| = 12``, and four times that beyond. A feature narrower than about a
+    hundredth of it, and far from every split, may lie between the nodes and be missed.
 
-    Parameters
-    ----------
-    integrand : callable
-        Maps points of shape (m,) to values of shape (functions, m).
-    splits : sequence of float
-        Points where the integrand is not smooth.
-    reach : float
-        Half-width of the range.
-    width : float
-        Width of the first panels for ``|z| <= 12``; those beyond are four times as wide.
-
-    Returns
-    -------
-    integral, error : ndarray of shape (functions,)
-        The integrals, and what bounds their errors: the sum over the panels of the change when a panel was
-        last halved, plus the rounding of the sums.
-    finest : float
-        Width of the narrowest panels that were needed.
+    Returns the integrals, bounds on their errors (the change when each panel was last halved, plus the
+    rounding of the sums), and the width of the narrowest panels that were needed.
     """
     inner = [split for split in splits if -reach < split < reach]
     near = np.linspace(0.0, _NEAR, math.ceil(_NEAR / width) + 1)
@@ -156,32 +141,11 @@ def smooth_moments(
 ) -> FloatArray:
     """Integrate ``f(u)``, ``Z f(u)``, ``(Z^2 - 1)/2 f(u)`` and ``f(u)^2`` by the trapezoidal rule.
 
-    The rule converges geometrically for analytic functions, at half the distance of the nearest complex
-    singularity over the scale; the step is halved for those elements that still move.
-
-    Parameters
-    ----------
-    function : callable
-        A smooth function.
-    mean, scale : ndarray of shape (m,)
-        ``u = mean + scale Z``.
-    reach : float
-        Half-width of the range of ``Z``.
-    cut : ndarray of shape (m,)
-        Size of ``f(u) exp(-Z^2/4)`` at the ends of the range: no rule settles below what is cut off there.
-    finest : float
-        Width of the Gauss-Legendre panels of 24 nodes that resolve the function. Sums on coarser nodes are
-        not compared: two of them that miss the same feature would agree.
-
-    Returns
-    -------
-    ndarray of shape (4, m)
-        The four moments.
-
-    Raises
-    ------
-    ConvergenceError
-        When the nodes run out.
+    Here ``u = mean + scale Z`` has shape (m,), and the result (4, m). The rule converges geometrically for
+    analytic functions; the step is halved for those elements that still move. No rule settles below `cut`,
+    the size of ``f(u) exp(-Z^2/4)`` at the ends of the range, ``|Z| = reach``. Sums on nodes coarser than
+    `finest`, the width of the panels of 24 nodes that resolve the function, are not compared: two of them
+    that miss the same feature would agree.
     """
 
     def level_sum(level: int, part: NDArray[np.intp]) -> FloatArray:
@@ -208,23 +172,7 @@ def smooth_moments(
 def piecewise_moments(
     function: Function, mean: FloatArray, scale: FloatArray, reach: float, cut: FloatArray, finest: float
 ) -> FloatArray:
-    """Integrate the moments of `smooth_moments` for a function with an attribute ``splits``, piece by piece.
-
-    Parameters
-    ----------
-    function, mean, scale, reach, cut, finest
-        As in `smooth_moments`.
-
-    Returns
-    -------
-    ndarray of shape (4, m)
-        The four moments.
-
-    Raises
-    ------
-    ConvergenceError
-        When the nodes run out.
-    """
+    """Compute what `smooth_moments` does for a function with an attribute ``splits``, piece by piece."""
     splits = np.array(function.splits)  # type: ignore[attr-defined]
 
     def edges(part: NDArray[np.intp]) -> FloatArray:
@@ -249,19 +197,16 @@ def piecewise_moments(
 
     result = np.zeros((4, mean.size))
     todo = np.arange(mean.size)
-    apart = (np.diff(edges(todo)).max(axis=1) * scale)[:, None] / [
-        _rule(level)[0].size for level in range(_LAST)
-    ]
+    counts = [_rule(level)[0].size for level in range(_LAST)]
+    apart = (np.diff(edges(todo)).max(axis=1) * scale)[:, None] / counts
     least = np.count_nonzero(apart > _NODES_APART * finest, axis=1)
     before = after = np.zeros(0)
     for level in range(len(_LEGENDRE) + _DOUBLE_EXPONENTIAL_LEVELS):
         now = todo[least[todo] <= level]
         if not now.size:
             continue
-        before, after = (
-            result[:, now],
-            _chunked(rule_sum, level, now, (splits.size + 1) * _rule(level)[0].size),
-        )
+        before = result[:, now]
+        after = _chunked(rule_sum, level, now, (splits.size + 1) * _rule(level)[0].size)
         result[:, now] = after
         settled = now[(least[now] < level) & ~_moving(before, after, cut[now])]
         todo = np.setdiff1d(todo, settled, assume_unique=True)

@@ -34,47 +34,18 @@ MAX_COEFFICIENT = 1e6
 class ScalarFunction(ABC):
     """A function of one real variable, with its derivative, in every arithmetic.
 
-    Instances are immutable, hashable, comparable and picklable.
-
-    Parameters
-    ----------
-    name : str
-        Display name, in canonical spelling.
-    kinks : tuple of float
-        Points where the function is not smooth, sorted. Quadrature splits there.
+    `name` is its display name, in canonical spelling; `kinks`, sorted, are the points where it is not smooth.
     """
 
     name: str
     kinks: tuple[float, ...]
 
     def __call__(self, z: RealArray) -> RealArray:
-        """Evaluate the function.
-
-        Parameters
-        ----------
-        z : ndarray
-            Points, any shape. ``float32`` stays ``float32``; everything else becomes ``float64``.
-
-        Returns
-        -------
-        ndarray
-            Values, same shape.
-        """
+        """Evaluate at points of any shape; ``float32`` stays, everything else becomes ``float64``."""
         return self.value(_floating(z))
 
     def derivative(self, z: RealArray) -> RealArray:
-        """Evaluate the derivative, which exists almost everywhere; at a kink, the value of one side.
-
-        Parameters
-        ----------
-        z : ndarray
-            Points, any shape.
-
-        Returns
-        -------
-        ndarray
-            Slopes, same shape and floating type as in a call.
-        """
+        """Evaluate the derivative, which exists almost everywhere; at a kink, the value of one side."""
         return self.slope(_floating(z))
 
     @property
@@ -83,48 +54,18 @@ class ScalarFunction(ABC):
         return self.kinks
 
     def hermite_exact(self, order: int) -> FloatArray | None:
-        """Return the coefficients ``c_k = E[f(Z) He_k(Z)] / k!``, where a closed form is known.
-
-        Parameters
-        ----------
-        order : int
-            Highest ``k``.
-
-        Returns
-        -------
-        ndarray of shape (order + 1,) or None
-            None when there is no closed form.
-        """
+        """Return ``c_k = E[f(Z) He_k(Z)] / k!`` for ``k = 0..order``, where a closed form is known."""
         return None
 
     def moments_exact(self, mean: FloatArray, scale: FloatArray) -> FloatArray | None:
-        """Return the moments of ``f(mean + scale Z)``, where a closed form is known.
+        """Return the moments of ``u = mean + scale Z`` (each of shape (m,)), where a closed form is known.
 
-        Parameters
-        ----------
-        mean, scale : ndarray of shape (m,)
-            Mean and standard deviation of the argument.
-
-        Returns
-        -------
-        ndarray of shape (4, m) or None
-            ``E f``, ``E Z f``, ``E (Z^2 - 1)/2 f`` and ``E f^2``; None when there is no closed form.
+        Their shape is (4, m): ``E f(u)``, ``E Z f(u)``, ``E (Z^2 - 1)/2 f(u)`` and ``E f(u)^2``.
         """
         return None
 
     def shifted(self, constant: float) -> ScalarFunction:
-        """Return the function minus a constant.
-
-        Parameters
-        ----------
-        constant : float
-            What to subtract, e.g. ``E f(Z)`` to centre the function.
-
-        Returns
-        -------
-        ScalarFunction
-            ``f - constant``; ``f`` itself when the constant is 0.
-        """
+        """Return the function minus a constant, such as its mean; the function itself when that is 0."""
         if constant == 0:
             return self
         name = f"{self.name} {'-' if constant > 0 else '+'} {abs(constant):.6g}"
@@ -132,15 +73,7 @@ class ScalarFunction(ABC):
 
     @abstractmethod
     def value(self, z: Any, numbers: Arithmetic = FLOATS) -> Any:
-        """Evaluate in any arithmetic.
-
-        Parameters
-        ----------
-        z : ndarray of float32 or float64, or a number of another arithmetic
-            Where.
-        numbers : Arithmetic
-            Arithmetic of ``z``.
-        """
+        """Evaluate in any arithmetic: at an array of float32 or float64, or a number of another one."""
 
     @abstractmethod
     def slope(self, z: Any, numbers: Arithmetic = FLOATS) -> Any:
@@ -251,15 +184,7 @@ class ShiftedFunction(ScalarFunction):
 
 
 class FunctionSpecification(Mapping[str, Any]):
-    """A read-only, hashable mapping that says which function is meant.
-
-    Parameters
-    ----------
-    given : mapping
-        Text, or a sequence of numbers, under each key.
-    """
-
-    __slots__ = ("_items",)
+    """A read-only, hashable mapping that says which function is meant, by text or a list of numbers."""
 
     def __init__(self, given: Mapping[str, Any]) -> None:
         def frozen(value: Any) -> Any:
@@ -284,42 +209,18 @@ class FunctionSpecification(Mapping[str, Any]):
     def __repr__(self) -> str:
         return repr(self.to_dict())
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return FunctionSpecification, (self.to_dict(),)
-
     def to_dict(self) -> dict[str, Any]:
         """Return the mapping as it stands in TOML and JSON."""
         return {key: list(value) if isinstance(value, tuple) else value for key, value in self._items}
 
 
 def function_from(spec: str | Mapping[str, Any], field: str) -> ScalarFunction:
-    """Build a function from what a setting says about it.
-
-    Parameters
-    ----------
-    spec : str or mapping
-        A name, ``{"hermite": [c_0, c_1, ...]}`` (probabilists', not normalised) or
-        ``{"expression": "tanh(z) + z**2/10"}``.
-    field : str
-        Name of the parameter, for error messages.
-
-    Returns
-    -------
-    ScalarFunction
-        The function.
-
-    Raises
-    ------
-    DomainError
-        When the specification is not one of these forms, or the function is not finite on the real line.
-
-    Examples
-    --------
-    >>> float(function_from({"hermite": [0, 0, 1]}, "target")(3.0))
-    8.0
-    """
+    """Build a function from one of the `SPECIFICATIONS`, or raise a `DomainError` that names `field`."""
     if isinstance(spec, str):
-        return _named(spec, field)
+        if spec not in NAMES:
+            advice = suggestion(spec, NAMES, 'other functions: {expression = "..."}')
+            raise DomainError(field, f"must be one of {', '.join(NAMES)}", spec, advice)
+        return NamedFunction(spec, (0.0,) if TABLE[spec].kink else ())
     if not isinstance(spec, Mapping):
         raise DomainError(field, f"must be {SPECIFICATIONS}", spec)
     if set(spec) == {"hermite"}:
@@ -330,21 +231,13 @@ def function_from(spec: str | Mapping[str, Any], field: str) -> ScalarFunction:
     raise DomainError(field, "must have exactly one key, hermite or expression", list(spec))
 
 
-def _named(name: str, field: str) -> ScalarFunction:
-    if name in NAMES:
-        return NamedFunction(name, (0.0,) if TABLE[name].kink else ())
-    advice = suggestion(name, NAMES, 'other functions: {expression = "..."}')
-    raise DomainError(field, f"must be one of {', '.join(NAMES)}", name, advice)
-
-
 def _series(given: object, field: str) -> HermiteSeries:
     required = f"hermite must be a list of 1 to {MAX_DEGREE + 1} numbers"
     if not isinstance(given, list | tuple | np.ndarray):
         raise DomainError(field, required, given)
     if not 1 <= len(given) <= MAX_DEGREE + 1:
-        raise DomainError(
-            field, required, list(given[:8]), f"{len(given)} numbers came" if len(given) else ""
-        )
+        advice = f"{len(given)} numbers came" if len(given) else ""
+        raise DomainError(field, required, list(given[:8]), advice)
     coefficients = []
     for k, entry in enumerate(given):
         required = f"hermite[{k}] must be a number between -1e6 and 1e6"

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from rmt_spikes.errors import DomainError
 from rmt_spikes.functions.expression_tree import Node
+from rmt_spikes.functions.quadrature import legendre
 from rmt_spikes.functions.table import TABLE
 
 FloatArray = NDArray[np.float64]
@@ -34,7 +35,7 @@ _MOST_CENTERS = 64
 _NARROWEST = 40
 """Halvings of an interval: a width of ``2^-39`` is 1e-12, near the rounding of ``z``."""
 
-_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(24)
+_NODES, _WEIGHTS = legendre(24)
 
 
 @cache
@@ -48,37 +49,15 @@ def scan_points() -> FloatArray:
 
 
 def sample(function: Function, points: FloatArray) -> FloatArray:
-    """Evaluate a function that may return a scalar for a constant.
-
-    Parameters
-    ----------
-    function : callable
-        The function.
-    points : ndarray of shape (m,)
-        Points.
-
-    Returns
-    -------
-    ndarray of shape (m,)
-        Values.
-    """
+    """Evaluate a function that may return a scalar for a constant; the shape is that of the points."""
     return np.broadcast_to(np.asarray(function(points), dtype=np.float64), points.shape)
 
 
 def find_zeros(value: Function, slope: Function) -> FloatArray:
-    """Find the real zeros of a function, simple ones and those where it only touches 0.
+    """Find the zeros of a function with a given slope in ``[-10^4, 10^4]``, those that touch 0 included.
 
-    Parameters
-    ----------
-    value, slope : callable
-        The function and its derivative, vectorised.
-
-    Returns
-    -------
-    ndarray of shape (m,)
-        Zeros in ``[-10^4, 10^4]``, sorted; of an interval of zeros, its ends. When there are many hundreds,
-        those nearest to 0. A pair of zeros between two neighbours of `scan_points` is found by the turning
-        point between them, unless there are two turning points as well.
+    Of an interval of zeros come its ends; of many hundreds of zeros those nearest to 0. A pair between two
+    neighbours of `scan_points` is found by the turning point between them, unless that is not the only one.
     """
     points = scan_points()
     values = sample(value, points)
@@ -97,36 +76,13 @@ def find_zeros(value: Function, slope: Function) -> FloatArray:
 
 
 def find_turning_points(value: Function, slope: Function) -> FloatArray:
-    """Find where the derivative of a function changes sign.
-
-    Parameters
-    ----------
-    value, slope : callable
-        The function and its derivative, vectorised.
-
-    Returns
-    -------
-    ndarray of shape (m,)
-        Turning points in ``[-10^4, 10^4]``, sorted; when there are many hundreds, those where the function is
-        smallest.
-    """
+    """Find where a function turns in ``[-10^4, 10^4]``: of many hundreds, where it is smallest."""
     points = scan_points()
     return distinct(_boundaries(slope, points, sample(slope, points), rank=np.abs(sample(value, points))))
 
 
 def distinct(points: Iterable[float]) -> FloatArray:
-    """Sort points, and keep one of those that differ by rounding only.
-
-    Parameters
-    ----------
-    points : iterable of float
-        Points.
-
-    Returns
-    -------
-    ndarray of shape (m,)
-        Points more than 1e-11 apart, relative to their size when that is above 1.
-    """
+    """Sort points, and drop those within 1e-11 of another one, relative to a size above 1."""
     kept: list[float] = []
     for point in sorted(float(point) + 0.0 for point in points):
         if not kept or point - kept[-1] > 1e-11 * max(1.0, abs(point)):
@@ -150,20 +106,7 @@ def _boundaries(function: Function, points: FloatArray, values: FloatArray, rank
 
 
 def check_domain(root: Node, field: str, text: str) -> None:
-    """Refuse poles, values that are not real and overflow, on ``|z| <= 38``.
-
-    Parameters
-    ----------
-    root : Node
-        The formula.
-    field, text : str
-        Name of the parameter and what came, for the error message.
-
-    Raises
-    ------
-    DomainError
-        When the formula is not finite there.
-    """
+    """Refuse poles, values that are not real and overflow, on ``|z| <= 38``, with a `DomainError`."""
     points = scan_points()
     near = points[np.abs(points) <= REACH]
     for node, need in _conditions(root):
@@ -187,25 +130,7 @@ def check_domain(root: Node, field: str, text: str) -> None:
 
 
 def find_kinks(root: Node, field: str, text: str) -> tuple[float, ...]:
-    """Find where a formula is not smooth: zeros of what stands inside abs, max, sqrt and their like.
-
-    Parameters
-    ----------
-    root : Node
-        The formula.
-    field, text : str
-        Name of the parameter and what came, for the error message.
-
-    Returns
-    -------
-    tuple of float
-        The kinks nearest to 0, at most 64, sorted.
-
-    Raises
-    ------
-    DomainError
-        When there are more than 64 in ``|z| <= 38``.
-    """
+    """Find where a formula is not smooth, the zeros inside abs, max, sqrt and their like, nearest to 0."""
     found: list[float] = []
     for node in root.walk():
         if node.constant is not None or not node.arguments:
@@ -213,7 +138,7 @@ def find_kinks(root: Node, field: str, text: str) -> tuple[float, ...]:
         if node.operation in ("max", "min"):
             found.extend(_zeros(Node("sub", node.arguments)))
         elif (node.operation in TABLE and TABLE[node.operation].kink) or (
-            node.operation == "pow" and (node.arguments[1].constant or 0.0) % 1
+            node.operation == "pow" and node.exponent % 1
         ):
             found.extend(_zeros(node.arguments[0]))
     kinks = distinct(found).tolist()
@@ -223,23 +148,11 @@ def find_kinks(root: Node, field: str, text: str) -> tuple[float, ...]:
 
 
 def find_details(root: Node, kinks: tuple[float, ...]) -> tuple[float, ...]:
-    """Find short intervals around narrow features, such as that of ``tanh(1e6*z)``.
+    """Find the ends of short intervals around narrow features, such as that of ``tanh(1e6*z)``; mostly none.
 
     What is narrow in a formula stands where the argument of a function, a denominator or a base is 0 or
     turns. There, and at the kinks, the formula is looked at on intervals of width ``2^-2, 2^-3, ...``: where
     halving such an interval changes the integral over it, the intervals down to that width are needed.
-
-    Parameters
-    ----------
-    root : Node
-        The formula.
-    kinks : tuple of float
-        Points where it is not smooth.
-
-    Returns
-    -------
-    tuple of float
-        Ends of the intervals, sorted; empty when nothing is narrow.
     """
     found: list[float] = list(kinks)
     for node in root.walk():
@@ -258,10 +171,8 @@ def find_details(root: Node, kinks: tuple[float, ...]) -> tuple[float, ...]:
         whole = _integral(root, centers[:, None], ends)
         middle = (centers[:, None] + ends) / 2
         halves = _integral(root, centers[:, None], middle) + _integral(root, middle, ends)
-        size = np.abs(sample(root.value, np.concatenate([centers, ends.ravel()])))
-        scale = np.maximum(
-            size[: centers.size], size[centers.size :].reshape(ends.shape).max(axis=1, initial=0)
-        )
+        size = np.abs(sample(root.value, np.hstack([centers[:, None], ends])))
+        scale = size.max(axis=1)
         unresolved = np.abs(whole - halves) > 1e-11 * widths * scale[:, None]
         for row, center in enumerate(centers):
             # Towards a kink such as that of sqrt every width is unresolved: adaptive quadrature sees it.
@@ -288,10 +199,9 @@ def _conditions(root: Node) -> Iterator[tuple[Node, str]]:
         if node.operation == "div":
             yield node.arguments[1], "nonzero"
         elif node.operation == "pow":
-            exponent = node.arguments[1].constant or 0.0
-            if exponent < 0:
-                yield first, "positive" if exponent % 1 else "nonzero"
-            elif exponent % 1:
+            if node.exponent < 0:
+                yield first, "positive" if node.exponent % 1 else "nonzero"
+            elif node.exponent % 1:
                 yield first, "nonnegative"
         elif node.operation == "log1p":
             yield Node("add", (first, Node("number", constant=1.0))), "positive"

@@ -26,28 +26,15 @@ LEAK = Fraction(1, 100)
 class Row:
     """One function of one real variable.
 
-    Parameters
-    ----------
-    value, slope : callable
-        ``value(a, x)`` is the function in the arithmetic ``a``, ``slope(a, x)`` its derivative, which exists
-        almost everywhere.
-    named : bool
-        Whether a setting may name it; formulas may call every function but the identity.
-    kink : bool
-        Whether it is not smooth where its argument is 0.
-    domain : str
-        Where it is defined: ``"real"``, ``"positive"``, ``"nonnegative"`` or ``"above -1"``.
-    mean : callable, optional
-        ``mean(a, m, t)`` is ``E f(m + t Z)`` in the arithmetic ``a``, where it has a closed form.
-    coefficient : callable, optional
-        ``coefficient(a, k)`` is ``E[f(Z) He_k(Z)] / k!``, where it has a closed form.
-    corner : tuple of Fraction, optional
-        Slopes below and above 0 of a function that is linear on both sides.
+    In an arithmetic ``a``, ``value(a, x)`` is the function and ``slope(a, x)`` its derivative, which exists
+    almost everywhere; ``mean(a, m, t)`` is ``E f(m + t Z)`` and ``coefficient(a, k)`` is
+    ``E[f(Z) He_k(Z)] / k!``, where they have closed forms. `kink` says whether it is not smooth where its
+    argument is 0, `domain` where it is defined: ``"real"``, ``"positive"``, ``"nonnegative"`` or
+    ``"above -1"``. `corner` has the slopes below and above 0 of a function that is linear on both sides.
     """
 
     value: Callable[[Any, Any], Any]
     slope: Callable[[Any, Any], Any]
-    named: bool = False
     kink: bool = False
     domain: str = "real"
     mean: Callable[[Any, Any, Any], Any] | None = None
@@ -67,15 +54,8 @@ def _corner(
     def coefficient(a: Any, k: Any) -> Any:
         return a.ratio(left) * a.delta(k) + a.ratio(right - left) * a.kernel(k - 2, k)
 
-    return Row(
-        value=value,
-        slope=slope,
-        named=True,
-        kink=left != right,
-        mean=mean,
-        coefficient=coefficient,
-        corner=(left, right),
-    )
+    kink, corner = left != right, (left, right)
+    return Row(value=value, slope=slope, kink=kink, mean=mean, coefficient=coefficient, corner=corner)
 
 
 def _mean_relu(a: Any, m: Any, t: Any) -> Any:
@@ -115,35 +95,30 @@ def _silu_slope(a: Any, x: Any) -> Any:
     return gate + x * gate * a.logistic(-x)
 
 
-TABLE: dict[str, Row] = {
+_NAMED: dict[str, Row] = {
     "relu": _corner(lambda a, x: a.maximum(x, a.number(0)), lambda a, x: a.step(x), 0, 1),
-    "tanh": Row(value=lambda a, x: a.tanh(x), slope=lambda a, x: a.tanh_slope(x), named=True),
+    "tanh": Row(value=lambda a, x: a.tanh(x), slope=lambda a, x: a.tanh_slope(x)),
     "erf": Row(
         value=lambda a, x: a.erf(x),
         slope=lambda a, x: a.exp(-x * x) * (2 / a.sqrt(a.pi)),
-        named=True,
         mean=lambda a, m, t: a.erf(m / a.sqrt(1 + 2 * t * t)),
         coefficient=lambda a, k: _sign_coefficient(a, k, 3),
     ),
     "gelu": Row(
         value=lambda a, x: x * a.normal_cdf(x),
         slope=lambda a, x: a.normal_cdf(x) + x * a.exp(-x * x / 2) / a.sqrt(2 * a.pi),
-        named=True,
         mean=_mean_gelu,
         coefficient=_gelu_coefficient,
     ),
-    "softplus": Row(value=lambda a, x: a.softplus(x), slope=lambda a, x: a.logistic(x), named=True),
-    "sigmoid": Row(
-        value=lambda a, x: a.logistic(x), slope=lambda a, x: a.logistic(x) * a.logistic(-x), named=True
-    ),
+    "softplus": Row(value=lambda a, x: a.softplus(x), slope=lambda a, x: a.logistic(x)),
+    "sigmoid": Row(value=lambda a, x: a.logistic(x), slope=lambda a, x: a.logistic(x) * a.logistic(-x)),
     "sin": Row(
         value=lambda a, x: a.sin(x),
         slope=lambda a, x: a.cos(x),
-        named=True,
         mean=lambda a, m, t: a.exp(-t * t / 2) * a.sin(m),
         coefficient=lambda a, k: a.wave(k) / a.factorial(k) * a.exp(-a.ratio(Fraction(1, 2))),
     ),
-    "silu": Row(value=lambda a, x: x * a.logistic(x), slope=_silu_slope, named=True),
+    "silu": Row(value=lambda a, x: x * a.logistic(x), slope=_silu_slope),
     "leaky_relu": _corner(
         lambda a, x: a.maximum(x, a.ratio(LEAK) * x),
         lambda a, x: a.ratio(LEAK) + a.ratio(1 - LEAK) * a.step(x),
@@ -153,15 +128,13 @@ TABLE: dict[str, Row] = {
     "elu": Row(
         value=lambda a, x: a.maximum(x, a.number(0)) + a.expm1(a.minimum(x, a.number(0))),
         slope=lambda a, x: a.exp(a.minimum(x, a.number(0))),
-        named=True,
         kink=True,
         mean=_mean_elu,
     ),
-    "atan": Row(value=lambda a, x: a.atan(x), slope=lambda a, x: 1 / (1 + x * x), named=True),
+    "atan": Row(value=lambda a, x: a.atan(x), slope=lambda a, x: 1 / (1 + x * x)),
     "cos": Row(
         value=lambda a, x: a.cos(x),
         slope=lambda a, x: -a.sin(x),
-        named=True,
         mean=lambda a, m, t: a.exp(-t * t / 2) * a.cos(m),
         coefficient=lambda a, k: a.wave(k + 1) / a.factorial(k) * a.exp(-a.ratio(Fraction(1, 2))),
     ),
@@ -169,12 +142,14 @@ TABLE: dict[str, Row] = {
     "sign": Row(
         value=lambda a, x: a.sign(x),
         slope=lambda a, x: a.full(x, 0),
-        named=True,
         kink=True,
         mean=lambda a, m, t: a.erf(m / t / a.sqrt(a.number(2))),
         coefficient=lambda a, k: _sign_coefficient(a, k, 2),
     ),
     "identity": _corner(lambda a, x: +x, lambda a, x: a.full(x, 1), 1, 1),
+}
+
+TABLE: dict[str, Row] = _NAMED | {
     "cosh": Row(value=lambda a, x: a.cosh(x), slope=lambda a, x: a.sinh(x)),
     "exp": Row(
         value=lambda a, x: a.exp(x),
@@ -197,32 +172,16 @@ TABLE: dict[str, Row] = {
         value=lambda a, x: a.sqrt(x), slope=lambda a, x: 1 / (2 * a.sqrt(x)), kink=True, domain="nonnegative"
     ),
 }
-"""Rows by name; those that a setting may name come first, in the order in which messages list them."""
+"""Rows by name; formulas may call every function but the identity."""
 
-NAMES = tuple(name for name, row in TABLE.items() if row.named)
-"""Functions that a setting may name."""
+NAMES = tuple(_NAMED)
+"""Functions that a setting may name, in the order in which messages list them."""
 
 
 def corner_moments(left: float, right: float, mean: FloatArray, scale: FloatArray) -> FloatArray:
-    """Compute the Gaussian moments of ``left * u`` for ``u < 0`` and ``right * u`` for ``u > 0``.
+    """Gaussian moments of ``left * u`` for ``u < 0`` and ``right * u`` for ``u > 0``, ``u = mean + scale Z``.
 
-    Parameters
-    ----------
-    left, right : float
-        Slopes.
-    mean, scale : ndarray of shape (m,)
-        ``u = mean + scale Z``, ``scale >= 0``.
-
-    Returns
-    -------
-    ndarray of shape (4, m)
-        ``E f(u)``, ``E Z f(u)``, ``E (Z^2 - 1)/2 f(u)`` and ``E f(u)^2``.
-
-    Examples
-    --------
-    >>> moments = corner_moments(0.0, 1.0, np.zeros(1), np.ones(1))
-    >>> bool(np.allclose(moments[:, 0] * [np.sqrt(2 * np.pi), 2, np.sqrt(8 * np.pi), 2], 1))
-    True
+    Means and scales have shape (m,), the moments (4, m): those of `ScalarFunction.moments_exact`.
     """
     # Scale 0 is a limit: above, on or below the corner the ratio is infinite, 0, or minus infinity.
     with np.errstate(over="ignore"):

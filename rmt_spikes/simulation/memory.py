@@ -62,7 +62,7 @@ def trial_bytes(
     top: int = DEFAULT_TOP,
     density: bool = False,
 ) -> int:
-    """Estimate the peak memory of the arrays of one trial.
+    """Estimate the peak memory of the arrays of one trial, in bytes.
 
     The first step holds the weights, the gradient and a block of samples with their preactivations; the
     second stage the weights, a block, perhaps all features, and the Gram matrix with the vectors of an
@@ -71,23 +71,12 @@ def trial_bytes(
 
     Parameters
     ----------
-    setting : Setting or Sizes
-        Gives the sizes.
-    test_samples : int or None
-        Number of fresh samples behind the test loss; None when it is computed.
+    test_samples, precision, top
+        As for `simulate`; single precision needs second copies of the weights and of a block.
     plan : Plan
         How the memory is used.
-    precision : {"double", "single"}
-        Single precision needs second copies of the weights and of a block.
-    top : int
-        Number of singular vectors examined.
     density : bool
         Whether the density of the singular values is estimated.
-
-    Returns
-    -------
-    int
-        Bytes.
     """
     width, d, samples = setting.width, setting.d, setting.n_ridge
     layer = width * d
@@ -149,35 +138,28 @@ def check_memory(
     top: int = DEFAULT_TOP,
     density: bool = False,
     local: bool = True,
-    limit_name: str = "",
+    limit_name: str = "the memory allowed",
 ) -> Plan:
-    """Choose how a simulation uses memory; refuse one whose arrays cannot fit.
+    """Choose how a simulation uses memory: the fastest plan that fits; refuse one whose arrays cannot fit.
+
+    Features are held if possible, and blocks are as long as possible.
 
     Parameters
     ----------
-    setting : Setting
-        Gives the sizes.
     trials : int
         Number of trials, whose results are all held.
     jobs : int
         Number of trials at work at the same time.
-    test_samples : int or None
-        Number of fresh samples behind each test loss; None when it is computed.
     kept_vectors : int
         Number of singular vectors that each trial keeps.
     memory : float, optional
         Bytes that may be used; by default half of what is available.
-    precision, top, density
+    test_samples, precision, top, density
         As for `trial_bytes`.
     local : bool
         Whether the memory of this machine counts: False for workers elsewhere.
     limit_name : str
-        What `memory` is, for messages; by default the memory allowed.
-
-    Returns
-    -------
-    Plan
-        The fastest that fits: features held if possible, blocks as long as possible.
+        What `memory` is, for messages.
 
     Raises
     ------
@@ -185,28 +167,23 @@ def check_memory(
         Naming the size whose halving saves most, `jobs` or `trials`, whichever has to be reduced.
     """
     available = available_bytes() if local else None
-    limit_name = limit_name or "the memory allowed"
     if memory is None:
         if available is None:
             return IN_MEMORY
         memory, limit_name = FRACTION * available, f"{FRACTION:.0%} of the available memory"
     elif available is not None and memory > available:
-        raise DomainError(
-            "memory", f"must not exceed the {format_bytes(available)} that are available", memory
-        )
+        reason = f"must not exceed the {format_bytes(available)} that are available"
+        raise DomainError("memory", reason, memory)
     limit = f"{limit_name} ({format_bytes(memory)})"
     sizes = Sizes(setting.n, setting.d, setting.width, setting.n_ridge)
 
-    def options(sizes: Sizes) -> dict[Plan, int]:
-        return {
-            plan: trial_bytes(sizes, test_samples, plan, precision, top=top, density=density)
-            for plan in _plans(sizes)
-        }
+    def need(sizes: Sizes, plan: Plan) -> int:
+        return trial_bytes(sizes, test_samples, plan, precision, top=top, density=density)
 
-    needed = options(sizes)
+    needed = {plan: need(sizes, plan) for plan in _plans(sizes)}
     least = min(needed.values())
     if least > memory:
-        field, half = _largest_saving(sizes, lambda smaller: min(options(smaller).values()))
+        field, half = _largest_saving(sizes, lambda half: min(need(half, plan) for plan in _plans(half)))
         if half > USELESS * least:
             raise DomainError("memory", f"must be at least {format_bytes(least)} for a trial", memory)
         raise DomainError(
@@ -242,16 +219,8 @@ def plan_for_workers(
 ) -> Plan:
     """Choose how each thread of a cluster's workers uses memory; refuse trials that do not fit one.
 
-    Parameters
-    ----------
-    setting : Setting
-        Gives the sizes.
-    workers : dict
-        What the scheduler knows of its workers.
-    memory : float, optional
-        Bytes that each worker may take; by default what its own limit leaves.
-    **needs : object
-        `test_samples`, `precision`, `top` and `density` of `check_memory`.
+    `workers` is what the scheduler knows of its workers. Each may take `memory` bytes, by default what its
+    own limit leaves. `needs` are `test_samples`, `precision`, `top` and `density` of `check_memory`.
     """
     every = workers.values()
     known = [(free, worker["nthreads"]) for worker in every if (free := free_bytes(worker)) is not None]
@@ -283,19 +252,14 @@ def _largest_saving(sizes: Sizes, need: Callable[[Sizes], int]) -> tuple[str, in
 
 def _plans(sizes: Sizes) -> list[Plan]:
     """List the plans that are possible, the fastest first."""
+    lengths = [BLOCK_ROWS >> halvings for halvings in range(BLOCK_ROWS.bit_length())]
     return [
         Plan(stored=stored, block_rows=rows)
         for stored, shortest in ((True, 512), (False, FEWEST_ROWS))
         if stored or sizes.width <= sizes.n_ridge
-        for rows in _halvings(BLOCK_ROWS, shortest)
+        for rows in lengths
+        if rows >= shortest
     ]
-
-
-def _halvings(longest: int, shortest: int) -> list[int]:
-    lengths = [longest]
-    while lengths[-1] // 2 >= shortest:
-        lengths.append(lengths[-1] // 2)
-    return lengths
 
 
 def format_bytes(size: float) -> str:

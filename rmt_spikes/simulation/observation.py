@@ -12,7 +12,7 @@ from rmt_spikes.setting import Setting
 from rmt_spikes.simulation.linalg.alignment import row_signs
 from rmt_spikes.simulation.network.sampling import Array
 from rmt_spikes.simulation.trial import RealisedLatent, Trial
-from rmt_spikes.simulation.values import ArrayValue, histogram, part, text_array
+from rmt_spikes.simulation.values import ArrayValue, histogram, part
 
 SCHEMA = "rmt-spikes/observation/1"
 
@@ -50,12 +50,8 @@ class Observation(ArrayValue):
             If there is not exactly one trial.
         """
         if len(self.trials) != 1:
-            raise DomainError(
-                "trials",
-                "must be 1 for observation.latent",
-                len(self.trials),
-                "use observation.trials[i].latent",
-            )
+            advice = "use observation.trials[i].latent"
+            raise DomainError("trials", "must be 1 for observation.latent", len(self.trials), advice)
         return self.trials[0].latent
 
     def mean_se(self) -> dict[str, Any]:
@@ -76,10 +72,12 @@ class Observation(ArrayValue):
         complete = not any(np.isnan(t.singular_values).any() for t in trials)
         quantiles = np.stack([np.quantile(t.singular_values, QUANTILES) for t in trials])
         levels = (f"{p:g}" for p in QUANTILES)
-        values = np.stack([t.singular_values[: len(t.feature)] for t in trials])
-        feature = _common_signs(np.stack([t.feature for t in trials]))
-        alignment = np.stack([t.alignment for t in trials])
-        right = np.stack([t.right_alignment for t in trials])
+        rows = {
+            "singular_value": np.stack([t.singular_values[: len(t.feature)] for t in trials]),
+            "alignment": self._values("alignment"),
+            "feature": _common_signs(self._values("feature")),
+            "right_alignment": self._values("right_alignment"),
+        }
         return {
             "latent": {name: _leaves(self._values(name)) for name in ("beta_norm2", "beta_cosine")},
             "bulk": {
@@ -87,13 +85,8 @@ class Observation(ArrayValue):
                 **_mean_density([t.density for t in trials if t.density is not None]),
             },
             "spikes": [
-                {
-                    "singular_value": _leaves(values[:, j]),
-                    "alignment": _leaves(alignment[:, j]),
-                    "feature": _leaves(feature[:, j]),
-                    "right_alignment": _leaves(right[:, j]),
-                }
-                for j in range(values.shape[1])
+                {name: _leaves(values[:, j]) for name, values in rows.items()}
+                for j in range(rows["feature"].shape[1])
             ],
             "losses": {name: _leaves(self._values(name)) for name in LOSSES},
         }
@@ -110,7 +103,7 @@ class Observation(ArrayValue):
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """Return the setting, the seed and every number of every trial, exactly."""
-        arrays = {"setting": text_array(self.setting.to_dict()), "seed": np.asarray(self.seed)}
+        arrays = {"setting": np.asarray(json.dumps(self.setting.to_dict())), "seed": np.asarray(self.seed)}
         for i, trial in enumerate(self.trials):
             arrays |= {f"trials.{i}.{name}": array for name, array in trial.to_arrays().items()}
         return arrays
@@ -154,21 +147,11 @@ def _leaves(values: Array) -> Any:
 
 
 def _common_signs(features: Array) -> Array:
-    """Give each spike one orientation in all trials.
+    """Give each spike of features of shape (trials, top, 5) one orientation in all trials.
 
     In a single trial the sign of a vector may hang on a coefficient that is pure noise; a mean over
     trials of opposite orientation would cancel. The orientation that all trials share best is the leading
     right singular vector of the stacked rows, which does not depend on their signs.
-
-    Parameters
-    ----------
-    features : ndarray of shape (trials, top, 5)
-        Coefficients of each trial, of arbitrary sign.
-
-    Returns
-    -------
-    ndarray of shape (trials, top, 5)
-        The same up to sign.
     """
     consensus = np.stack([np.linalg.svd(features[:, j])[2][0] for j in range(features.shape[1])])
     consensus *= row_signs(consensus)[:, None]

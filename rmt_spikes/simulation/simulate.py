@@ -10,7 +10,7 @@ from rmt_spikes.arguments import boolean, choice, function, integer, number
 from rmt_spikes.errors import DomainError
 from rmt_spikes.execution.cluster import ExecutionError, connected, run_on_cluster, workers_of
 from rmt_spikes.execution.tasks import work_through
-from rmt_spikes.setting import Setting
+from rmt_spikes.setting import Setting, require_setting
 from rmt_spikes.simulation.linalg.decomposition import Spectrum
 from rmt_spikes.simulation.memory import DEFAULT_TOP, check_memory, plan_for_workers
 from rmt_spikes.simulation.observation import Observation
@@ -113,6 +113,7 @@ def simulate(
     >>> bool(trial.objective <= (trial.latent.labels**2).mean())
     True
     """
+    require_setting(setting)
     trials = integer("trials", trials, 1, MOST_TRIALS)
     seed = integer("seed", seed, 0, LARGEST_SEED)
     jobs = integer("jobs", jobs, 1)
@@ -129,11 +130,9 @@ def simulate(
     choice("precision", precision, get_args(Precision))
     if on_trial is not None:
         function("on_trial", on_trial)
-    limit = (
-        None
-        if memory is None
-        else number("memory", memory, math.ulp(0.0), math.inf, "must be a positive number of bytes")
-    )
+    limit = memory
+    if limit is not None:
+        limit = number("memory", limit, math.ulp(0.0), math.inf, "must be a positive number of bytes")
     options: dict[str, Any] = {
         "top": top,
         "test_samples": test_samples,
@@ -141,7 +140,7 @@ def simulate(
         "spectrum": spectrum,
         "precision": precision,
     }
-    needs: dict[str, Any] = {"test_samples": test_samples, "precision": precision, "top": top}
+    needs = {name: options[name] for name in ("test_samples", "precision", "top")}
     needs["density"] = spectrum == "density"
     if spread:
         _check_spread(setting, options, memory, scheduler)
@@ -180,10 +179,9 @@ def _run_on_cluster(
         if spread:
             from rmt_spikes.simulation.distributed.trial import run_distributed_trial
 
+            given = {name: options[name] for name in ("top", "spectrum")}
             for index in range(trials):
-                yield run_distributed_trial(
-                    client, setting, seed, index, top=options["top"], spectrum=options["spectrum"]
-                )
+                yield run_distributed_trial(client, setting, seed, index, **given)
         else:
             plan = plan_for_workers(setting, workers_of(client), memory, **needs)
             trial = partial(run_trial, setting, seed, plan=plan, **options)

@@ -32,7 +32,7 @@ Stored trials are known by it, and never by the text of the code.
 """
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class FirstStage:
     """Realised latent variables of the first stage: `RealisedLatent` without the second batch."""
 
@@ -48,24 +48,19 @@ class FirstStage:
 class RealisedLatent(ArrayValue):
     """Realised values of the latent variables of a trial (docs/theory.md section 2).
 
+    A prediction can take them as given; `first_stage` leaves out the second batch.
+
     Attributes
     ----------
-    beta_norm2 : float
-        ``||beta||^2`` with ``beta = X^T r / n`` and the exact residual `r`.
-    beta_cosine : float
-        Signed cosine of `beta` and the teacher direction.
+    beta_norm2, beta_cosine : float
+        ``||beta||^2`` with ``beta = X^T r / n`` and the exact residual `r`, and the signed cosine of `beta`
+        and the teacher direction.
     label_energy : float
         Mean of ``r^2`` over the first batch.
     alpha : ndarray of shape (width,)
         Readout weights of the neurons.
-    q : ndarray of shape (n_ridge,)
-        ``<beta / ||beta||, x>`` of the samples of the second batch.
-    labels : ndarray of shape (n_ridge,)
-        Labels of the second batch.
-
-    Notes
-    -----
-    A prediction can take them as given; `first_stage` leaves out the second batch.
+    q, labels : ndarray of shape (n_ridge,)
+        ``<beta / ||beta||, x>`` and labels of the samples of the second batch.
     """
 
     beta_norm2: float
@@ -77,8 +72,7 @@ class RealisedLatent(ArrayValue):
 
     def first_stage(self) -> FirstStage:
         """Return the same without the second batch."""
-        names = ("beta_norm2", "beta_cosine", "label_energy", "alpha")
-        return FirstStage(**{name: getattr(self, name) for name in names})
+        return FirstStage(self.beta_norm2, self.beta_cosine, self.label_energy, self.alpha)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -95,7 +89,7 @@ class Trial(ArrayValue):
     test_error : float
         Standard error of `test` due to the finite number of test samples, or the bound on its error.
     beta_norm2, beta_cosine : float
-        Squared norm of `beta` and its signed cosine with the teacher direction.
+        As in `latent`.
     singular_values : ndarray of shape (width,)
         Of ``F / sqrt(n_ridge)``, descending; zeros fill up when ``n_ridge < width``. NaN beyond the top ones
         unless the full spectrum was asked for.
@@ -109,15 +103,12 @@ class Trial(ArrayValue):
         distribution at the realised weights; zero for degrees that the distribution does not have.
     latent : RealisedLatent
         Realised latent variables.
-    left_vectors : ndarray of shape (n_ridge, top) or None
-        Left singular vectors, with the signs of `feature`; only with ``keep_vectors=True``.
-    right_vectors : ndarray of shape (width, top) or None
-        Matching right singular vectors.
+    left_vectors, right_vectors : ndarray of shape (n_ridge, top) and (width, top), or None
+        Matching singular vectors, with the signs of `feature`; only with ``keep_vectors=True``.
     rank_one_error : float or None
         ``||G - c_1 a beta^T|| / ||c_1 a beta^T||`` in operator norm; only with ``gradient_error=True``.
     test_samples : int or None
-        Number of fresh samples behind `test`; 0 when it was computed, and `test_error` is then the bound on
-        its error.
+        Number of fresh samples behind `test`; 0 when it was computed, and `test_error` is a bound.
     method : str or None
         How the features were decomposed: ``"gram"``, ``"svd"`` or ``"lanczos"``.
     residual : float or None
@@ -190,33 +181,16 @@ def run_trial(
     spectrum: Spectrum = "full",
     plan: Plan = IN_MEMORY,
 ) -> Trial:
-    """Simulate one network.
+    """Simulate one network: the trial `index` of a seed.
 
     Parameters
     ----------
-    setting : Setting
-        What to simulate.
-    seed, index : int
-        Together they determine every random number of the trial.
-    top : int
-        Number of singular vectors examined.
-    test_samples : int or None
-        Number of fresh samples behind `Trial.test`; None computes it.
-    keep_vectors : bool
-        Whether the trial keeps its singular vectors.
+    top, test_samples, keep_vectors, precision, spectrum
+        As for `simulate`.
     gradient_error : bool
         Whether the distance of the gradient from rank one is measured.
-    precision : {"double", "single"}
-        Floating type of the products with the inputs.
-    spectrum : {"full", "top", "density"}
-        What is computed of the spectrum.
     plan : Plan
         How the memory is used.
-
-    Returns
-    -------
-    Trial
-        The result.
     """
     model = Model.of(setting)
     draws = Draws(model, seed, index)
@@ -227,9 +201,8 @@ def run_trial(
     norm = float(np.linalg.norm(step.beta))
     if norm == 0.0:
         raise DomainError("target", "must leave a first gradient that is not zero", setting.target)
-    batch = SecondBatch(
-        partial(draws.second_batch, plan.block_rows), layer, step.beta / norm, model.n_ridge, plan
-    )
+    draw = partial(draws.second_batch, plan.block_rows)
+    batch = SecondBatch(draw, layer, step.beta / norm, model.n_ridge, plan)
     del layer
     densities: list[Array] = []
 
@@ -284,27 +257,9 @@ def compose_trial(
 ) -> Trial:
     """Put a trial together from what was computed, without singular vectors.
 
-    Parameters
-    ----------
-    model : Model
-        What was simulated.
-    latent : RealisedLatent
-        Realised latent variables.
-    loss : LossEstimate
-        Test loss.
-    coefficients : ndarray of shape (width,)
-        Ridge solution.
-    overlaps : ndarray of shape (top, 5)
-        Inner products of the left singular vectors with ``h_k(q)``.
-    right : ndarray of shape (width, top)
-        Right singular vectors.
-    **known : object
-        Fields of `Trial` that are known already, `train` among them.
-
-    Returns
-    -------
-    Trial
-        The result.
+    `coefficients` is the ridge solution; `overlaps`, of shape (top, 5), are the inner products of the left
+    singular vectors with ``h_k(q)``; `right`, of shape (width, top), are the right singular vectors; `known`
+    are fields of `Trial` that are known already, `train` among them.
     """
     feature = overlaps / np.sqrt(model.n_ridge)
     return Trial(

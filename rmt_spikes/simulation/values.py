@@ -1,7 +1,6 @@
 """Results of simulations as files of arrays, and their histogram."""
 
 import io
-import json
 import zipfile
 from dataclasses import fields
 from pathlib import Path
@@ -98,11 +97,6 @@ def part(arrays: dict[str, NDArray[Any]], name: str) -> dict[str, NDArray[Any]]:
     """Return the arrays of one field, named as in that field."""
     start = f"{name}."
     return {key.removeprefix(start): array for key, array in arrays.items() if key.startswith(start)}
-
-
-def text_array(document: Any) -> NDArray[Any]:
-    """Return a JSON document as an array of one text."""
-    return np.asarray(json.dumps(document))
 
 
 def histogram(values: NDArray[np.float64], caption: str) -> str:

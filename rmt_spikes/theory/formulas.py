@@ -25,12 +25,8 @@ def residual_moments(mean: Any, energy: Any, offset: Any) -> tuple[Any, Any]:
 def beta_norm2(signal2: Any, phi: Any, energy: Any, initial2: Any = 0) -> Any:
     """``B = ||beta||^2``: signal, initial output (section 8) and noise (section 2).
 
-    Parameters
-    ----------
-    signal2, initial2
-        ``c_{*,1}^2``, and ``c_1^2`` at the standard output scale.
-    phi, energy
-        ``d/n`` and ``E r^2``.
+    `signal2` is ``c_{*,1}^2``, `phi` is ``d/n``, `energy` is ``E r^2``, and `initial2` is ``c_1^2`` at the
+    standard output scale.
     """
     return signal2 + initial2 + phi * energy
 
@@ -48,12 +44,7 @@ def shift(slope: Any, theta: Any, beta_norm: Any) -> Any:
 def chi(phi: Any, energy: Any, derivative_variance: Any, slope2: Any) -> Any:
     """``nu / s^2``, in which the step size cancels (section 2).
 
-    Parameters
-    ----------
-    phi, energy, derivative_variance
-        ``d/n``, ``E r^2`` and ``Var sigma'``.
-    slope2
-        ``c_1^2 B``.
+    `phi` is ``d/n``, `energy` is ``E r^2``, `derivative_variance` is ``Var sigma'``, `slope2` is ``c_1^2 B``.
     """
     return phi * energy * derivative_variance / slope2
 
@@ -123,16 +114,7 @@ def growth(degree: int, exponent: Any) -> Any:
 def marchenko_pastur(kappa: Any, linear: Any, tail: Any, gamma: Any, sqrt: Callable[[Any], Any]) -> Any:
     """``g(kappa)``: normalised trace of the population resolvent, the root that is positive (section 5).
 
-    Parameters
-    ----------
-    kappa
-        Effective ridge.
-    linear, tail
-        ``c_1^2`` and ``c_{>1}^2``.
-    gamma
-        ``N/d``.
-    sqrt
-        Square root of such numbers.
+    `kappa` is the effective ridge, `linear` is ``c_1^2``, `tail` is ``c_{>1}^2``, and `gamma` is ``N/d``.
     """
     t = (tail + kappa) / linear
     b = 1 + t - gamma

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rmt_spikes.errors import DomainError
-from rmt_spikes.functions.hermite import gaussian_moments
+from rmt_spikes.functions.hermite import GaussianMoments, gaussian_moments
 from rmt_spikes.setting import Setting
 from rmt_spikes.theory import formulas
 from rmt_spikes.theory.features import Features
@@ -72,17 +72,7 @@ class Latent:
 
 
 def residual_moments(setting: Setting) -> tuple[float, float]:
-    """Mean and second moment of the residual that drives the gradient step.
-
-    Parameters
-    ----------
-    setting
-        What is predicted.
-
-    Returns
-    -------
-    mean, energy
-        ``E[r]`` and ``E[r^2]`` with ``r = y - f_0(x)``.
+    """Mean ``E[r]`` and second moment ``E[r^2]`` of the residual ``r = y - f_0(x)`` that drives the step.
 
     Raises
     ------
@@ -98,6 +88,9 @@ def residual_moments(setting: Setting) -> tuple[float, float]:
     activation; a constant readout adds what all neurons make of the norm of the sample, ``2 c_2^2 N/d``.
     """
     activation, mean = setting.activation_expansion, float(setting.target_expansion.mean)
+    if not float(activation.coefficients[1]) ** 2 > 0.0:
+        came = float(activation.coefficients[1])
+        raise DomainError("activation", "must have a first coefficient whose square is above 0", came)
     constant = setting.readout == "constant"
     if setting.output_scale == "standard":
         if abs(activation.mean) > 1e-9 * math.sqrt(activation.second_moment):
@@ -120,19 +113,8 @@ def latent(
 ) -> Latent:
     """Latent variables of a setting.
 
-    Parameters
-    ----------
-    setting
-        What is predicted.
-    features
-        Theory of the features: published ones have no growth of the rows apart from the shift.
-    given
-        Realised first stage that replaces the limits of the norm, the cosine and the energy of the
-        residual.
-
-    Returns
-    -------
-    Latent
+    A realised first stage replaces the limits of the norm, the cosine and the energy of the residual.
+    Published features have no growth of the rows apart from the shift.
 
     Raises
     ------
@@ -145,6 +127,8 @@ def latent(
     mean, energy = residual_moments(setting)
     standard = setting.output_scale == "standard"
     norm2 = formulas.beta_norm2(target_1**2, setting.phi, energy, c_1**2 if standard else 0.0)
+    if not norm2 > 0.0:
+        raise DomainError("target", "must have labels whose square is above 0 in double precision", norm2)
     cosine = target_1 / math.sqrt(norm2)
     if given is not None:
         norm2, cosine, energy = map(float, (given.beta_norm2, given.beta_cosine, given.label_energy))
@@ -248,6 +232,12 @@ def readout_rule(
     return law
 
 
+def activation_moments(setting: Setting, variables: Latent, alpha: Array, q: Array) -> GaussianMoments:
+    """Moments of the activation at readout weights and latent values, broadcast against each other."""
+    mean = variables.shift * alpha * q
+    return gaussian_moments(setting.activation_function, mean, variables.scale(alpha))
+
+
 def latent_grid(
     setting: Setting,
     variables: Latent,
@@ -264,8 +254,6 @@ def latent_grid(
 
     Parameters
     ----------
-    setting, variables
-        What is predicted, and its latent variables.
     n_q, n_alpha
         Numbers of quadrature nodes.
     finite

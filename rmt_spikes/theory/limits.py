@@ -53,26 +53,7 @@ def checked_degree(setting: Setting, degree: int | None = None) -> int:
 def latent_polynomials(
     setting: Setting, degrees: Sequence[int], features: Features = Features.CORRECTED
 ) -> list[list[float]]:
-    """Polynomial of ``q`` that multiplies each power of ``theta alpha`` in the mean feature.
-
-    Parameters
-    ----------
-    setting
-        What is predicted.
-    degrees
-        Powers ``k``.
-    features
-        Published ones give the bare monomials.
-
-    Returns
-    -------
-    list of list of float
-        Monomial coefficients, constant first, each polynomial scaled to leading coefficient one.
-
-    Notes
-    -----
-    `formulas.power_polynomials`, docs/theory.md section 2.
-    """
+    """`formulas.power_polynomials` of a setting: for published features the bare monomials."""
     activation = setting.activation_expansion
     variables = latent(setting, features)
     corrected, mean = features.rows_grow, residual_moments(setting)[0]

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rmt_spikes.arguments import integer
-from rmt_spikes.setting import Setting
+from rmt_spikes.setting import Setting, require_setting
 from rmt_spikes.theory.features import Features
 from rmt_spikes.theory.methods import CONTINUOUS, look_up, method_for
 from rmt_spikes.theory.prediction import PrecisePrediction, Prediction
@@ -155,6 +155,7 @@ def critical_step_sizes(
     DomainError
         For a `count` that is not a positive integer, or an unknown method or features.
     """
+    require_setting(setting)
     count = integer("count", count, 1)
     solution = look_up(method, CONTINUOUS)(setting, Features.of(features))
     return solution.thresholds(count, LARGEST_STEP * math.sqrt(setting.width))

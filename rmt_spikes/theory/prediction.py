@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, ClassVar, Self, cast
@@ -124,7 +125,7 @@ class Prediction(Document):
             except ConvergenceError as error:
                 message = f"{name}: {error.message}"
                 raise ConvergenceError(message, residual=error.residual, last=error.last) from error
-            self.parts[name] = value
+            self.parts[name] = frozen(value)
         return self.parts[name]
 
     def compute(self) -> Self:
@@ -152,9 +153,14 @@ class Prediction(Document):
         """
         if type(self) is not type(other):
             return False
-        if all("changed" not in each.parts and "document" not in each.parts for each in (self, other)):
+        if not any({"changed", "loaded"} & each.parts.keys() for each in (self, other)):
             return self.solution == other.solution
-        return same(self.to_dict(), other.to_dict())
+        if (self.setting, self.method, self.features) != (other.setting, other.method, other.features):
+            return False
+        try:
+            return same(self.to_dict(), other.to_dict())
+        except ConvergenceError:
+            return False
 
     def __hash__(self) -> int:  # type: ignore[override]
         return hash((self.method, self.features, repr(self.setting)))
@@ -183,17 +189,18 @@ class Prediction(Document):
         """Everything, JSON-ready (schema ``rmt-spikes/prediction/1``)."""
         if "document" not in self.parts:
             self.parts["document"] = self._document()
-        return dict(self.parts["document"])
+        return deepcopy(dict(self.parts["document"]))
 
     def _document(self) -> dict[str, Any]:
         self.compute()
-        limits = self.limits
+        limits, digits = self.limits, self.solution.digits
         return {
             "schema": self.schema,
             "setting": self.setting.to_dict(),
             "method": self.method,
             "features": str(self.features),
             "given": self.given,
+            **({} if digits is None else {"digits": digits}),
             "hermite": {name: np.asarray(c).tolist() for name, c in self.solution.hermite.items()},
             "latent": self.latent.to_dict(),
             "regime": self.regime.to_dict(),
@@ -226,7 +233,11 @@ class Prediction(Document):
                 document["features"],
                 digits=document.get("digits"),
             )
-            known = {"given": choice("given", document["given"], GIVEN), "document": dict(document)}
+            known = {
+                "given": choice("given", document["given"], GIVEN),
+                "document": dict(document),
+                "loaded": True,
+            }
             return cls(method, known | cls._decoded(method, document))
         except RmtSpikesError:
             raise
@@ -276,27 +287,12 @@ class Forgotten:
 
     given: str
 
-    def profile(self, index: int, q: Array) -> Array:
-        """Refuse."""
-        raise self._refusal
-
-    def right_profile(self, index: int, alpha: Array) -> Array:
-        """Refuse."""
-        raise self._refusal
-
-    def critical_step_size(self, index: int) -> float:
-        """Refuse."""
-        raise self._refusal
-
-    @property
-    def bulk(self) -> Any:
-        """Refuse."""
-        raise self._refusal
-
-    @property
-    def _refusal(self) -> DomainError:
+    def _refuse(self, *_: Any, **__: Any) -> Any:
         advice = "predict again, given the realisation"
-        return DomainError("given", "must be known for a density or a profile", self.given, advice)
+        raise DomainError("given", "must be known for a density or a profile", self.given, advice)
+
+    profile = right_profile = critical_step_size = _refuse
+    bulk = property(_refuse)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -326,26 +322,8 @@ class PrecisePrediction(Prediction):
 
         Enclosures are pairs of decimal strings, rounded outwards.
         """
-        self.compute()
-        limits = self.limits
-        document: dict[str, Any] = {
-            "schema": self.schema,
-            "setting": self.setting.to_dict(),
-            "method": self.method,
-            "features": str(self.features),
-            "given": self.given,
-            "digits": self.digits,
-            "hermite": self.hermite,
-            "latent": self.latent.to_dict(),
-            "regime": self.regime.to_dict(),
-            "bulk": self.bulk.to_dict(),
-            "spikes": [spike.to_dict() for spike in self.spikes],
-            "losses": self.losses.to_dict(),
-            "limits": None if limits is None else {name: each.to_dict() for name, each in limits.items()},
-            "certificate": self.certificate.to_dict(),
-        }
+        plain: dict[str, Any] = decimals(super()._document(), self.digits)
         enclosures = self.certificate.enclosures  # type: ignore[attr-defined]
-        plain: dict[str, Any] = decimals(document, self.digits)
         plain["enclosures"] = {
             "bulk.edges": [[outward(edge) for edge in pair] for pair in self.bulk.enclosures],
             **{name: outward(pair) for name, pair in enclosures.items()},

@@ -53,24 +53,10 @@ class GaussRule:
 
 
 def gauss_rule(points: Array, count: int, masses: Array | None = None) -> GaussRule:
-    """Gauss quadrature of a discrete distribution.
+    """Gauss quadrature of a discrete distribution with masses, by default equal ones, at some points.
 
-    Parameters
-    ----------
-    points
-        Where the distribution has its masses, shape ``(n_points,)``.
-    count
-        Largest number of nodes; fewer when there are fewer distinct points.
-    masses
-        Masses of the points; equal ones by default.
-
-    Returns
-    -------
-    GaussRule
-
-    Notes
-    -----
-    Lanczos tridiagonalisation with full reorthogonalisation, then the eigenvalues of the Jacobi matrix.
+    It has `count` nodes, or fewer when there are fewer distinct points: Lanczos tridiagonalisation with full
+    reorthogonalisation, then the eigenvalues of the Jacobi matrix.
     """
     points = np.asarray(points, dtype=float)
     vector = np.ones(points.size) if masses is None else np.sqrt(masses)
@@ -96,19 +82,9 @@ def gauss_rule(points: Array, count: int, masses: Array | None = None) -> GaussR
 
 @lru_cache(maxsize=128)
 def gaussian_draws(draws: int, count: int) -> tuple[Array, Array]:
-    """Gauss quadrature of the distribution of `draws` independent standard normal variables.
+    """Gauss quadrature of the distribution of `draws` independent standard normal variables, at least one.
 
-    Parameters
-    ----------
-    draws
-        Number of variables, at least 1.
-    count
-        Number of nodes.
-
-    Returns
-    -------
-    nodes, weights
-        Shape ``(min(count, draws),)``, symmetric; a single draw is a sign.
+    Nodes and weights have shape ``(min(count, draws),)`` and are symmetric; a single draw is a sign.
 
     Notes
     -----
@@ -136,7 +112,8 @@ def gaussian_draws(draws: int, count: int) -> tuple[Array, Array]:
         points.append(end * nodes)
         masses.append(middle)
     rule = gauss_rule(np.concatenate(points), min(count, draws), np.concatenate(masses))
-    return _frozen(*_symmetric(rule.nodes, rule.weights))
+    nodes, weights = rule.nodes, rule.weights
+    return _frozen(0.5 * (nodes - nodes[::-1]), 0.5 * (weights + weights[::-1]))
 
 
 @lru_cache(maxsize=64)
@@ -146,10 +123,6 @@ def gauss_hermite(count: int) -> tuple[Array, Array]:
     return _frozen(nodes, weights / weights.sum())
 
 
-def _symmetric(nodes: Array, weights: Array) -> tuple[Array, Array]:
-    return 0.5 * (nodes - nodes[::-1]), 0.5 * (weights + weights[::-1])
-
-
 def _frozen(nodes: Array, weights: Array) -> tuple[Array, Array]:
     nodes.flags.writeable = weights.flags.writeable = False
     return nodes, weights
@@ -157,14 +130,9 @@ def _frozen(nodes: Array, weights: Array) -> tuple[Array, Array]:
 
 @dataclass(frozen=True, eq=False)
 class ReadoutLaw:
-    """Quadrature rule for the distribution of a readout weight.
+    """Quadrature rule for the distribution of a readout weight, known by its name in a setting.
 
-    Parameters
-    ----------
-    name
-        ``"gaussian"``, ``"rademacher"`` or ``"constant"``.
-    nodes, weights
-        Arrays of shape ``(n_nodes,)``; the weights are positive and sum to one.
+    Nodes and weights have shape ``(n_nodes,)``; the weights are positive and sum to one.
     """
 
     name: str
@@ -177,19 +145,9 @@ class ReadoutLaw:
         return {"rademacher": 2, "constant": 1}.get(self.name)
 
     def polynomials(self, alpha: Array, count: int = 5) -> Array:
-        """Orthonormal polynomials of the distribution at `alpha`.
+        """Orthonormal polynomials of degree 0 to ``count - 1`` at `alpha`, shape ``(count, *alpha.shape)``.
 
-        Parameters
-        ----------
-        alpha
-            Readout weights, any shape.
-        count
-            Number of polynomials, of degree 0 to ``count - 1``.
-
-        Returns
-        -------
-        ndarray of shape ``(count, *alpha.shape)``
-            Degrees that do not exist for the distribution (a sign has no square of its own) are zero.
+        Degrees that do not exist for the distribution (a sign has no square of its own) are zero.
         """
         alpha = np.asarray(alpha, dtype=float)
         if self.name == "gaussian":
@@ -203,20 +161,10 @@ class ReadoutLaw:
 
 @lru_cache(maxsize=64)
 def readout_law(name: str, count: int = 24, draws: int | None = None) -> ReadoutLaw:
-    """Quadrature rule for the distribution of a readout weight.
+    """Quadrature rule for the distribution of a readout weight of a name.
 
-    Parameters
-    ----------
-    name
-        ``"gaussian"``, ``"rademacher"`` or ``"constant"``.
-    count
-        Number of nodes for a continuous distribution.
-    draws
-        Number of neurons whose readout weights are drawn; None for the limit.
-
-    Returns
-    -------
-    ReadoutLaw
+    A continuous distribution has `count` nodes, and is that of the weights of `draws` neurons; None is the
+    limit.
     """
     if name == "gaussian":
         return ReadoutLaw(name, *(gauss_hermite(count) if draws is None else gaussian_draws(draws, count)))

@@ -50,13 +50,7 @@ class Realisation(Protocol):
 
 
 def check_realisation(setting: Setting, given: Realisation) -> None:
-    """Check that realised latent variables belong to a setting.
-
-    Raises
-    ------
-    DomainError
-        If an attribute is missing, or a type, a shape or a value does not fit.
-    """
+    """Refuse realised latent variables that lack something, or do not fit a setting, with a `DomainError`."""
     names = ("beta_norm2", "beta_cosine", "label_energy", "alpha", "q", "labels")
     missing = [name for name in names if not hasattr(given, name)]
     if missing:

@@ -42,21 +42,10 @@ def regime_degree(step_exponent: float) -> int | None:
 
 
 def spike_degrees(setting: Setting, degree: int) -> list[int]:
-    """Degrees whose monomials make a spike of their own as ``n`` grows.
+    """Degrees up to that of a regime whose monomials make a spike of their own as ``n`` grows.
 
-    Parameters
-    ----------
-    setting
-        What is predicted.
-    degree
-        ``l``, the regime.
-
-    Returns
-    -------
-    list of int
-        Degrees ``k`` up to `degree`, 0 included when the activation has a mean, for which ``c_k`` is not
-        zero and ``alpha^k`` is linearly independent of the powers before it: a Rademacher readout has
-        two, a constant one.
+    These are the ``k``, 0 included when the activation has a mean, for which ``c_k`` is not zero and
+    ``alpha^k`` is linearly independent of the powers before it: a Rademacher readout has two, a constant one.
     """
     activation = setting.activation_expansion
     tiny = 1e-10 * math.sqrt(activation.second_moment)

@@ -57,14 +57,9 @@ class Losses(Generic[Number]):
 
 
 def loss_numbers(point: Any, value: Any, loss: Any) -> tuple[Any, Any, Any]:
-    """Objective, training and test loss from ``kappa T`` and ``-kappa^2 dT/dkappa``.
+    """Objective, training and test loss at a point of the resolvent, in floats or balls.
 
-    Parameters
-    ----------
-    point
-        Resolvent at a ridge, with attributes `ridge`, `kappa` and `ridge_slope`.
-    value, loss
-        The two quantities: floats, or balls of higher precision.
+    They follow from ``kappa T`` and ``-kappa^2 dT/dkappa``, `value` and `loss`.
     """
     return formulas.losses(point.ridge, point.kappa, point.ridge_slope, value, loss)
 
@@ -243,8 +238,7 @@ class Regime:
     def to_dict(self) -> dict[str, Any]:
         """Plain dictionary; an exponent that is infinite or not defined becomes None."""
         known = self.step_exponent is not None and math.isfinite(self.step_exponent)
-        exponent = self.step_exponent if known else None
-        return {"step_exponent": exponent, "degree": self.degree, "spike_count": self.spike_count}
+        return asdict(self) | {"step_exponent": self.step_exponent if known else None}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)

@@ -11,7 +11,7 @@ from scipy.fft import dct
 
 from rmt_spikes.arguments import number, vector
 from rmt_spikes.errors import ConvergenceError
-from rmt_spikes.setting import Setting
+from rmt_spikes.setting import Setting, require_setting
 from rmt_spikes.theory.features import Features
 from rmt_spikes.theory.latent import latent
 from rmt_spikes.theory.methods import CONTINUOUS, look_up
@@ -89,6 +89,7 @@ def sweep_losses(
     The error is estimated by the last coefficients of the series; the points of one round serve in the
     next.
     """
+    require_setting(setting)
     steps = vector("step_size", step_size)
     number("rtol", rtol, 1e-10, 1.0, "must be a number in [1e-10, 1]")
     kind, theory = look_up(method, CONTINUOUS), Features.of(features)

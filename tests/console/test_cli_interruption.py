@@ -1,24 +1,15 @@
 """Commands that are stopped: by Ctrl-C, by SIGTERM, and by what Ctrl-C does to their workers."""
 
-import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
-from cli_tools import run, setting_file
+from cli_tools import run, started
 
 from rmt_spikes import simulation
 from rmt_spikes.console.interruption import Terminated
-
-
-@pytest.fixture
-def setting(tmp_path: Path) -> str:
-    return setting_file(tmp_path)
 
 
 def while_interrupted(stop: type[BaseException]) -> None:
@@ -46,20 +37,14 @@ def because_of_one() -> None:
 def test_an_interrupt_prevails_over_the_errors_that_it_causes(
     setting: str, monkeypatch: pytest.MonkeyPatch, fail: Callable[[], None], status: int, message: str
 ) -> None:
-    def stop(*_: Any, **__: Any) -> None:
-        fail()
-
-    monkeypatch.setattr(simulation, "simulate", stop)
+    monkeypatch.setattr(simulation, "simulate", lambda *_, **__: fail())
     result = run("simulate", setting)
     assert (result.exit_code, result.stdout) == (status, "")
     assert result.stderr.splitlines()[-1] == message
 
 
 def test_other_errors_remain_errors(setting: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*_: Any, **__: Any) -> None:
-        while_interrupted(ValueError)
-
-    monkeypatch.setattr(simulation, "simulate", fail)
+    monkeypatch.setattr(simulation, "simulate", lambda *_, **__: while_interrupted(ValueError))
     assert isinstance(run("simulate", setting).exception, RuntimeError)
 
 
@@ -90,14 +75,8 @@ def alive(group: int) -> list[str]:
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="processes are looked up in /proc")
 def test_sigterm_ends_the_workers_and_removes_their_files(setting: str) -> None:
-    command = [sys.executable, "-m", "rmt_spikes.cli", "simulate", setting, "--trials", "200", "--jobs", "2"]
-    pipes = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
-    process = subprocess.Popen(command, text=True, start_new_session=True, **pipes)
-    try:
-        assert process.stderr is not None
-        for line in process.stderr:
-            if line.startswith("simulating 20/"):
-                break
+    arguments = ("simulate", setting, "--trials", "200", "--jobs", "2")
+    with started(*arguments, until="simulating 20/") as process:
         # Itself and two workers.
         assert len(alive(process.pid)) >= 3
         process.send_signal(signal.SIGTERM)
@@ -112,9 +91,3 @@ def test_sigterm_ends_the_workers_and_removes_their_files(setting: str) -> None:
         assert alive(process.pid) == []
         # Where there is enough shared memory, joblib's folder is in it.
         assert list(Path("/dev/shm").glob(f"joblib_memmapping_folder_{process.pid}_*")) == []
-    finally:
-        if alive(process.pid):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        assert process.stderr is not None
-        process.stderr.close()

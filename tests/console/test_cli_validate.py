@@ -4,20 +4,18 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
-from cli_tools import case, command, run, setting_file, strict
+from cli_tools import case, command, run, started, strict
 
 from rmt_spikes import validation
 from rmt_spikes.setting import Setting
 from rmt_spikes.theory import predict
-
-
-@pytest.fixture
-def setting(tmp_path: Path) -> str:
-    return setting_file(tmp_path)
+from rmt_spikes.validation.campaign import theories
 
 
 @pytest.mark.parametrize(
@@ -39,73 +37,45 @@ def test_validate_tells_its_verdict(
 
 
 def test_validate_can_disagree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from dataclasses import replace
-
-    from rmt_spikes.validation.campaign import theories
-
     def halved(setting: Setting, **options: Any) -> Any:
         right = predict(setting, **options)
         return right.replace(losses=replace(right.losses, test=0.2 * right.losses.test))
 
     monkeypatch.setattr(theories, "predict", halved)
-    path = Path(case(tmp_path, 0.05, 0.1, control=False))
     # With 3 trials Student's t has 2 degrees of freedom and no power.
-    path.write_text(path.read_text(encoding="utf-8").replace("trials = 3", "trials = 12"), encoding="utf-8")
-    result = run("validate", str(path), "--out", str(tmp_path / "out"), "--jobs", "1")
+    path = case(tmp_path, 0.05, 0.1, control=False, trials=12)
+    result = run("validate", path, "--out", str(tmp_path / "out"), "--jobs", "1")
     assert result.exit_code == 1
     assert "verdict: disagrees" in result.stdout
     assert f"report: {tmp_path / 'out' / 'report.html'}" in result.stdout
 
 
 def test_validate_names_the_report(tmp_path: Path) -> None:
-    path = case(tmp_path, 0.9, 0.9)
-    result = run("validate", path, "--out", str(tmp_path / "out"), "--jobs", "1")
+    result = run("validate", case(tmp_path, 0.9, 0.9), "--out", str(tmp_path / "out"), "--jobs", "1")
     assert "wrong theory unpenalised: NOT rejected" in result.stdout
     assert result.stdout.splitlines()[-1] == f"report: {tmp_path / 'out' / 'report.html'}"
 
 
 def test_an_interrupt_says_what_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def stop(*_: object, **__: object) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(validation, "validate", stop)
+    monkeypatch.setattr(validation, "validate", Mock(side_effect=KeyboardInterrupt))
     result = run("validate", "--out", str(tmp_path / "out"))
     assert result.exit_code == 130
     assert f"Finished trials are kept in {tmp_path / 'out'}; the same command continues." in result.stderr
 
 
-def listening() -> None:
-    """Undo what a shell does to jobs in the background: it lets them ignore Ctrl-C."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
 @pytest.mark.parametrize(("jobs", "kill"), [("1", signal.SIGINT), ("2", signal.SIGKILL)])
 def test_a_stopped_run_continues(tmp_path: Path, jobs: str, kill: signal.Signals) -> None:
-    path = Path(case(tmp_path, 0.9, 0.9, control=False))
-    text = path.read_text(encoding="utf-8").replace("trials = 3", "trials = 400").replace("n = 60", "n = 300")
-    path.write_text(text, encoding="utf-8")
-    arguments = ["-m", "rmt_spikes.cli", "validate", str(path), "--out", str(tmp_path / "out")]
-    arguments += ["--jobs", jobs]
-    with subprocess.Popen(
-        [sys.executable, *arguments],
-        stderr=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        text=True,
-        start_new_session=True,
-        preexec_fn=listening,
-    ) as process:
-        assert process.stderr is not None
-        for line in process.stderr:
-            if line.startswith("simulating 40"):
-                break
+    path = case(tmp_path, 0.9, 0.9, control=False, trials=400, n=300)
+    arguments = ["validate", path, "--out", str(tmp_path / "out"), "--jobs", jobs]
+    with started(*arguments, until="simulating 40") as process:
         # As from a terminal: to the whole group, workers included.
         os.killpg(process.pid, kill)
         rest = process.stderr.read()
         status = process.wait(timeout=60)
     assert status == (130 if kill == signal.SIGINT else -signal.SIGKILL)
     assert "Traceback" not in rest
-    path.write_text(text.replace("trials = 400", "trials = 42"), encoding="utf-8")
-    result = command(*arguments[2:])
+    case(tmp_path, 0.9, 0.9, control=False, trials=42, n=300)
+    result = command(*arguments)
     assert result.returncode == 0, result.stderr
     first = next(line for line in result.stderr.splitlines() if line.startswith("simulating")).split()[1]
     # The tenth that was reported was committed before; what was in the hands of a worker may be lost.

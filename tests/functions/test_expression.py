@@ -1,8 +1,10 @@
 import ast
 import math
+import operator
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import mpmath as mp
 import numpy as np
@@ -11,8 +13,8 @@ import sympy
 from function_reference import REFERENCE
 from hypothesis import given
 from hypothesis import strategies as st
+from refusals import refused
 
-from rmt_spikes.errors import DomainError
 from rmt_spikes.functions import expression
 from rmt_spikes.functions.arithmetic import Symbols
 from rmt_spikes.functions.expression import FUNCTIONS, Expression, parse_expression
@@ -75,14 +77,10 @@ FORMULAS: dict[str, Function] = {
 
 
 @pytest.mark.parametrize("text", FORMULAS)
-def test_values_are_those_of_mpmath(text: str) -> None:
+def test_values_and_slopes_are_those_of_mpmath(text: str) -> None:
     expected = [float(FORMULAS[text](mp.mpf(z))) for z in POINTS]
     # At most about ten operations, each with a relative error of one or two units in the last place.
     np.testing.assert_allclose(parse(text).value(POINTS), expected, rtol=2e-14, atol=1e-15)
-
-
-@pytest.mark.parametrize("text", FORMULAS)
-def test_slopes_are_those_of_mpmath(text: str) -> None:
     with mp.workdps(30):
         expected = [float(mp.diff(FORMULAS[text], mp.mpf(z))) for z in POINTS]
     # mpmath differentiates numerically, to half of its 30 digits or more.
@@ -118,6 +116,7 @@ def test_the_text_is_brought_to_one_spelling() -> None:
 
 
 NUMBERS = st.sampled_from(["0.5", "1", "2", "3.25", "pi", "e"])
+BINARY = {"+": operator.add, "-": operator.sub, "*": operator.mul, "max": max, "min": min}
 SMOOTH = ["tanh", "sin", "cos", "erf", "atan", "sigmoid", "softplus", "silu", "gelu"]
 
 
@@ -127,16 +126,9 @@ def combine(inner: st.SearchStrategy[tuple[str, Function]]) -> st.SearchStrategy
     def binary(
         operation: str, left: tuple[str, Function], right: tuple[str, Function]
     ) -> tuple[str, Function]:
-        (a, f), (b, g) = left, right
+        (a, f), (b, g), outer = left, right, BINARY[operation]
         text = f"{operation}({a}, {b})" if operation in ("max", "min") else f"({a}) {operation} ({b})"
-        apply: dict[str, Function] = {
-            "+": lambda z: f(z) + g(z),
-            "-": lambda z: f(z) - g(z),
-            "*": lambda z: f(z) * g(z),
-            "max": lambda z: max(f(z), g(z)),
-            "min": lambda z: min(f(z), g(z)),
-        }
-        return text, apply[operation]
+        return text, lambda z: outer(f(z), g(z))
 
     def unary(name: str, operand: tuple[str, Function]) -> tuple[str, Function]:
         (a, f), outer = operand, MPMATH[name]
@@ -151,7 +143,7 @@ def combine(inner: st.SearchStrategy[tuple[str, Function]]) -> st.SearchStrategy
         return f"tanh({a})**{exponent}", lambda z: mp.tanh(f(z)) ** exponent
 
     return st.one_of(
-        st.builds(binary, st.sampled_from(["+", "-", "*", "max", "min"]), inner, inner),
+        st.builds(binary, st.sampled_from(list(BINARY)), inner, inner),
         st.builds(unary, st.sampled_from([*SMOOTH, "abs", "relu", "elu", "leaky_relu"]), inner),
         st.builds(over, inner, inner),
         st.builds(power, inner, st.integers(0, 5)),
@@ -164,11 +156,7 @@ def leaf(text: str) -> tuple[str, Function]:
     return text, lambda z: constant
 
 
-TREES = st.recursive(
-    st.one_of(st.just(("z", lambda z: z)), NUMBERS.map(leaf)),
-    combine,
-    max_leaves=6,
-)
+TREES = st.recursive(st.one_of(st.just(("z", lambda z: z)), NUMBERS.map(leaf)), combine, max_leaves=6)
 
 
 @given(tree=TREES, point=st.floats(-3, 3, allow_subnormal=False))
@@ -247,160 +235,76 @@ def test_narrow_details_are_found(text: str, width: float) -> None:
     assert np.sum(np.abs(details - 1) < width) >= 3
 
 
-@pytest.mark.parametrize(
-    "text", ["tanh(z)", "z**3 - z", "sin(3*z)", "relu(z)", "1/(1 + z**2)", "exp(-z**2/2)"]
-)
-def test_ordinary_formulas_have_no_narrow_details(text: str) -> None:
-    assert parse(text).details == ()
+def test_ordinary_formulas_have_no_narrow_details() -> None:
+    for text in ("tanh(z)", "z**3 - z", "sin(3*z)", "relu(z)", "1/(1 + z**2)", "exp(-z**2/2)"):
+        assert parse(text).details == ()
 
 
 POLES = [
-    ("1/z", "pole at z = 0,"),
-    ("1/(z - 1.5)", "pole at z = 1.5,"),
-    ("1/(z - 1.2345)**2", "pole at z = 1.2345,"),
-    ("z**-1", "pole at z = 0,"),
-    ("1/sin(z)", "pole at z = 0,"),
-    ("log(z)", "pole at z = 0,"),
-    ("log(z**2)", "pole at z = 0,"),
-    ("log(abs(z - 2))", "pole at z = 2,"),
-    ("log1p(z)", "pole at z = -1,"),
-    ("1/(z**2 - 1e-6)", "pole at z = "),
-    ("1/relu(z)", "pole at z = "),
-    ("exp(1/z)", "pole at z = 0,"),
-    ("exp(-1/z**2)", "pole at z = 0,"),
-    ("log(z - 50)", "not at z = "),
-    ("sqrt(z)", "must be real"),
-    ("z**0.5", "must be real"),
-    ("sqrt((z - 0.005)**2 - 1e-8)", "must be real"),
-    ("exp(z**2)", "must not overflow"),
-    ("exp(exp(z))", "must not overflow"),
-    ("sinh(20*z)", "must not overflow"),
-    (
-        "z**20*1e12*z**20*1e12*z**20*1e12*z**20*1e12*z**20*1e12*z**20*1e12*z**20*1e12*z**20",
-        "must not overflow",
-    ),
-    ("exp(100*z) - exp(99*z)", "must not overflow"),
-    ("abs(sin(20*z))", "at most 64 kinks"),
+    ("pole at z = 0,", ["1/z", "z**-1", "1/sin(z)", "log(z)", "log(z**2)", "exp(1/z)", "exp(-1/z**2)"]),
+    ("pole at z = 1.5,", ["1/(z - 1.5)"]),
+    ("pole at z = 1.2345,", ["1/(z - 1.2345)**2"]),
+    ("pole at z = 2,", ["log(abs(z - 2))"]),
+    ("pole at z = -1,", ["log1p(z)"]),
+    ("pole at z = ", ["1/(z**2 - 1e-6)", "1/relu(z)"]),
+    ("not at z = ", ["log(z - 50)"]),
+    ("must be real", ["sqrt(z)", "z**0.5", "sqrt((z - 0.005)**2 - 1e-8)"]),
+    ("must not overflow", ["exp(z**2)", "exp(exp(z))", "sinh(20*z)", "exp(100*z) - exp(99*z)"]),
+    ("must not overflow", ["z**20" + "*1e12*z**20" * 7]),
+    ("at most 64 kinks", ["abs(sin(20*z))"]),
 ]
-SYNTAX = [
-    ("", "given as text"),
-    ("   ", "given as text"),
-    ("tanh(", "must be a formula"),
-    ("z z", "must be a formula"),
-    ("z = 1", "must be a formula"),
-    ("z; z", "must be a formula"),
-    ("import os", "must be a formula"),
-    ("z\x00", "must be a formula"),
-    ("z²", "must be a formula"),
-    ("1if z else 2", "must be a formula"),
-    ("'\\d'", "must be a formula"),
-    ("x", "variable z"),
-    ("sin", "write sin(z)"),
-    ("nan", "variable z"),
-    ("inf*z", "variable z"),
-    ("__builtins__", "variable z"),
-    ("tahn(z)", "did you mean tanh?"),
-    ("ReLU(z)", "did you mean relu?"),
-    ("foo(z)", "functions: abs atan"),
-    ("eval(z)", "known functions"),
-    ("open('pwned', 'w')", "known functions"),
-    ("__import__('os').system('touch pwned')", "calls of known functions only"),
-    ("z.__class__", "calls of known functions only"),
-    ("().__class__.__bases__", "calls of known functions only"),
-    ("z.real(z)", "calls of known functions only"),
-    ("sin(z)(z)", "calls of known functions only"),
-    ("sin(x=z)", "calls of known functions only"),
-    ("sin(*z)", "calls of known functions only"),
-    ("max(z, key=z)", "calls of known functions only"),
-    ("lambda: z", "calls of known functions only"),
-    ("[z for z in z]", "calls of known functions only"),
-    ("{z: z}", "calls of known functions only"),
-    ("(z, z)", "calls of known functions only"),
-    ("z[0]", "calls of known functions only"),
-    ("f'{z}'", "calls of known functions only"),
-    ("z if z else 1", "calls of known functions only"),
-    ("(z := 1)", "calls of known functions only"),
-    ("z < 1", "calls of known functions only"),
-    ("z and z", "calls of known functions only"),
-    ("not z", "calls of known functions only"),
-    ("~z", "calls of known functions only"),
-    ("z // 2", "calls of known functions only"),
-    ("z % 2", "calls of known functions only"),
-    ("z @ z", "calls of known functions only"),
-    ("z ^ 2", "write ** for a power"),
-    ("sin()", "needs one argument"),
-    ("sin(z, z)", "needs one argument"),
-    ("max(z)", "needs two arguments"),
-    ("'z'", "numbers only"),
-    ("b'z'", "numbers only"),
-    ("1j*z", "numbers only"),
-    ("True*z", "numbers only"),
-    ("None", "numbers only"),
-    ("...", "numbers only"),
+CALLS = "calls of known functions only"
+SYNTAX: list[tuple[str, list[Any]]] = [
+    ("given as text", ["", "   ", None, 3, b"z", ["z"], {"z": 1}]),
+    ("must be a formula", ["tanh(", "z z", "z = 1", "z; z", "import os", "1if z else 2"]),
+    ("must be a formula", ["z\x00", "z²", "'\\d'"]),
+    ("variable z", ["x", "nan", "inf*z", "__builtins__"]),
+    ("write sin(z)", ["sin"]),
+    ("did you mean tanh?", ["tahn(z)"]),
+    ("did you mean relu?", ["ReLU(z)"]),
+    ("functions: abs atan", ["foo(z)"]),
+    ("known functions", ["eval(z)", "open('pwned', 'w')"]),
+    (CALLS, ["__import__('os').system('touch pwned')", "z.__class__", "().__class__.__bases__", "z.real(z)"]),
+    (CALLS, ["sin(z)(z)", "sin(x=z)", "sin(*z)", "max(z, key=z)", "lambda: z"]),
+    (CALLS, ["[z for z in z]", "{z: z}", "(z, z)", "z[0]", "f'{z}'"]),
+    (CALLS, ["z if z else 1", "(z := 1)", "z < 1", "z and z", "not z"]),
+    (CALLS, ["~z", "z // 2", "z % 2", "z @ z"]),
+    ("write ** for a power", ["z ^ 2"]),
+    ("needs one argument", ["sin()", "sin(z, z)"]),
+    ("needs two arguments", ["max(z)"]),
+    ("numbers only", ["'z'", "b'z'", "1j*z", "True*z", "None", "..."]),
 ]
 SIZES = [
-    ("9**9**9**9", "plain numbers as exponents"),
-    ("z**z", "plain numbers as exponents"),
-    ("2**z", "plain numbers as exponents"),
-    ("z**21", "exponents between -20 and 20"),
-    ("z**-20.5", "exponents between -20 and 20"),
-    ("z**1e300", "size at most 1e12"),
-    ("((z**20)**20)**20", "nested exponents"),
-    ("9**20*z", "size at most 1e12"),
-    ("1e13*z", "size at most 1e12"),
-    ("1e999*z", "size at most 1e12"),
-    ("9" * 900, "size at most 1e12"),
-    ("9" * 999 + "**9", "characters"),
-    ("z + 1/0", "size at most 1e12"),
-    ("z + log(0)", "size at most 1e12"),
-    ("z*sqrt(-1)", "real numbers"),
-    ("z*(-8)**(1/3)", "real numbers"),
-    ("(" * 5000 + "z" + ")" * 5000, "10001 characters"),
-    ("(" * 450 + "z" + ")" * 450, "must"),
-    ("-" * 900 + "z", "nest deeper than 60"),
-    ("sin(" * 100 + "z" + ")" * 100, "nest deeper than 60"),
-    ("z" + "+z" * 60, "nest deeper than 60"),
-    ("max(" + ",".join(f"{k}*z" for k in range(140)) + ")", "at most 400 operations"),
-    ("z" * 200_000, "200000 characters"),
+    ("plain numbers as exponents", ["9**9**9**9", "z**z", "2**z"]),
+    ("exponents between -20 and 20", ["z**21", "z**-20.5"]),
+    ("nested exponents", ["((z**20)**20)**20"]),
+    ("size at most 1e12", ["z**1e300", "9**20*z", "1e13*z", "1e999*z", "9" * 900, "z + 1/0", "z + log(0)"]),
+    ("characters", ["9" * 999 + "**9"]),
+    ("10001 characters", ["(" * 5000 + "z" + ")" * 5000]),
+    ("200000 characters", ["z" * 200_000]),
+    ("real numbers", ["z*sqrt(-1)", "z*(-8)**(1/3)"]),
+    ("must", ["(" * 450 + "z" + ")" * 450]),
+    ("nest deeper than 60", ["-" * 900 + "z", "sin(" * 100 + "z" + ")" * 100, "z" + "+z" * 60]),
+    ("at most 400 operations", ["max(" + ",".join(f"{k}*z" for k in range(140)) + ")"]),
 ]
 
 
-@pytest.mark.parametrize(("text", "fragment"), [*POLES, *SYNTAX, *SIZES], ids=lambda text: text[:30])
+@pytest.mark.parametrize(("fragment", "texts"), [*POLES, *SYNTAX, *SIZES])
 def test_what_is_not_a_formula_is_refused(
-    text: str, fragment: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    fragment: str, texts: list[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        with pytest.raises(DomainError) as caught:
+    for text in texts:
+        with warnings.catch_warnings(), refused("target", fragment):
+            warnings.simplefilter("error")
             parse_expression(text, "target")
-    message = str(caught.value)
-    assert caught.value.field == "target"
-    assert fragment in message
-    assert len(message) < 300
-    assert message.isprintable()
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("given", [None, 3, b"z", ["z"], {"z": 1}], ids=repr)
-def test_what_is_not_text_is_refused(given: object) -> None:
-    with pytest.raises(DomainError, match="given as text"):
-        parse_expression(given, "target")
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "log(z + 39)",
-        "1/(z - 39)",
-        "sqrt(cosh(z) - 1)",
-        "1/(1 + exp(-20*z))",
-        "exp(-exp(z**2))",
-        "exp(z**2/5)",
-    ],
-)
-def test_formulas_that_are_finite_where_a_gaussian_reaches_are_accepted(text: str) -> None:
-    assert np.all(np.isfinite(parse(text).value(np.linspace(-38, 38, 1001))))
+def test_formulas_that_are_finite_where_a_gaussian_reaches_are_accepted() -> None:
+    texts = ["log(z + 39)", "1/(z - 39)", "sqrt(cosh(z) - 1)", "1/(1 + exp(-20*z))"]
+    for text in [*texts, "exp(-exp(z**2))", "exp(z**2/5)"]:
+        assert np.all(np.isfinite(parse(text).value(np.linspace(-38, 38, 1001))))
 
 
 def test_what_python_would_execute_is_only_ever_a_tree() -> None:

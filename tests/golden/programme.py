@@ -77,8 +77,7 @@ def predict_precisely(setting: rs.Setting, *, digits: int) -> dict[str, Any]:
     density, spikes = bulk.density(sum(bulk.edges[0]) / 2), [some(s, SPIKE) for s in precise.spikes]
     found = {"hermite": precise.hermite, "latent": precise.latent.to_dict()}
     found["regime"] = precise.regime.to_dict()
-    found |= some(precise.losses, LOSSES)
-    found |= some(bulk, ("edges", "atom_at_zero", "quantiles"))
+    found |= some(precise.losses, LOSSES) | some(bulk, ("edges", "atom_at_zero", "quantiles"))
     with mpmath.workdps(digits):
         return plain(found | {"density": density, "spikes": spikes, "nodes": nodes})
 

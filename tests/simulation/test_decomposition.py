@@ -60,44 +60,44 @@ def test_ridge_solution_satisfies_its_identities(shape, ridge):
     resolvent = np.linalg.inv(matrix @ matrix.T / samples + ridge * np.eye(samples))
     assert objective == pytest.approx(ridge * labels @ resolvent @ labels / samples, rel=1e-9)
     # Train loss is the second power of the same resolvent.
-    assert residual @ residual / samples == pytest.approx(
-        ridge**2 * labels @ resolvent @ resolvent @ labels / samples, rel=1e-8
-    )
+    train = ridge**2 * labels @ resolvent @ resolvent @ labels / samples
+    assert residual @ residual / samples == pytest.approx(train, rel=1e-8)
 
 
-def test_planted_vectors_are_found():
-    rng = np.random.default_rng(4)
-    left = np.linalg.qr(rng.standard_normal((90, 3)))[0]
-    right = np.linalg.qr(rng.standard_normal((50, 3)))[0]
-    planted = np.array([7.0, 3.0, 2.0])
-    result = decompose((left * planted * 90**0.5) @ right.T, np.ones(90), 0.1, 3)
-    np.testing.assert_allclose(result.singular_values[:3], planted, rtol=1e-12)
-    np.testing.assert_allclose(np.abs(np.diag(result.left.T @ left)), 1.0, atol=1e-12)
-    np.testing.assert_allclose(np.abs(np.diag(result.right.T @ right)), 1.0, atol=1e-12)
-
-
-def test_rank_deficiency_switches_to_the_singular_value_decomposition():
+def test_rank_deficiency_needs_a_singular_value_decomposition():
     """A Gram matrix would report sqrt(rounding) = 1e-8 where the singular value is zero."""
     rng = np.random.default_rng(2)
-    matrix = rng.standard_normal((40, 3)) @ rng.standard_normal((3, 20))
-    result = decompose(matrix, np.ones(40), 0.1, 5)
+    matrix, labels = rng.standard_normal((40, 3)) @ rng.standard_normal((3, 20)), np.ones(40)
+    result = decompose(matrix, labels, 0.1, 5)
     assert result.method == "svd"
     assert result.singular_values[3:].max() < 1e-14
     np.testing.assert_allclose(result.left.T @ result.left, np.eye(5), atol=1e-12)
+    # Without the memory for one, it is refused.
+    for source in (streamed, partial(FeatureMatrix.held, block_rows=7, decomposable=False)):
+        with pytest.raises(ConvergenceError, match="allow more memory"):
+            decompose_source(source(matrix, labels), 0.1, 2)
 
 
-def test_huge_spike_over_small_ridge_switches_and_keeps_its_accuracy():
-    """Squaring the condition number would cost the smallest singular values, and with them the ridge."""
+@pytest.mark.parametrize(
+    ("samples", "width", "planted", "ridge", "rtol"),
+    [
+        (90, 50, [7.0, 3.0, 2.0], 0.1, 1e-12),
+        # Squaring the condition number would cost the smallest singular values, and with them the ridge;
+        # rounding of the largest: 1e5 * 2.2e-16 * 30, over 1e-4.
+        (30, 4, [1e5, 1.0, 1e-2, 1e-4], 1e-8, 1e-5),
+    ],
+)
+def test_planted_vectors_are_found(samples, width, planted, ridge, rtol):
     rng = np.random.default_rng(3)
-    left = np.linalg.qr(rng.standard_normal((30, 4)))[0]
-    right = np.linalg.qr(rng.standard_normal((4, 4)))[0]
-    planted = np.array([1e5, 1.0, 1e-2, 1e-4])
-    result = decompose((left * planted * 30**0.5) @ right.T, left.sum(axis=1), 1e-8, 4)
+    left, right = (np.linalg.qr(rng.standard_normal((k, len(planted))))[0] for k in (samples, width))
+    values = np.array(planted)
+    result = decompose((left * values * samples**0.5) @ right.T, left.sum(axis=1), ridge, len(planted))
     assert result.method == "svd"
-    # Rounding of the largest: 1e5 * 2.2e-16 * 30, over 1e-4.
-    np.testing.assert_allclose(result.singular_values, planted, rtol=1e-5)
-    expected = right @ (planted / (planted**2 + 1e-8)) / 30**0.5
-    np.testing.assert_allclose(result.coefficients, expected, rtol=1e-5)
+    np.testing.assert_allclose(result.singular_values[: len(planted)], values, rtol=rtol)
+    for found, vectors in ((result.left, left), (result.right, right)):
+        np.testing.assert_allclose(np.abs(np.diag(found.T @ vectors)), 1.0, atol=1e-12)
+    expected = right @ (values / (values**2 + ridge)) / samples**0.5
+    np.testing.assert_allclose(result.coefficients, expected, rtol=rtol)
 
 
 def test_ordinary_matrices_do_not_switch():
@@ -142,15 +142,6 @@ def test_streamed_features_give_the_same():
         np.testing.assert_allclose(getattr(other, name), getattr(stored, name), rtol=1e-11, atol=1e-12)
     np.testing.assert_allclose(np.abs((stored.left * other.left).sum(axis=0)), 1.0, atol=1e-11)
     np.testing.assert_allclose(np.abs((stored.right * other.right).sum(axis=0)), 1.0, atol=1e-11)
-
-
-@pytest.mark.parametrize("source", [streamed, partial(FeatureMatrix.held, block_rows=7, decomposable=False)])
-def test_features_without_memory_for_a_decomposition_are_not_decomposed(source):
-    rng = np.random.default_rng(2)
-    matrix = rng.standard_normal((40, 3)) @ rng.standard_normal((3, 20))
-    with pytest.raises(ConvergenceError, match="allow more memory"):
-        decompose_source(source(matrix, np.ones(40)), 0.1, 2)
-    assert decompose(matrix, np.ones(40), 0.1, 2).method == "svd"
 
 
 @pytest.mark.parametrize("shape", [(300, 211), (211, 300), (90, 90)])

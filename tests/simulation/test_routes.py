@@ -1,7 +1,7 @@
 """One trial by several routes: held or streamed, in double or single precision, full or iterated."""
 
 import tempfile
-from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -28,18 +28,15 @@ OPTIONS = {"top": 2, "test_samples": None, "keep_vectors": False}
 @st.composite
 def drawn_settings(draw):
     return Setting(
-        n=draw(st.integers(60, 150)),
-        d=draw(st.integers(20, 80)),
-        width=(width := draw(st.integers(20, 90))),
+        n=draw(st.integers(60, 150)), d=draw(st.integers(20, 80)), width=(width := draw(st.integers(20, 90))),
         n_ridge=draw(st.integers(width, 150)),
         activation=draw(st.sampled_from(["relu", "tanh", "elu", {"expression": "z + abs(z - 0.5)"}])),
         target=draw(st.sampled_from([{"hermite": [0.3, 1.0, 0.5]}, "tanh"])),
-        noise_std=draw(st.sampled_from([0.0, 0.5])),
-        ridge=draw(st.sampled_from([1e-2, 1.0])),
+        noise_std=draw(st.sampled_from([0.0, 0.5])), ridge=draw(st.sampled_from([1e-2, 1.0])),
         step_exponent=draw(st.sampled_from([0.0, 0.3, 0.5])),
         readout=draw(st.sampled_from(["gaussian", "rademacher"])),
         output_scale=draw(st.sampled_from(["mean_field", "standard"])),
-    )
+    )  # fmt: skip
 
 
 def figures(trial):
@@ -90,11 +87,16 @@ def test_kinks_are_not_mistaken_in_single_precision(monkeypatch):
     assert np.abs(gradient("single") - gradient("double")).max() > 0.1 * size
 
 
-def exact_density(values, points, width):
-    """Density of all values, smoothed like the estimate."""
+def density_scores(estimate, values, width):
+    """Differences from the density of all values, smoothed like the estimate, in stated errors.
+
+    Where there is some: at the ends nothing but quadrature error is left.
+    """
+    points, density, error = estimate.T
     smoothing = 2 * (points[1] - points[0])
     kernel = np.exp(-(((points - values[:, None]) / smoothing) ** 2) / 2)
-    return kernel.sum(axis=0) / (smoothing * (2 * np.pi) ** 0.5) / width
+    exact = kernel.sum(axis=0) / (smoothing * (2 * np.pi) ** 0.5) / width
+    return ((density - exact) / error)[density > 0.1 * density.max()]
 
 
 @pytest.mark.parametrize(("rows", "width"), [(1000, 600), (450, 600)])
@@ -104,19 +106,16 @@ def test_density_agrees_with_the_full_spectrum_within_its_error(rows, width):
     matrix[:, 0] *= 8.0
     values = np.linalg.svd(matrix, compute_uv=False)
     gram = matrix.T @ matrix if width < rows else matrix @ matrix.T
-    points, density, error = estimate_density(
-        lambda block: gram @ block, len(gram), width, np.random.default_rng(1)
-    ).T
-    score = (density - exact_density(values, points, width)) / error
-    inside = density > 0.1 * density.max()
+    estimate = estimate_density(lambda block: gram @ block, len(gram), width, np.random.default_rng(1))
+    points, density, error = estimate.T
+    score = density_scores(estimate, values, width)
     # The points of one smoothing length share their noise, some twenty are independent: the root mean square
     # of their scores is 1 to 16 %, and three of those are allowed; 4.5 bounds all with certainty 0.9995.
-    assert 0.4 < np.sqrt(np.mean(score[inside] ** 2)) < 1.5
-    assert np.abs(score[inside]).max() < 4.5
-    assert error[inside].max() < 0.1 * density.max()
+    assert 0.4 < np.sqrt(np.mean(score**2)) < 1.5
+    assert np.abs(score).max() < 4.5
+    assert error[density > 0.1 * density.max()].max() < 0.1 * density.max()
     # Negative control: singular values off by 5 % are noticed.
-    wrong = (density - exact_density(1.05 * values, points, width)) / error
-    assert np.abs(wrong[inside]).max() > 6
+    assert np.abs(density_scores(estimate, 1.05 * values, width)).max() > 6
     steps = min(STEPS, len(gram) // PROBES)
     # The zeros are not part of it, and neither is the outlier: its mass of 1/width is beyond the last point.
     mass = np.trapezoid(density, points)
@@ -131,11 +130,7 @@ def test_trials_have_a_density_when_it_is_asked_for():
     (full,) = simulate(setting, trials=1).trials
     assert np.isfinite(some.singular_values).sum() == 5
     assert full.density is None
-    points, density, error = some.density.T
-    score = (density - exact_density(full.singular_values, points, 200)) / error
-    # At the ends nothing but quadrature error is left.
-    inside = density > 0.1 * density.max()
-    assert np.sqrt(np.mean(score[inside] ** 2)) < 2.0
+    assert np.sqrt(np.mean(density_scores(some.density, full.singular_values, 200) ** 2)) < 2.0
     # What was not computed is not reported.
     document = simulate(setting, trials=1, spectrum="top").to_dict()
     assert document["bulk"]["quantiles"] == {}
@@ -165,15 +160,15 @@ for memory in (6e7, 1e9):
 @pytest.mark.skipif(not STATUS.exists(), reason="the peak of a process is read from /proc")
 def test_memory_of_a_singular_value_decomposition_is_estimated_from_above():
     """For 1500 x 700 features; at most 1.5 times what it takes."""
-    code = (
-        "import numpy as np, scipy.linalg\n"
-        "from peak_memory import peak_memory\n"
-        "scipy.linalg.svd(np.eye(9), full_matrices=False)\n"
-        "matrix = np.random.default_rng(0).standard_normal((1500, 700))\n"
-        "before = peak_memory()\n"
-        "scipy.linalg.svd(matrix, full_matrices=False, check_finite=False)\n"
-        "print(peak_memory() - before)\n"
-    )
+    code = """
+import numpy as np, scipy.linalg
+from peak_memory import peak_memory
+scipy.linalg.svd(np.eye(9), full_matrices=False)
+matrix = np.random.default_rng(0).standard_normal((1500, 700))
+before = peak_memory()
+scipy.linalg.svd(matrix, full_matrices=False, check_finite=False)
+print(peak_memory() - before)
+"""
     setting = make(n=500, d=50, width=700, n_ridge=1500)
     (peak,) = map(float, printed(code))
     assert peak < decomposition_bytes(setting) < 1.5 * peak
@@ -227,9 +222,6 @@ def test_threads_and_temporary_files_are_left_as_they_were(jobs, tmp_path, monke
     monkeypatch.setattr(tempfile, "tempdir", None)
     setting = make(n=60, d=30, width=40, n_ridge=60)
 
-    def interrupt(_):
-        raise KeyboardInterrupt
-
     def threads():
         return [(pool["filepath"], pool["num_threads"]) for pool in threadpool_info()]
 
@@ -237,7 +229,7 @@ def test_threads_and_temporary_files_are_left_as_they_were(jobs, tmp_path, monke
         before = threads()
         simulate(setting, trials=3, jobs=jobs)
         with pytest.raises(KeyboardInterrupt):
-            simulate(setting, trials=3, jobs=jobs, on_trial=interrupt)
+            simulate(setting, trials=3, jobs=jobs, on_trial=Mock(side_effect=KeyboardInterrupt))
         assert threads() == before
     # Joblib's workers outlive the call, and their folder with them: nothing may lie in it.
-    assert [path for path in Path(tmp_path).rglob("*") if path.is_file()] == []
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []

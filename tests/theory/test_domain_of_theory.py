@@ -20,7 +20,6 @@ few = settings(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
 TRIED: Counter[str] = Counter()
-FAILED: Counter[str] = Counter()
 ratios = st.floats(-1.0, 1.0).map(lambda x: 10.0**x)
 
 
@@ -53,11 +52,7 @@ def problems(draw):
 def test_losses_are_in_their_order(setting, method):
     """``0 <= train <= objective <= E y^2`` and ``test >= noise``; 1e-6 is rounding at a ridge of 1e-6."""
     TRIED["losses"] += 1
-    try:
-        losses = predict_losses(setting, method=method)
-    except rs.ConvergenceError:
-        FAILED["losses"] += 1
-        return
+    losses = predict_losses(setting, method=method)  # always found
     size = 1e-6 * setting.label_energy
     assert 0.0 <= losses.train <= losses.objective + size
     assert losses.objective <= setting.label_energy + size  # that of no readout at all
@@ -69,11 +64,7 @@ def test_losses_are_in_their_order(setting, method):
 def test_spectra_are_spectra(setting):
     """Mass one with the atom, positive imaginary part, spikes above the edge, overlaps below one."""
     TRIED["spectra"] += 1
-    try:
-        prediction = rs.predict(setting)
-    except rs.ConvergenceError:
-        FAILED["spectra"] += 1
-        return
+    prediction = rs.predict(setting)
     bulk = prediction.bulk
     assert abs(bulk.mass - 1) < 1e-5
     assert prediction.certificate.imaginary_part > 0
@@ -95,14 +86,14 @@ def test_resolvent_is_in_the_upper_half_plane(setting, share):
         cut = BranchCut(solution.separated.problem.equations)
         values, residual = cut.resolvent(z)
     except rs.ConvergenceError:
-        FAILED["resolvent"] += 1
+        TRIED["refused"] += 1
         return
     assert values[0].imag >= 0
     assert residual < 1e-8
 
 
 def test_failures_are_few():
-    """The properties above are of something: losses are always found, spectra in three cases out of four.
+    """The properties above are of something: resolvents are found in three cases out of four.
 
     Measured over 180 independent draws of the same kind: 6 % of the spectra are refused.
     """
@@ -110,6 +101,4 @@ def test_failures_are_few():
     if untried:
         pytest.skip(f"not tried in this run: {', '.join(untried)}; run the whole file")
     assert all(TRIED[name] >= count for name, count in EXAMPLES.items())
-    assert FAILED["losses"] == 0
-    assert FAILED["spectra"] <= 3
-    assert FAILED["resolvent"] <= 3
+    assert TRIED["refused"] <= 3

@@ -30,9 +30,8 @@ def marchenko_pastur_trace(gamma, linear, offset):
 def test_population_trace_is_the_marchenko_pastur_integral(gamma, linear, tail, kappa):
     assume(abs(gamma - 1) > 1e-2)  # the reference integral is singular there
     g = BulkEquivalent(linear, tail, gamma, 1.0).trace(kappa)
-    assert g == pytest.approx(
-        marchenko_pastur_trace(gamma, linear, tail + kappa), rel=1e-8
-    )  # quad's accuracy
+    exact = marchenko_pastur_trace(gamma, linear, tail + kappa)
+    assert g == pytest.approx(exact, rel=1e-8)  # quad's accuracy
 
 
 @given(phi=proportions, psi=proportions, linear=variances, tail=variances, ridge=st.floats(1e-3, 1.0))
@@ -57,19 +56,15 @@ def test_orthogonal_limit_is_marchenko_pastur():
     ratio = 0.4
     bulk = singular_value_bulk(BulkEquivalent(0.7, 0.3, 1e-9, ratio))
     low, high = 1 - np.sqrt(ratio), 1 + np.sqrt(ratio)
-    assert bulk.edges == pytest.approx(
-        np.array([[low, high]]), abs=1e-6
-    )  # relative size of gamma: 1e-9, square root
+    # Relative size of gamma: 1e-9, square root.
+    assert bulk.edges == pytest.approx(np.array([[low, high]]), abs=1e-6)
     x = np.linspace(low + 0.01, high - 0.01, 50)
     exact = np.sqrt((x**2 - low**2) * (high**2 - x**2)) / (np.pi * ratio * x)
     assert bulk.density(x) == pytest.approx(exact, rel=1e-5)
 
 
 def test_square_linear_product_is_fuss_catalan():
-    """``n = d = N`` and a linear activation.
-
-    Squared singular values follow the Fuss-Catalan law, edge 27/4.
-    """
+    """``n = d = N``, linear activation: squared singular values follow the Fuss-Catalan law, edge 27/4."""
     bulk = singular_value_bulk(BulkEquivalent(1.0, 0.0, 1.0, 1.0))
     assert bulk.edges[0, 0] == 0.0
     assert bulk.edges[0, 1] ** 2 == pytest.approx(27 / 4, rel=1e-10)
@@ -99,21 +94,18 @@ def test_bulk_is_that_of_matrices(n_ridge, width, d):
     rng = np.random.default_rng(11)
     w = rng.standard_normal((width, d))
     w /= np.linalg.norm(w, axis=1, keepdims=True)
-    linear, tail = 0.25, 0.09
     features = 0.5 * rng.standard_normal((n_ridge, d)) @ w.T + 0.3 * rng.standard_normal((n_ridge, width))
     values = np.zeros(width)
     values[: min(n_ridge, width)] = np.linalg.svd(features / np.sqrt(n_ridge), compute_uv=False)
     values.sort()
 
-    def distance(equivalent):
+    def distance(tail):
+        bulk = singular_value_bulk(BulkEquivalent(0.25, tail, width / d, width / n_ridge))
         empirical = (np.arange(width) + 0.5) / width
-        positive = values > 1e-9
-        return np.max(np.abs(singular_value_bulk(equivalent).cdf(values) - empirical)[positive])
+        return np.max(np.abs(bulk.cdf(values) - empirical)[values > 1e-9])
 
-    assert (
-        distance(BulkEquivalent(linear, tail, width / d, width / n_ridge)) < 6 / width
-    )  # measured: 0.8 to 2.6
-    assert distance(BulkEquivalent(linear, 1.1 * tail, width / d, width / n_ridge)) > 6 / width
+    assert distance(0.09) < 6 / width  # measured: 0.8 to 2.6
+    assert distance(1.1 * 0.09) > 6 / width
 
 
 @given(gamma=proportions, ratio=proportions, linear=variances, tail=variances)
@@ -131,12 +123,8 @@ def test_mass_quantiles_and_positivity(gamma, ratio, linear, tail):
 
 
 def test_two_intervals_are_found():
-    """Many neurons a dimension and many samples a neuron.
-
-    The null space of ``W_0`` makes a bulk of its own.
-    """
-    equivalent = BulkEquivalent(1.0, 0.05, 3.0, 0.01)
-    bulk = singular_value_bulk(equivalent)
+    """Many neurons a dimension and many samples a neuron: the null space of ``W_0`` makes its own bulk."""
+    bulk = singular_value_bulk(BulkEquivalent(1.0, 0.05, 3.0, 0.01))
     assert bulk.edges.shape == (2, 2)
     # Two thirds of the directions are orthogonal to the d = N / 3 inputs.
     assert bulk.masses == pytest.approx([2 / 3, 1 / 3], abs=1e-8)

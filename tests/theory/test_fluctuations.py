@@ -1,39 +1,31 @@
 """Standard deviations of spikes: against simulations of an independent program, and by hand."""
 
-import json
 import math
-from pathlib import Path
 
-import numpy as np
 import pytest
+from observed import CASES, independent
+from refusals import refused
 
 import rmt_spikes as rs
 from rmt_spikes import theory
 from rmt_spikes.theory import spike_standard_deviations
 
-REFERENCE = Path(__file__).parents[2] / "validation" / "reference" / "simulations.json"
-CASES = json.loads(REFERENCE.read_text(encoding="utf-8"))["cases"]
 FAR = 1.5  # a spike this far above the edge, as a ratio, has no fluctuations of the edge in it
-LOW, HIGH = (
-    0.62,
-    1.45,
-)  # 99.8 % interval of a standard deviation from 24 trials (chi squared, 23 degrees of freedom)
+# 99.8 % interval of a standard deviation from 24 trials (chi squared, 23 degrees of freedom).
+LOW, HIGH = 0.62, 1.45
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_scatter_of_the_reference(name):
-    case = CASES[name]
-    setting = rs.Setting(**case["setting"])
+    seen = independent(name)
+    setting, observed = seen.setting, seen.scatter("singular_values")
     prediction = rs.predict(setting)
     predicted = spike_standard_deviations(setting)
-    observed = np.array(case["mean_se"]["singular_values"][1]) * math.sqrt(case["trials"])
-    far = [
-        k for k, s in enumerate(prediction.spikes) if s.singular_value > FAR * prediction.bulk.edges[-1, 1]
-    ]
-    for k in far:
+    edge = prediction.bulk.edges[-1, 1]
+    for k, spike in enumerate(s for s in prediction.spikes if s.singular_value > FAR * edge):
         assert LOW < observed[k] / predicted[k] < HIGH
         # Negative control: the second batch and the readout alone, as if the first batch were its limit.
-        own = prediction.spikes[k].singular_value * math.sqrt(0.5 / setting.n_ridge + 0.5 / setting.width)
+        own = spike.singular_value * math.sqrt(0.5 / setting.n_ridge + 0.5 / setting.width)
         if name.startswith("relu"):
             assert not LOW < observed[k] / own < HIGH
 
@@ -59,13 +51,13 @@ def test_by_hand():
 
 
 def test_standard_scale_is_refused():
-    setting = rs.Setting(**CASES["relu-quadratic-alpha0.4"]["setting"]).replace(output_scale="standard")
-    with pytest.raises(rs.DomainError, match="output_scale"):
+    setting = independent("relu-quadratic-alpha0.4").setting.replace(output_scale="standard")
+    with refused("output_scale"):
         spike_standard_deviations(setting)
 
 
 @pytest.mark.parametrize("function", [theory.spike_standard_deviations, theory.loss_standard_deviations])
 def test_unknown_features_are_refused(function):
     setting = rs.Setting(n=60, d=30, width=40, activation="relu", target="tanh", ridge=0.1, step_size=1.0)
-    with pytest.raises(rs.DomainError, match="features"):
+    with refused("features"):
         function(setting, features="spread")

@@ -33,10 +33,7 @@ def test_what_is_derived_is_what_is_run(monkeypatch, name, digits):
     """A formula that is doubled doubles the symbolic expression and the prediction alike."""
 
     def value():
-        prediction = rs.predict(SETTING, method="closed_form", digits=digits)
-        if digits is None:
-            return float(ONCE[name](prediction))
-        return float(getattr(prediction.latent, name))
+        return float(ONCE[name](rs.predict(SETTING, method="closed_form", digits=digits)))
 
     expression, number = getattr(symbolic, name)(), value()
     formula = getattr(formulas, name)
@@ -87,14 +84,10 @@ def test_places_of_spikes_and_certified_curves_are_those_of_the_formulas(point):
         equivalent = BulkEquivalent(linear, tail, gamma, ratio)
         assert abs(float(equivalent.location(np.array(-1.0 / strength))) / place - 1) < 1e-10
         with working_digits(50):
-            curve = CertifiedCurve(arb(linear), arb(tail), exactly(gamma), exactly(ratio))
+            ratios = (fmpq(*x.as_integer_ratio()) for x in (gamma, ratio))
+            curve = CertifiedCurve(arb(linear), arb(tail), *ratios)
             z = curve.location(-curve.scale / arb(strength)) * curve.scale
             assert abs(midpoint(z) / place - 1) < 1e-40
-
-
-def exactly(x):
-    """A double as a rational number."""
-    return fmpq(*x.as_integer_ratio())
 
 
 def test_equations_of_one_readout_weight():

@@ -17,18 +17,15 @@ from rmt_spikes.theory.regimes import spike_degrees
 QUADRATIC = {"hermite": [0.0, 1.0, 1 / math.sqrt(2)]}
 
 
-def example(**changes):
-    """phi = .3, psi = .6, ridge .01, centred ReLU, no noise."""
-    values = {
-        "n": 10_000, "d": 3_000, "width": 5_000, "activation": "relu", "target": QUADRATIC, "ridge": 0.01,
-        "step_exponent": 0.3,
-    }  # fmt: skip
-    return rs.Setting(**(values | changes))
+EXAMPLE = rs.Setting(
+    n=10_000, d=3_000, width=5_000, activation="relu", target=QUADRATIC, ridge=0.01, step_exponent=0.3
+)
+"""phi = .3, psi = .6, ridge .01, centred ReLU, no noise."""
 
 
 def test_published_traces():
     """Solutions of MLHD's fixed-point equations, to the seven digits known."""
-    point = BulkEquivalent.of(example()).at_ridge(0.01)
+    point = BulkEquivalent.of(EXAMPLE).at_ridge(0.01)
     m_1 = 0.5 / point.kappa
     assert m_1 == pytest.approx(27.444656, abs=5e-7)
     assert point.mu * m_1 == pytest.approx(8.479930, abs=5e-7)
@@ -40,7 +37,7 @@ def test_published_traces():
 )
 def test_published_limits(degree, objective, test):
     """Computed from the published closed forms by an independent program, to six digits."""
-    losses = limit_losses(example(), "published", degree=degree)
+    losses = limit_losses(EXAMPLE, "published", degree=degree)
     assert losses.objective == pytest.approx(objective, abs=6e-7)
     assert losses.test == pytest.approx(test, abs=6e-7)
 
@@ -51,16 +48,8 @@ def test_published_limits(degree, objective, test):
 )  # fmt: skip
 def test_published_improvement_formulas(phi, psi, ridge, noise, quadratic):
     """``Delta_1`` and ``Delta_2`` as printed, and the corrected ``4 / (2 + (1 + chi)^2)``."""
-    n = 100_000
-    d = round(phi * n)
-    setting = example(
-        n=n,
-        d=d,
-        width=max(1, round(d / psi)),
-        ridge=ridge,
-        noise_std=noise,
-        target={"hermite": [0, 1, quadratic]},
-    )
+    n, d, target = 100_000, round(phi * 100_000), {"hermite": [0, 1, quadratic]}
+    setting = EXAMPLE.replace(n=n, d=d, width=round(d / psi), ridge=ridge, noise_std=noise, target=target)
     phi, psi = setting.phi, setting.psi
     point = BulkEquivalent.of(setting).at_ridge(ridge)
     m_1 = phi / psi / point.kappa
@@ -80,25 +69,22 @@ def test_published_improvement_formulas(phi, psi, ridge, noise, quadratic):
 
 def test_intercept_turns_four_thirds_into_two():
     """With ``c_0 != 0`` the constant is a free direction too: what is left of ``q^2`` is ``He_2``."""
-    centred, plain = example(), example(center=False)
-    gain = {}
-    for name, setting in (("centred", centred), ("plain", plain)):
-        at = [limit_losses(setting, "published", degree=k).objective for k in (1, 2)]
-        gain[name] = at[0] - at[1]
-    assert gain["plain"] / gain["centred"] == pytest.approx(2 / (4 / 3), rel=1e-10)
+
+    def gain(setting):
+        one, two = (limit_losses(setting, "published", degree=k).objective for k in (1, 2))
+        return one - two
+
+    assert gain(EXAMPLE.replace(center=False)) / gain(EXAMPLE) == pytest.approx(2 / (4 / 3), rel=1e-10)
 
 
 @pytest.mark.parametrize("degree", [1, 2, 3, 5, 9])
 def test_test_loss_is_the_derivative(degree):
     """``test = -kappa^2 d(objective/ridge)/dridge`` and train alike, by central differences."""
-    setting = example(activation="sigmoid", noise_std=0.3, target="tanh")
+    setting = EXAMPLE.replace(activation="sigmoid", noise_std=0.3, target="tanh")
     point = BulkEquivalent.of(setting).at_ridge(setting.ridge)
     h = 1e-5 * setting.ridge
-    up, down = (
-        limit_losses(setting.replace(ridge=setting.ridge + sign * h), degree=degree).objective
-        / (setting.ridge + sign * h)
-        for sign in (1, -1)
-    )
+    ridges = setting.ridge + h, setting.ridge - h
+    up, down = (limit_losses(setting.replace(ridge=r), degree=degree).objective / r for r in ridges)
     slope = (up - down) / (2 * h)
     losses = limit_losses(setting, degree=degree)
     assert losses.test == pytest.approx(-(point.kappa**2) * slope, rel=1e-6)  # h^2 and cancellation
@@ -107,37 +93,21 @@ def test_test_loss_is_the_derivative(degree):
 
 def test_infinitely_many_spikes_explain_the_latent_part():
     """As ``l`` grows the free directions span all functions of ``q``: the objective tends to what is left."""
-    setting = example(
-        activation={"expression": "exp(z/2)"},
-        target={"hermite": [0, 1, 0.6, 0.3]},
-        noise_std=0.2,
-        center=False,
-    )
+    activation, target = {"expression": "exp(z/2)"}, {"hermite": [0, 1, 0.6, 0.3]}
+    setting = EXAMPLE.replace(activation=activation, target=target, noise_std=0.2, center=False)
     point = BulkEquivalent.of(setting).at_ridge(setting.ridge)
     cosine = rs.predict(setting, method="closed_form").latent.beta_cosine
     explained = sum(math.factorial(k) * c**2 * cosine ** (2 * k) for k, c in enumerate([0, 1, 0.6, 0.3]))
     linear = (1 - cosine**2) * point.mu  # the linear part orthogonal to beta
     total = linear + setting.label_energy - explained - (1 - cosine**2)
-    assert limit_losses(setting, degree=12).objective == pytest.approx(
-        setting.ridge / point.kappa * total, rel=1e-9
-    )
+    objective = limit_losses(setting, degree=12).objective
+    assert objective == pytest.approx(setting.ridge / point.kappa * total, rel=1e-9)
 
 
-@pytest.mark.parametrize(
-    ("exponent", "degree"),
-    [
-        (-0.5, 0),
-        (0.0, 0),
-        (0.01, 1),
-        (0.25, 1),
-        (0.2501, 2),
-        (1 / 3, 2),
-        (0.34, 3),
-        (0.375, 3),
-        (0.4, 4),
-        (0.45, 9),
-    ],
-)
+REGIMES = {-0.5: 0, 0.0: 0, 0.01: 1, 0.25: 1, 0.2501: 2, 1 / 3: 2, 0.34: 3, 0.375: 3, 0.4: 4, 0.45: 9}
+
+
+@pytest.mark.parametrize(("exponent", "degree"), REGIMES.items())
 def test_regimes(exponent, degree):
     assert regime_degree(exponent) == degree
     if degree:
@@ -147,29 +117,26 @@ def test_regimes(exponent, degree):
 def test_no_regime_from_one_half_on():
     assert regime_degree(0.5) is None
     assert regime_degree(math.nan) is None
-    setting = example(step_exponent=0.5)
+    setting = EXAMPLE.replace(step_exponent=0.5)
     assert rs.predict(setting, method="closed_form").limits is None
     with pytest.raises(rs.DomainError, match="step_exponent"):
         rs.predict(setting, method="limit")
 
 
 def test_degrees_that_exist():
-    """Odd activations have no even spikes, ReLU no odd ones after the first.
-
-    A sign has two powers, a constant one.
-    """
-    assert spike_degrees(example(), 6) == [1, 2, 4, 6]
-    assert spike_degrees(example(activation="tanh"), 6) == [1, 3, 5]
-    assert spike_degrees(example(center=False), 3) == [0, 1, 2]
-    assert spike_degrees(example(readout="rademacher"), 6) == [1, 2]
-    assert spike_degrees(example(readout="constant"), 6) == [1]
-    assert rs.predict(example(step_exponent=0.4), method="closed_form").regime.spike_count == 3
+    """Odd activations have no even spikes, ReLU no odd ones after the first; a sign has two powers."""
+    assert spike_degrees(EXAMPLE, 6) == [1, 2, 4, 6]
+    assert spike_degrees(EXAMPLE.replace(activation="tanh"), 6) == [1, 3, 5]
+    assert spike_degrees(EXAMPLE.replace(center=False), 3) == [0, 1, 2]
+    assert spike_degrees(EXAMPLE.replace(readout="rademacher"), 6) == [1, 2]
+    assert spike_degrees(EXAMPLE.replace(readout="constant"), 6) == [1]
+    assert rs.predict(EXAMPLE.replace(step_exponent=0.4), method="closed_form").regime.spike_count == 3
 
 
 @pytest.mark.parametrize("k", [1, 2, 3, 4])
 def test_polynomials_are_heat_evolved_monomials(k):
     """``E (q + sqrt(chi) Z)^k`` by Gauss-Hermite quadrature, at a few points."""
-    setting = example(activation="softplus", center=False)
+    setting = EXAMPLE.replace(activation="softplus", center=False)
     chi = rs.predict(setting, method="closed_form").latent.chi
     polynomial = latent_polynomials(setting, [k])[0]
     z, w = np.polynomial.hermite_e.hermegauss(12)
@@ -181,17 +148,12 @@ def test_polynomials_are_heat_evolved_monomials(k):
 
 
 def test_polynomials_with_a_mean_of_the_labels():
-    """With ``c_{*,0} != 0`` the rows grow along themselves.
-
-    Compare with the exact mean feature as theta -> 0.
-    """
-    setting = example(activation="softplus", center=False, target={"hermite": [0.7, 1.0]})
+    """With ``c_{*,0} != 0`` the rows grow along themselves: the exact mean feature as theta -> 0."""
+    setting = EXAMPLE.replace(activation="softplus", center=False, target={"hermite": [0.7, 1.0]})
     activation = setting.activation_expansion.coefficients
-    q, powers, errors = 0.8, [0, 1, 2], []
-    table = [
-        activation[k] * np.polynomial.polynomial.polyval(q, latent_polynomials(setting, [k])[0])
-        for k in powers
-    ]
+    q, errors = 0.8, []
+    polynomials = latent_polynomials(setting, [0, 1, 2])
+    table = [activation[k] * np.polynomial.polynomial.polyval(q, p) for k, p in enumerate(polynomials)]
     slope = activation[1] * math.sqrt(rs.predict(setting, method="closed_form").latent.beta_norm2)
     for theta in (0.02, 0.01):
         moved = setting.replace(step_size=theta * math.sqrt(setting.width))
@@ -200,7 +162,7 @@ def test_polynomials_with_a_mean_of_the_labels():
         exact = gaussian_moments(
             setting.activation_function, variables.shift * alpha * q, variables.scale(alpha)
         ).first[0]
-        series = sum(term * (theta * slope) ** k for k, term in zip(powers, table, strict=True))
+        series = sum(term * (theta * slope) ** k for k, term in enumerate(table))
         errors.append(abs(exact - series))
     # The series stops at theta^2, so the error falls by 2^3 = 8 when theta is halved (7 to 9 allows theta^4).
     assert 7 < errors[0] / errors[1] < 9
@@ -210,7 +172,7 @@ def test_second_feature_tends_to_the_heat_evolved_monomial():
     """The constant beside ``q^2`` in the second spike falls to ``chi`` as ``n`` grows, and not to zero."""
     excess = []
     for n in (10**4, 10**6, 10**8):
-        setting = example(n=n, d=3 * n // 10, width=n // 2, step_exponent=0.4)
+        setting = EXAMPLE.replace(n=n, d=3 * n // 10, width=n // 2, step_exponent=0.4)
         prediction = rs.predict(setting, method="closed_form")
         feature = prediction.spikes[1].feature
         constant = feature[0] / feature[2] * math.sqrt(2) - 1

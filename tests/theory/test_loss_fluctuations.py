@@ -1,11 +1,10 @@
 """Standard deviations of losses against simulations, this program's own and an independent one's."""
 
-import json
 import math
-from pathlib import Path
 
 import numpy as np
 import pytest
+from observed import CASES, LOSSES, SETTINGS, independent, own
 
 import rmt_spikes as rs
 from rmt_spikes.theory import loss_standard_deviations
@@ -18,44 +17,27 @@ from rmt_spikes.theory.fluctuations.losses import (
 )
 from rmt_spikes.theory.fluctuations.spikes import first_orders
 
-FOLDER = Path(__file__).parents[2] / "validation" / "reference"
-CASES = json.loads((FOLDER / "simulations.json").read_text(encoding="utf-8"))["cases"]
-LOSSES = ("objective", "train", "test")
 # 99.8 % interval of a standard deviation from 24 trials (chi squared, 23 degrees of freedom), and what the
 # theory leaves out: 20 %, and 35 % for a constant readout. Measured: 0.62 to 1.43 (objective, train) and
 # 0.78 to 1.38 (test), and to 1.84 for a constant readout.
 LOW, HIGH = 0.62, 1.45
 MISSING = {"constant": 1.35}
 
-
-def own():
-    for path in sorted((FOLDER / "settings").glob("*.toml")):
-        setting = rs.Setting.from_toml(path)
-        if setting.output_scale == "mean_field":
-            seen = json.loads((FOLDER / "observations" / f"{path.stem}.json").read_text(encoding="utf-8"))
-            scatter = {k: seen["losses"][k]["se"] * math.sqrt(seen["trials"]) for k in LOSSES}
-            yield pytest.param(setting, scatter, max(8000, 2 * setting.n_ridge), id=path.stem)
+SEEN = {name: own(name) for name in SETTINGS} | {name: independent(name) for name in CASES}
+SEEN = {name: seen for name, seen in SEEN.items() if seen.setting.output_scale == "mean_field"}
 
 
-def independent():
-    for name, case in CASES.items():
-        root = math.sqrt(case["trials"])
-        scatter = {k: case["mean_se"][k][1] * root for k in LOSSES}
-        yield pytest.param(rs.Setting(**case["setting"]), scatter, 16000, id=name)
-
-
-ROWS = [*own(), *independent()]
-
-
-@pytest.mark.parametrize(("setting", "scatter", "samples"), ROWS)
-def test_scatter_of_simulations(setting, scatter, samples):
+@pytest.mark.parametrize("name", SEEN)
+def test_scatter_of_simulations(name):
     """Each loss; the simulated test loss has the error of a finite sample besides, of normal residuals."""
+    setting = SEEN[name].setting
     predicted = loss_standard_deviations(setting)
+    samples = 16000 if name in CASES else max(8000, 2 * setting.n_ridge)
     sampling = math.sqrt(2 / samples) * (rs.predict_losses(setting).test - setting.noise_std**2)
     predicted["test"] = math.hypot(predicted["test"], sampling)
     missing = MISSING.get(setting.readout, 1.2)
-    for name, value in scatter.items():
-        assert LOW / missing < value / predicted[name] < HIGH * missing
+    for loss in LOSSES:
+        assert LOW / missing < SEEN[name].scatter(loss) / predicted[loss] < HIGH * missing
 
 
 def test_the_laws_alone_are_rejected():
@@ -67,15 +49,17 @@ def test_the_laws_alone_are_rejected():
     assert np.mean(np.array(ratios) > 1.2 * HIGH) > 0.7
 
 
-def test_pure_noise_by_hand():
-    """Labels of pure noise and a linear activation that learns nothing: ``2 v^2 lambda^2 tr Q^2 / n``.
-
-    The target is tiny, so the direction of the step is noise too, and the step is zero.
-    """
-    setting = rs.Setting(
-        n=2000, d=1000, width=1500, n_ridge=1800, activation={"hermite": [0, 1, 0, 0.4]},
-        target={"hermite": [0, 1e-6]}, noise_std=1.0, ridge=0.3, step_size=0.0,
+def pure_noise(**sizes):
+    """Pure noise for labels, and no step: of a tiny target even the direction of the step is noise."""
+    return rs.Setting(
+        **sizes, n=2000, activation={"hermite": [0, 1, 0, 0.4]}, target={"hermite": [0, 1e-6]}, noise_std=1.0,
+        ridge=0.3, step_size=0.0,
     )  # fmt: skip
+
+
+def test_pure_noise_by_hand():
+    """Without anything to learn the variance is ``2 v^2 lambda^2 tr Q^2 / n``."""
+    setting = pure_noise(d=1000, width=1500, n_ridge=1800)
     closed = rs.predict(setting, method="closed_form")
     x = np.linspace(*closed.bulk.edges[0], 20001)[1:-1]
     density = closed.bulk.density(x) * setting.width / setting.n_ridge
@@ -92,18 +76,15 @@ def test_test_loss_of_pure_noise_by_matrices():
     ``B`` is made of random matrices of the Gaussian equivalent, once: traces average themselves, to 1 % here
     (measured: 0.4 %).
     """
-    n, d, width, ridge = 1600, 900, 1200, 0.3
-    setting = rs.Setting(
-        n=2000, d=d, width=width, n_ridge=n, activation={"hermite": [0, 1, 0, 0.4]},
-        target={"hermite": [0, 1e-6]}, noise_std=1.0, ridge=ridge, step_size=0.0,
-    )  # fmt: skip
+    n, d, width = 1600, 900, 1200
+    setting = pure_noise(d=d, width=width, n_ridge=n)
     rng = np.random.default_rng(0)
     rows = rng.standard_normal((width, d))
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
     tail = 6 * 0.4**2
     population = rows @ rows.T + tail * np.eye(width)
     features = rng.standard_normal((n, d)) @ rows.T + math.sqrt(tail) * rng.standard_normal((n, width))
-    solution = np.linalg.solve(features.T @ features / n + ridge * np.eye(width), features.T / n)
+    solution = np.linalg.solve(features.T @ features / n + setting.ridge * np.eye(width), features.T / n)
     matrix = solution.T @ population @ solution
     by_hand = math.sqrt(2 * np.sum(matrix**2))
     assert loss_standard_deviations(setting)["test"] == pytest.approx(by_hand, rel=0.01)

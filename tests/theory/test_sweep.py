@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from refusals import refused
 
 import rmt_spikes as rs
 from rmt_spikes.theory.predict import predict_losses
@@ -29,7 +30,8 @@ def test_few_steps_are_solved_for():
     sweep = sweep_losses(SETTING, [3.0, 1.0, 3.0])
     assert sweep.solves == 2
     assert sweep.error == 0.0
-    assert sweep.test[0] == sweep.test[2] == predict_losses(SETTING.replace(step_size=3.0)).test
+    exact = predict_losses(SETTING.replace(step_size=3.0)).test
+    assert sweep.test[0] == sweep.test[2] == sweep_losses(SETTING, [3]).test[0] == exact
 
 
 @pytest.mark.parametrize(
@@ -37,24 +39,17 @@ def test_few_steps_are_solved_for():
     [[], [[1.0]], [np.nan], [-1.0], 1.0, "abc", ["1.0"], [1j], [None], [True], [[1.0], [1.0, 2.0]], None],
 )
 def test_bad_steps(steps):
-    with pytest.raises(rs.DomainError) as caught:
+    with refused("step_size"):
         sweep_losses(SETTING, steps)
-    assert caught.value.field == "step_size"
 
 
 @pytest.mark.parametrize(
     ("field", "given"),
     [
         *(("rtol", value) for value in (0.0, np.nan, None, "1e-4", 1e-4j, True)),
-        *(("method", value) for value in ("limit", "magic")),
-        ("features", "magic"),
+        *(("method", "limit"), ("method", "magic"), ("features", "magic")),
     ],
 )
 def test_bad_options(field, given):
-    with pytest.raises(rs.DomainError) as caught:
+    with refused(field):
         sweep_losses(SETTING, [1.0], **{field: given})
-    assert caught.value.field == field
-
-
-def test_whole_numbers_are_numbers():
-    assert sweep_losses(SETTING, [3]).test[0] == predict_losses(SETTING.replace(step_size=3.0)).test

@@ -11,34 +11,24 @@ from rmt_spikes.theory import limit_losses, predict
 from rmt_spikes.validation.verdicts.controls import WRONG_THEORIES, predict_wrongly
 
 SETTING = Setting(
-    n=900,
-    d=450,
-    width=600,
-    n_ridge=700,
-    activation="relu",
-    target={"hermite": [0.1, 1.0, 0.5]},
-    noise_std=0.5,
-    ridge=0.05,
-    step_exponent=0.4,
-)
+    n=900, d=450, width=600, n_ridge=700, activation="relu", target={"hermite": [0.1, 1.0, 0.5]},
+    noise_std=0.5, ridge=0.05, step_exponent=0.4,
+)  # fmt: skip
 
 
 def test_missing_factorial() -> None:
     """``E[sigma He_2]`` of ReLU is ``1/sqrt(2 pi)``: twice its coefficient; the others are kept."""
     wrong = WRONG_THEORIES["missing_factorial"].setting(SETTING)
-    coefficients, right = (
-        wrong.activation_expansion.coefficients,
-        expand(SETTING.activation_function).coefficients,
-    )
+    coefficients = wrong.activation_expansion.coefficients
+    right = expand(SETTING.activation_function).coefficients
     assert coefficients[2] == pytest.approx(1.0 / math.sqrt(2.0 * math.pi), rel=1e-9)
     assert coefficients[:2] == pytest.approx(right[:2], abs=1e-9)
     assert coefficients[4:7] == pytest.approx(right[4:7], abs=1e-9)
     # tanh: c_3 = E[tanh He_3] / 6.
     odd = SETTING.replace(activation="tanh")
     wrong = WRONG_THEORIES["missing_factorial"].setting(odd)
-    assert wrong.activation_expansion.coefficients[3] == pytest.approx(
-        6.0 * odd.activation_expansion.coefficients[3], rel=1e-9
-    )
+    right = odd.activation_expansion.coefficients
+    assert wrong.activation_expansion.coefficients[3] == pytest.approx(6.0 * right[3], rel=1e-9)
     with pytest.raises(DomainError, match="must be a name"):
         WRONG_THEORIES["missing_factorial"].setting(SETTING.replace(activation={"hermite": [0.0, 1.0, 1.0]}))
 
@@ -86,7 +76,5 @@ def test_ridge_not_normalised() -> None:
 def test_every_wrong_theory_is_wrong(name: str) -> None:
     right, wrong = predict(SETTING), predict_wrongly(WRONG_THEORIES[name], SETTING)
     numbers = [[*p.losses.to_dict().values(), *(s.singular_value for s in p.spikes)] for p in (right, wrong)]
-    assert (
-        len(numbers[0]) != len(numbers[1])
-        or max(abs(a / b - 1.0) for a, b in zip(*numbers, strict=True)) > 0.01
-    )
+    if len(numbers[0]) == len(numbers[1]):
+        assert max(abs(a / b - 1.0) for a, b in zip(*numbers, strict=True)) > 0.01

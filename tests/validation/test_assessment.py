@@ -1,6 +1,9 @@
 """From rows to the verdict on a case: findings, wrong theories, target precision, rates."""
 
 import math
+from collections.abc import Iterable
+from dataclasses import replace
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +21,8 @@ from rmt_spikes.validation.verdicts.claims import Given
 from rmt_spikes.validation.verdicts.compare import Evidence
 
 BIG: dict[str, Any] = {**SETTING, "n": 1200, "d": 600, "width": 800}
-OPTIONS: dict[str, Any] = {
-    **PLAIN,
-    "setting": BIG,
-    "sweep": {"step_exponent": [0.3, 0.4]},
-    "claims": ["losses"],
-}
+SWEEP = {"step_exponent": [0.3, 0.4]}
+OPTIONS: dict[str, Any] = {**PLAIN, "setting": BIG, "sweep": SWEEP, "claims": ["losses"]}
 CONTROL = {"name": "c", "meaning": "m", "at": {"step_exponent": 0.4}, "features": "published"}
 SIZES: dict[str, Any] = {**PLAIN, "sweep": {}, "setting": {**SETTING, "step_exponent": 0.1}}
 FINDING = {"quantities": ["losses.test"], "reason": "known", "reference": "docs/limits.md"}
@@ -39,14 +38,17 @@ def with_test_loss(prediction: Prediction, factor: float) -> Prediction:
     return prediction.replace(losses=Losses(**losses))
 
 
+def drawn(predictions: list[Prediction], scatters: Iterable[float], trials: int = 20) -> list[Evidence]:
+    pairs = enumerate(zip(predictions, scatters, strict=False))
+    return [Evidence(trials=draw(each, trials, scatter, seed=i).trials) for i, (each, scatter) in pairs]
+
+
 def judged(
     asked: Case, predictions: list[Prediction], factor: float = 1.0, control: float | None = None
 ) -> CaseResult:
     """Result of a case on drawn observations, with the test loss at the second point off by a factor."""
     theory = [predictions[0], with_test_loss(predictions[1], factor)]
-    evidence = [
-        Evidence(trials=draw(prediction, 20, 0.01, seed=i).trials) for i, prediction in enumerate(predictions)
-    ]
+    evidence = drawn(predictions, repeat(0.01))
     controls = []
     if control is not None:
         controls.append((Forecast(prediction=with_test_loss(predictions[1], control)), evidence[1]))
@@ -96,44 +98,37 @@ def test_a_finding_is_shown_and_does_not_fail(predictions: list[Prediction]) -> 
 
 def test_a_point_without_prediction_is_not_told(predictions: list[Prediction]) -> None:
     asked = case(**OPTIONS)
-    evidence = [Evidence(trials=draw(each, 20, 0.01, seed=1).trials) for each in predictions]
     forecasts = [Forecast(prediction=predictions[0]), Forecast(prediction=None, error="no convergence")]
-    result = assess(asked, asked.points(), forecasts, evidence, [], {})
+    result = assess(asked, asked.points(), forecasts, drawn(predictions, repeat(0.01)), [], {})
     assert [point.verdict for point in result.points] == ["agrees", "inconclusive"]
     assert result.points[1].error == "no convergence"
     assert result.verdict == "inconclusive"
 
 
 def test_trials_are_added_to_a_target(predictions: list[Prediction]) -> None:
-    plain = case(**OPTIONS)
-    aimed = case(**OPTIONS, precision={"share": 0.06, "most_trials": 100})
+    options: dict[str, Any] = {**OPTIONS, "precision": {"share": 0.06, "most_trials": 100}}
+    aimed = case(**options)
     forecast = Forecast(prediction=predictions[0])
 
-    def wanted(asked: Case, scatter: float, trials: int) -> int:
-        evidence = Evidence(trials=draw(predictions[0], trials, scatter, seed=3).trials)
-        return trials_wanted(asked, forecast, evidence)
+    def evidence(scatter: float, trials: int) -> Evidence:
+        return Evidence(trials=draw(predictions[0], trials, scatter, seed=3).trials)
 
-    assert wanted(plain, 0.1, 20) == 20
+    assert trials_wanted(case(**OPTIONS), forecast, evidence(0.1, 20)) == 20
     # Six hundredths of the margin are 0.003: a scatter of 0.01 needs eleven trials, one of 0.1 a thousand.
-    assert wanted(aimed, 0.01, 40) == 40
-    assert wanted(aimed, 0.1, 20) == 40
-    assert wanted(aimed, 0.1, 80) == 100
-    evidence = Evidence(trials=draw(predictions[0], 20, 0.016, seed=3).trials)
-    largest = max(row.se / (0.06 * row.margin) for row in open_rows(aimed, forecast, evidence) if row.se)
+    assert trials_wanted(aimed, forecast, evidence(0.01, 40)) == 40
+    assert trials_wanted(aimed, forecast, evidence(0.1, 20)) == 40
+    assert trials_wanted(aimed, forecast, evidence(0.1, 80)) == 100
+    some = evidence(0.016, 20)
+    largest = max(row.se / (0.06 * row.margin) for row in open_rows(aimed, forecast, some) if row.se)
     assert 1.0 < largest**2 < 2.0
-    assert wanted(aimed, 0.016, 20) == math.ceil(20 * 1.05 * largest**2)
-
-
-def test_trials_are_not_added_for_rows_that_cannot_use_them(predictions: list[Prediction]) -> None:
-    """With ten conditional predictions the eleventh trial does not sharpen a conditional row."""
-    options = {"precision": {"share": 0.06, "most_trials": 100}, "given": "both_batches"}
-    observation = draw(predictions[0], 20, 0.1, seed=3)
+    assert trials_wanted(aimed, forecast, some) == math.ceil(20 * 1.05 * largest**2)
+    # With ten conditional predictions the eleventh trial does not sharpen a conditional row.
     names = [f"losses.{name}" for name in ("objective", "train", "test")]
     conditional = [dict.fromkeys(names, 1.0) for _ in range(10)]
-    evidence = Evidence(trials=observation.trials, given=Given.BOTH_BATCHES, conditional=conditional)
-    forecast = Forecast(prediction=predictions[0])
-    assert trials_wanted(case(**OPTIONS, **options), forecast, evidence) == 40
-    assert trials_wanted(case(**OPTIONS, **options, given_trials=10), forecast, evidence) == 20
+    paired = replace(evidence(0.1, 20), given=Given.BOTH_BATCHES, conditional=conditional)
+    assert trials_wanted(case(**options, given="both_batches"), forecast, paired) == 40
+    few = case(**options, given="both_batches", given_trials=10)
+    assert trials_wanted(few, forecast, paired) == 20
 
 
 def test_rates_are_judged_where_they_are_asked_for() -> None:
@@ -142,22 +137,17 @@ def test_rates_are_judged_where_they_are_asked_for() -> None:
     predictions = [predict(point.setting) for point in asked.points()]
     forecasts = [Forecast(prediction=each) for each in predictions]
 
-    def scaled(scatters: list[float]) -> CaseResult:
-        evidence = [
-            Evidence(trials=draw(each, 200, scatter, seed=i).trials)
-            for i, (each, scatter) in enumerate(zip(predictions, scatters, strict=True))
-        ]
-        return assess(asked, asked.points(), forecasts, evidence, [], {})
+    def scaled(*scatters: float) -> CaseResult:
+        return assess(asked, asked.points(), forecasts, drawn(predictions, scatters, trials=200), [], {})
 
-    falling = scaled([0.3 / 900**0.5, 0.3 / 1200**0.5, 0.3 / 1800**0.5])
+    falling = scaled(0.3 / 900**0.5, 0.3 / 1200**0.5, 0.3 / 1800**0.5)
     assert falling.scaling is not None
-    assert len(falling.scaling.rates) == 3
-    assert len(falling.scaling.limits) == 1
+    assert (len(falling.scaling.rates), len(falling.scaling.limits)) == (3, 1)
     # Half of the family rate over the four tests; the rows have the other half.
     assert falling.scaling.rate == pytest.approx(0.005 / 4)
     assert {fit.verdict for fit in falling.scaling.rates} <= {"agrees", "inconclusive"}
     # Negative control: a scatter that does not fall.
-    constant = scaled([0.01, 0.01, 0.01])
+    constant = scaled(0.01, 0.01, 0.01)
     assert constant.scaling is not None
     assert constant.scaling.verdict == "disagrees"
     assert constant.verdict == "disagrees"

@@ -30,19 +30,15 @@ def normal() -> CaseResult:
     return result(case(**ONE, family_rate=0.3), [table], allowance=0.005, margin=0.03)
 
 
-def test_the_rate_of_false_disagreement(normal: CaseResult) -> None:
+def test_rates_and_power_are_the_closed_forms(normal: CaseResult) -> None:
     """At the allowance each row is called wrong with probability rate/m, and any with 1 - (1 - rate/m)^m."""
-    calibration = calibrate(normal, repetitions=3000)
+    calibration = calibrate(normal, repetitions=3000, seed=1)
     expected = 1.0 - (1.0 - 0.3 / ROWS) ** ROWS
     # Four binomial standard errors, and 0.02: a bootstrap of 200 values is not exactly normal.
     assert calibration.worst / 3000 == pytest.approx(expected, abs=4.0 * math.sqrt(0.2 / 3000) + 0.02)
     assert calibration.exact < calibration.worst
-    document = calibration.to_dict()
-    assert document["worst_interval"][0] <= calibration.worst / 3000 <= document["worst_interval"][1]
-
-
-def test_power_is_the_closed_form(normal: CaseResult) -> None:
-    calibration = calibrate(normal, repetitions=2000, seed=1)
+    low, high = calibration.to_dict()["worst_interval"]
+    assert low <= calibration.worst / 3000 <= high
     for row, fate in zip(normal.points[0].comparison.rows, calibration.rows, strict=True):
         assert row.se is not None
         expected = power(0.03, row.se, 0.005, TRIALS, 0.3 / ROWS)
@@ -57,8 +53,10 @@ def test_noisy_rows_have_no_power() -> None:
     noisy = result(case(**ONE), [{"losses.a": 0.5 * rng.standard_normal(20)}], allowance=0.005, margin=0.03)
     (fate,) = calibrate(noisy, repetitions=300).rows
     assert fate.power is not None
-    assert fate.power < 0.1
-    assert fate.agrees < 0.1
+    assert max(fate.power, fate.agrees) < 0.1
+    # An allowance above the error leaves nothing to find.
+    wide = result(case(**ONE), [{"losses.a": rng.standard_normal(20)}], allowance=0.05, margin=0.06)
+    assert calibrate(wide, repetitions=10).rows[0].power is None
 
 
 def test_a_comparison_that_cannot_keep_its_rate_is_seen() -> None:
@@ -70,12 +68,6 @@ def test_a_comparison_that_cannot_keep_its_rate_is_seen() -> None:
     calibration = calibrate(broken, repetitions=2000)
     assert calibration.exact / 2000 == pytest.approx(1.0 / 3.0, abs=4.0 * math.sqrt(2.0 / 9.0 / 2000))
     assert calibration.to_dict()["exact_interval"][0] > calibration.family_rate
-
-
-def test_an_allowance_above_the_error_leaves_nothing_to_find() -> None:
-    rng = np.random.default_rng(43)
-    wide = result(case(**ONE), [{"losses.a": rng.standard_normal(20)}], allowance=0.05, margin=0.06)
-    assert calibrate(wide, repetitions=10).rows[0].power is None
 
 
 def test_rows_of_a_trial_stay_together() -> None:

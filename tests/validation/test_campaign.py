@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from cli_tools import CASE, command, run
+from cli_tools import case, command, run
 
 from rmt_spikes.errors import CaseError
 from rmt_spikes.execution.tasks import work_through
@@ -27,11 +27,9 @@ FIGURE = '[[figures]]\nkind = "spectrum"\nsweep = { step_exponent = [0.1] }\n'
 
 def case_file(folder: Path, trials: int, more: str = "") -> str:
     """A case without spikes and wrong theories, whose theory is quick: what is tested here is the rest."""
-    path = folder / "case.toml"
-    text = CASE.partition("[[negative_controls]]")[0].replace("MARGIN", "0.9")
-    text = text.replace("ALLOWANCE", "0.9").replace("trials = 3", f"trials = {trials}")
-    text = text.replace("step_exponent = 0.4", "step_exponent = 0.1")
-    path.write_text(text + more, encoding="utf-8")
+    path = Path(case(folder, 0.9, 0.9, control=False))
+    text = path.read_text(encoding="utf-8").replace("step_exponent = 0.4", "step_exponent = 0.1")
+    path.write_text(text.replace("trials = 3", f"trials = {trials}") + more, encoding="utf-8")
     return str(path)
 
 
@@ -44,9 +42,17 @@ def start(*args: str, **options: Any) -> "subprocess.Popen[str]":
     return subprocess.Popen(program, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, **options)
 
 
-def stored(line: str) -> int:
-    """Number of trials in a line of progress."""
-    return int(line.split()[1].split("/")[0])
+def wait_for(process: "subprocess.Popen[str]", text: str = "") -> str:
+    """The first line of progress that contains a text."""
+    assert process.stderr is not None
+    return next(line for line in process.stderr if text in line)
+
+
+def report_of(path: str, out: Path) -> tuple[bytes, str]:
+    """The report of a run that ends here, and what the run said."""
+    done = run(*arguments(path, out))
+    assert done.exit_code in {0, 3}, done.stderr
+    return (out / "report.json").read_bytes(), done.stderr
 
 
 def test_kill_at_any_moment(tmp_path: Path) -> None:
@@ -58,27 +64,22 @@ def test_kill_at_any_moment(tmp_path: Path) -> None:
     print(f"seed of the moments: {seed}")
     moments = random.Random(seed)
     path = case_file(tmp_path, 40, FIGURE)
-    begun = None
     with start(*arguments(path, tmp_path / "straight")) as process:
-        assert process.stderr is not None
-        process.stderr.readline()
+        wait_for(process)
         begun = time.monotonic()
-        process.stderr.read()
+        process.communicate()
     lasted = time.monotonic() - begun
     expected = (tmp_path / "straight" / "report.json").read_bytes()
     killed = 0
     for jobs in (1, 1, 2):
         with start(*arguments(path, tmp_path / "killed", jobs)) as process:
-            assert process.stderr is not None
-            process.stderr.readline()
+            wait_for(process)
             time.sleep(moments.uniform(0.0, lasted))
             process.kill()
             process.communicate()
             killed += process.returncode == -signal.SIGKILL
     assert killed > 0
-    last = run(*arguments(path, tmp_path / "killed"))
-    assert last.exit_code in {0, 3}, last.stderr
-    assert (tmp_path / "killed" / "report.json").read_bytes() == expected
+    assert report_of(path, tmp_path / "killed")[0] == expected
     assert not list((tmp_path / "killed").rglob("*.partial"))
 
 
@@ -96,24 +97,17 @@ def test_a_full_disk_is_said_and_the_rest_is_kept(tmp_path: Path) -> None:
     assert "the trials that were finished are kept" in said
     assert "Traceback" not in said
     assert not (tmp_path / "out" / "report.json").exists()
-    again = run(*arguments(path, tmp_path / "out"))
-    assert again.exit_code in {0, 3}, again.stderr
-    first = next(line for line in again.stderr.splitlines() if line.startswith("simulating"))
-    assert stored(first) > 10
-    straight = run(*arguments(path, tmp_path / "straight"))
-    assert straight.exit_code == again.exit_code
-    reports = [(tmp_path / name / "report.json").read_bytes() for name in ("out", "straight")]
-    assert reports[0] == reports[1]
+    report, said = report_of(path, tmp_path / "out")
+    first = next(line for line in said.splitlines() if line.startswith("simulating"))
+    assert int(first.split()[1].split("/")[0]) > 10
+    assert report == report_of(path, tmp_path / "straight")[0]
 
 
 def test_two_runs_on_one_folder(tmp_path: Path) -> None:
     """The second refuses, and the first is not disturbed."""
     path = case_file(tmp_path, 400)
     with start(*arguments(path, tmp_path / "out")) as first:
-        assert first.stderr is not None
-        for line in first.stderr:
-            if line.startswith("simulating"):
-                break
+        wait_for(first, "simulating")
         second = command(*arguments(path, tmp_path / "out"))
         assert second.returncode == 2
         assert "is in use by another run: wait until it has ended, or choose another folder" in second.stderr
@@ -123,7 +117,7 @@ def test_two_runs_on_one_folder(tmp_path: Path) -> None:
 
 def test_another_case_does_not_overwrite_a_report(tmp_path: Path) -> None:
     path = case_file(tmp_path, 3)
-    assert run(*arguments(path, tmp_path / "out")).exit_code in {0, 3}
+    report_of(path, tmp_path / "out")
     before = {each: each.read_bytes() for each in (tmp_path / "out").rglob("*") if each.is_file()}
     text = Path(path).read_text(encoding="utf-8")
     Path(path).write_text(text.replace('name = "tiny"', 'name = "other"'), encoding="utf-8")
@@ -133,9 +127,8 @@ def test_another_case_does_not_overwrite_a_report(tmp_path: Path) -> None:
     assert {each: each.read_bytes() for each in (tmp_path / "out").rglob("*") if each.is_file()} == before
 
 
-def tasks(count: int) -> list[Task]:
-    setting = {**Case.built_in().setting, "n": 60, "d": 30, "width": 40, "step_exponent": 0.4}
-    return [Task(Setting(**setting), 5, number, True) for number in range(count)]
+SETTING = Setting(**{**Case.built_in().setting, "n": 60, "d": 30, "width": 40, "step_exponent": 0.4})
+TASKS = [Task(SETTING, 5, number, True) for number in range(8)]
 
 
 def numbers(trial: Trial) -> np.ndarray:
@@ -152,7 +145,7 @@ def assert_same(left: dict[int, Trial], right: dict[int, Trial]) -> None:
 
 
 def collect(*where: Any) -> dict[int, Trial]:
-    return {task.trial: trial for task, trial in work_through(_run, tasks(8), *where)}
+    return {task.trial: trial for task, trial in work_through(_run, TASKS, *where)}
 
 
 @pytest.fixture(scope="module")
@@ -214,7 +207,7 @@ def test_a_cluster_that_loses_a_worker_gives_the_same(
     with Client(address, timeout=20) as client:
         client.wait_for_workers(2, timeout=60)
     found: dict[int, Trial] = {}
-    for task, trial in work_through(_run, tasks(8), 1, address):
+    for task, trial in work_through(_run, TASKS, 1, address):
         if not found:
             victim.kill()
         found[task.trial] = trial

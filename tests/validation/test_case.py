@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,8 @@ def test_built_in_cases_are_known_by_name() -> None:
     assert set(built_in_cases()) == set(NAMES)
     assert built_in_cases()[0] == "headline"
     assert Case.built_in() == Case.load(FOLDER / "headline.toml")
+    with pytest.raises(CaseError, match="must be a built-in case or a file"):
+        Case.built_in("../secrets")
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -47,9 +50,8 @@ def test_a_declared_case_can_fail(name: str) -> None:
     assert declared.description
     assert declared.quick is not None
     quick = declared.quickened()
-    assert sum(p.setting.n**3 * p.trials for p in quick.points()) < sum(
-        p.setting.n**3 * p.trials for p in declared.points()
-    )
+    costs = [sum(p.setting.n**3 * p.trials for p in each.points()) for each in (quick, declared)]
+    assert costs[0] < costs[1]
 
 
 def test_the_declared_cases_cover_what_they_must() -> None:
@@ -76,14 +78,12 @@ def test_the_declared_cases_cover_what_they_must() -> None:
 
 def test_every_activation_that_can_be_trained_is_there() -> None:
     """The list of the case is that of all names for which a setting is accepted."""
-    accepted = []
+    accepted = set()
     for name in TABLE:
-        try:
+        with suppress(DomainError):
             Setting(**{**SETTING, "activation": name, "step_size": 1.0})
-        except DomainError:
-            continue
-        accepted.append(name)
-    assert set(accepted) == set(ACTIVATIONS)
+            accepted.add(name)
+    assert accepted == set(ACTIVATIONS)
 
 
 def test_the_headline_case_is_as_declared() -> None:
@@ -105,8 +105,10 @@ def test_points_are_all_combinations() -> None:
     points = swept.points()
     assert [tuple(p.values.values()) for p in points][:4] == [(0.1, 1.0), (0.1, 2.0), (0.1, 3.0), (0.2, 1.0)]
     assert [p.seed for p in points] == [3, 4, 5, 6, 7, 8]
-    assert points[4].setting.ridge == 0.2
-    assert points[4].setting.step == 2.0
+    assert (points[4].setting.ridge, points[4].setting.step) == (0.2, 2.0)
+    # A swept step replaces the one of the setting.
+    swept = case(setting={**SETTING, "step_size": 1.0})
+    assert [p.setting.step_exponent for p in swept.points()] == [0.1, 0.4]
 
 
 def test_a_range_is_a_list_of_values() -> None:
@@ -120,28 +122,19 @@ def test_a_range_is_a_list_of_values() -> None:
 def test_sizes_stay_in_proportion() -> None:
     scaled = case(**SCALED, scaling={"n": [60, 120, 240], "trials": [9, 6, 3]})
     points = scaled.points()
-    assert [(p.setting.n, p.setting.d, p.setting.width, p.setting.n_ridge) for p in points] == [
-        (60, 30, 40, 60),
-        (120, 60, 80, 120),
-        (240, 120, 160, 240),
-    ]
+    sizes = [(p.setting.n, p.setting.d, p.setting.width, p.setting.n_ridge) for p in points]
+    assert sizes == [(60, 30, 40, 60), (120, 60, 80, 120), (240, 120, 160, 240)]
     assert [p.trials for p in points] == [9, 6, 3]
     assert [dict(p.values) for p in points] == [{"n": 60}, {"n": 120}, {"n": 240}]
     assert len({p.seed for p in points}) == 3
-
-
-def test_a_swept_step_replaces_the_one_of_the_setting() -> None:
-    swept = case(setting={**SETTING, "step_size": 1.0})
-    assert [p.setting.step_exponent for p in swept.points()] == [0.1, 0.4]
 
 
 def test_quick_is_smaller() -> None:
     quick = case().quickened()
     assert quick.trials == 2
     assert {p.setting.n for p in quick.points()} == {60}
-    assert all(
-        p.setting.width == 40 for f in quick.figures if f.kind != "losses" for p in quick.figure_points(f)
-    )
+    drawn = [figure for figure in quick.figures if figure.kind != "losses"]
+    assert {p.setting.width for figure in drawn for p in quick.figure_points(figure)} == {40}
     plain = case(quick=None)
     assert plain.quickened() is plain
 
@@ -214,11 +207,6 @@ def test_a_file_that_is_no_case_is_refused(tmp_path: Path, text: str) -> None:
     assert caught.value.file == str(path)
     with pytest.raises(CaseError, match="absent"):
         Case.load(tmp_path / "absent.toml")
-
-
-def test_an_unknown_built_in_case_is_refused() -> None:
-    with pytest.raises(CaseError, match="must be a built-in case or a file"):
-        Case.built_in("../secrets")
 
 
 PAGE = (ROOT / "docs" / "validation.md").read_text(encoding="utf-8")

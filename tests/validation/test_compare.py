@@ -3,18 +3,19 @@
 import json
 import math
 import pickle
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
 from typing import Any
 
 import mpmath
 import numpy as np
 import pytest
+from refusals import refused
 from synthetic import draw
 
 from rmt_spikes.errors import DomainError
 from rmt_spikes.setting import Setting
-from rmt_spikes.simulation import Observation
+from rmt_spikes.simulation import Trial
 from rmt_spikes.theory import Losses, Prediction, predict
 from rmt_spikes.validation import Comparison, Tolerance, compare
 from rmt_spikes.validation.verdicts.claims import DEFAULT_CLAIMS, TOLERANCES, Claim, Given
@@ -25,25 +26,14 @@ from rmt_spikes.validation.verdicts.statistics import excess_p_value, holm, t_in
 from rmt_spikes.verdict import Verdict
 
 SETTING = Setting(
-    n=1800,
-    d=900,
-    width=1200,
-    activation="relu",
-    target={"hermite": [0.0, 1.0, math.sqrt(0.5)]},
-    noise_std=0.5,
-    ridge=0.01,
-    step_exponent=0.4,
-)
+    n=1800, d=900, width=1200, activation="relu", target={"hermite": [0.0, 1.0, math.sqrt(0.5)]},
+    noise_std=0.5, ridge=0.01, step_exponent=0.4,
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def prediction() -> Prediction:
     return predict(SETTING)
-
-
-@pytest.fixture(scope="module")
-def published() -> Prediction:
-    return predict(SETTING, features="published")
 
 
 def with_losses(prediction: Prediction, factor: float) -> Prediction:
@@ -61,18 +51,12 @@ def with_spike(prediction: Prediction, k: int, name: str, change: Callable[[Any]
     return prediction.replace(spikes=tuple(spikes))
 
 
-def the_test_loss(rows: Iterable[Row]) -> Row:
-    (found,) = (row for row in rows if row.quantity == "losses.test")
-    return found
-
-
-# Statistics
-
-
-def test_interval_is_student() -> None:
-    # 97.5 % point of t with 4 degrees of freedom, from tables: 2.776.
-    low, high = t_interval(1.0, 0.5, 5, 0.95)
-    assert (low, high) == pytest.approx((1.0 - 2.776445 * 0.5, 1.0 + 2.776445 * 0.5), rel=1e-6)
+def given_first_stage(
+    prediction: Prediction, trials: Sequence[Trial], conditional: list[dict[str, float]], *claims: Claim
+) -> dict[str, Row]:
+    """Rows by quantity, with these predictions given each trial."""
+    evidence = Evidence(trials=trials, given=Given.FIRST_STAGE, conditional=conditional)
+    return {row.quantity: row for row in judge(measure(prediction, evidence, claims, TOLERANCES))}
 
 
 @pytest.mark.parametrize(("difference", "allowance"), [(0.5, 0.0), (-0.5, 0.2), (0.1, 0.2), (3.0, 0.2)])
@@ -81,18 +65,20 @@ def test_p_value_is_an_integral_of_the_density(difference: float, allowance: flo
     nu = trials - 1
     norm = mpmath.gamma((nu + 1) / 2) / (mpmath.sqrt(nu * mpmath.pi) * mpmath.gamma(nu / 2))
 
-    def tail(t: float) -> mpmath.mpf:
-        return mpmath.quad(
-            lambda x: norm * (1 + x**2 / nu) ** (-(nu + 1) / 2), [t, t + 5, t + 50, mpmath.inf]
-        )
+    def density(x: float) -> mpmath.mpf:
+        return norm * (1 + x**2 / nu) ** (-(nu + 1) / 2)
 
-    expected = min(1.0, tail((abs(difference) - allowance) / se) + tail((abs(difference) + allowance) / se))
-    assert float(excess_p_value(difference, se, allowance, trials)) == pytest.approx(
-        float(expected), rel=1e-8
-    )
+    ends = [(abs(difference) + sign * allowance) / se for sign in (-1, 1)]
+    tails = [mpmath.quad(density, [t, t + 5, t + 50, mpmath.inf]) for t in ends]
+    found = float(excess_p_value(difference, se, allowance, trials))
+    assert found == pytest.approx(float(min(1.0, sum(tails))), rel=1e-8)
 
 
-def test_p_value_without_scatter_is_a_decision() -> None:
+def test_interval_and_p_value_by_hand() -> None:
+    # 97.5 % point of t with 4 degrees of freedom, from tables: 2.776.
+    low, high = t_interval(1.0, 0.5, 5, 0.95)
+    assert (low, high) == pytest.approx((1.0 - 2.776445 * 0.5, 1.0 + 2.776445 * 0.5), rel=1e-6)
+    # Without scatter the p-value is a decision.
     assert excess_p_value([0.0, 0.1, 0.3], [0.0] * 3, [0.0, 0.2, 0.2], 4).tolist() == [1.0, 1.0, 0.0]
 
 
@@ -126,27 +112,23 @@ def test_family_rate_is_kept() -> None:
     assert share <= rate + 4.0 * math.sqrt(rate * (1.0 - rate) / families)
 
 
-def test_rate_is_exact_at_the_allowance() -> None:
-    """A theory that is wrong by just its allowance is called wrong at the stated rate, the worst case."""
-    rng = np.random.default_rng(12)
-    x = 0.7 + rng.standard_normal((40_000, 8))
+def test_calls_at_the_allowance_and_at_the_margin_are_wrong_at_the_stated_rates() -> None:
+    """A theory wrong by its allowance is called wrong in 5 %, one wrong by its margin right in 5 %."""
+    binomial = 4.0 * math.sqrt(0.05 * 0.95 / 40_000)
+    x = 0.7 + np.random.default_rng(12).standard_normal((40_000, 8))
     p = excess_p_value(x.mean(axis=1), x.std(axis=1, ddof=1) / math.sqrt(8), 0.7, 8)
-    assert abs(np.mean(p <= 0.05) - 0.05) < 4.0 * math.sqrt(0.05 * 0.95 / 40_000)
-
-
-def test_wrong_agreement_is_rare() -> None:
-    """A theory that is wrong by just its margin is called right with probability at most 5 %."""
-    rng = np.random.default_rng(13)
-    x = 1.0 + 0.2 * rng.standard_normal((40_000, 8))
+    assert abs(np.mean(p <= 0.05) - 0.05) < binomial
+    x = 1.0 + 0.2 * np.random.default_rng(13).standard_normal((40_000, 8))
     interval = t_interval(x.mean(axis=1), x.std(axis=1, ddof=1) / math.sqrt(8), 8, 0.90)
-    share = np.mean((interval[:, 0] >= -1.0) & (interval[:, 1] <= 1.0))
-    assert abs(share - 0.05) < 4.0 * math.sqrt(0.05 * 0.95 / 40_000)
+    assert abs(np.mean((interval[:, 0] >= -1.0) & (interval[:, 1] <= 1.0)) - 0.05) < binomial
 
 
-# Comparisons
-
-
-def test_every_claim_agrees_with_itself(prediction: Prediction) -> None:
+def test_a_right_prediction_agrees_in_every_claim(prediction: Prediction) -> None:
+    comparison = compare(prediction, draw(prediction, 24, 0.03, seed=1))
+    assert comparison.verdict == "agrees"
+    assert {row.claim for row in comparison.rows} == set(DEFAULT_CLAIMS)
+    quantities = [row.quantity for row in comparison.rows]
+    assert len(quantities) == len(set(quantities)) == 2 + 3 + 2 + 6 + 7
     claims = ["count", "spikes", "edge", "right_alignment", "feature", "bulk_law"]
     comparison = compare(prediction, draw(prediction, 24, 0.01, seed=1), claims=claims)
     assert comparison.verdict == "agrees"
@@ -187,16 +169,13 @@ def test_the_polynomial_of_a_spike_is_compared_up_to_its_degree() -> None:
 
 def test_a_missing_spike_is_counted(prediction: Prediction) -> None:
     fewer = prediction.replace(spikes=prediction.spikes[:1])
-    comparison = compare(fewer, draw(prediction, 12, 0.02, seed=3), claims=["count"])
-    assert comparison.verdict == "disagrees"
+    assert compare(fewer, draw(prediction, 12, 0.02, seed=3), claims=["count"]).verdict == "disagrees"
 
 
 def test_an_inconclusive_row_says_how_many_trials(prediction: Prediction) -> None:
-    observation = draw(prediction, 4, 0.1, seed=4)
-    noisy = compare(prediction, observation, claims=["losses"])
+    noisy = compare(prediction, draw(prediction, 4, 0.1, seed=4), claims=["losses"])
     (row,) = noisy.select("losses.test")
-    assert noisy.verdict == "inconclusive"
-    assert row.verdict == "inconclusive"
+    assert noisy.verdict == row.verdict == "inconclusive"
     assert row.trials_needed is not None
     assert row.trials_needed > 4
     told = compare(prediction, draw(prediction, 4 * row.trials_needed, 0.1, seed=5), claims=["losses"])
@@ -206,54 +185,36 @@ def test_an_inconclusive_row_says_how_many_trials(prediction: Prediction) -> Non
 
 def test_conditional_predictions_are_paired(prediction: Prediction) -> None:
     """Predictions that follow each trial leave only what they miss; a constant error in them is found."""
-    observation = draw(prediction, 12, 0.2, seed=6)
-    rng = np.random.default_rng(7)
-    noise = 0.001 * rng.standard_normal(12)
-    exact = [{"losses.test": t.test * (1.0 + e)} for t, e in zip(observation.trials, noise, strict=True)]
-    wrong = [{"losses.test": 1.03 * t.test} for t in observation.trials]
-
-    def judged(conditional: list[dict[str, float]]) -> Row:
-        evidence = Evidence(trials=observation.trials, given=Given.FIRST_STAGE, conditional=conditional)
-        return the_test_loss(judge(measure(prediction, evidence, [Claim.LOSSES], TOLERANCES), 0.01))
-
-    row = judged(exact)
+    trials = draw(prediction, 12, 0.2, seed=6).trials
+    noise = 0.001 * np.random.default_rng(7).standard_normal(12)
+    exact = [{"losses.test": t.test * (1.0 + e)} for t, e in zip(trials, noise, strict=True)]
+    wrong = [{"losses.test": 1.03 * t.test} for t in trials]
+    rows = given_first_stage(prediction, trials, exact, Claim.LOSSES, Claim.LATENT)
+    row = rows["losses.test"]
     assert (row.given, row.trials, row.verdict) == ("first_stage", 12, "agrees")
-    values = np.array([t.test for t in observation.trials])
+    values = np.array([t.test for t in trials])
     assert row.observed - row.predicted == pytest.approx(-np.mean(values * noise), rel=1e-9)
     assert row.gain == pytest.approx(np.std(values) / np.std(values * noise), rel=1e-9)
-    assert judged(wrong).verdict == "disagrees"
+    assert given_first_stage(prediction, trials, wrong, Claim.LOSSES)["losses.test"].verdict == "disagrees"
     # Unconditional rows stay as they are.
-    evidence = Evidence(trials=observation.trials, given=Given.FIRST_STAGE, conditional=exact)
-    assert {r.given for r in measure(prediction, evidence, [Claim.LATENT], TOLERANCES)} == {"none"}
+    assert {each.given for each in rows.values() if each.claim == "latent"} == {"none"}
 
 
 def test_a_row_without_many_of_its_conditional_predictions_is_compared_without_them(
     prediction: Prediction,
 ) -> None:
-    observation = draw(prediction, 20, 0.02, seed=8)
-
-    def judged(left_out: int) -> Row:
-        conditional = [
-            {} if t.index < left_out else {"losses.test": t.test + 1e-9 * t.index} for t in observation.trials
-        ]
-        evidence = Evidence(trials=observation.trials, given=Given.FIRST_STAGE, conditional=conditional)
-        return the_test_loss(judge(measure(prediction, evidence, [Claim.LOSSES], TOLERANCES)))
-
-    assert (judged(1).given, judged(1).trials, judged(1).missing) == ("first_stage", 19, 1)
-    plain = judged(2)
+    trials = draw(prediction, 20, 0.02, seed=8).trials
+    conditional: list[dict[str, float]] = [{"losses.test": t.test + 1e-9 * t.index} for t in trials]
+    paired = given_first_stage(prediction, trials, [{}, *conditional[1:]], Claim.LOSSES)["losses.test"]
+    assert (paired.given, paired.trials, paired.missing) == ("first_stage", 19, 1)
+    plain = given_first_stage(prediction, trials, [{}, {}, *conditional[2:]], Claim.LOSSES)["losses.test"]
     assert (plain.given, plain.trials, plain.missing) == ("none", 20, 2)
     assert plain.predicted == prediction.losses.test
-    assert plain.observed == pytest.approx(np.mean([trial.test for trial in observation.trials]))
-
-
-def test_a_claim_that_could_be_sharpened_says_that_it_was_not(prediction: Prediction) -> None:
-    observation = draw(prediction, 20, 0.02, seed=8)
-    evidence = Evidence(trials=observation.trials, given=Given.FIRST_STAGE, conditional=[{}] * 20)
-    rows = measure(prediction, evidence, [Claim.SPIKES, Claim.LATENT], TOLERANCES)
-    assert {(row.claim, row.given, row.missing) for row in rows} == {
-        ("spikes", "none", 20),
-        ("latent", "none", 0),
-    }
+    assert plain.observed == pytest.approx(np.mean([trial.test for trial in trials]))
+    # A claim that could be sharpened says that it was not.
+    rows = given_first_stage(prediction, trials, [{}] * 20, Claim.SPIKES, Claim.LATENT).values()
+    found = {(row.claim, row.given, row.missing) for row in rows}
+    assert found == {("spikes", "none", 20), ("latent", "none", 0)}
 
 
 def test_a_documented_disagreement_counts_as_known(prediction: Prediction) -> None:
@@ -264,14 +225,6 @@ def test_a_documented_disagreement_counts_as_known(prediction: Prediction) -> No
     assert known.verdict == "agrees"
     partly = replace(comparison, rows=(*known.rows[:1], *comparison.rows[1:]))
     assert partly.verdict == "disagrees"
-
-
-def test_a_right_prediction_agrees(prediction: Prediction) -> None:
-    comparison = compare(prediction, draw(prediction, 24, 0.03, seed=1))
-    assert comparison.verdict == "agrees"
-    assert {row.claim for row in comparison.rows} == set(DEFAULT_CLAIMS)
-    quantities = [row.quantity for row in comparison.rows]
-    assert len(quantities) == len(set(quantities)) == 2 + 3 + 2 + 6 + 7
 
 
 def test_rows_have_the_numbers(prediction: Prediction) -> None:
@@ -292,16 +245,12 @@ def test_rows_have_the_numbers(prediction: Prediction) -> None:
 
 def test_false_disagreement_is_rare(prediction: Prediction) -> None:
     """60 comparisons of a right theory, each at rate 1 %: four wrong calls have probability 0.3 %."""
-    wrong = sum(
-        judge_verdict(prediction, draw(prediction, 12, 0.05, seed=100 + i)) == "disagrees" for i in range(60)
-    )
-    assert wrong < 4
-
-
-def judge_verdict(prediction: Prediction, observation: Observation) -> str:
     tolerances = dict.fromkeys(DEFAULT_CLAIMS, Tolerance(0.0, 1.0, 1.0))
-    rows = measure(prediction, Evidence(trials=observation.trials), DEFAULT_CLAIMS, tolerances)
-    return Verdict.on_all(row.verdict for row in judge(rows, 0.01))
+    verdicts = []
+    for i in range(60):
+        observation = draw(prediction, 12, 0.05, seed=100 + i)
+        verdicts.append(compare(prediction, observation, tolerances=tolerances, family_rate=0.01).verdict)
+    assert verdicts.count(Verdict.DISAGREES) < 4
 
 
 @pytest.mark.parametrize(
@@ -323,46 +272,37 @@ def test_a_wrong_prediction_disagrees(
         comparison = compare(wrong(prediction), draw(prediction, 24, 0.02, seed=200 + seed))
         assert {row.verdict for row in comparison.select(pattern)} == {"disagrees"}
         assert comparison.verdict == "disagrees"
-        others = [
-            row for row in comparison.rows if not matches(row.quantity, [pattern.split("[", 2)[0] + "*"])
-        ]
-        assert "disagrees" not in {row.verdict for row in others}
+        related = [pattern.split("[", 2)[0] + "*"]
+        others = {row.verdict for row in comparison.rows if not matches(row.quantity, related)}
+        assert "disagrees" not in others
 
 
-def test_the_bare_monomial_disagrees(prediction: Prediction, published: Prediction) -> None:
+def test_the_bare_monomial_disagrees(prediction: Prediction) -> None:
+    published = predict(SETTING, features="published")
     comparison = compare(published, draw(prediction, 12, 0.05, seed=3))
-    assert {row.verdict for row in comparison.select("spikes[1].alignment[0]")} == {"disagrees"}
-    assert {row.verdict for row in comparison.select("spikes[1].alignment[2]")} == {"disagrees"}
+    for quantity in ("spikes[1].alignment[0]", "spikes[1].alignment[2]"):
+        assert {row.verdict for row in comparison.select(quantity)} == {"disagrees"}
 
 
-def test_one_trial_is_inconclusive(prediction: Prediction) -> None:
+def test_one_trial_or_nothing_to_compare_is_inconclusive(prediction: Prediction) -> None:
     comparison = compare(prediction, draw(prediction, 1, 0.0, seed=5))
     assert {row.verdict for row in comparison.rows} == {"inconclusive"}
     assert {(row.se, row.z, row.interval, row.p_value) for row in comparison.rows} == {(None,) * 4}
-
-
-def test_nothing_to_compare_is_inconclusive() -> None:
-    setting = SETTING.replace(step_size=0.0)
-    quiet = predict(setting)
+    quiet = predict(SETTING.replace(step_size=0.0))
     assert compare(quiet, draw(quiet, 3, 0.01, seed=6), claims=["spikes"]).verdict == "inconclusive"
 
 
-def test_an_atom_at_zero_is_compared() -> None:
+def test_an_atom_at_zero_is_compared_but_not_the_level_at_its_end() -> None:
     wide = predict(SETTING.replace(n_ridge=400))
-    observation = draw(wide, 4, 0.01, seed=7)
-    comparison = compare(wide, observation, claims=["bulk"])
+    comparison = compare(wide, draw(wide, 4, 0.01, seed=7), claims=["bulk"])
     (row,) = comparison.select("bulk.quantiles[0.5]")
     assert (row.predicted, row.observed, row.se, row.z, row.verdict) == (0.0, 0.0, 0.0, None, "agrees")
     assert json.loads(json.dumps(comparison.to_dict(), allow_nan=False))["verdict"] == comparison.verdict
-
-
-def test_a_level_at_the_atom_is_not_compared() -> None:
-    """Half of the singular values are zero: the empirical median lies anywhere between zero and the rest."""
+    # Half of the singular values are zero: the empirical median lies anywhere between zero and the rest.
     half = predict(SETTING.replace(n_ridge=SETTING.width // 2))
-    comparison = compare(half, draw(half, 4, 0.01, seed=7), claims=["bulk"])
-    assert not comparison.select("bulk.quantiles[0.5]")
-    assert comparison.select("bulk.quantiles[0.25]")
-    assert comparison.select("bulk.quantiles[0.75]")
+    levels = [row.quantity for row in compare(half, draw(half, 4, 0.01, seed=7), claims=["bulk"]).rows]
+    assert "bulk.quantiles[0.5]" not in levels
+    assert {"bulk.quantiles[0.25]", "bulk.quantiles[0.75]"} <= set(levels)
 
 
 def test_a_spike_at_the_edge_is_not_clear(prediction: Prediction) -> None:
@@ -399,37 +339,27 @@ def test_document(prediction: Prediction) -> None:
     assert set(document["rows"][0]) == {f.name for f in fields(Row)}
 
 
-def test_another_setting_is_refused(prediction: Prediction) -> None:
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("claims", ["loss"]), ("claims", ["gradient"]), ("confidence", 1.0), ("family_rate", 0.0)],
+)
+def test_bad_arguments_are_refused(prediction: Prediction, field: str, value: Any) -> None:
     observation = draw(prediction, 2, 0.02, seed=1)
+    with refused(field):
+        compare(prediction, observation, **{field: value})
     other = replace(observation, setting=SETTING.replace(ridge=0.02))
     with pytest.raises(DomainError, match="observation: must be of the setting"):
         compare(prediction, other)
 
 
 @pytest.mark.parametrize(
-    ("field", "value"),
-    [("claims", ["loss"]), ("claims", ["gradient"]), ("confidence", 1.0), ("family_rate", 0.0)],
+    ("field", "values"),
+    [("coefficient", [-0.1, math.nan]), ("exponent", [-1.0]), ("margin", [0.0, math.inf])],
 )
-def test_bad_arguments_are_refused(prediction: Prediction, field: str, value: Any) -> None:
-    with pytest.raises(DomainError) as caught:
-        compare(prediction, draw(prediction, 2, 0.02, seed=1), **{field: value})
-    assert caught.value.field == field
-
-
-@pytest.mark.parametrize(
-    ("numbers", "field"),
-    [
-        ((-0.1, 1.0, 0.05), "coefficient"),
-        ((math.nan, 1.0, 0.05), "coefficient"),
-        ((0.1, -1.0, 0.05), "exponent"),
-        ((0.1, 1.0, 0.0), "margin"),
-        ((0.1, 1.0, math.inf), "margin"),
-    ],
-)
-def test_bad_tolerances_are_refused(numbers: tuple[float, float, float], field: str) -> None:
-    with pytest.raises(DomainError) as caught:
-        Tolerance(*numbers)
-    assert caught.value.field == field
+def test_bad_tolerances_are_refused(field: str, values: list[float]) -> None:
+    for value in values:
+        with refused(field):
+            Tolerance(**{"coefficient": 0.1, "exponent": 1.0, "margin": 0.05, field: value})
 
 
 def test_a_margin_is_never_below_the_allowance() -> None:
@@ -439,10 +369,8 @@ def test_a_margin_is_never_below_the_allowance() -> None:
 
 
 def test_tolerances_are_replaced(prediction: Prediction) -> None:
-    comparison = compare(
-        prediction, draw(prediction, 8, 0.02, seed=1), tolerances={"losses": Tolerance(0.0, 1.0, 0.001)}
-    )
+    tolerances = {"losses": Tolerance(0.0, 1.0, 0.001)}
+    comparison = compare(prediction, draw(prediction, 8, 0.02, seed=1), tolerances=tolerances)
     assert {row.verdict for row in comparison.select("losses.*")} == {"inconclusive"}
-    assert comparison.select("spikes[0].singular_value")[0].margin == pytest.approx(
-        TOLERANCES["spikes"].margin * prediction.spikes[0].singular_value
-    )
+    margin = TOLERANCES["spikes"].margin * prediction.spikes[0].singular_value
+    assert comparison.select("spikes[0].singular_value")[0].margin == pytest.approx(margin)

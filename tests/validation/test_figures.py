@@ -1,15 +1,18 @@
 """Figures: the same bytes twice, complete labels, fonts inside, and the second feature on the right curve."""
 
 import re
-import subprocess
-import sys
 import warnings
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from layout_rules import run_python
 from small_case import SETTING
 
+from rmt_spikes.setting import Setting
+from rmt_spikes.simulation import Trial
 from rmt_spikes.simulation.trial import run_trial
 from rmt_spikes.theory import predict
 from rmt_spikes.validation import Case
@@ -34,23 +37,29 @@ CASE = Case(
 )
 
 
+def trials_of(setting: Setting, count: int) -> tuple[Trial, ...]:
+    options = {"top": 5, "test_samples": 1000, "keep_vectors": True}
+    return tuple(run_trial(setting, 0, index, **options) for index in range(count))
+
+
 @pytest.fixture(scope="module")
 def result() -> CaseResult:
-    options = {"top": 5, "test_samples": 1000, "keep_vectors": True}
     nothing = Comparison(rows=(), trials=3, confidence=0.9, family_rate=0.01)
     empty: dict[str, Any] = {"prediction": None, "error": None, "comparison": nothing}
-    points = tuple(
-        PointResult(
-            point=point, trials=tuple(run_trial(point.setting, 0, i, **options) for i in range(3)), **empty
-        )
-        for point in CASE.points()
-    )
-    trials: dict[tuple[int, int], Any] = {}
-    for i, figure in enumerate(CASE.figures):
-        if figure.kind != "losses":
-            for j, point in enumerate(CASE.figure_points(figure)):
-                trials[i, j] = tuple(run_trial(point.setting, 0, k, **options) for k in range(figure.trials))
-    return CaseResult(case=CASE, points=points, controls=(), figure_trials=trials)
+    points = [PointResult(point=each, trials=trials_of(each.setting, 3), **empty) for each in CASE.points()]
+    trials = {
+        (i, j): trials_of(point.setting, figure.trials)
+        for i, figure in enumerate(CASE.figures)
+        if figure.kind != "losses"
+        for j, point in enumerate(CASE.figure_points(figure))
+    }
+    return CaseResult(case=CASE, points=tuple(points), controls=(), figure_trials=trials)
+
+
+@pytest.fixture(scope="module")
+def featured() -> Setting:
+    """Where the figure of the features is drawn."""
+    return CASE.figure_points(CASE.figures[2])[0].setting  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")
@@ -61,17 +70,22 @@ def drawn(result: CaseResult) -> dict[str, Drawing]:
 NAMES = ("small-spectrum", "small-losses", "small-features")
 
 
-def test_every_figure_is_drawn(drawn: dict[str, Drawing]) -> None:
+def test_every_figure_is_drawn_but_one_without_a_spike(drawn: dict[str, Drawing], result: CaseResult) -> None:
     assert tuple(drawn) == NAMES
+    figure = FeatureFigure(kind="features", setting={"step_exponent": 0.0})
+    point = CASE.figure_points(figure)[0]
+    assert feature_drawing("x", figure, point, result.figure_trials[2, 0]) is None
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_files_are_reproducible(drawn: dict[str, Drawing], name: str) -> None:
-    svg = drawn[name].render("svg")
-    assert svg == drawn[name].render("svg")
+def test_figures_are_described_and_files_reproducible(drawn: dict[str, Drawing], name: str) -> None:
+    drawing = drawn[name]
+    assert re.search(r"\d", drawing.alt)
+    assert "nan" not in drawing.alt
+    assert drawing.caption.endswith(".")
+    svg, pdf = drawing.render("svg"), drawing.render("pdf")
+    assert (svg, pdf) == (drawing.render("svg"), drawing.render("pdf"))
     assert b"<dc:date>" not in svg
-    pdf = drawn[name].render("pdf")
-    assert pdf == drawn[name].render("pdf")
     assert b"CreationDate" not in pdf
     # Type 3 fonts are refused by journals; outlines need no font at all.
     assert b"/Type3" not in pdf
@@ -101,14 +115,6 @@ def test_figures_are_complete(drawn: dict[str, Drawing], name: str, narrow: bool
     assert min(sizes) >= 7.0
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_figures_are_described(drawn: dict[str, Drawing], name: str) -> None:
-    drawing = drawn[name]
-    assert re.search(r"\d", drawing.alt)
-    assert "nan" not in drawing.alt
-    assert drawing.caption.endswith(".")
-
-
 def luminance(color: str) -> float:
     channels = np.array([int(color[i : i + 2], 16) for i in (1, 3, 5)]) / 255.0
     linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
@@ -123,10 +129,9 @@ def test_lines_stand_out(theme: Any, behind: str) -> None:
         assert (high + 0.05) / (low + 0.05) >= least
 
 
-def test_the_second_feature_is_not_the_bare_monomial(result: CaseResult) -> None:
+def test_the_second_feature_is_not_the_bare_monomial(result: CaseResult, featured: Setting) -> None:
     """What the figure must show: binned vectors follow the corrected profile and miss the published one."""
-    setting = CASE.figure_points(CASE.figures[2])[0].setting  # type: ignore[arg-type]
-    corrected, published = predict(setting).spikes[1], predict(setting, features="published").spikes[1]
+    corrected, published = predict(featured).spikes[1], predict(featured, features="published").spikes[1]
     panel = _panel(2, corrected, published, result.figure_trials[2, 0])
     centre = int(np.argmin(np.abs(CENTRES)))
     assert CENTRES[centre] == pytest.approx(0.0, abs=1e-12)
@@ -138,11 +143,8 @@ def test_the_second_feature_is_not_the_bare_monomial(result: CaseResult) -> None
     assert panel.at(0.1) == (seen, right, wrong)
 
 
-def test_vectors_are_oriented_by_the_theory(result: CaseResult) -> None:
-    from dataclasses import replace
-
-    setting = CASE.figure_points(CASE.figures[2])[0].setting  # type: ignore[arg-type]
-    spike = predict(setting).spikes[0]
+def test_vectors_are_oriented_by_the_theory(result: CaseResult, featured: Setting) -> None:
+    spike = predict(featured).spikes[0]
     trials = result.figure_trials[2, 0]
     turned = [replace(trial, left_vectors=-trial.left_vectors) for trial in trials]  # type: ignore[operator]
     np.testing.assert_array_equal(_panel(1, spike, None, trials).means, _panel(1, spike, None, turned).means)
@@ -150,13 +152,7 @@ def test_vectors_are_oriented_by_the_theory(result: CaseResult) -> None:
         _panel(1, spike, None, [replace(trial, left_vectors=None) for trial in trials])
 
 
-def test_no_spike_no_figure(result: CaseResult) -> None:
-    figure = FeatureFigure(kind="features", setting={"step_exponent": 0.0})
-    point = CASE.figure_points(figure)[0]
-    assert feature_drawing("x", figure, point, result.figure_trials[2, 0]) is None
-
-
-def test_pyplot_is_left_alone() -> None:
+def test_pyplot_is_left_alone(tmp_path: Path) -> None:
     """Figures must not depend on, or change, the state of a notebook that imports the package."""
     code = (
         "import sys, matplotlib\nbefore = dict(matplotlib.rcParams)\n"
@@ -166,7 +162,5 @@ def test_pyplot_is_left_alone() -> None:
         "assert 'matplotlib.pyplot' not in sys.modules\n"
         "assert dict(matplotlib.rcParams) == before\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False
-    )
+    done = run_python(code, tmp_path)
     assert done.returncode == 0, done.stderr

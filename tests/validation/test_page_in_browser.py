@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -112,10 +113,9 @@ def test_a_figure_has_its_own_file_for_each_reader(
     chromium: Browser, small_report: tuple[Path, Report]
 ) -> None:
     shown = set()
-    for width in WIDTHS:
-        for theme in THEMES:
-            chromium.open(small_report[1].html, width, theme=theme)
-            shown.add(tuple(chromium.run(f"{SHOWN}.map(e => e.src)")))
+    for width, theme in product(WIDTHS, THEMES):
+        chromium.open(small_report[1].html, width, theme=theme)
+        shown.add(tuple(chromium.run(f"{SHOWN}.map(e => e.src)")))
     assert len(shown) == 4
 
 
@@ -130,12 +130,8 @@ def test_a_bad_page_is_seen(chromium: Browser, tmp_path: Path) -> None:
     page = tmp_path / "bad.html"
     page.write_text(BAD, encoding="utf-8")
     found = faults(chromium, page, 390, "dark")
-    assert [each.split(" of ")[0].split(" by ")[0] for each in found] == [
-        "wider than the window",
-        "contrast",
-        "background",
-        "figure",
-    ]
+    kinds = [each.split(" of ")[0].split(" by ")[0] for each in found]
+    assert kinds == ["wider than the window", "contrast", "background", "figure"]
 
 
 def test_text_of_files_does_nothing(chromium: Browser, hostile_report: tuple[Path, Report]) -> None:
@@ -155,8 +151,7 @@ def test_pages_can_be_used_with_the_keyboard(chromium: Browser, small_report: tu
     chromium.press("Tab")
     assert chromium.run(focus) == ["skip", ""]
     left, top, wide = chromium.run(f"(({{left, top, width}}) => [left, top, width])({SKIP})")
-    assert left >= 0
-    assert top >= 0
+    assert min(left, top) >= 0
     assert wide > 50
     chromium.press("Enter")
     assert chromium.run(focus) == ["MAIN", "main"]

@@ -2,9 +2,11 @@
 
 import json
 import re
+from functools import reduce
 from html.parser import HTMLParser
 from importlib import resources
 from itertools import pairwise
+from operator import getitem
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +21,13 @@ from rmt_spikes.validation.report.notation import fraction, label, markdown, mea
 from rmt_spikes.validation.report.page import CLAIM_MEANINGS
 from rmt_spikes.validation.verdicts.claims import Claim
 
-SCHEMA = json.loads(
-    (resources.files("rmt_spikes.validation") / "report.schema.json").read_text(encoding="utf-8")
-)
+FILE = resources.files("rmt_spikes.validation") / "report.schema.json"
+SCHEMA = json.loads(FILE.read_text(encoding="utf-8"))
+
+
+@pytest.fixture
+def document(small_report: tuple[Path, Report]) -> Any:
+    return strict(small_report[1].json.read_text(encoding="utf-8"))
 
 
 def violations(document: Any) -> list[str]:
@@ -29,16 +35,20 @@ def violations(document: Any) -> list[str]:
     return [f"{error.json_path}: {error.message[:100]}" for error in validator.iter_errors(document)]
 
 
-def test_the_schema_is_a_schema() -> None:
+def test_the_schema_is_a_schema_and_requires_every_field(document: Any) -> None:
+    """A reader may rely on each key: the schema says so for all that it names."""
     jsonschema.Draft202012Validator.check_schema(SCHEMA)
     assert SCHEMA["$defs"]["claim"]["enum"] == list(Claim) == list(CLAIM_MEANINGS)
+    for definition in SCHEMA["$defs"].values():
+        if definition.get("type") == "object":
+            assert definition["required"] == list(definition["properties"])
+    del document["cases"][0]["points"][0]["rows"][0]["margin"]
+    assert len(violations(document)) == 1
 
 
-def test_reports_follow_the_schema(
-    small_report: tuple[Path, Report], hostile_report: tuple[Path, Report]
-) -> None:
-    for _, report in (small_report, hostile_report):
-        assert violations(strict(report.json.read_text(encoding="utf-8"))) == []
+def test_reports_follow_the_schema(document: Any, hostile_report: tuple[Path, Report]) -> None:
+    assert violations(document) == []
+    assert violations(strict(hostile_report[1].json.read_text(encoding="utf-8"))) == []
 
 
 @pytest.mark.parametrize(
@@ -52,27 +62,13 @@ def test_reports_follow_the_schema(
         (["written"], "2026-01-01"),
     ],
 )
-def test_the_schema_refuses(small_report: tuple[Path, Report], path: list[Any], value: Any) -> None:
-    document = strict(small_report[1].json.read_text(encoding="utf-8"))
-    place = document
-    for key in path[:-1]:
-        place = place[key]
-    place[path[-1]] = value
+def test_the_schema_refuses(document: Any, path: list[Any], value: Any) -> None:
+    *parents, key = path
+    reduce(getitem, parents, document)[key] = value
     assert len(violations(document)) == 1
 
 
-def test_every_field_of_a_report_is_required(small_report: tuple[Path, Report]) -> None:
-    """A reader may rely on each key: the schema says so for all that it names."""
-    for definition in SCHEMA["$defs"].values():
-        if definition.get("type") == "object":
-            assert definition["required"] == list(definition["properties"])
-    document = strict(small_report[1].json.read_text(encoding="utf-8"))
-    del document["cases"][0]["points"][0]["rows"][0]["margin"]
-    assert len(violations(document)) == 1
-
-
-def test_the_summary_counts(small_report: tuple[Path, Report]) -> None:
-    document = strict(small_report[1].json.read_text(encoding="utf-8"))
+def test_the_summary_counts(document: Any) -> None:
     rows = [row for case in document["cases"] for point in case["points"] for row in point["rows"]]
     for verdict in ("agrees", "disagrees", "inconclusive"):
         assert document["summary"][verdict] == sum(row["verdict"] == verdict for row in rows)
@@ -108,7 +104,7 @@ def pages(folder: Path) -> list[Path]:
     return sorted(folder.rglob("*.html"))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def every_page(small_report: tuple[Path, Report], hostile_report: tuple[Path, Report]) -> list[Page]:
     return [Page(path) for folder, _ in (small_report, hostile_report) for path in pages(folder)]
 
@@ -160,15 +156,8 @@ def test_the_page_says_what_came_out(small_report: tuple[Path, Report]) -> None:
     (row,) = small_report[1].cases[0].points[0].comparison.select("losses.test")
     assert number(row.predicted) in page.text
     assert measured(row.to_dict()) in page.text
-    order = [
-        "Summary",
-        "Every comparison",
-        "Figures",
-        "Negative controls",
-        "What was simulated",
-        "Provenance",
-    ]
-    places = [page.source.index(f">{heading}</h2>") for heading in [*order, "Provenance"]]
+    results = ("Summary", "Every comparison", "Figures", "Negative controls")
+    places = [page.source.index(f">{h}</h2>") for h in (*results, "What was simulated", "Provenance")]
     assert places == sorted(places)
 
 
@@ -184,8 +173,7 @@ def test_text_of_files_stays_text(hostile_report: tuple[Path, Report]) -> None:
     folder, _ = hostile_report
     for name in ("report.html", "cases/tiny.html"):
         page = Page(folder / name)
-        shown = HOSTILE.replace("\u202e", "\ufffd").replace("\x07", "\ufffd")
-        assert shown in page.text
+        assert re.sub(r"[\u202e\x07]", "\ufffd", HOSTILE) in page.text
         assert not re.search(r"[\u202e\x07]", page.source)
     for name in ("report.md", "cases/tiny.md"):
         text = (folder / name).read_text(encoding="utf-8")
@@ -201,13 +189,13 @@ def test_text_of_files_stays_text(hostile_report: tuple[Path, Report]) -> None:
 def test_markdown_shows_figures_that_are_there(
     small_report: tuple[Path, Report], hostile_report: tuple[Path, Report]
 ) -> None:
-    for folder, count in ((small_report[0], 3), (hostile_report[0], 3)):
+    for folder in (small_report[0], hostile_report[0]):
         found = 0
         for path in folder.rglob("*.md"):
             for target in re.findall(r"(?<!\\)\]\(([^)]+)\)", path.read_text(encoding="utf-8")):
                 assert (path.parent / target).is_file()
                 found += target.endswith(".svg")
-        assert found == count
+        assert found == 3
 
 
 def test_numbers_of_a_table() -> None:

@@ -12,16 +12,14 @@ from rmt_spikes.validation.verdicts.scaling import Rate, ScalingResult, fit_limi
 
 SIZES = (300, 600, 1200, 2400)
 RATE = 0.01
+TOLERANCE = TOLERANCES[Claim.LOSSES]
 
 
-def row(observed: float, se: float, trials: int = 60) -> Row:
-    """A row with prediction 1 and scale 1."""
-    tolerance = TOLERANCES[Claim.LOSSES]
+def row(observed: float, se: float) -> Row:
+    """A row of 60 trials with prediction 1 and scale 1."""
     constant: dict[str, Any] = {"predicted": 1.0, "scale": 1.0, "allowance": 0.0, "margin": 0.03}
-    constant |= {"coefficient": tolerance.coefficient, "exponent": tolerance.exponent}
-    return Row(
-        quantity="losses.test", claim=Claim.LOSSES, observed=observed, trials=trials, se=se, **constant
-    )
+    constant |= {"coefficient": TOLERANCE.coefficient, "exponent": TOLERANCE.exponent, "trials": 60}
+    return Row(quantity="losses.test", claim=Claim.LOSSES, observed=observed, se=se, **constant)
 
 
 def series(
@@ -44,8 +42,10 @@ def test_an_exact_power_law() -> None:
     assert scatter.slope == pytest.approx(-0.5, abs=1e-10)
     assert scatter.expected == -0.5
     assert scatter.values == pytest.approx([1e-6 * math.sqrt(60.0 / n) for n in SIZES])
-    limit = fit_limit(SIZES, rows, TOLERANCES[Claim.LOSSES], RATE)
+    limit = fit_limit(SIZES, rows, TOLERANCE, RATE)
     assert (limit.limit, limit.coefficient) == pytest.approx((0.0, 10.0), abs=1e-6)
+    # The allowance of a limit is of the next order.
+    assert limit.allowance == pytest.approx((TOLERANCE.coefficient / 300.0) ** 2)
 
 
 def test_right_rates_are_seldom_called_wrong() -> None:
@@ -79,26 +79,18 @@ def test_an_error_that_is_not_seen_has_no_rate() -> None:
 
 def test_right_limits_agree_and_wrong_ones_do_not() -> None:
     rng = np.random.default_rng(33)
-    tolerance = TOLERANCES[Claim.LOSSES]
-    right = [fit_limit(SIZES, series(rng, 1.0, scatter=0.5), tolerance, RATE) for _ in range(200)]
+    right = [fit_limit(SIZES, series(rng, 1.0, scatter=0.5), TOLERANCE, RATE) for _ in range(200)]
     assert sum(fit.verdict == "disagrees" for fit in right) <= 7
     # Each interval misses with probability 10 %.
     covered = np.mean([fit.interval[0] <= 0.0 <= fit.interval[1] for fit in right])
     assert abs(covered - 0.9) < 4.0 * math.sqrt(0.09 / 200)
-    wrong = [fit_limit(SIZES, series(rng, 1.0, limit=0.05, scatter=0.5), tolerance, RATE) for _ in range(20)]
+    wrong = [fit_limit(SIZES, series(rng, 1.0, limit=0.05, scatter=0.5), TOLERANCE, RATE) for _ in range(20)]
     assert {fit.verdict for fit in wrong} == {"disagrees"}
-
-
-def test_the_allowance_of_a_limit_is_of_the_next_order() -> None:
-    rows = [row(1.0 + 10.0 / n, 1e-3) for n in SIZES]
-    tolerance = TOLERANCES[Claim.LOSSES]
-    fit = fit_limit(SIZES, rows, tolerance, RATE)
-    assert fit.allowance == pytest.approx((tolerance.coefficient / 300.0) ** 2)
 
 
 def test_the_whole_takes_the_worst() -> None:
     rng = np.random.default_rng(34)
-    good = fit_limit(SIZES, series(rng, 1.0, scatter=0.1), TOLERANCES[Claim.LOSSES], RATE)
+    good = fit_limit(SIZES, series(rng, 1.0, scatter=0.1), TOLERANCE, RATE)
     bad = fit_rate(SIZES, series(rng, 0.5, scatter=0.02), Rate.ERROR, RATE)
     assert good.verdict == "agrees"
     assert ScalingResult(rates=(), limits=(good,), rate=RATE).verdict == "agrees"

@@ -2,9 +2,9 @@
 
 import json
 import sqlite3
-import subprocess
-import sys
 from collections.abc import Callable
+from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -37,10 +37,18 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "a.sqlite"
 
 
-def test_a_trial_survives_the_store(path: Path, trial: Trial) -> None:
+@pytest.fixture
+def filled(path: Path, trial: Trial) -> Path:
+    """A store with one trial."""
     with Store(path) as store:
         store.put("k", 5, BASE, trial)
-    with Store(path) as store:
+    return path
+
+
+def test_a_trial_survives_the_store_and_is_not_replaced(filled: Path, trial: Trial) -> None:
+    with Store(filled) as store:
+        store.put("k", 5, BASE, one_trial(seed=6))
+    with Store(filled) as store:
         assert store.finished("k", 5) == {2}
         assert store.finished("k", 6) == store.finished("j", 5) == set()
         (back,) = store.get("k", 5, [2])
@@ -61,33 +69,23 @@ def test_predictions_survive_the_store_to_the_last_bit(path: Path) -> None:
 def test_a_damaged_prediction_is_refused(path: Path, text: str) -> None:
     with Store(path) as store:
         store.put_predictions("k", 5, 2, {"a": 1.0})
-    with sqlite3.connect(path) as connection:
-        connection.execute("UPDATE conditional SET predictions = ?", (text,))
-    connection.close()
+    execute(path, f"UPDATE conditional SET predictions = '{text}'")
     with Store(path) as store, pytest.raises(CaseError, match="prediction of trial 2 of seed 5 is damaged"):
         store.get_predictions("k", 5)
 
 
-def test_a_stored_trial_is_not_replaced(path: Path, trial: Trial) -> None:
-    other = one_trial(seed=6)
-    with Store(path) as store:
-        store.put("k", 5, BASE, trial)
-        store.put("k", 5, BASE, other)
-        assert store.get("k", 5, [2])[0].test == trial.test
-
-
-def test_the_fingerprint_sees_every_change() -> None:
+def test_the_fingerprint_sees_every_change(monkeypatch: pytest.MonkeyPatch) -> None:
     changed = [BASE.replace(ridge=0.06), BASE.replace(n_ridge=121), BASE.replace(step_size=1.0)]
-    keys = {fingerprint(s, top=5) for s in (BASE, *changed)} | {fingerprint(BASE, top=4)}
-    assert len(keys) == 5
-    assert fingerprint(BASE, top=5) == fingerprint(Setting(**SETTING, step_exponent=0.3), top=5)
+    keys = [*(fingerprint(s, top=5) for s in (BASE, *changed)), fingerprint(BASE, top=4)]
+    assert keys[0] == fingerprint(Setting(**SETTING, step_exponent=0.3), top=5)
+    monkeypatch.setattr(archive, "SIMULATION_VERSION", archive.SIMULATION_VERSION + 1)
+    keys.append(fingerprint(BASE, top=5))
+    assert len({*keys}) == len(keys)
 
 
-def edit(path: Path, *statements: str) -> None:
-    with sqlite3.connect(path) as connection:
-        for statement in statements:
-            connection.execute(statement)
-    connection.close()
+def execute(path: Path, sql: str) -> list[Any]:
+    with closing(sqlite3.connect(path)) as connection, connection:
+        return connection.execute(sql).fetchall()
 
 
 def fill(path: Path, count: int = 4) -> None:
@@ -96,18 +94,9 @@ def fill(path: Path, count: int = 4) -> None:
             store.put("k", 5, BASE, one_trial(number))
 
 
-def foreign(path: Path) -> None:
-    edit(path, "CREATE TABLE trials (x)")
-
-
-def older(path: Path) -> None:
+def edited(path: Path, sql: str) -> None:
     fill(path, 1)
-    edit(path, "PRAGMA user_version = 1")
-
-
-def other_code(path: Path) -> None:
-    fill(path, 1)
-    edit(path, "UPDATE code SET schema = 'another'")
+    execute(path, sql)
 
 
 def truncated(path: Path) -> None:
@@ -122,10 +111,6 @@ def overwritten(path: Path) -> None:
     path.write_bytes(content)
 
 
-def text(path: Path) -> None:
-    path.write_text("not a database, and longer than the header of one " * 10, encoding="utf-8")
-
-
 def emptied(path: Path) -> None:
     """A file that lost its content, beside a log that would be lost by opening it."""
     path.touch()
@@ -135,12 +120,12 @@ def emptied(path: Path) -> None:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (foreign, "belongs to another program"),
-        (older, "has schema 1, this version of rmt-spikes reads 3"),
-        (other_code, "trials are other trials"),
+        (partial(execute, sql="CREATE TABLE trials (x)"), "belongs to another program"),
+        (partial(edited, sql="PRAGMA user_version = 1"), "has schema 1, this version of rmt-spikes reads 3"),
+        (partial(edited, sql="UPDATE code SET schema = 'another'"), "trials are other trials"),
         (truncated, "is damaged"),
         (overwritten, "is damaged"),
-        (text, "is not a store of trials"),
+        (partial(Path.write_text, data="no database, " * 40, encoding="utf-8"), "is not a store of trials"),
         (emptied, "is empty, but its log a.sqlite-wal is not"),
     ],
 )
@@ -154,6 +139,8 @@ def test_another_file_is_refused_and_left(
     assert caught.value.file == str(path)
     assert "move it away or choose another folder" in caught.value.message
     assert {each.name: each.read_bytes() for each in tmp_path.iterdir()} == before
+    with pytest.raises(CaseError, match="cannot be opened"):
+        Store(tmp_path)
 
 
 ONE: dict[str, Any] = {"one": {"seed": 1, "quick": False, "setting": {"n": 60}}}
@@ -173,68 +160,31 @@ def test_a_store_belongs_to_its_cases(path: Path) -> None:
     assert path.read_bytes() == before
 
 
-HOLD = """
-import sys, time
-from pathlib import Path
-from rmt_spikes.validation.campaign.store import Store
-with Store(Path(sys.argv[1])):
-    print("held", flush=True)
-    time.sleep(60)
-"""
-
-
-def test_one_run_at_a_time(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rmt_spikes.validation.campaign.store.BUSY_SECONDS", 0.1)
-    with subprocess.Popen(
-        [sys.executable, "-c", HOLD, str(path)], stdout=subprocess.PIPE, text=True
-    ) as other:
-        assert other.stdout is not None
-        assert other.stdout.readline() == "held\n"
-        with pytest.raises(CaseError, match="is in use by another run"):
-            Store(path)
-        other.kill()
-    # Nothing is left behind by the one that was killed.
-    Store(path).close()
-
-
-def test_a_full_disk_loses_nothing(path: Path, trial: Trial) -> None:
-    with Store(path) as store:
-        store.put("k", 5, BASE, trial)
+def test_a_full_disk_loses_nothing(filled: Path, trial: Trial) -> None:
+    with Store(filled) as store:
         pages = store._connection.execute("PRAGMA page_count").fetchone()[0]
         store._connection.execute(f"PRAGMA max_page_count = {pages + 1}")
         with pytest.raises(CaseError, match=r"cannot be written: database or disk is full; .* are kept"):
             store.put("j", 5, BASE, trial)
         assert store.finished("k", 5) == {2}
-    with Store(path) as store:
+    with Store(filled) as store:
         store.put("j", 5, BASE, trial)
         assert [each.test for each in store.get("k", 5, [2])] == [trial.test]
 
 
-def test_the_table_can_be_read_by_others(path: Path, trial: Trial) -> None:
-    with Store(path) as store:
-        store.put("k", 5, BASE, trial)
-    connection = sqlite3.connect(path)
-    ((seed, number, test, norm2),) = connection.execute("SELECT seed, trial, test, beta_norm2 FROM trials")
-    connection.close()
-    assert (seed, number, test, norm2) == (5, 2, trial.test, trial.beta_norm2)
+def test_the_table_can_be_read_by_others(filled: Path, trial: Trial) -> None:
+    rows = execute(filled, "SELECT seed, trial, test, beta_norm2 FROM trials")
+    assert rows == [(5, 2, trial.test, trial.beta_norm2)]
 
 
-def test_a_damaged_trial_is_refused(path: Path, trial: Trial) -> None:
-    with Store(path) as store:
-        store.put("k", 5, BASE, trial)
-        with pytest.raises(CaseError, match="trial 7 of seed 5 is missing"):
-            store.get("k", 5, [7])
-    edit(path, "UPDATE trials SET payload = substr(payload, 1, 100)")
-    with Store(path) as store, pytest.raises(CaseError, match="trial 2 of seed 5 is damaged"):
+def test_a_damaged_trial_is_refused(filled: Path, trial: Trial) -> None:
+    with Store(filled) as store, pytest.raises(CaseError, match="trial 7 of seed 5 is missing"):
+        store.get("k", 5, [7])
+    execute(filled, "UPDATE trials SET payload = substr(payload, 1, 100)")
+    with Store(filled) as store, pytest.raises(CaseError, match="trial 2 of seed 5 is damaged"):
         store.get("k", 5, [2])
     with pytest.raises(CaseError, match="a stored trial is damaged"):
         Trial.from_bytes(trial.to_bytes()[:-30])
-
-
-def test_the_fingerprint_sees_another_simulation(monkeypatch: pytest.MonkeyPatch) -> None:
-    before = fingerprint(BASE)
-    monkeypatch.setattr(archive, "SIMULATION_VERSION", archive.SIMULATION_VERSION + 1)
-    assert fingerprint(BASE) != before
 
 
 def test_a_stored_prediction_is_known_by_what_decides_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -251,11 +201,6 @@ def test_what_is_stored_outlives_a_move_of_the_code() -> None:
     """These change with a version, the fields of a trial or a parameter of a setting, and nothing else."""
     assert fingerprint(BASE, top=5) == "0febcf1139729882446b467c6d36a650"
     assert prediction_fingerprint(BASE, method="uniform") == "5c129e3e8eef6102cc514f23989c5876"
-
-
-def test_a_folder_is_no_store(tmp_path: Path) -> None:
-    with pytest.raises(CaseError, match="cannot be opened"):
-        Store(tmp_path)
 
 
 def test_documents_are_strict() -> None:

@@ -2,6 +2,7 @@
 
 import pickle
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from small_case import case
 
 from rmt_spikes.console.progress import Progress
 from rmt_spikes.errors import CaseError, ConvergenceError, DomainError
-from rmt_spikes.simulation import Trial, simulate
+from rmt_spikes.simulation import simulate
 from rmt_spikes.theory.methods import Uniform
 from rmt_spikes.validation import Report, validate
 from rmt_spikes.validation.campaign import schedule, theories
@@ -21,28 +22,32 @@ from rmt_spikes.validation.campaign import schedule, theories
 SMALL: dict[str, Any] = {"figures": [], "negative_controls": [], "trials": 2, "claims": ["losses"]}
 
 
-def test_the_trials_are_those_of_simulate(small_report: tuple[Path, Report]) -> None:
-    _, report = small_report
-    result = report.cases[0].points[1]
+def failing(error: BaseException) -> Callable[..., None]:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    return fail
+
+
+def test_the_trials_are_those_of_simulate_and_rows_their_mean(small_report: tuple[Path, Report]) -> None:
+    result = small_report[1].cases[0].points[1]
     observation = simulate(result.point.setting, trials=4, seed=result.point.seed)
     for ours, theirs in zip(result.trials, observation.trials, strict=True):
         assert ours.test == pytest.approx(theirs.test, rel=1e-12)
         assert ours.objective == pytest.approx(theirs.objective, rel=1e-12)
         np.testing.assert_allclose(ours.singular_values, theirs.singular_values, rtol=1e-9)
+    for point in small_report[1].cases[0].points:
+        (row,) = point.comparison.select("losses.train")
+        assert row.observed == pytest.approx(np.mean([trial.train for trial in point.trials]), rel=1e-14)
 
 
 def test_a_finished_run_is_not_simulated_again(
     small_report: tuple[Path, Report], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder, _ = small_report
-    copy = shutil.copytree(folder, tmp_path / "copy")
+    copy = shutil.copytree(small_report[0], tmp_path / "copy")
     before = {path.name: path.read_bytes() for path in (copy / "figures").iterdir()}
     text, document = (copy / "report.md").read_bytes(), (copy / "report.json").read_bytes()
-
-    def refuse(*_: object, **__: object) -> Trial:
-        raise AssertionError("simulated again")
-
-    monkeypatch.setattr(schedule, "run_trial", refuse)
+    monkeypatch.setattr(schedule, "run_trial", failing(AssertionError("simulated again")))
     validate(case(), out=copy)
     assert (copy / "report.json").read_bytes() == document
     assert (copy / "report.md").read_bytes() == text
@@ -112,10 +117,8 @@ def test_a_control_that_is_right_spoils_the_case(tmp_path: Path) -> None:
 
 
 def test_a_setting_without_theory_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: object, **__: object) -> None:
-        raise DomainError("output_scale", "must be covered", "standard")
-
-    monkeypatch.setattr(theories, "predict", refuse)
+    refusal = DomainError("output_scale", "must be covered", "standard")
+    monkeypatch.setattr(theories, "predict", failing(refusal))
     with pytest.raises(CaseError) as caught:
         validate(case(), out=tmp_path)
     assert caught.value.key == "setting.output_scale"
@@ -146,26 +149,16 @@ def test_report_json(small_report: tuple[Path, Report]) -> None:
 
 
 def test_a_report_is_a_value(small_report: tuple[Path, Report]) -> None:
-    _, report = small_report
+    report = small_report[1]
     assert pickle.loads(pickle.dumps(report)) == report
     assert replace(report, cases=report.cases[:0]) != report
     assert repr(report).count("\n") < 20
 
 
-def test_rows_are_the_mean_of_the_trials(small_report: tuple[Path, Report]) -> None:
-    _, report = small_report
-    for point in report.cases[0].points:
-        (row,) = point.comparison.select("losses.train")
-        assert row.observed == pytest.approx(np.mean([trial.train for trial in point.trials]), rel=1e-14)
-
-
 def test_a_failed_prediction_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also of a part that is computed only when it is asked for."""
-
-    def fail(*_: object) -> None:
-        raise ConvergenceError("the equations were not solved", residual=1.0)
-
-    monkeypatch.setattr(Uniform, "losses", fail)
+    unsolved = ConvergenceError("the equations were not solved", residual=1.0)
+    monkeypatch.setattr(Uniform, "losses", failing(unsolved))
     report = validate(case(trials=2), out=tmp_path)
     assert report.verdict == "inconclusive"
     page = report.html.read_text(encoding="utf-8")

@@ -20,9 +20,8 @@ def told(
 ) -> bool:
     se = scatter / math.sqrt(trials)
     low, high = t_interval(difference, se, trials)
-    return bool(
-        (-margin <= low and high <= margin) or excess_p_value(difference, se, allowance, trials) <= rate
-    )
+    agrees = -margin <= low and high <= margin
+    return bool(agrees or excess_p_value(difference, se, allowance, trials) <= rate)
 
 
 @pytest.mark.parametrize(
@@ -41,9 +40,6 @@ def test_trials_to_tell_by_hand() -> None:
     """Without a difference the half-width must be the margin; at many trials Student's t is 1.645 normal."""
     needed = trials_to_tell(0.0, 1.0, 0.0, 0.01, 0.001)
     assert needed == pytest.approx((1.6448536 / 0.01) ** 2, rel=2e-4)
-
-
-def test_some_differences_are_never_told() -> None:
     # Between allowance and margin, but so close to both that a million trials leave it open.
     assert trials_to_tell(0.02, 100.0, 0.01, 0.03, 0.001) is None
 
@@ -52,22 +48,15 @@ def test_some_differences_are_never_told() -> None:
 def test_binomial_interval_has_exact_tails(count: int, trials: int) -> None:
     low, high = binomial_interval(count, trials)
 
-    def tail(p: float, first: int, last: int) -> float:
-        return float(
-            mpmath.fsum(
-                mpmath.binomial(trials, k) * mpmath.mpf(p) ** k * mpmath.mpf(1.0 - p) ** (trials - k)
-                for k in range(first, last + 1)
-            )
-        )
+    def chance(p: float, k: int) -> mpmath.mpf:
+        return mpmath.binomial(trials, k) * mpmath.mpf(p) ** k * mpmath.mpf(1.0 - p) ** (trials - k)
 
-    if count > 0:
-        assert tail(low, count, trials) == pytest.approx(0.025, rel=1e-8)
-    else:
-        assert low == 0.0
-    if count < trials:
-        assert tail(high, 0, count) == pytest.approx(0.025, rel=1e-8)
-    else:
-        assert high == 1.0
+    for p, counts, end in ((low, range(count, trials + 1), 0.0), (high, range(count + 1), 1.0)):
+        # An interval that reaches an end of [0, 1] has no tail there.
+        if len(counts) == trials + 1:
+            assert p == end
+        else:
+            assert float(mpmath.fsum(chance(p, k) for k in counts)) == pytest.approx(0.025, rel=1e-8)
 
 
 def test_a_line_is_recovered_and_its_errors_are_right() -> None:

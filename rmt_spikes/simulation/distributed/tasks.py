@@ -12,6 +12,7 @@ import numpy as np
 
 from rmt_spikes.functions.hermite import normalized_hermite
 from rmt_spikes.functions.scalar import ScalarFunction
+from rmt_spikes.simulation.linalg.alignment import POLYNOMIALS
 from rmt_spikes.simulation.network.layer import FirstLayer
 from rmt_spikes.simulation.network.model import Model
 from rmt_spikes.simulation.network.sampling import Array, Block, blocks, draw_batch, draw_weights
@@ -113,9 +114,9 @@ def multiply_tiles(places: list[tuple[slice, slice]], tiles: list[Array], column
     return result
 
 
-def add_projection(sums: Array | None, block: Array, latent: Array, order: int) -> Array:
+def add_projection(sums: Array | None, block: Array, latent: Array) -> Array:
     """Add a block to ``F^T`` times the labels and the Hermite polynomials of `q`, of a tile of neurons."""
-    columns = np.concatenate([latent[1:], normalized_hermite(order, latent[0])])
+    columns = np.concatenate([latent[1:], normalized_hermite(POLYNOMIALS - 1, latent[0])])
     product: Array = block.T @ columns.T
     return product if sums is None else sums + product
 

@@ -19,16 +19,8 @@ FEWEST_BLOCKS = 16
 class Tiling:
     """How neurons and samples are cut, and which worker has what.
 
-    Parameters
-    ----------
-    setting : Setting
-        Gives the sizes.
-    workers : list of str
-        Addresses of the workers.
-    per_worker : int
-        Tiles of neurons on each worker.
-    block_rows : int
-        Samples of a block.
+    Each of the `workers`, given by their addresses, has `per_worker` tiles of neurons; a block has
+    `block_rows` samples.
     """
 
     def __init__(self, setting: Setting, workers: list[str], per_worker: int, block_rows: int) -> None:

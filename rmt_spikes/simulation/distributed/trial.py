@@ -7,8 +7,9 @@ matrix, one task a worker: as a `dask.array` the same product took ten times lon
 of its graph.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial, reduce
+from itertools import repeat
 from operator import add, getitem
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,6 @@ from rmt_spikes.errors import ConvergenceError, DomainError
 from rmt_spikes.setting import Setting
 from rmt_spikes.simulation.distributed import tasks
 from rmt_spikes.simulation.distributed.tiling import plan_tiling
-from rmt_spikes.simulation.linalg.alignment import POLYNOMIALS
 from rmt_spikes.simulation.linalg.decomposition import ACCURACY, Spectrum, rounding_error
 from rmt_spikes.simulation.linalg.density import estimate_density, probe_stream
 from rmt_spikes.simulation.linalg.iterative import solve_iterative
@@ -111,6 +111,13 @@ class _DistributedTrial:
     def _item(self, future: "Future", number: int, at: str) -> "Future":
         return self._submit(getitem, future, number, at=at)
 
+    def _each(self, function: Any, *columns: Iterable[Any]) -> "list[Future]":
+        """Submit one task for each tile of neurons, where it lives, with its item of each column."""
+        return [
+            self._submit(function, *arguments, at=self._tiling.home(j))
+            for j, arguments in enumerate(zip(*columns, strict=False))
+        ]
+
     def _draw_rows(self) -> "list[Future]":
         """Draw the first layer, tile after tile: each takes up the stream where the last left it."""
         stream: Any = self._streams.weights
@@ -132,36 +139,26 @@ class _DistributedTrial:
 
     def _train(self, weights: "list[Future]") -> "tuple[list[Future], Array, float]":
         """Take the gradient step; return the new rows, `beta` and the energy of the residual."""
-        model, tiling = self._model, self._tiling
-        factor = model.output_factor
+        model, neurons, first = self._model, self._tiling.neurons, self._tiling.home(0)
+        activation = repeat(model.activation)
         readout = self._alpha / np.sqrt(model.width)
         gradients: list[Any] = [None] * len(weights)
         sums: Any = None
         before: list[Any] = []
         for _, drawn in self._batches(model.n, (self._streams.first_inputs, self._streams.first_noise)):
-            homes = [tiling.home(j) for j in range(len(weights))]
-            pre = [
-                self._submit(tasks.project, w, drawn, at=home) for w, home in zip(weights, homes, strict=True)
-            ]
-            parts = [
-                self._submit(tasks.output_part, self._model.activation, p, readout[tile], at=home)
-                for p, tile, home in zip(pre, tiling.neurons, homes, strict=True)
-            ]
-            residual = self._submit(tasks.residual_block, drawn, parts, factor, at=homes[0])
-            sums = self._submit(tasks.first_sums, sums, drawn, residual, at=homes[0])
+            pre = self._each(tasks.project, weights, repeat(drawn))
+            parts = self._each(tasks.output_part, activation, pre, [readout[tile] for tile in neurons])
+            residual = self._submit(tasks.residual_block, drawn, parts, model.output_factor, at=first)
+            sums = self._submit(tasks.first_sums, sums, drawn, residual, at=first)
             # Before a sum takes up a block, what the last block replaced is gone: two of each at the most.
             self._wait(before)
-            gradients = [
-                self._submit(tasks.add_gradient, g, self._model.activation, p, drawn, residual, at=home)
-                for g, p, home in zip(gradients, pre, homes, strict=True)
-            ]
+            gradients = self._each(
+                tasks.add_gradient, gradients, activation, pre, repeat(drawn), repeat(residual)
+            )
             before = [*gradients, sums]
         totals: Array = sums.result() / model.n
         scale = model.step * readout / model.n
-        stepped = [
-            self._submit(tasks.step_rows, weights[j], gradients[j], scale[tile], at=tiling.home(j))
-            for j, tile in enumerate(tiling.neurons)
-        ]
+        stepped = self._each(tasks.step_rows, weights, gradients, [scale[tile] for tile in neurons])
         self._wait(stepped)
         return stepped, totals[:-1], float(totals[-1])
 
@@ -177,19 +174,13 @@ class _DistributedTrial:
         streams = (self._streams.second_inputs, self._streams.second_noise)
         for rows, drawn in self._batches(model.n_ridge, streams):
             known = self._submit(tasks.latent_block, drawn, direction, at=tiling.home(0))
-            parts = [
-                self._submit(tasks.feature_block, self._model.activation, w, drawn, at=tiling.home(j))
-                for j, w in enumerate(weights)
-            ]
+            parts = self._each(tasks.feature_block, repeat(model.activation), weights, repeat(drawn))
             self._wait(before)
             tiles = {
                 (j, k): self._submit(tasks.add_gram_tile, tile, parts[j], parts[k], at=tiling.gram_home(j, k))
                 for (j, k), tile in tiles.items()
             }
-            sums = [
-                self._submit(tasks.add_projection, total, part, known, POLYNOMIALS - 1, at=tiling.home(j))
-                for j, (total, part) in enumerate(zip(sums, parts, strict=True))
-            ]
+            sums = self._each(tasks.add_projection, sums, parts, repeat(known))
             if pending is not None:
                 latent[:, pending[0]] = pending[1].result()
             before, pending = [*tiles.values(), *sums], (rows, known)
@@ -231,10 +222,7 @@ class _DistributedTrial:
     def _test_loss(self, weights: "list[Future]", coefficients: Array) -> LossEstimate:
         """Compute the test loss; each worker adds up its tiles, with one side from elsewhere at a time."""
         tiling = self._tiling
-        summary = np.concatenate(
-            self._client.gather([self._client.submit(tasks.row_summary, w, pure=False) for w in weights]),
-            axis=1,
-        )
+        summary = np.concatenate(self._client.gather(self._each(tasks.row_summary, weights)), axis=1)
 
         def energy(rows: RowExpansion, enough: float) -> Expectation:
             parts = [rows.part(tile) for tile in tiling.neurons]
@@ -250,9 +238,8 @@ class _DistributedTrial:
                     side = dict(enumerate(weights))
                     if foreign is not None:
                         if foreign not in lent:
-                            lent[foreign] = self._submit(
-                                tasks.lend, weights[foreign], at=tiling.home(foreign)
-                            )
+                            here = tiling.home(foreign)
+                            lent[foreign] = self._submit(tasks.lend, weights[foreign], at=here)
                         side[foreign] = lent[foreign]
                     submitted += [
                         self._submit(

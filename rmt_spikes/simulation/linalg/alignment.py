@@ -30,19 +30,9 @@ def row_signs(rows: Array) -> Array:
 def readout_alignment(readout: str, alpha: Array, right: Array) -> Array:
     """Square the correlations of right singular vectors with the polynomials of the readout distribution.
 
-    Parameters
-    ----------
-    readout : {"gaussian", "rademacher", "constant"}
-        Distribution of the readout weights.
-    alpha : ndarray of shape (width,)
-        Realised readout weights.
-    right : ndarray of shape (width, top)
-        Columns of norm 1.
-
-    Returns
-    -------
-    ndarray of shape (top, 5)
-        Squared correlations; 0 for degrees that the distribution does not have.
+    `alpha`, of shape (width,), are the realised readout weights; the columns of `right`, of shape (width,
+    top), have norm 1. The result has the shape (top, 5), with 0 for degrees that the distribution of the
+    `readout` does not have.
     """
     polynomials = normalized_hermite(POLYNOMIALS - 1, alpha)
     polynomials[DEGREES[readout] :] = 0.0

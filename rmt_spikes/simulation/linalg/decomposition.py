@@ -30,7 +30,7 @@ Spectrum = Literal["full", "top", "density"]
 
 @dataclass(frozen=True, kw_only=True)
 class Decomposition:
-    """What is kept of a feature matrix ``A = F / sqrt(n_ridge)``.
+    """What is kept of ``A = F / sqrt(n_ridge)``; `residual` and `method` are those of `Trial`.
 
     Attributes
     ----------
@@ -42,11 +42,6 @@ class Decomposition:
         Ridge solution ``argmin (1/n_ridge) ||y - F a||^2 + ridge ||a||^2``.
     train : float
         ``||y - F a||^2 / n_ridge``.
-    residual : float
-        The largest of ``||A^T u - s v|| / s_1`` over the vectors and the residual of the normal equations,
-        in units of their right-hand side.
-    method : str
-        ``"gram"``, ``"lanczos"`` or ``"svd"``, whichever was used.
     """
 
     singular_values: Array
@@ -86,11 +81,6 @@ def decompose(
     on_gram : callable, optional
         Called with the lower triangle of the Gram matrix, before it is overwritten.
 
-    Returns
-    -------
-    Decomposition
-        Singular values and vectors refer to ``F / sqrt(n_ridge)``.
-
     Raises
     ------
     ConvergenceError
@@ -103,7 +93,9 @@ def decompose(
     # Lanczos needs fewer vectors than the matrix has; for a handful of values there is nothing to save.
     iterate = spectrum != "full" and top < len(target) - 1
     if iterate:
-        solution: GramSolution | None = solve_iterative(partial(_symmetric_product, gram), target, ridge, top)
+        solution: GramSolution | None = solve_iterative(
+            partial(blas.dsymv, 1.0, gram, lower=1), target, ridge, top
+        )
     else:
         solution = solve_dense(gram, target, ridge, top)
     del gram
@@ -119,11 +111,6 @@ def decompose(
             residual=np.inf,
         )
     return _by_svd(source, ridge, top)
-
-
-def _symmetric_product(lower: Array, vector: Array) -> Array:
-    product: Array = blas.dsymv(1.0, lower, vector, lower=1)
-    return product
 
 
 def rounding_error(largest_eigenvalue: float, size: int) -> float:

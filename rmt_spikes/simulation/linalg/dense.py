@@ -13,14 +13,8 @@ from rmt_spikes.simulation.network.sampling import Array
 class GramSolution(NamedTuple):
     """What is read off a Gram matrix.
 
-    Attributes
-    ----------
-    eigenvalues : ndarray
-        Descending; all of them, or the top ones.
-    vectors : ndarray of shape (size, top)
-        Eigenvectors of the largest, as columns of norm 1.
-    solution : ndarray of shape (size,)
-        ``(gram + ridge)^-1 target``.
+    `eigenvalues` are descending, all of them or the top ones; `vectors`, of shape (size, top), are the
+    eigenvectors of the largest, as columns of norm 1; `solution` is ``(gram + ridge)^-1 target``.
     """
 
     eigenvalues: Array

@@ -49,16 +49,9 @@ def estimate_density(
 ) -> Array:
     """Estimate the smoothed density of the square roots of the eigenvalues.
 
-    Parameters
-    ----------
-    multiply : callable
-        Maps an array of shape (size, probes) to its product with the Gram matrix.
-    size : int
-        Its size.
-    width : int
-        Number of singular values, zeros included: the density of the others has the mass ``size / width``.
-    stream : numpy.random.Generator
-        Source of the probes.
+    `multiply` maps an array of shape (size, probes) to its product with the Gram matrix, and `stream` draws
+    the probes. There are `width` singular values, zeros included: the density of the others has the mass
+    ``size / width``.
 
     Returns
     -------
@@ -98,19 +91,9 @@ def block_lanczos(
 ) -> tuple[Array, list[Array], list[Array]]:
     """Reduce a symmetric matrix to block tridiagonal form, every block orthogonalised against all others.
 
-    Parameters
-    ----------
-    multiply : callable
-        Maps an array of shape (size, probes) to its product with the matrix.
-    start : ndarray of shape (size, probes)
-        First block, of full rank.
-    steps : int
-        Number of blocks, at most ``size // probes``.
-
-    Returns
-    -------
-    first, diagonal, off_diagonal
-        ``R`` of ``start = Q R``, and the blocks; fewer than `steps` when an invariant space was found.
+    `multiply` is that of `estimate_density`; `start`, of shape (size, probes), is the first block, of full
+    rank, and at most ``size // probes`` steps are possible. The result is the ``R`` of ``start = Q R``, and
+    the blocks on and below the diagonal; fewer than `steps` when an invariant space was found.
     """
     size, probes = start.shape
     basis = np.empty((size, steps * probes), order="F")

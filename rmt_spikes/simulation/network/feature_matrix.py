@@ -11,16 +11,9 @@ from rmt_spikes.simulation.products import add_gram, outer_gram, project
 
 
 class FeatureBlock(NamedTuple):
-    """Consecutive rows of a feature matrix.
+    """Consecutive rows of a feature matrix, with their labels; `rows` says which samples these are.
 
-    Attributes
-    ----------
-    rows : slice
-        Which samples these are.
-    features : ndarray of shape (rows, width)
-        Their features; valid until the next block is asked for.
-    labels : ndarray of shape (rows,)
-        Their labels.
+    `features`, of shape (rows, width), are valid until the next block is asked for.
     """
 
     rows: slice
@@ -30,12 +23,10 @@ class FeatureBlock(NamedTuple):
 
 @dataclass(frozen=True)
 class FeatureMatrix:
-    """Features `F` with their labels, read block by block.
+    """Features `F` of shape (samples, width) with their labels, read block by block.
 
     Attributes
     ----------
-    samples, width : int
-        Shape of the matrix.
     blocks : callable
         Returns a new iterator over all rows in order, the same rows each time.
     matrix : ndarray of shape (samples, width), optional

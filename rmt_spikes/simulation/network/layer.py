@@ -34,14 +34,8 @@ RANK_ONE_TOLERANCE = 1e-4
 class FirstStep(NamedTuple):
     """What one pass over the first batch gives.
 
-    Attributes
-    ----------
-    gradient : ndarray of shape (width, d)
-        The exact `G`.
-    beta : ndarray of shape (d,)
-        ``X^T r / n``, with the exact residual `r`.
-    residual_energy : float
-        Mean of ``r^2`` over the batch.
+    `gradient`, of shape (width, d), is the exact `G`; `beta`, of shape (d,), is ``X^T r / n`` with the exact
+    residual `r`, and `residual_energy` the mean of ``r^2`` over the batch.
     """
 
     gradient: Array
@@ -58,16 +52,9 @@ class Trained(NamedTuple):
 
 
 class FirstLayer:
-    """The first layer of the network and its activation.
+    """The first layer of the network, rows `weights` of shape (width, d), and its activation.
 
-    Parameters
-    ----------
-    activation : ScalarFunction
-        The activation and its derivative.
-    weights : ndarray of shape (width, d)
-        Rows of the layer.
-    precision : {"double", "single"}
-        Floating type of the products with the inputs.
+    `precision` is that of the products with the inputs.
     """
 
     def __init__(self, activation: ScalarFunction, weights: Array, precision: Precision = "double") -> None:
@@ -75,19 +62,11 @@ class FirstLayer:
         self._operand = operand(weights, precision)
 
     def first_step(self, readout: Array, factor: float, batch: Iterable[Block]) -> FirstStep:
-        """Compute the exact gradient step (docs/theory.md section 1).
+        """Compute the exact gradient step over a batch (docs/theory.md section 1).
 
         With ``r = y - factor * sigma(X W^T) a`` it is ``G = (1/n) [(a r^T) o sigma'(W X^T)] X``, which is
-        ``-1/factor`` times the gradient in `W` of the loss ``||r||^2 / (2 n)``.
-
-        Parameters
-        ----------
-        readout : ndarray of shape (width,)
-            Second layer `a` (of order ``1/sqrt(width)``).
-        factor : float
-            Output factor `varsigma`.
-        batch : iterable of Block
-            The first batch, in blocks.
+        ``-1/factor`` times the gradient in `W` of the loss ``||r||^2 / (2 n)``. `readout` is the second layer
+        `a` (of order ``1/sqrt(width)``), `factor` the output factor `varsigma`.
         """
         width, d = self.weights.shape
         layer, activation = self._operand, self._activation
@@ -135,12 +114,7 @@ class FirstLayer:
     def features(self, inputs: Array, out: Array | None = None) -> Array:
         """Compute the features ``sigma(X W^T)`` in double precision, of shape (samples, width).
 
-        Parameters
-        ----------
-        inputs : ndarray of shape (samples, d)
-            Inputs.
-        out : ndarray of shape (samples, width), optional
-            Where to write them.
+        They are written into `out` if it is given.
 
         Raises
         ------
@@ -195,33 +169,19 @@ def pieces(matrix: Array) -> Iterator[slice]:
 def rank_one_error(gradient: Array, coefficient: float, readout: Array, beta: Array) -> float:
     """Return ``||G - c_1 a beta^T|| / ||c_1 a beta^T||`` in operator norm, to a relative 1e-4.
 
-    This is how far the exact gradient is from the rank-one matrix of the theorem (docs/theory.md section 2).
-
-    Parameters
-    ----------
-    gradient : ndarray of shape (width, d)
-        The exact `G`; it is not copied.
-    coefficient : float
-        ``c_1`` of the activation.
-    readout : ndarray of shape (width,)
-        Second layer `a`.
-    beta : ndarray of shape (d,)
-        ``X^T r / n``.
+    This is how far the exact `gradient`, which is not copied, is from the rank-one matrix of the theorem
+    (docs/theory.md section 2). `coefficient` is ``c_1`` of the activation, `readout` the second layer `a`.
     """
     column = coefficient * readout
-
-    def forward(x: Array) -> Array:
-        x = np.ravel(x)
-        return np.asarray(gradient @ x - column * (beta @ x))
-
-    def backward(x: Array) -> Array:
-        x = np.ravel(x)
-        return np.asarray(gradient.T @ x - beta * (column @ x))
-
-    operator = LinearOperator(gradient.shape, matvec=forward, rmatvec=backward, dtype=np.float64)
     if min(gradient.shape) < 3:
         norm = float(np.linalg.norm(gradient - np.outer(column, beta), 2))
     else:
+        operator = LinearOperator(
+            gradient.shape,
+            matvec=lambda x: gradient @ x.ravel() - column * (beta @ x.ravel()),
+            rmatvec=lambda x: gradient.T @ x.ravel() - beta * (column @ x.ravel()),
+            dtype=np.float64,
+        )
         # A fixed start makes the result reproducible; ARPACK draws a random one otherwise.
         start = np.ones(min(gradient.shape))
         norm = float(svds(operator, k=1, tol=RANK_ONE_TOLERANCE, v0=start, return_singular_vectors=False)[0])

@@ -12,26 +12,16 @@ from rmt_spikes.setting import Setting
 class Model:
     """Sizes, functions and numbers of one network and its training (docs/theory.md section 1).
 
+    The activation is centred if the setting says so; all that is not listed is named as in `Setting`.
+
     Attributes
     ----------
-    n, n_ridge : int
-        Samples of the first batch, and of the second.
-    d : int
-        Input dimension.
-    width : int
-        Neurons of the first layer.
-    activation, target : ScalarFunction
-        The activation, centred if the setting says so, and the link function of the labels.
+    target : ScalarFunction
+        Link function of the labels.
     slope : float
         ``c_1`` of the activation.
-    noise_std : float
-        Standard deviation of the label noise.
     step : float
         Step size ``eta``.
-    ridge : float
-        Ridge penalty.
-    readout : {"gaussian", "rademacher", "constant"}
-        Distribution of the readout weights.
     output_factor : float
         `varsigma`, the factor in front of the network output.
     """

@@ -6,7 +6,6 @@ same standard normal noise (common random numbers), and a trial does not depend 
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -23,16 +22,9 @@ products are long enough to run at full speed."""
 
 
 class Block(NamedTuple):
-    """Consecutive samples of one batch.
+    """Consecutive samples of one batch: `rows` says which.
 
-    Attributes
-    ----------
-    rows : slice
-        Which samples of the batch these are.
-    inputs : ndarray of shape (rows, d)
-        Standard Gaussian inputs.
-    labels : ndarray of shape (rows,)
-        Noisy labels.
+    The inputs, of shape (rows, d), are standard Gaussian; the labels, of shape (rows,), are noisy.
     """
 
     rows: slice
@@ -40,8 +32,7 @@ class Block(NamedTuple):
     labels: Array
 
 
-@dataclass(frozen=True, kw_only=True)
-class Streams:
+class Streams(NamedTuple):
     """The random streams of one trial, one for each thing that is drawn."""
 
     first_inputs: np.random.Generator
@@ -55,22 +46,12 @@ class Streams:
 
 def open_streams(seed: int, index: int) -> Streams:
     """Open the streams of trial `index` of `seed`, children of ``SeedSequence(seed, spawn_key=(index,))``."""
-    names = tuple(Streams.__dataclass_fields__)
-    children = np.random.SeedSequence(entropy=seed, spawn_key=(index,)).spawn(len(names))
-    generators = (np.random.Generator(np.random.PCG64(child)) for child in children)
-    return Streams(**dict(zip(names, generators, strict=True)))
+    children = np.random.SeedSequence(entropy=seed, spawn_key=(index,)).spawn(len(Streams._fields))
+    return Streams(*(np.random.Generator(np.random.PCG64(child)) for child in children))
 
 
 class Draws:
-    """Everything random in one trial.
-
-    Parameters
-    ----------
-    model : Model
-        Gives sizes and distributions.
-    seed, index : int
-        Together they determine every random number of the trial.
-    """
+    """Everything random in one trial of a model, which its seed and its index determine."""
 
     def __init__(self, model: Model, seed: int, index: int) -> None:
         self._model, self._key = model, (seed, index)
@@ -78,21 +59,18 @@ class Draws:
 
     def network(self) -> tuple[Array, Array]:
         """Draw the readout weights and the first layer."""
-        return draw_readout(self._model, self.streams.readout), draw_weights(
-            self._model, self.streams.weights
-        )
+        model, streams = self._model, self.streams
+        return draw_readout(model, streams.readout), draw_weights(model, streams.weights)
 
     def first_batch(self, longest: int) -> Iterator[Block]:
         """Draw the samples of the gradient step, in blocks."""
-        streams = self.streams
-        return draw_batch(self._model, self._model.n, streams.first_inputs, streams.first_noise, longest)
+        model, streams = self._model, self.streams
+        return draw_batch(model, model.n, streams.first_inputs, streams.first_noise, longest)
 
     def second_batch(self, longest: int) -> Iterator[Block]:
         """Draw the samples of the ridge regression, in blocks; the same at each call."""
-        streams = open_streams(*self._key)
-        return draw_batch(
-            self._model, self._model.n_ridge, streams.second_inputs, streams.second_noise, longest
-        )
+        model, streams = self._model, open_streams(*self._key)
+        return draw_batch(model, model.n_ridge, streams.second_inputs, streams.second_noise, longest)
 
 
 def draw_weights(model: Model, stream: np.random.Generator, rows: int | None = None) -> Array:
@@ -128,21 +106,11 @@ def draw_batch(
     noise: np.random.Generator,
     longest: int | None = None,
 ) -> Iterator[Block]:
-    """Draw a batch block by block, so that it never has to be held whole.
+    """Draw a batch of so many samples block by block, so that it never has to be held whole.
 
     The network is rotation invariant at initialisation and so are the inputs: without loss of generality
-    the teacher direction is the first coordinate axis, ``beta_* = e_1``.
-
-    Parameters
-    ----------
-    model : Model
-        Gives the input dimension and the distribution of the labels.
-    size : int
-        Number of samples.
-    inputs, noise : numpy.random.Generator
-        Sources of the inputs and of the label noise.
-    longest : int, optional
-        Samples of a block, `BLOCK_ROWS` by default. The samples are the same whatever it is.
+    the teacher direction is the first coordinate axis, ``beta_* = e_1``. The samples are the same whatever
+    the length of the `longest` block, `BLOCK_ROWS` by default.
     """
     for rows in blocks(size, longest):
         count = rows.stop - rows.start

@@ -35,7 +35,7 @@ IN_MEMORY = Plan(stored=True, block_rows=BLOCK_ROWS)
 
 
 class SecondBatch:
-    """Samples of the ridge regression of one trial.
+    """The `n_ridge` samples of the ridge regression of one trial.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ class SecondBatch:
     direction : ndarray of shape (d,)
         Unit vector along `beta`.
     samples : int
-        Their number `n_ridge`.
+        `n_ridge`.
     plan : Plan
         Whether the features are held, and how many samples are handled at a time.
 

@@ -45,14 +45,9 @@ def generalization_loss(
     samples: int | None,
     stream: np.random.Generator,
 ) -> LossEstimate:
-    """Compute ``E (y - a^T sigma(W x))^2``, or estimate it.
+    """Compute ``E (y - a^T sigma(W x))^2`` if `population_loss` can and `samples` is None.
 
-    Parameters
-    ----------
-    model, weights, coefficients, beta, stream
-        As for `expected_loss`.
-    samples : int or None
-        Number of fresh samples; None computes the loss if `population_loss` can.
+    Otherwise estimate it with `expected_loss`, from so many fresh samples.
     """
     if samples is None:
         exact = population_loss(model, weights, coefficients)
@@ -77,8 +72,6 @@ def expected_loss(
 
     Parameters
     ----------
-    model : Model
-        Gives the activation and the distribution of the labels.
     weights : ndarray of shape (width, d)
         First layer after the step.
     coefficients : ndarray of shape (width,)

@@ -92,16 +92,9 @@ def loss_from_energy(
 ) -> Expectation | None:
     """Compute the loss from whatever evaluates ``E (a^T sigma(W x))^2``.
 
-    Parameters
-    ----------
-    model : Model
-        Gives the activation and the distribution of the labels.
-    norms, first : ndarray of shape (width,)
-        Norms of the rows, and their components along the teacher direction, the first axis.
-    coefficients : ndarray of shape (width,)
-        Fitted second layer.
-    energy : callable
-        Maps the expansions of the rows, and the error that each tile may leave, to the expectation.
+    `norms` and `first`, of shape (width,), are the norms of the rows, and their components along the teacher
+    direction, the first axis; `coefficients` is the fitted second layer. `energy` maps the expansions of the
+    rows, and the error that each tile may leave, to the expectation.
     """
     labels = float(expand_rows(model.target, np.ones(1), 1).second[0])
     for terms in ORDERS:

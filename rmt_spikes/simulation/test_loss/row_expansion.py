@@ -30,16 +30,14 @@ _NODES = (9, 17, 33, 65)
 
 @dataclass(frozen=True)
 class RowExpansion:
-    """Expansions of all rows.
+    """Expansions of ``f(t z)`` at all norms `t` of rows.
 
     Attributes
     ----------
-    norms : ndarray of shape (rows,)
-        Norms of the rows.
+    norms, second : ndarray of shape (rows,)
+        Norms `t` of the rows and ``E f(t Z)^2``.
     coefficients : ndarray of shape (rows, order + 1)
         ``b_k(t)``, in orthonormal Hermite polynomials.
-    second : ndarray of shape (rows,)
-        ``E f(t Z)^2``.
     corner : tuple of float, optional
         ``(m, h, c)`` when ``f(u) = m u + h |u| - c``.
     """

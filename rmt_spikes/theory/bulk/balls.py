@@ -22,30 +22,13 @@ BITS_PER_DIGIT = 3.3219281
 @contextmanager
 def working_digits(digits: int) -> Iterator[None]:
     """Compute with balls and mpmath numbers of this many decimal digits; both precisions are restored."""
-    before = ctx.prec
-    ctx.prec = int(digits * BITS_PER_DIGIT) + 8
-    try:
-        with mpmath.workdps(digits):
-            yield
-    finally:
-        ctx.prec = before
-
-
-@contextmanager
-def working_bits(bits: int) -> Iterator[None]:
-    """Compute with balls of this many bits; mpmath keeps its precision."""
-    before = ctx.prec
-    ctx.prec = bits
-    try:
+    with ctx.workprec(int(digits * BITS_PER_DIGIT) + 8), mpmath.workdps(digits):
         yield
-    finally:
-        ctx.prec = before
 
 
 def rational(number: float) -> fmpq:
     """The rational that a number of a setting spells: 0.1 is one tenth, not the nearest double."""
-    fraction = Fraction(repr(number))
-    return fmpq(fraction.numerator, fraction.denominator)
+    return fmpq(*Fraction(repr(number)).as_integer_ratio())
 
 
 def ball(number: float) -> arb:
@@ -66,23 +49,14 @@ def square(x: Ball) -> Ball:
     return x * x
 
 
-def radius(x: arb) -> float:
-    """Radius of a ball, as a float."""
-    return float(x.rad())
-
-
 def exact_mpf(x: arb) -> Any:
     """An exact ball as an mpmath number, without rounding."""
-    mantissa, exponent = x.man_exp()
-    with mpmath.workprec(max(53, int(mantissa).bit_length() + 1)):
-        return mpmath.mpf((int(mantissa), int(exponent)))
+    return mpmath.make_mpf(x._mpf_)
 
 
 def midpoint(x: arb) -> Any:
     """Middle of a ball as an mpmath number; a ball around zero is zero."""
-    if x.contains(0):
-        return mpmath.mpf(0)
-    return exact_mpf(x.mid())
+    return mpmath.mpf(0) if x.contains(0) else exact_mpf(x.mid())
 
 
 def enclosure(x: arb) -> tuple[Any, Any]:

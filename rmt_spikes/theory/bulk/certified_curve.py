@@ -16,22 +16,14 @@ from typing import Any
 from flint import acb, acb_poly, arb, arb_poly, ctx, fmpq
 
 from rmt_spikes.errors import ConvergenceError
+from rmt_spikes.setting import Setting
 from rmt_spikes.theory.bulk.equivalent import BulkEquivalent, ResolventPoint
 
 
 @dataclass(frozen=True, eq=False)
 class CertifiedCurve:
-    """Resolvent, bulk and edges as enclosures.
+    """Resolvent, bulk and edges as enclosures; parameters as in `BulkEquivalent`, a tail of zero exactly so.
 
-    Parameters
-    ----------
-    linear, tail
-        ``c_1^2`` and ``c_{>1}^2``; a tail that is zero must be exactly so.
-    gamma, ratio
-        ``N/d`` and ``N/n_ridge``.
-
-    Notes
-    -----
     Roots are isolated by Arb: each is the only one in its ball, whatever the coefficients are within their
     own balls. A root whose ball meets the real axis is real, since roots come in conjugate pairs.
     """
@@ -40,6 +32,11 @@ class CertifiedCurve:
     tail: arb
     gamma: fmpq
     ratio: fmpq
+
+    @classmethod
+    def of(cls, setting: Setting, linear: arb, tail: arb) -> CertifiedCurve:
+        """Curve of the sizes of a setting."""
+        return cls(linear, tail, fmpq(setting.width, setting.d), fmpq(setting.width, setting.n_ridge))
 
     @cached_property
     def equivalent(self) -> BulkEquivalent:
@@ -57,15 +54,11 @@ class CertifiedCurve:
         """``a``, ``b`` and ``d``; coefficients that vanish do so exactly."""
         tail = self.tail / self.scale
         linear = 1 - tail
-        # gamma l - 1 and gamma l - r with the rational part exact.
-        first = arb(self.gamma - 1) - tail * self.gamma
-        second = arb(self.gamma - self.ratio) - tail * self.gamma
         last = -linear * tail * self.gamma
-        return (
-            arb_poly([1, first, last]),
-            arb_poly([1, second, last * self.ratio]),
-            arb_poly([1, linear * self.gamma]),
-        )
+        # gamma l - 1 and gamma l - r with the rational part exact.
+        a = arb_poly([1, arb(self.gamma - 1) - tail * self.gamma, last])
+        b = arb_poly([1, arb(self.gamma - self.ratio) - tail * self.gamma, last * self.ratio])
+        return a, b, arb_poly([1, linear * self.gamma])
 
     @cached_property
     def _slope(self) -> arb_poly:
@@ -73,6 +66,11 @@ class CertifiedCurve:
         a, b, d = self._polynomials
         g, p = arb_poly([0, 1]), a * b
         return p.derivative() * g * d - p * (d + 2 * g * d.derivative())
+
+    def _kappa(self, g: Any) -> Any:
+        """Effective ridge at a trace, both in units of the scale."""
+        a, _, d = self._polynomials
+        return a(g) / (g * d(g))
 
     def location(self, g: Any) -> Any:
         """``z`` at a trace `g` in units of the scale, real or complex."""
@@ -83,12 +81,12 @@ class CertifiedCurve:
     def critical_points(self) -> list[arb]:
         """Real traces, in units of the scale, at which ``dz/dg = 0``, ascending."""
         found = [root.real for root in certified_roots(self._slope) if root.imag.contains(0)]
-        return sorted(found, key=lambda x: float(x.mid()))
+        return sorted(found, key=float)
 
     @cached_property
     def edge_trace(self) -> arb:
         """Trace at the upper edge of the bulk, in units of the scale."""
-        return max((g for g in self.critical_points if g < 0), key=lambda x: float(x.mid()))
+        return [g for g in self.critical_points if g < 0][-1]
 
     @cached_property
     def edges(self) -> list[tuple[arb, arb]]:
@@ -99,16 +97,15 @@ class CertifiedCurve:
         ConvergenceError
             If two edges cannot be told apart.
         """
-        values = [value for g in self.critical_points if (value := self.location(g)) > 0]
-        values.sort(key=lambda x: float(x.mid()))
-        if self._double.reaches_zero:
+        values = sorted((z for g in self.critical_points if (z := self.location(g)) > 0), key=float)
+        smallest, next_one, *_ = self._sides
+        if smallest == next_one:
             values.insert(0, arb(0))
         intervals: list[tuple[arb, arb]] = []
         for low, high in itertools.pairwise(values):
             if not low < high:
-                raise ConvergenceError(
-                    "two edges of the bulk cannot be told apart", residual=float((high - low).rad())
-                )
+                radius = float((high - low).rad())
+                raise ConvergenceError("two edges of the bulk cannot be told apart", residual=radius)
             if self.physical_root(((low + high) / 2).mid()) is not None:
                 if intervals and intervals[-1][1] is low:
                     intervals[-1] = (intervals[-1][0], high)
@@ -116,19 +113,20 @@ class CertifiedCurve:
                     intervals.append((low, high))
         return [(low * self.scale, high * self.scale) for low, high in intervals]
 
-    @cached_property
-    def _double(self) -> BulkEquivalent:
-        return BulkEquivalent(float(self.linear), float(self.tail), float(self.gamma), float(self.ratio))
+    @property
+    def _sides(self) -> list[fmpq]:
+        """Dimensions that bound the rank, as shares of ``N``, ascending."""
+        return sorted([fmpq(1), 1 / self.ratio] + ([1 / self.gamma] if self.tail.is_zero() else []))
 
     @property
     def atom_at_zero(self) -> fmpq:
         """Share of the ``N`` eigenvalues that are zero."""
-        shares = [fmpq(1), 1 / self.ratio, *([1 / self.gamma] if self.tail.is_zero() else [])]
-        return 1 - min(shares)
+        return 1 - self._sides[0]
 
-    def _equation(self, z: arb) -> arb_poly:
+    def _traces(self, z: arb) -> list[acb]:
+        """Every trace at an eigenvalue, both in units of the scale."""
         a, b, d = self._polynomials
-        return a * b + z * arb_poly([0, 1]) * d * d
+        return certified_roots(a * b + z * arb_poly([0, 1]) * d * d)
 
     def physical_root(self, z: arb) -> acb | None:
         """Trace on the upper side of the real axis at an eigenvalue (both in units of the scale).
@@ -136,7 +134,7 @@ class CertifiedCurve:
         None outside the spectrum. ``g`` and ``1/kappa`` are both in the upper half-plane.
         """
         a, _, d = self._polynomials
-        for g in certified_roots(self._equation(z)):
+        for g in self._traces(z):
             if g.imag > 0 and (g * d(g) / a(g)).imag > 0:
                 return g
         return None
@@ -144,11 +142,8 @@ class CertifiedCurve:
     def at_ridge(self, ridge: arb) -> ResolventPoint:
         """Resolvent at a positive ridge: the root with ``g``, ``kappa`` and ``lambda/kappa`` positive."""
         a, b, _ = self._polynomials
-        found = [
-            root.real
-            for root in certified_roots(self._equation(-ridge / self.scale))
-            if root.imag.contains(0) and root.real > 0 and a(root.real) > 0 and b(root.real) > 0
-        ]
+        real = [g.real for g in self._traces(-ridge / self.scale) if g.imag.contains(0)]
+        found = [g for g in real if g > 0 and a(g) > 0 and b(g) > 0]
         if len(found) != 1:
             raise ConvergenceError("the effective ridge was not isolated", residual=float(len(found)))
         return self.point(found[0])
@@ -178,14 +173,11 @@ class CertifiedCurve:
         g = self.physical_root(z / self.scale)
         if g is None:
             raise ConvergenceError("a point of the bulk was expected", residual=float(z))
-        return (1 - self._phase(g) / arb.pi()) / self.ratio
-
-    def _phase(self, g: acb) -> arb:
-        a, _, d = self._polynomials
-        kappa = a(g) / (g * d(g))
+        kappa, d = self._kappa(g), self._polynomials[2]
         ratio, tail = arb(self.ratio), self.tail / self.scale
         inner = 2 * g * kappa - g.log() + tail * g + d(g).log() / arb(self.gamma)
-        return -((1 - ratio) * kappa.log() + ratio * inner).imag
+        phase: arb = -((1 - ratio) * kappa.log() + ratio * inner).imag
+        return (1 - phase / arb.pi()) / self.ratio
 
     @cached_property
     def masses(self) -> list[arb]:
@@ -197,11 +189,9 @@ class CertifiedCurve:
         if z.is_zero():
             return arb(1 - self.atom_at_zero)
         g = next(g for g in self.critical_points if (self.location(g) * self.scale).overlaps(z))
-        a, _, d = self._polynomials
-        kappa = a(g) / (g * d(g))
-        ratio = arb(self.ratio)
+        kappa, d, ratio = self._kappa(g), self._polynomials[2], arb(self.ratio)
         # On the upper side, kappa comes from below the axis.
-        phase = (1 - ratio) * (kappa < 0) + ratio * (g < 0) - ratio / self.gamma * (d(g) < 0)
+        phase: arb = (1 - ratio) * (kappa < 0) + ratio * (g < 0) - ratio / self.gamma * (d(g) < 0)
         return (1 - phase) / ratio
 
     def edge_amplitude(self) -> arb:
@@ -232,27 +222,21 @@ def certified_roots(polynomial: arb_poly) -> list[acb]:
     if polynomial.degree() < 1:
         return []
     own = acb_poly(polynomial)
-    isolated = None
-    # Small balls, from which the steps below contract; where a root is huge they cannot be had.
+    # Small balls, from which Newton's steps contract; where a root is huge they cannot be had.
     for tolerance in (arb(2) ** -(ctx.prec // 3), None):
         with suppress(ValueError):
-            isolated = own.roots(tol=tolerance, maxprec=8 * ctx.prec)
-            break
-    if isolated is None:
-        raise ConvergenceError("roots of the bulk's curve cannot be told apart", residual=2.0**-ctx.prec)
-    slope = own.derivative()
-    return [_contracted(own, slope, root) for root in isolated]
+            return [_contracted(own, root) for root in own.roots(tol=tolerance, maxprec=8 * ctx.prec)]
+    raise ConvergenceError("roots of the bulk's curve cannot be told apart", residual=2.0**-ctx.prec)
 
 
-def _contracted(polynomial: acb_poly, slope: acb_poly, root: acb) -> acb:
-    """Interval Newton steps on a ball that holds one root, as long as they make it smaller."""
+def _contracted(polynomial: acb_poly, root: acb) -> acb:
+    """Interval Newton steps on a ball that holds one root, as long as they halve it."""
+    slope = polynomial.derivative()
+    size = root.real.rad() + root.imag.rad()
     while True:
         middle = root.mid()
         smaller = middle - polynomial(middle) / slope(root)
-        if not (smaller.is_finite() and 2 * _size(smaller) < _size(root)):
+        halved = smaller.real.rad() + smaller.imag.rad()
+        if not (smaller.is_finite() and 2 * halved < size):
             return root
-        root = smaller
-
-
-def _size(x: acb) -> arb:
-    return x.real.rad() + x.imag.rad()
+        root, size = smaller, halved

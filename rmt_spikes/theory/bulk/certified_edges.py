@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from flint import arb, fmpq
+from flint import arb, ctx
 from numpy.typing import NDArray
 
 from rmt_spikes.setting import Setting
-from rmt_spikes.theory.bulk.balls import working_bits
 from rmt_spikes.theory.bulk.certified_curve import CertifiedCurve
 
 BITS = 192
@@ -17,7 +16,7 @@ BITS = 192
 
 
 def edge_error(linear: float, tail: float, setting: Setting, edges: NDArray[np.float64]) -> float:
-    """Proved bound on the relative error of the edges of the bulk of untrained features.
+    """Proved bound on the relative error of edges of the bulk; infinite for another number of intervals.
 
     Parameters
     ----------
@@ -26,28 +25,20 @@ def edge_error(linear: float, tail: float, setting: Setting, edges: NDArray[np.f
     setting
         Its sizes.
     edges
-        Edges of singular values, shape ``(n_intervals, 2)``.
-
-    Returns
-    -------
-    float
-        Infinite when the number of intervals is another one.
+        Edges of singular values of untrained features, shape ``(n_intervals, 2)``.
 
     Raises
     ------
     ConvergenceError
         If two edges cannot be told apart in 192 bits.
     """
-    with working_bits(BITS):
-        curve = CertifiedCurve(
-            arb(linear), arb(tail), fmpq(setting.width, setting.d), fmpq(setting.width, setting.n_ridge)
-        )
-        certified = [edge for pair in curve.edges for edge in pair]
+    with ctx.workprec(BITS):
+        curve = CertifiedCurve.of(setting, arb(linear), arb(tail))
+        certified = [edge.sqrt() for pair in curve.edges for edge in pair]
         if len(certified) != edges.size:
             return math.inf
         worst = 0.0
-        for value, edge in zip(edges.ravel(), certified, strict=True):
-            exact = edge.sqrt()
+        for value, exact in zip(edges.ravel(), certified, strict=True):
             scale = exact if exact > 0 else arb(1)
             worst = max(worst, float(abs((arb(float(value)) - exact) / scale).upper()))
     return worst

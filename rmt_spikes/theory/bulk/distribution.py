@@ -51,10 +51,8 @@ class _Interval:
 
     def slope(self, t: Array) -> Array:
         """``dx/dt`` at `t`."""
-        half = np.sin(0.5 * t)
-        return np.asarray(
-            (self.high - self.low) * self.power * half ** (2 * self.power - 1) * np.cos(0.5 * t)
-        )
+        width, half = self.high - self.low, np.sin(0.5 * t)
+        return np.asarray(width * self.power * half ** (2 * self.power - 1) * np.cos(0.5 * t))
 
     def angle(self, x: Array) -> Array:
         """``t`` in ``[0, pi]`` at `x`, clipped to the interval."""
@@ -105,12 +103,13 @@ class Bulk(Value):
                 continue
             points, back = np.unique(x[inside], return_inverse=True)
             if self.direct:
-                values[inside] = self.density_inside(points)[back]
+                found = self.density_inside(points)
             else:
-                interval = _Interval(low, high)
+                interval, series = _Interval(low, high), self._series[k]
                 t = interval.angle(points)
-                series = np.cos(t[:, None] * np.arange(self._series[k].size)) @ self._series[k]
-                values[inside] = (np.maximum(series, 0.0) / interval.slope(t))[back]
+                total = np.cos(t[:, None] * np.arange(series.size)) @ series
+                found = np.maximum(total, 0.0) / interval.slope(t)
+            values[inside] = found[back]
         return values
 
     @cached_property
@@ -122,21 +121,18 @@ class Bulk(Value):
 
         The nodes are halved until the mass stays: those of one round are used again in the next.
         """
-        values, mass = np.zeros(2), np.inf
+        count, mass = FIRST_NODES, np.inf
+        values, new = np.zeros(count + 1), np.arange(1, count)
         while True:
-            count = 2 * (values.size - 1) if values.size > 2 else FIRST_NODES
-            t = np.arange(count + 1) * np.pi / count
-            new = np.arange(1, count, 2) if values.size > 2 else np.arange(1, count)
-            table = np.zeros(count + 1)
-            if values.size > 2:
-                table[::2] = values
-            table[new] = self.density_inside(interval.point(t[new])) * interval.slope(t[new])
-            values = table
+            t = new * np.pi / count
+            values[new] = self.density_inside(interval.point(t)) * interval.slope(t)
             previous, mass = mass, float(values.sum() * np.pi / count)
             if abs(mass - previous) < MASS_TOLERANCE[self.direct] or count >= MAXIMUM_NODES:
                 coefficients = np.asarray(dct(values, type=1)) / count
                 coefficients[[0, -1]] *= 0.5
                 return coefficients
+            values, count = np.insert(values, np.arange(1, count + 1), 0.0), 2 * count
+            new = np.arange(1, count, 2)
 
     @cached_property
     def masses(self) -> Array:
@@ -169,11 +165,10 @@ class Bulk(Value):
         count
             Number of singular values, the atom at zero included.
 
-        Returns
-        -------
-        float
-            ``(pi A count)^(-2/3)`` where the density is ``A sqrt(edge - x)`` next to the edge: in this
-            unit the largest singular value of a bulk without spikes follows the Tracy-Widom law.
+        Notes
+        -----
+        ``(pi A count)^(-2/3)`` where the density is ``A sqrt(edge - x)`` next to the edge: in this unit the
+        largest singular value of a bulk without spikes follows the Tracy-Widom law.
         """
         low, high = self.edges[-1]
         series = self._series[-1]
@@ -185,12 +180,7 @@ class Bulk(Value):
         return float((np.pi * amplitude * count) ** (-2.0 / 3.0)) if amplitude > 0.0 else np.inf
 
     def quantile(self, p: ArrayLike) -> Array:
-        """Smallest `x` whose distribution function reaches `p`.
-
-        Parameters
-        ----------
-        p
-            Probabilities in ``[0, 1]``, any shape.
+        """Smallest `x` whose distribution function reaches `p` (any shape).
 
         Raises
         ------

@@ -56,14 +56,10 @@ class BulkEquivalent:
 
     Parameters
     ----------
-    linear
-        ``c_1^2``, the variance of the linear part of a feature.
-    tail
-        ``c_{>1}^2``, the variance of its non-linear part.
-    gamma
-        ``N / d``.
-    ratio
-        ``N / n_ridge``.
+    linear, tail
+        ``c_1^2`` and ``c_{>1}^2``, the variances of the linear and the non-linear part of a feature.
+    gamma, ratio
+        ``N / d`` and ``N / n_ridge``.
     """
 
     linear: float
@@ -194,13 +190,9 @@ class BulkEquivalent:
             values = np.concatenate([[0.0], values[values > 1e-12 * values.max()]])
         middles = 0.5 * (values[1:] + values[:-1])
         inside = self.eigenvalue_density(middles) > 0.0
-        intervals: list[list[float]] = []
-        for low, high, occupied in zip(values[:-1], values[1:], inside, strict=True):
-            if occupied and intervals and intervals[-1][1] == low:
-                intervals[-1][1] = float(high)
-            elif occupied:
-                intervals.append([float(low), float(high)])
-        return np.array(intervals).reshape(-1, 2)
+        # Neighbours that are both occupied are one interval.
+        turns = np.diff(inside, prepend=False, append=False)
+        return values[turns].reshape(-1, 2)
 
     def boundary_value(self, z: Array) -> tuple[ComplexArray, ComplexArray]:
         """``(kappa, g)`` on the upper side of the real axis at eigenvalues `z`; nan outside the spectrum.
@@ -211,8 +203,8 @@ class BulkEquivalent:
         """
         numerator, d, scale = self._curve
         z = np.asarray(z, dtype=float)
-        equation = (-1.0 * numerator, Polynomial([0.0, 1.0]) * d * d)
-        num, den = (np.asarray(p.coef, dtype=float) for p in equation)
+        polynomials = -1.0 * numerator, Polynomial([0.0, 1.0]) * d * d
+        num, den = (np.asarray(p.coef, dtype=float) for p in polynomials)
         size = max(num.size, den.size)
         table = np.zeros((*z.shape, size))
         table[..., : num.size] = num
@@ -227,10 +219,8 @@ class BulkEquivalent:
             kappa = formulas.effective_ridge(g, self.linear, self.tail, self.gamma)
             physical = (g.imag > 1e-12 * np.abs(g)) & ((1.0 / kappa).imag > 0.0)
         pick = np.argmax(np.where(physical, g.imag, -1.0), axis=-1)[..., None]
-        found = np.take_along_axis(physical, pick, -1)[..., 0]
-        g_at = np.where(found, np.take_along_axis(g, pick, -1)[..., 0], np.nan)
-        kappa_at = np.where(found, np.take_along_axis(kappa, pick, -1)[..., 0], np.nan)
-        return kappa_at, g_at
+        kappa_at, g_at = (np.take_along_axis(np.where(physical, x, np.nan), pick, -1) for x in (kappa, g))
+        return kappa_at[..., 0], g_at[..., 0]
 
     def eigenvalue_density(self, z: Array) -> Array:
         """Density of the ``N`` eigenvalues of ``F^T F / n_ridge`` at `z`, without the atom at zero."""
@@ -239,15 +229,20 @@ class BulkEquivalent:
         return np.asarray(inverse.imag / (np.pi * self.ratio))
 
     @property
+    def _sides(self) -> list[float]:
+        """Dimensions that bound the rank, as shares of ``N``, ascending."""
+        return sorted([1.0, 1.0 / self.ratio] + ([1.0 / self.gamma] if self.tail == 0.0 else []))
+
+    @property
     def rank(self) -> float:
         """Rank of the features, as a share of ``N``."""
-        return min(1.0, 1.0 / self.ratio, 1.0 / self.gamma if self.tail == 0.0 else 1.0)
+        return self._sides[0]
 
     @property
     def reaches_zero(self) -> bool:
         """Whether the spectrum reaches zero: the two smallest of the dimensions are equal."""
-        sides = sorted([1.0, 1.0 / self.ratio] + ([1.0 / self.gamma] if self.tail == 0.0 else []))
-        return sides[1] - sides[0] < 1e-12
+        smallest, next_one, *_ = self._sides
+        return next_one - smallest < 1e-12
 
     @property
     def atom_at_zero(self) -> float:

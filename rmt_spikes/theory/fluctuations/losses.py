@@ -88,7 +88,7 @@ def _of_laws(base: Uniform) -> Array:
     grid = base.grid
     rule = grid.q, grid.q_weights
     # The moved distributions have the labels of their nodes: so must what they are compared with.
-    same = moved(base, base.latent, latent_grid(base.setting, base.latent, law=grid.law, q_rule=rule))
+    same = moved(base, grid.law, rule)
     centres = {True: _losses(same, rule), False: _losses(base, rule)}
     total = np.zeros(len(LOSSES))
     for other, scale in directions(base):
@@ -217,15 +217,8 @@ def _sample_pairs(base: Uniform, ridges: Sequence[_Perturbed], width: float) -> 
 def _test_pairs(rho: float, psi: Array) -> float:
     """Mean square over pairs of samples of the derivative of ``lambda Q`` in a penalty on the test error.
 
-    Parameters
-    ----------
-    rho
-        ``lambda R``.
-    psi
-        ``1 - lambda R`` as a function of ``log kappa``: value and three derivatives.
+    `rho` is ``lambda R``; `psi` has the value and three derivatives of ``1 - lambda R`` in ``log kappa``.
 
-    Notes
-    -----
     For penalties ``mu_1``, ``mu_2`` let ``rho_i = r_i + mu_i`` with ``r_i = 1/(1 + T(rho_i))`` and
     ``D = -(T(rho_1) - T(rho_2))/(rho_1 - rho_2)``. The mean product over pairs is
     ``(r_1 r_2)^2 D / (1 - r_1 r_2 D)``, and this is its derivative in both penalties where they vanish.

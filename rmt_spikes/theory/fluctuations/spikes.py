@@ -9,12 +9,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from rmt_spikes.errors import DomainError
 from rmt_spikes.setting import Setting
 from rmt_spikes.theory.features import Features
-from rmt_spikes.theory.latent import Latent, LatentGrid, latent, latent_grid, residual_moments
+from rmt_spikes.theory.latent import latent, latent_grid, residual_moments
+from rmt_spikes.theory.methods.base import require_mean_field
 from rmt_spikes.theory.methods.uniform.solution import Uniform
-from rmt_spikes.theory.quadrature_rules import gauss_rule, gaussian_draws
+from rmt_spikes.theory.quadrature_rules import ReadoutLaw, gauss_rule, gaussian_draws
 
 Array = NDArray[np.float64]
 
@@ -81,6 +81,12 @@ def spike_standard_deviations(setting: Setting, *, features: str = Features.CORR
     return np.sqrt(total)
 
 
+def uniform(setting: Setting, features: str) -> Uniform:
+    """The uniform method, refused at the standard output scale: its first stage has further fluctuations."""
+    require_mean_field(setting, "standard deviations")
+    return Uniform(setting, Features.of(features))
+
+
 def _spikes(solution: Uniform) -> Array:
     return np.sqrt([pole.point.eigenvalue for pole in solution.upper.poles])
 
@@ -106,38 +112,29 @@ def moved(base: Uniform, variables: Latent, grid: LatentGrid | None = None) -> U
 
 def directions(base: Uniform) -> Iterator[tuple[Uniform, float]]:
     """Problems moved by `STEP` along independent directions, with the standard deviation along each."""
-    setting = base.setting
+    setting, law = base.setting, base.grid.law
     projection, energy, covariance = _first_stage_moments(setting)
     # Without noise the two may be one variable: the covariance need not be definite.
     sizes, axes = np.linalg.eigh(covariance)
     root = axes * np.sqrt(np.maximum(sizes, 0.0))
-    for column in (*root.T, None):
-        b, e, rest = projection, energy, 0.0
-        if column is None:
-            rest = STEP * math.sqrt(2.0 / setting.d)
-        else:
-            b, e = b + STEP * column[0], e + STEP * column[1]
+    stages = [(projection + STEP * along, energy + STEP * up, 0.0) for along, up in root.T]
+    stages.append((projection, energy, STEP * math.sqrt(2.0 / setting.d)))
+    for b, e, rest in stages:
         norm2 = b**2 + setting.phi * e * (1.0 + rest)
-        stage = _FirstStage(norm2, b / math.sqrt(norm2), e, base.grid.law.nodes)
-        yield moved(base, latent(setting, base.features, stage)), 1.0
-    grid = base.grid
-    rule = grid.q, grid.q_weights
-    for nodes, weights, count in (
-        (grid.law.nodes, grid.law.weights, setting.width),
-        (grid.q, grid.q_weights, setting.n_ridge),
-    ):
-        table = gauss_rule(nodes, nodes.size, weights).polynomials(nodes)
-        for polynomial in table[1 : DEGREES + 1]:
-            shifted = weights * (1.0 + STEP * polynomial)
-            law, q_rule = grid.law, rule
-            if nodes is grid.q:
-                q_rule = nodes, shifted
-            else:
-                law = replace(grid.law, weights=shifted)
-            yield (
-                moved(base, base.latent, latent_grid(setting, base.latent, law=law, q_rule=q_rule)),
-                1.0 / math.sqrt(count),
-            )
+        stage = _FirstStage(norm2, b / math.sqrt(norm2), e, law.nodes)
+        yield Uniform(setting, base.features, variables=latent(setting, base.features, stage)), 1.0
+    q, q_weights = base.grid.q, base.grid.q_weights
+    for weights in _moved_weights(law.nodes, law.weights):
+        yield moved(base, replace(law, weights=weights), (q, q_weights)), 1.0 / math.sqrt(setting.width)
+    for weights in _moved_weights(q, q_weights):
+        yield moved(base, law, (q, weights)), 1.0 / math.sqrt(setting.n_ridge)
+
+
+def _moved_weights(nodes: Array, weights: Array) -> Iterator[Array]:
+    """Weights of a distribution moved along each of its first polynomials that is not constant."""
+    table = gauss_rule(nodes, nodes.size, weights).polynomials(nodes)
+    for polynomial in table[1 : DEGREES + 1]:
+        yield weights * (1.0 + STEP * polynomial)
 
 
 def _first_stage_moments(setting: Setting) -> tuple[float, float, Array]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rmt_spikes.arguments import choice
 from rmt_spikes.errors import DomainError, Word
-from rmt_spikes.setting import Setting
+from rmt_spikes.setting import Setting, require_setting
 from rmt_spikes.theory.features import Features
 from rmt_spikes.theory.methods.base import Method
 from rmt_spikes.theory.methods.closed_form import ClosedForm
@@ -54,6 +54,7 @@ def method_for(
     DomainError
         If an argument is out of its domain, or does not go with another one.
     """
+    require_setting(setting)
     kind = look_up(ClosedForm.name if digits is not None and name is None else name)
     theory = Features.of(features)
     if given is not None:

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from rmt_spikes.errors import ConvergenceError
+from rmt_spikes.errors import ConvergenceError, DomainError
 from rmt_spikes.setting import Setting
 from rmt_spikes.theory.features import Features
 from rmt_spikes.theory.latent import residual_moments
@@ -155,6 +155,13 @@ class Method(ABC):
     @abstractmethod
     def right_profile(self, index: int, alpha: Array) -> Array:
         """Right singular vector of spike `index` at readout weights `alpha` of neurons (any shape)."""
+
+
+def require_mean_field(setting: Setting, purpose: str, advice: str = "") -> None:
+    """Refuse the standard output scale, with a `DomainError`."""
+    if setting.output_scale != "mean_field":
+        required = f"must be 'mean_field' for {purpose}"
+        raise DomainError("output_scale", required, setting.output_scale, advice)
 
 
 def leading_sign(feature: Array) -> float:

@@ -16,15 +16,14 @@ from typing import ClassVar, final
 import numpy as np
 from numpy.typing import NDArray
 
-from rmt_spikes.errors import DomainError
-from rmt_spikes.functions.hermite import gaussian_moments, normalized_hermite
+from rmt_spikes.functions.hermite import normalized_hermite
 from rmt_spikes.setting import Setting
 from rmt_spikes.theory import formulas
 from rmt_spikes.theory.bulk.certified_edges import edge_error
 from rmt_spikes.theory.bulk.distribution import Bulk, singular_value_bulk
 from rmt_spikes.theory.bulk.equivalent import BulkEquivalent, ResolventPoint
-from rmt_spikes.theory.latent import Latent, LatentGrid, latent, latent_grid
-from rmt_spikes.theory.methods.base import Method, leading_sign, spike_of
+from rmt_spikes.theory.latent import Latent, LatentGrid, activation_moments, latent, latent_grid
+from rmt_spikes.theory.methods.base import Method, leading_sign, require_mean_field, spike_of
 from rmt_spikes.theory.methods.thresholds import first_crossings
 from rmt_spikes.theory.results import Certificate, Losses, Spike, losses_at, ordered
 
@@ -93,16 +92,13 @@ class Pole:
     right_overlap: float
 
 
-@final
 @dataclass(frozen=True, eq=False)
-class ClosedForm(Method):
-    """The method with the bulk of the untrained features: good while the shift is small."""
-
-    name: ClassVar[str] = "closed_form"
+class UntrainedBulk(Method):
+    """A method with the bulk of the untrained features, and the spikes that the latent part makes of it."""
 
     def refuse_what_is_not_covered(self) -> None:
         """Refuse the standard output scale: readout and learnt direction are not independent there."""
-        require_mean_field(self.setting)
+        require_mean_field(self.setting, "the closed form", "use the uniform method")
 
     @cached_property
     def latent(self) -> Latent:
@@ -134,30 +130,6 @@ class ClosedForm(Method):
         """Strength ``a`` above which a mode leaves the bulk."""
         return -1.0 / self.equivalent.edge_trace
 
-    def functional(self, point: ResolventPoint) -> tuple[float, float]:
-        """``kappa T`` and ``-kappa^2 dT/dkappa``, both sums of positive terms."""
-        labels = self.grid.labels
-        weights = self.grid.q_weights
-        amplitudes = self.modes.left[:, : weights.size] @ (np.sqrt(weights) * labels.mean)
-        coefficients = amplitudes**2
-        mean = float(weights @ labels.linear)
-        linear = mean**2
-        unseen = np.sqrt(weights) * labels.mean - amplitudes @ self.modes.left[:, : weights.size]
-        # The modes that see a function of q also have a part along the norm of the sample.
-        side = amplitudes @ self.modes.left[:, weights.size :]
-        rest = unseen @ unseen + side @ side + weights @ ((labels.linear - mean) ** 2 + labels.rest)
-        strengths, mu, excess = self.modes.strengths, point.mu, point.excess
-        damping = 1.0 / (1.0 + point.g * strengths)
-        value = coefficients @ damping + mu * linear + rest
-        loss = coefficients @ ((1.0 + excess * point.g * strengths) * damping**2)
-        loss += mu * (mu + (1.0 - mu) * excess) * linear + rest
-        return float(value), float(loss)
-
-    def losses(self) -> Losses[float]:
-        """Losses at the ridge of the setting."""
-        point = self.equivalent.at_ridge(self.setting.ridge)
-        return ordered(losses_at(point, *self.functional(point)), self.setting.label_energy)
-
     @cached_property
     def poles(self) -> list[Pole]:
         """Poles above the bulk, largest first."""
@@ -180,9 +152,7 @@ class ClosedForm(Method):
         """Left singular vector of spike `index` at latent variables `q` of samples (any shape)."""
         pole = self.poles[index]
         law, setting = self.grid.law, self.setting
-        mean = self.latent.shift * law.nodes * q[..., None]
-        scale = np.broadcast_to(self.latent.scale(law.nodes), mean.shape)
-        moments = gaussian_moments(setting.activation_function, mean, scale)
+        moments = activation_moments(setting, self.latent, law.nodes, q[..., None])
         slope = float(setting.activation_expansion.coefficients[1])
         rows = math.sqrt(setting.width) * moments.first * np.sqrt(law.weights)
         mode = rows @ pole.right[:-1] + math.sqrt(setting.gamma) * slope * q * pole.right[-1]
@@ -193,9 +163,7 @@ class ClosedForm(Method):
         """Right singular vector of spike `index` at readout weights `alpha` of neurons (any shape)."""
         pole = self.poles[index]
         setting, q = self.setting, self.grid.q
-        mean = self.latent.shift * alpha[..., None] * q
-        scale = np.broadcast_to(self.latent.scale(alpha)[..., None], mean.shape)
-        moments = gaussian_moments(setting.activation_function, mean, scale)
+        moments = activation_moments(setting, self.latent, alpha[..., None], q)
         root = math.sqrt(setting.width) * np.sqrt(self.grid.q_weights)
         mode = (moments.first * root) @ pole.left[: q.size]
         mode += math.sqrt(2.0 / setting.d) * (moments.norm * root) @ pole.left[q.size :]
@@ -238,21 +206,36 @@ class ClosedForm(Method):
         return np.asarray(law.polynomials(law.nodes, count) @ mode * pole.right_overlap)
 
 
-def require_mean_field(setting: Setting) -> None:
-    """Check that a setting has the mean-field output scale.
+@final
+@dataclass(frozen=True, eq=False)
+class ClosedForm(UntrainedBulk):
+    """The method with the bulk of the untrained features at finite ``n``: good while the shift is small."""
 
-    Raises
-    ------
-    DomainError
-        If it has not.
-    """
-    if setting.output_scale != "mean_field":
-        raise DomainError(
-            "output_scale",
-            "must be 'mean_field' for the closed form",
-            setting.output_scale,
-            "use the uniform method",
-        )
+    name: ClassVar[str] = "closed_form"
+
+    def functional(self, point: ResolventPoint) -> tuple[float, float]:
+        """``kappa T`` and ``-kappa^2 dT/dkappa``, both sums of positive terms."""
+        labels = self.grid.labels
+        weights = self.grid.q_weights
+        amplitudes = self.modes.left[:, : weights.size] @ (np.sqrt(weights) * labels.mean)
+        coefficients = amplitudes**2
+        mean = float(weights @ labels.linear)
+        linear = mean**2
+        unseen = np.sqrt(weights) * labels.mean - amplitudes @ self.modes.left[:, : weights.size]
+        # The modes that see a function of q also have a part along the norm of the sample.
+        side = amplitudes @ self.modes.left[:, weights.size :]
+        rest = unseen @ unseen + side @ side + weights @ ((labels.linear - mean) ** 2 + labels.rest)
+        strengths, mu, excess = self.modes.strengths, point.mu, point.excess
+        damping = 1.0 / (1.0 + point.g * strengths)
+        value = coefficients @ damping + mu * linear + rest
+        loss = coefficients @ ((1.0 + excess * point.g * strengths) * damping**2)
+        loss += mu * (mu + (1.0 - mu) * excess) * linear + rest
+        return float(value), float(loss)
+
+    def losses(self) -> Losses[float]:
+        """Losses at the ridge of the setting."""
+        point = self.equivalent.at_ridge(self.setting.ridge)
+        return ordered(losses_at(point, *self.functional(point)), self.setting.label_energy)
 
 
 def curve_evidence(equivalent: BulkEquivalent, setting: Setting, bulk: Bulk | None) -> Certificate:

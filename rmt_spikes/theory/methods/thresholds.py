@@ -22,25 +22,12 @@ SMALLEST_FRACTION = 1e-4
 
 
 def first_crossings(excess: Callable[[float], Array], largest: float, count: int) -> Array:
-    """Smallest arguments at which each component of a function becomes positive.
+    """Smallest step sizes at which the first `count` components of a function become positive.
 
-    Parameters
-    ----------
-    excess
-        Function of a step size with values of shape ``(m,)``, ``m >= count``; component ``k`` is
-        positive where spike ``k`` is outside the bulk.
-    largest
-        Largest step size considered.
-    count
-        Number of components.
+    Component ``k`` of `excess`, of shape ``(m,)`` with ``m >= count``, is positive where spike ``k`` is
+    outside the bulk. The crossing is 0 where it is positive without a step, ``inf`` where it is not positive
+    up to `largest`.
 
-    Returns
-    -------
-    ndarray of shape ``(count,)``
-        0 where the component is positive without a step, ``inf`` where it is not positive up to `largest`.
-
-    Notes
-    -----
     Brackets come from a geometric scan of 12 points from ``1e-4 largest``: two crossings closer than a
     factor 2.4 are taken for none.
     """
@@ -54,7 +41,8 @@ def first_crossings(excess: Callable[[float], Array], largest: float, count: int
         if positive.size and positive[0] == 0:
             crossings[k] = 0.0
         elif positive.size and positive[0] == 1:
-            crossings[k] = _root(excess, k, 0.0, steps[1])
+            high = steps[1]
+            crossings[k] = brentq(lambda step, k=k: float(excess(step)[k]), 0.0, high, xtol=1e-14 * high)
         elif positive.size:
             low, high = math.log(steps[positive[0] - 1]), math.log(steps[positive[0]])
             crossings[k] = math.exp(
@@ -63,26 +51,11 @@ def first_crossings(excess: Callable[[float], Array], largest: float, count: int
     return crossings
 
 
-def _root(excess: Callable[[float], Array], k: int, low: float, high: float) -> float:
-    return float(brentq(lambda step: float(excess(step)[k]), low, high, xtol=1e-14 * high))
-
-
 def nearby_crossing(excess: Callable[[float], float], guess: float, largest: float) -> float:
-    """Argument at which a function becomes positive, next to a guess.
+    """Step size next to a guess at which a function that increases there becomes positive.
 
-    Parameters
-    ----------
-    excess
-        Increasing function of a step size around the crossing.
-    guess
-        Rough crossing; 0 and ``inf`` are possible.
-    largest
-        Largest step size considered.
-
-    Returns
-    -------
-    float
-        0 where the function is positive without a step, ``inf`` where it is not positive up to `largest`.
+    The guess is rough: 0 and ``inf`` are possible. The crossing is 0 where the function is positive without a
+    step, ``inf`` where it is not positive up to `largest`.
     """
     if excess(0.0) > 0.0:
         return 0.0

@@ -5,34 +5,35 @@ title, its place in docs/theory.md and the meaning of its symbols. sympy is impo
 for: most of the package never needs it.
 """
 
-from rmt_spikes.theory.symbolic.bulk import (
+from rmt_spikes.theory.symbolic.equations import (
+    beta_cosine2,
+    beta_norm2,
     bulk_polynomial,
+    chi,
+    critical_step,
     effective_ridge,
     effective_ridge_slope,
+    feature,
+    feature_generating,
+    growth,
+    inflation,
     linear_share_slope,
     marchenko_pastur,
     mu,
+    neuron_equation,
     published_equation,
     ridge,
+    row_norm2,
+    sample_equation,
+    shift,
+    spike_location,
+    spike_strength,
     trace_slope,
 )
 from rmt_spikes.theory.symbolic.expansions import hermite, hermite_coefficients, smoothed
 from rmt_spikes.theory.symbolic.formula import Formula, symbol
 from rmt_spikes.theory.symbolic.improvement import improvement, untrained_loss
-from rmt_spikes.theory.symbolic.learning import (
-    beta_cosine2,
-    beta_norm2,
-    chi,
-    feature,
-    feature_generating,
-    growth,
-    inflation,
-    row_norm2,
-    shift,
-)
 from rmt_spikes.theory.symbolic.quantities import derive, listing, options, quantities
-from rmt_spikes.theory.symbolic.resolvent import neuron_equation, sample_equation
-from rmt_spikes.theory.symbolic.transition import critical_step, spike_location, spike_strength
 
 __all__ = [
     "Formula",

@@ -12,6 +12,7 @@ from rmt_spikes.arguments import choice, integer
 from rmt_spikes.errors import DomainError
 from rmt_spikes.functions.arithmetic import Symbols
 from rmt_spikes.functions.table import NAMES, TABLE
+from rmt_spikes.theory.symbolic.equations import evolved
 from rmt_spikes.theory.symbolic.formula import symbol
 from rmt_spikes.theory.symbolic.quantities import quantity
 
@@ -27,17 +28,12 @@ WITH_COEFFICIENTS = tuple(name for name in NAMES if TABLE[name].coefficient is n
 
 @quantity("smoothed", "E f(Z + t) of {activation}, whose Taylor coefficients are c_k", "1", "F")
 def smoothed(activation: str) -> Any:
-    """Mean of an activation under a Gaussian of mean ``t`` and variance one.
+    """``E f(Z + t)``: mean of an activation under a Gaussian of mean ``t`` and variance one.
 
     Parameters
     ----------
     activation
         One of relu, leaky_relu, abs, elu, identity, erf, sign, gelu, sin, cos.
-
-    Returns
-    -------
-    sympy.Expr
-        ``E f(Z + t)``.
 
     Raises
     ------
@@ -52,17 +48,12 @@ def smoothed(activation: str) -> Any:
 
 @quantity("hermite", "Hermite coefficients c_k of {activation}, c_k = E[f(Z) He_k(Z)] / k!", "1", "c_k")
 def hermite(activation: str) -> Any:
-    """Hermite coefficient of any degree.
+    """Hermite coefficient ``c_k`` of any degree, as an expression of ``k``.
 
     Parameters
     ----------
     activation
         One of relu, leaky_relu, abs, identity, erf, sign, gelu, sin, cos.
-
-    Returns
-    -------
-    sympy.Expr
-        ``c_k`` as an expression of ``k``.
 
     Raises
     ------
@@ -74,7 +65,7 @@ def hermite(activation: str) -> Any:
 
 
 def hermite_coefficients(function: Any, order: int) -> tuple[Any, ...]:
-    """Exact Hermite coefficients of one function.
+    """Exact Hermite coefficients ``c_0, ..., c_order`` of one function.
 
     Parameters
     ----------
@@ -83,11 +74,6 @@ def hermite_coefficients(function: Any, order: int) -> tuple[Any, ...]:
         times exponentials of quadratic polynomials (a polynomial times a Gaussian, for one).
     order
         Highest degree, at most 40.
-
-    Returns
-    -------
-    tuple of sympy.Expr
-        ``c_0, ..., c_order``.
 
     Raises
     ------
@@ -124,9 +110,8 @@ def _gaussian_mean(function: Any, t: Any) -> Any:
         exponent = sympy.expand(sympy.Add(*(f.args[0] for f in factors if isinstance(f, sympy.exp))))
         rest = sympy.Mul(*(f for f in factors if not isinstance(f, sympy.exp)))
         if not (rest.is_polynomial(z) and exponent.is_polynomial(z) and sympy.degree(exponent, z) <= 2):
-            raise DomainError(
-                "function", "must be polynomials times exponentials of quadratics in z", str(term)
-            )
+            rule = "must be polynomials times exponentials of quadratics in z"
+            raise DomainError("function", rule, str(term))
         scale = -2 * exponent.coeff(z, 2)
         if (2 * scale + 1).is_positive is not True:
             raise DomainError("function", "must be square-integrable under the Gaussian", str(term))
@@ -134,18 +119,8 @@ def _gaussian_mean(function: Any, t: Any) -> Any:
         variance = 1 / (1 + scale)
         centre = (t + tilt) * variance
         moments = sum(
-            coefficient * _gaussian_moment(power, centre, variance)
+            coefficient * evolved(power, centre, variance)
             for (power,), coefficient in sympy.Poly(rest, z).terms()
         )
         total += sympy.sqrt(variance) * sympy.exp(level + ((t + tilt) * centre - t**2) / 2) * moments
     return total
-
-
-def _gaussian_moment(power: int, centre: Any, variance: Any) -> Any:
-    """``E (centre + sqrt(variance) Z)^power``."""
-    import sympy
-
-    return sum(
-        sympy.binomial(power, 2 * m) * sympy.factorial2(2 * m - 1) * variance**m * centre ** (power - 2 * m)
-        for m in range(power // 2 + 1)
-    )

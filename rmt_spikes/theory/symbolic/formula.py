@@ -61,18 +61,12 @@ class Formula:
 
     Attributes
     ----------
-    name
+    name, options
         What `derive` was asked for.
-    options
-        With which options.
-    title
-        What it is.
-    section
-        Section of docs/theory.md.
-    left
-        Left-hand side (sympy).
-    expression
-        Right-hand side (sympy).
+    title, section
+        What it is, and its section of docs/theory.md.
+    left, expression
+        Left-hand and right-hand side (sympy).
     symbols
         Meaning of every free symbol of the expression, by its name.
     """
@@ -132,17 +126,12 @@ def shown(value: Any) -> str:
 
 
 def symbol(name: str) -> Any:
-    """Symbol of the formulas.
+    """Symbol of the formulas, with the assumption that they use: positive, real or a nonnegative integer.
 
     Parameters
     ----------
     name
         Name in `Formula.symbols`; ``c_star_k`` is the teacher's coefficient of degree ``k``.
-
-    Returns
-    -------
-    sympy.Symbol
-        With the assumptions that the formulas use: positive, real or a nonnegative integer.
 
     Raises
     ------
@@ -161,13 +150,6 @@ def symbol(name: str) -> Any:
         # Both signs, and complex values inside the bulk.
         return sympy.Symbol(name)
     return sympy.Symbol(name, positive=True)
-
-
-def named(name: str) -> Any:
-    """Symbol for a left-hand side that stands in no other formula."""
-    import sympy
-
-    return sympy.Symbol(name)
 
 
 def teacher(degree: Any) -> Any:

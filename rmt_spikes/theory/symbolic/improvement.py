@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from rmt_spikes.arguments import boolean, choice, integer
@@ -10,25 +11,18 @@ from rmt_spikes.errors import DomainError
 from rmt_spikes.theory import formulas
 from rmt_spikes.theory.features import Features
 from rmt_spikes.theory.symbolic.formula import symbol, teacher
-from rmt_spikes.theory.symbolic.quantities import FEATURES, quantity
+from rmt_spikes.theory.symbolic.quantities import quantity
 
 MAXIMUM_SPIKES = 12
 MAXIMUM_WITH_GAPS = 8
 LOSSES = ("objective", "test")
+PARITIES = {"": range(0), "even": range(2, MAXIMUM_SPIKES + 1, 2), "odd": range(3, MAXIMUM_SPIKES + 1, 2)}
+"""Degrees without a spike, by the word for them."""
 
 
 @quantity("untrained-loss", "loss ({loss}) of the untrained features", "7", "{loss}_0")
 def untrained_loss(loss: str = "objective") -> Any:
-    """Limit of a loss of the untrained features.
-
-    Parameters
-    ----------
-    loss
-        ``"objective"`` or ``"test"``.
-
-    Returns
-    -------
-    sympy.Expr
+    """Limit of a loss of the untrained features, ``"objective"`` or ``"test"``.
 
     Raises
     ------
@@ -102,21 +96,27 @@ def improvement(
     """
     import sympy
 
-    theory = Features.of(choice("features", features, FEATURES))
+    theory = Features.of(choice("features", features, Features.limits()))
     choice("loss", loss, LOSSES)
     boolean("intercept", intercept)
     gaps = _gaps(missing)
-    spread = 1 + (symbol("chi") if theory.rows_grow else sympy.Integer(0))
+    spread = sympy.Integer(1) + (symbol("chi") if theory.rows_grow else 0)
     if spikes == "l":
         if not isinstance(gaps, str):
             raise DomainError("missing", "must be 'even' or 'odd' for a formula in l", sorted(gaps))
-        rest = _odd_sum(gaps) + _even_sum(gaps, spread, intercept)
+        rest = 0 if gaps == "odd" else _odd_part(symbol("l"))
+        rest += 0 if gaps == "even" else _even_part(symbol("l"), spread, intercept)
     else:
         most = MAXIMUM_SPIKES if isinstance(gaps, str) else MAXIMUM_WITH_GAPS
         degrees = range(1, integer("spikes", spikes, 1, most, advice="or l for a formula in l") + 1)
-        present = [k for k in degrees if k == 1 or not _missing(k, gaps)]
-        rest = _odd_part([k for k in present if k % 2], spread)
-        rest += _even_part([k for k in present if k % 2 == 0], spread, intercept)
+        absent = PARITIES[gaps] if isinstance(gaps, str) else gaps
+        odd, even = ([k for k in degrees if k % 2 == parity and k not in absent] for parity in (1, 0))
+        complete = odd == list(range(1, 2 * len(odd), 2))
+        rest = _odd_part(odd[-1]) if complete else _projection(odd, spread)
+        if even == list(range(2, 2 * len(even) + 1, 2)):
+            rest += _even_part(2 * len(even), spread, intercept)
+        else:
+            rest += _projection([0, *even] if intercept else even, spread)
     # The linear part: the only one whose weight is mu.
     linear = symbol("c_star_1") ** 2 * symbol("rho")
     if loss == "objective":
@@ -127,7 +127,7 @@ def improvement(
 
 def _gaps(missing: str | Iterable[int]) -> str | frozenset[int]:
     if isinstance(missing, str):
-        if missing in ("", "even", "odd"):
+        if missing in PARITIES:
             return missing
         degrees = [int(word) if word.isdecimal() else -1 for word in missing.replace(" ", "").split(",")]
     else:
@@ -140,57 +140,31 @@ def _gaps(missing: str | Iterable[int]) -> str | frozenset[int]:
     return frozenset(degrees) or ""
 
 
-def _missing(degree: int, gaps: str | frozenset[int]) -> bool:
-    if isinstance(gaps, str):
-        return {"even": degree % 2 == 0, "odd": degree % 2 == 1, "": False}[gaps]
-    return degree in gaps
-
-
-def _odd_part(degrees: list[int], spread: Any) -> Any:
-    """Explained part of the odd degrees above one."""
+def _sum(term: Callable[[Any], Any], first: int, last: Any) -> Any:
+    """Sum over an index, written out unless its end is a symbol."""
     import sympy
 
-    if degrees == list(range(1, degrees[-1] + 1, 2)):
-        return sum((_energy(j) for j in degrees[1:]), sympy.Integer(0))
-    return _projection(degrees, spread)
+    if isinstance(last, int):
+        return sum(map(term, range(first, last + 1)))
+    i = sympy.Symbol("i", integer=True)
+    return sympy.Sum(term(i), (i, first, last))
 
 
-def _even_part(degrees: list[int], spread: Any, intercept: bool) -> Any:
-    """Explained part of the even degrees."""
+def _odd_part(top: Any) -> Any:
+    """Explained part of all odd degrees from three to a number."""
+    return _sum(lambda i: _energy(2 * i + 1), 1, (top - 1) // 2)
+
+
+def _even_part(top: Any, spread: Any, intercept: bool) -> Any:
+    """Explained part of all even degrees to a number."""
     import sympy
 
-    if degrees and degrees != list(range(2, degrees[-1] + 1, 2)):
-        return _projection([0, *degrees] if intercept else degrees, spread)
-    total = sum((_energy(j) for j in degrees), sympy.Integer(0))
-    if intercept or not degrees:
-        return total
-    top = degrees[-1] // 2
-    overlap = sum(_overlap(i, spread) for i in range(1, top + 1))
-    norm = sum(_norm(i, spread) for i in range(top + 1))
-    explained = total - overlap**2 / norm
-    return sympy.factor(explained) if top == 1 else explained
-
-
-def _odd_sum(gaps: str | frozenset[int]) -> Any:
-    import sympy
-
-    i, top = sympy.Symbol("i", integer=True), sympy.floor((symbol("l") - 1) / 2)
-    if gaps == "odd":
-        return sympy.Integer(0)
-    return sympy.Sum(_energy(2 * i + 1), (i, 1, top))
-
-
-def _even_sum(gaps: str | frozenset[int], spread: Any, intercept: bool) -> Any:
-    import sympy
-
-    if gaps == "even":
-        return sympy.Integer(0)
-    i, top = sympy.Symbol("i", integer=True), sympy.floor(symbol("l") / 2)
-    total = sympy.Sum(_energy(2 * i), (i, 1, top))
+    total = _sum(lambda i: _energy(2 * i), 1, top // 2)
     if intercept:
         return total
-    overlap = sympy.Sum(_overlap(i, spread), (i, 1, top))
-    return total - overlap**2 / sympy.Sum(_norm(i, spread), (i, 0, top))
+    overlap = _sum(lambda i: _overlap(i, spread), 1, top // 2)
+    explained = total - overlap**2 / _sum(lambda i: _norm(i, spread), 0, top // 2)
+    return sympy.factor(explained) if top // 2 == 1 else explained
 
 
 def _energy(j: Any) -> Any:
@@ -204,9 +178,8 @@ def _overlap(i: Any, spread: Any) -> Any:
     """Label times the term ``He_2i`` of the direction that no even feature has."""
     import sympy
 
-    return (
-        sympy.factorial(2 * i) / sympy.factorial(i) * (-spread / 2) ** i * teacher(2 * i) * symbol("rho") ** i
-    )
+    weight = sympy.factorial(2 * i) / sympy.factorial(i) * (-spread / 2) ** i
+    return weight * teacher(2 * i) * symbol("rho") ** i
 
 
 def _norm(i: Any, spread: Any) -> Any:
@@ -225,11 +198,9 @@ def _projection(degrees: list[int], spread: Any) -> Any:
 
     def inner(left: Mapping[int, Any], right: Mapping[int, Any]) -> Any:
         common = (left.keys() & right.keys()) - {1}
-        return sum((sympy.factorial(j) * left[j] * right[j] for j in common), sympy.Integer(0))
+        return sum(sympy.factorial(j) * left[j] * right[j] for j in common)
 
     label = {j: teacher(j) * sympy.sqrt(symbol("rho")) ** j for j in range(2, degrees[-1] + 1)}
-    if not rows:
-        return sympy.Integer(0)
     gram = sympy.Matrix([[inner(a, b) for b in rows] for a in rows])
     signal = sympy.Matrix([inner(row, label) for row in rows])
     return sympy.factor((signal.T * gram.LUsolve(signal))[0])
@@ -237,12 +208,8 @@ def _projection(degrees: list[int], spread: Any) -> Any:
 
 def _hermite_row(degree: int, spread: Any) -> dict[int, Any]:
     """Coefficients ``{j: p_kj}`` of the heat-evolved monomial of a degree in ``He_j(q)``."""
-    import sympy
-
     # Heat flow composes: a monomial is a Hermite polynomial evolved for time 1, this for time 1 + chi.
     return {
-        degree - 2 * m: sympy.factorial(degree)
-        / (sympy.factorial(m) * sympy.factorial(degree - 2 * m))
-        * (spread / 2) ** m
+        degree - 2 * m: math.perm(degree, 2 * m) // math.factorial(m) * (spread / 2) ** m
         for m in range(degree // 2 + 1)
     }

@@ -10,13 +10,10 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from rmt_spikes.errors import DomainError
-from rmt_spikes.theory.features import Features
-from rmt_spikes.theory.symbolic.formula import Formula, meanings, named, shown
+from rmt_spikes.theory.symbolic.formula import Formula, meanings, shown
 
 Expression = Callable[..., Any]
 Decorated = TypeVar("Decorated", bound=Expression)
-
-FEATURES = Features.limits()
 
 
 @dataclass(frozen=True)
@@ -31,7 +28,7 @@ _QUANTITIES: dict[str, _Quantity] = {}
 
 
 def quantity(name: str, title: str, section: str, left: str) -> Callable[[Decorated], Decorated]:
-    """Make an expression known to `derive`.
+    """Make a function that returns an expression known to `derive`; its parameters are the options.
 
     Parameters
     ----------
@@ -41,11 +38,6 @@ def quantity(name: str, title: str, section: str, left: str) -> Callable[[Decora
         What it is, and where docs/theory.md has it; ``{option}`` in the title is the value of an option.
     left
         Name of the left-hand side, with ``{option}`` likewise; ``0`` for an expression that vanishes.
-
-    Returns
-    -------
-    callable
-        Decorator of a function that returns the expression; its parameters are the options.
     """
 
     def decorate(build: Decorated) -> Decorated:
@@ -94,10 +86,6 @@ def derive(name: str, **given: Any) -> Formula:
     **given
         Options of the quantity.
 
-    Returns
-    -------
-    Formula
-
     Raises
     ------
     DomainError
@@ -108,7 +96,7 @@ def derive(name: str, **given: Any) -> Formula:
     known = options(name)
     for option in given:
         if option not in known:
-            takes = f"{name} takes {', '.join(known)}" if known else f"{name} takes no options"
+            takes = f"{name} takes {', '.join(known) or 'no options'}"
             raise DomainError(option, f"is not an option of {name}", given[option], takes)
     for option, default in known.items():
         if option not in given and default is None:
@@ -129,7 +117,7 @@ def derive(name: str, **given: Any) -> Formula:
 def _left(name: str) -> Any:
     import sympy
 
-    return sympy.Integer(0) if name == "0" else named(name)
+    return sympy.Integer(0) if name == "0" else sympy.Symbol(name)
 
 
 def _quantity(name: str) -> _Quantity:

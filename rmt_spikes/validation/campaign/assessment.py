@@ -63,33 +63,20 @@ def assess(
     controls: Sequence[tuple[Forecast, Evidence]],
     figure_trials: dict[tuple[int, int], tuple[Trial, ...]],
 ) -> CaseResult:
-    """Judge a case.
-
-    Parameters
-    ----------
-    case, points
-        What was asked for.
-    forecasts, evidence
-        Theory and simulation of each point.
-    controls
-        The same for each negative control.
-    figure_trials
-        Passed on.
-    """
+    """Judge a case: theory and simulation of each point, and of each negative control."""
     measured = [open_rows(case, *pair) for pair in zip(forecasts, evidence, strict=True)]
     judged = iter(judge([row for rows in measured for row in rows], _rate(case)))
-    results = []
-    for point, forecast, shown, rows in zip(points, forecasts, evidence, measured, strict=True):
-        results.append(
-            PointResult(
-                point=point,
-                prediction=forecast.prediction,
-                error=forecast.error or _missing(rows),
-                trials=tuple(shown.trials),
-                comparison=_comparison(case, [_documented(case, point, next(judged)) for _ in rows], shown),
-                differences=_differences(case, forecast, shown),
-            )
+    results = [
+        PointResult(
+            point=point,
+            prediction=forecast.prediction,
+            error=forecast.error or _missing(rows),
+            trials=tuple(shown.trials),
+            comparison=_comparison(case, [_documented(case, point, next(judged)) for _ in rows], shown),
+            differences=_differences(case, forecast, shown),
         )
+        for point, forecast, shown, rows in zip(points, forecasts, evidence, measured, strict=True)
+    ]
     return CaseResult(
         case=case,
         points=tuple(results),

@@ -32,21 +32,10 @@ ERROR = 0.03
 class RowCalibration(Record):
     """Fate of one row over synthetic observations.
 
-    Attributes
-    ----------
-    values, quantity, claim, trials
-        Swept values of the point, and the row.
-    scatter
-        Measured standard deviation between trials, in units of the scale of the row.
-    allowance
-        In the same units.
-    agrees
-        Share of `agrees` when the theory is exact.
-    error
-        Size of the planted error in the same units: `ERROR`; one for a count.
-    power
-        Share of `disagrees` when the prediction is off by that error, either way, at Holm's first step. None
-        where the allowance is larger than the error, so that there is nothing to find.
+    `scatter` between trials, `allowance` and `error` are in units of the scale of the row. `agrees` is the
+    share of that verdict when the theory is exact, and `power` that of `disagrees` when the prediction is off
+    by `error`, either way, at Holm's first step: None where the allowance is larger, so that there is nothing
+    to find.
     """
 
     values: dict[str, Any]

@@ -97,30 +97,24 @@ class Conditions:
             )
             for point in points
         ]
-        known: dict[Place, dict[str, float]] = {}
-        missing = []
-        for i, (point, shown) in enumerate(zip(points, evidence, strict=True)):
-            stored = self.store.get_predictions(keys[i], point.seed)
-            for j, trial in enumerate(shown.trials[: case.given_trials]):
-                if j in stored:
-                    known[i, j] = stored[j]
-                else:
-                    missing.append(self._condition(trial, (i, j), point.setting, features))
+        known = [self.store.get_predictions(key, point.seed) for key, point in zip(keys, points, strict=True)]
+        wanted = [shown.trials[: case.given_trials] for shown in evidence]
+        missing = [
+            self._condition(trial, (i, j), points[i].setting, features)
+            for i, trials in enumerate(wanted)
+            for j, trial in enumerate(trials)
+            if j not in known[i]
+        ]
         finished = work_through(predict_given, missing, self.jobs, self.scheduler, code_version)
-        for done, (place, values) in enumerate(finished, start=1):
+        for done, ((i, j), values) in enumerate(finished, start=1):
             # A failed one leaves its trial out of the rows, which say so.
-            known[place] = values
-            i, j = place
+            known[i][j] = values
             self.store.put_predictions(keys[i], points[i].seed, j, values)
             if self.on_progress is not None:
                 self.on_progress(Progress("conditioning", done, len(missing), case=case.name))
         return [
-            replace(
-                shown,
-                given=case.given,
-                conditional=tuple(known[i, j] for j in range(len(shown.trials[: case.given_trials]))),
-            )
-            for i, shown in enumerate(evidence)
+            replace(shown, given=case.given, conditional=tuple(found[j] for j in range(len(trials))))
+            for shown, found, trials in zip(evidence, known, wanted, strict=True)
         ]
 
     def _condition(self, trial: Trial, place: Place, setting: Setting, features: Features) -> Condition:

@@ -22,22 +22,10 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class PointResult(Record):
-    """One setting of a case.
+    """One setting of a case: its prediction, trials, and comparison.
 
-    Attributes
-    ----------
-    point
-        Where.
-    prediction
-        None, with the reason in `error`, when there is none.
-    error
-        Why there is no prediction, or why some trials have no conditional one.
-    trials
-        The simulated networks.
-    comparison
-        Rows and verdict.
-    differences
-        Observed minus predicted, trial by trial, for each quantity of the rows.
+    There is no prediction where `error` says why; it also says why some trials have no conditional one.
+    `differences` are observed minus predicted, trial by trial, for each quantity of the rows.
     """
 
     point: Point
@@ -67,18 +55,10 @@ class PointResult(Record):
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class ControlResult(Record):
-    """A wrong theory and how it fared.
+    """A wrong theory and how it fared, on the trials of the theory itself.
 
-    Attributes
-    ----------
-    control, point
-        The wrong theory, and where it was tried.
-    comparison
-        Its rows, on the same trials as the theory itself.
-    disputed
-        Quantities in which the theory itself disagrees there: they reject nothing.
-    error
-        Why the wrong theory gives no prediction; it then proves nothing, and is not rejected.
+    `disputed` are quantities in which the theory itself disagrees there: they reject nothing. One that gives
+    no prediction, for the reason `error`, proves nothing, and is not rejected.
     """
 
     control: NegativeControl
@@ -104,15 +84,7 @@ class ControlResult(Record):
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class FindingResult(Record):
-    """A documented disagreement, and whether it was seen.
-
-    Attributes
-    ----------
-    finding
-        What the case says.
-    seen
-        Quantities that disagreed, with the swept values of their point.
-    """
+    """A documented disagreement, and quantities in which it was seen, with swept values of their point."""
 
     finding: Finding
     seen: tuple[tuple[str, dict[str, Any]], ...]
@@ -125,18 +97,9 @@ class FindingResult(Record):
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class CaseResult(Record):
-    """What came out of a case.
+    """What came out of a case: points, wrong theories, findings, rates and limits.
 
-    Attributes
-    ----------
-    case
-        What was asked for.
-    points, controls, findings
-        Results of each.
-    scaling
-        Rates and limits, for a case over a list of sizes.
-    figure_trials
-        Trials of the figures, by number of the figure and of the panel.
+    `figure_trials` are by number of the figure and of the panel.
     """
 
     case: Case

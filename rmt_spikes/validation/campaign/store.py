@@ -9,9 +9,9 @@ import hashlib
 import json
 import sqlite3
 from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 from urllib.parse import quote
 
 from rmt_spikes.errors import CaseError, shorten
@@ -49,7 +49,7 @@ CREATE TABLE conditional (
 _INSERT = f"INSERT OR IGNORE INTO trials VALUES ({', '.join('?' * (len(COLUMNS) + 6))})"
 
 
-class Store:
+class Store(AbstractContextManager["Store"]):
     """Trials by (fingerprint, seed, number), each committed as it is put; one process at a time.
 
     Parameters
@@ -207,9 +207,8 @@ class Store:
         try:
             self._connection.execute(statement, row)
         except sqlite3.Error as error:
-            raise CaseError(
-                str(self.path), "", f"cannot be written: {error}; the trials that were finished are kept"
-            ) from None
+            reason = f"cannot be written: {error}; the trials that were finished are kept"
+            raise CaseError(str(self.path), "", reason) from None
 
     def get(self, key: str, seed: int, numbers: Iterable[int]) -> list[Trial]:
         """Stored trials by number, in the order asked for; `CaseError` if one is missing or damaged."""
@@ -218,9 +217,8 @@ class Store:
         for number in numbers:
             row = self._connection.execute(query, (key, seed, number)).fetchone()
             if row is None or hashlib.sha256(row[1]).hexdigest() != row[0]:
-                raise self._refuse(
-                    f"trial {number} of seed {seed} is {'missing' if row is None else 'damaged'}"
-                )
+                fault = "missing" if row is None else "damaged"
+                raise self._refuse(f"trial {number} of seed {seed} is {fault}")
             trials.append(Trial.from_bytes(row[1]))
         return trials
 
@@ -228,12 +226,6 @@ class Store:
         """Close the file."""
         self._connection.close()
 
-    def __enter__(self) -> Self:
-        """Return the store itself."""
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Close the file."""
         self.close()

@@ -194,11 +194,8 @@ class Case(BaseModel):
         """
         if name not in built_in_cases():
             close = difflib.get_close_matches(name[:40], built_in_cases(), n=3, cutoff=0.0)
-            raise CaseError(
-                None,
-                "case",
-                f"must be a built-in case or a file, got {name!r}: the closest are {', '.join(close)}",
-            )
+            reason = f"must be a built-in case or a file, got {name!r}: the closest are {', '.join(close)}"
+            raise CaseError(None, "case", reason)
         file = resources.files("rmt_spikes.validation.cases") / "built_in" / f"{name}.toml"
         return _from_document(tomllib.loads(file.read_text(encoding="utf-8")), f"built-in {name}.toml")
 

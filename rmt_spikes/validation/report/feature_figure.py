@@ -15,7 +15,7 @@ from rmt_spikes.theory import Features, Spike, predict
 from rmt_spikes.validation.cases.case import Point
 from rmt_spikes.validation.cases.tables import FeatureFigure
 from rmt_spikes.validation.report.style import DASHED, Drawing, Theme, legend_above, marks, panels, sizes
-from rmt_spikes.validation.verdicts.statistics import t_interval
+from rmt_spikes.validation.verdicts.statistics import mean_and_half_width
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -57,10 +57,7 @@ class _Panel:
 def feature_drawing(
     case: str, figure: FeatureFigure, point: Point, trials: Sequence[Trial]
 ) -> Drawing | None:
-    """Left singular vectors against ``q``, with both theories; None where no spike is predicted.
-
-    `case` is the name of the case; the trials have kept their vectors.
-    """
+    """Left vectors of trials that kept them against ``q``, with both theories; None without a spike."""
     corrected = predict(point.setting)
     published = predict(point.setting, features=Features.PUBLISHED)
     shown = []
@@ -78,8 +75,9 @@ def feature_drawing(
             dots: dict[str, Any] = {"markersize": 1.6, "markeredgewidth": 0.0, "alpha": 0.5, "zorder": 0}
             q, u = panel.q[:SHOWN_SAMPLES], panel.u[:SHOWN_SAMPLES]
             axis.plot(q, u, ".", color=theme.faint, rasterized=True, **dots)
-            axis.set_xlim(-RANGE, RANGE)
-            axis.set_ylim(*_limits(panel))
+            profile = panel.corrected.profile(np.linspace(-RANGE, RANGE, 61))
+            room = 0.12 * float(np.ptp(profile))
+            axis.set(xlim=(-RANGE, RANGE), ylim=(profile.min() - room, profile.max() + room))
             axis.set_title(f"spike {panel.number}")
             axis.set_xlabel(r"latent variable $q_i=\langle\hat{\beta},\tilde{x}_i\rangle$")
             axis.set_ylabel(rf"$\sqrt{{\tilde{{n}}}}\,u_i$ of spike {panel.number}")
@@ -109,16 +107,15 @@ def _panel(
         q, u = trial.latent.q, _oriented(trial, number - 1, corrected)
         size = np.histogram(q, BINS)[0]
         table.append(np.histogram(q, BINS, weights=u)[0] / np.where(size > 0, size, np.nan))
-    means = np.array(table)
-    se = means.std(axis=0, ddof=1) / math.sqrt(len(trials))
+    means, half_widths = mean_and_half_width(np.array(table), axis=0)
     return _Panel(
         number=number,
         corrected=corrected,
         published=published,
         q=trials[0].latent.q,
         u=_oriented(trials[0], number - 1, corrected),
-        means=means.mean(axis=0),
-        half_widths=t_interval(np.zeros(se.size), se, len(trials), 0.95)[:, 1],
+        means=means,
+        half_widths=half_widths,
     )
 
 
@@ -128,12 +125,6 @@ def _oriented(trial: Trial, index: int, spike: Spike[Any]) -> Array:
         raise ValueError("the trials of a feature figure must keep their vectors")
     u = math.sqrt(trial.latent.q.size) * trial.left_vectors[:, index]
     return np.asarray(u * np.copysign(1.0, u @ spike.profile(trial.latent.q)))
-
-
-def _limits(panel: _Panel) -> tuple[float, float]:
-    profile = panel.corrected.profile(np.linspace(-RANGE, RANGE, 61))
-    room = 0.12 * float(np.ptp(profile))
-    return float(profile.min()) - room, float(profile.max()) + room
 
 
 def _draw_panel(axis: Axes, theme: Theme, panel: _Panel) -> None:
@@ -154,9 +145,8 @@ def _draw_zoom(axis: Axes, theme: Theme, panel: _Panel) -> None:
     near = np.linspace(-1.0, 1.0, 21)
     profiles = [s.profile(near) for s in (panel.corrected, panel.published) if s is not None]
     low, high = float(np.min(profiles)), float(np.max(profiles))
-    inset.set_xlim(-1.05, 1.05)
-    inset.set_ylim(low - 0.1 * (high - low), high + 0.1 * (high - low))
-    inset.set_xticks([-1, 0, 1])
+    room = 0.1 * (high - low)
+    inset.set(xlim=(-1.05, 1.05), ylim=(low - room, high + room), xticks=[-1, 0, 1])
     inset.tick_params(labelsize=7)
 
 

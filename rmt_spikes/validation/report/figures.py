@@ -9,26 +9,23 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from joblib import Parallel, delayed
-from numpy.typing import NDArray
 
 from rmt_spikes.console.progress import OnProgress, Progress
 from rmt_spikes.errors import ConvergenceError, RmtSpikesError
 from rmt_spikes.setting import Setting
 from rmt_spikes.simulation import Trial
 from rmt_spikes.theory import Features, Prediction, predict, predict_losses
-from rmt_spikes.validation.campaign.results import CaseResult, PointResult
+from rmt_spikes.validation.campaign.results import CaseResult
 from rmt_spikes.validation.cases.case import Point
 from rmt_spikes.validation.cases.tables import CaseFigure, LossFigure, SpectrumFigure
 from rmt_spikes.validation.report.feature_figure import feature_drawing
 from rmt_spikes.validation.report.scaling_figure import scaling_drawings
 from rmt_spikes.validation.report.style import DASHED, Drawing, Theme, legend_above, marks, panels, sizes
-from rmt_spikes.validation.verdicts.statistics import t_interval
+from rmt_spikes.validation.verdicts.statistics import mean_and_half_width
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-Array = NDArray[np.float64]
 
 HISTOGRAM_BINS = 48
 """Bars of a histogram of some hundred singular values: a tenth of a decade each."""
@@ -44,10 +41,7 @@ SWEPT_SYMBOLS = {"step_exponent": "step exponent $a$  ($\\eta = n^a$)", "step_si
 
 
 def drawings(result: CaseResult, jobs: int = 1, on_progress: OnProgress | None = None) -> list[Drawing]:
-    """Figures of a case, ready to be drawn: those of its file in their order, then rates and limits.
-
-    Curves of the theory are computed in so many jobs; `on_progress` is called before each figure.
-    """
+    """Figures of a case, ready to be drawn: those of its file in their order, then rates and limits."""
     made: list[Drawing | None] = []
     for i, figure in enumerate(result.case.figures):
         if on_progress is not None:
@@ -143,7 +137,8 @@ def _losses(result: CaseResult, figure: LossFigure, jobs: int) -> Drawing:
     }
     names = figure.quantities
     columns = {name: list(LOSS_NAMES).index(name) for name in names}
-    observed = {name: _observed(shown, name) for name in names}
+    trials = {name: [[getattr(trial, name) for trial in point.trials] for point in shown] for name in names}
+    observed = {name: mean_and_half_width(np.array(values), axis=1) for name, values in trials.items()}
 
     def draw(theme: Theme, narrow: bool) -> Figure:
         sheet, axes = panels(len(names), narrow, 2.5)
@@ -183,14 +178,6 @@ def _losses_at(setting: Setting, features: Features) -> list[float]:
         return list(predict_losses(setting, features=features).to_dict().values())
     except RmtSpikesError:
         return [math.nan] * len(LOSS_NAMES)
-
-
-def _observed(points: Sequence[PointResult], name: str) -> tuple[Array, Array]:
-    """Mean of a loss at each point, and half the width of its 95 % interval."""
-    values = np.array([[getattr(trial, name) for trial in point.trials] for point in points])
-    se = values.std(axis=1, ddof=1) / math.sqrt(values.shape[1])
-    interval = t_interval(np.zeros(se.size), se, values.shape[1], 0.95)
-    return values.mean(axis=1), interval[:, 1]
 
 
 def _label(key: str, value: Any) -> str:

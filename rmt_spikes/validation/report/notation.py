@@ -74,12 +74,5 @@ def printable(value: Any) -> Any:
     return "".join(c if c.isprintable() or c.isspace() else REPLACEMENT for c in value)
 
 
-FILTERS = {
-    "number": number,
-    "fraction": fraction,
-    "measured": measured,
-    "show": show,
-    "words": words,
-    "label": label,
-    "md": markdown,
-}
+NAMED = (number, fraction, measured, show, words, label)
+FILTERS = {"md": markdown, **{each.__name__: each for each in NAMED}}

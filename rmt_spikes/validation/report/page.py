@@ -52,7 +52,6 @@ def render_pages(
     ``report.json``, with the figures of each case by its name; date and timings are for the HTML.
     """
     html, markdown = _environment(autoescape=True), _environment(autoescape=False)
-    digest = base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode("ascii")
     common: dict[str, Any] = {
         "report": document,
         "run": run,
@@ -60,7 +59,7 @@ def render_pages(
         "claims": CLAIM_MEANINGS,
         "overview": OVERVIEW,
         "script": SCRIPT,
-        "script_hash": digest,
+        "script_hash": _base64(hashlib.sha256(SCRIPT.encode()).digest()),
     }
     pages = {}
     for case in document["cases"]:
@@ -94,13 +93,12 @@ def _environment(autoescape: bool) -> Environment:
 
 
 def _image(drawing: Drawing) -> dict[str, Any]:
-    themes = (LIGHT, DARK)
-    return {
-        "drawing": drawing,
-        "wide": {theme.name: _data_uri(drawing.render("svg", theme)) for theme in themes},
-        "narrow": {theme.name: _data_uri(drawing.render("svg", theme, narrow=True)) for theme in themes},
-    }
+    def uris(narrow: bool) -> dict[str, str]:
+        svgs = {theme.name: drawing.render("svg", theme, narrow=narrow) for theme in (LIGHT, DARK)}
+        return {name: f"data:image/svg+xml;base64,{_base64(svg)}" for name, svg in svgs.items()}
+
+    return {"drawing": drawing, "wide": uris(False), "narrow": uris(True)}
 
 
-def _data_uri(svg: bytes) -> str:
-    return "data:image/svg+xml;base64," + base64.b64encode(svg).decode("ascii")
+def _base64(content: bytes) -> str:
+    return base64.b64encode(content).decode("ascii")

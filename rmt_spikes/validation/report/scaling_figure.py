@@ -37,18 +37,15 @@ def _rates(case: str, fits: Sequence[RateFit]) -> Drawing:
             shown = [fit for fit in fits if fit.kind == kind]
             for marker, fit in zip(cycle(MARKERS), shown, strict=False):
                 _rate(axis, theme, fit, marker)
-            axis.set_xscale("log")
-            axis.set_yscale("log")
+            axis.set(xscale="log", yscale="log", xlabel="samples $n$")
+            axis.set_ylabel(f"{NAMES[kind]}, relative to its scale")
             axis.set_xticks(sorted({size for fit in shown for size in fit.n}))
             axis.xaxis.set_major_formatter("{x:g}")
             axis.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
             axis.yaxis.set_major_formatter("{x:g}")
             axis.minorticks_off()
-            axis.set_xlabel("samples $n$")
-            axis.set_ylabel(f"{NAMES[kind]}, relative to its scale")
-            axis.legend(
-                loc="upper left", bbox_to_anchor=(0.0, -0.2), ncols=1 if narrow or len(kinds) > 1 else 2
-            )
+            columns = 1 if narrow or len(kinds) > 1 else 2
+            axis.legend(loc="upper left", bbox_to_anchor=(0.0, -0.2), ncols=columns)
         return sheet
 
     said = [

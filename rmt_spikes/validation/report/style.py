@@ -42,16 +42,7 @@ SETTINGS: dict[str, Any] = {
 class Theme:
     """Colours of a figure, from the Okabe-Ito palette; every pair also differs in marker or line style.
 
-    Attributes
-    ----------
-    name
-        ``light``, ``dark`` or ``paper`` (light on white).
-    ink, faint, bars
-        Text and axes; individual trials; histograms.
-    corrected, published
-        The two theories.
-    background
-        Behind the figure; None is transparent.
+    Ink is for text and axes, faint for individual trials, bars for histograms; no background is transparent.
     """
 
     name: str
@@ -77,17 +68,7 @@ DARK = Theme(name="dark", ink="#e8eaed", bars="#535d69", corrected="#56b4e9", pu
 
 @dataclass(frozen=True, kw_only=True)
 class Drawing:
-    """A figure that can be drawn in any theme and in two widths.
-
-    Attributes
-    ----------
-    name
-        Stem of its files.
-    title, caption, alt
-        Heading, text below, and what it shows for those who cannot see it.
-    draw
-        Function of theme and whether it is for a narrow screen.
-    """
+    """A figure that can be drawn in any theme, wide or narrow; its name is the stem of its files."""
 
     name: str
     title: str
@@ -96,10 +77,7 @@ class Drawing:
     draw: Callable[[Theme, bool], Figure]
 
     def render(self, file_format: str, theme: Theme = PAPER, *, narrow: bool = False) -> bytes:
-        """Content of a file, without a date: the same for the same figure.
-
-        The format is ``"svg"``, ``"pdf"`` or ``"png"``; panels are stacked when `narrow`.
-        """
+        """Content of an undated file, ``"svg"``, ``"pdf"`` or ``"png"``; panels are stacked when `narrow`."""
         import matplotlib
 
         stream = io.BytesIO()

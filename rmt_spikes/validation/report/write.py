@@ -38,10 +38,8 @@ class Report(Record):
 
     Attributes
     ----------
-    verdict
-        On all cases together.
-    cases
-        Results of each case.
+    verdict, cases
+        Verdict on all cases together, and results of each.
     html, markdown, json, figures
         Files; with several cases the first two are an index, and each case has its own in ``cases/``.
     document
@@ -110,8 +108,10 @@ def validate(
             (folder / needed).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise CaseError(str(folder), "", f"cannot be used as a folder: {error.strerror or error}") from None
+    # What makes a case another one when it changes; the rest may, and stored trials are used again.
+    identities = {each.name: {"seed": each.seed, "quick": quick, "setting": each.setting} for each in cases}
     watch = Stopwatch(on_progress)
-    with Store(folder / STORE_NAME, {each.name: _identity(each, quick) for each in cases}) as store:
+    with Store(folder / STORE_NAME, identities) as store:
         results = [run(each, store, jobs=jobs, scheduler=scheduler, on_progress=watch.see) for each in cases]
         # The store is held until the end: two runs must not write the same report either.
         drawn = _draw(results, folder, jobs, on_progress)
@@ -203,8 +203,3 @@ def _repeated(case: Case, given: object) -> Case:
     if case.seed + SEED_STRIDE * (repetition + 1) > LARGEST_SEED:
         raise CaseError(None, "seed", f"leaves no room for repetition {repetition}, got {case.seed}")
     return case.model_copy(update={"seed": case.seed + SEED_STRIDE * repetition})
-
-
-def _identity(case: Case, quick: bool) -> dict[str, Any]:
-    """What makes a case another one when it changes; the rest may, and stored trials are used again."""
-    return {"seed": case.seed, "quick": quick, "setting": case.setting}

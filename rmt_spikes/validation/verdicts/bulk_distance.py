@@ -19,16 +19,7 @@ ROUNDING = 1e-9
 
 
 class Distances(NamedTuple):
-    """Distances between two distributions on the half-line.
-
-    Attributes
-    ----------
-    kolmogorov
-        Largest difference of the distribution functions.
-    wasserstein
-        Area between them, in units of the upper edge of the bulk; singular values above the edge count as
-        if they were at the edge, so that a spike, of mass ``1/width``, does not make it large by its place.
-    """
+    """Largest difference of two distribution functions, and area between them in units of the upper edge."""
 
     kolmogorov: float
     wasserstein: float
@@ -37,7 +28,8 @@ class Distances(NamedTuple):
 def spectral_distances(bulk: Bulk, singular_values: Array) -> Distances:
     """Distances between the empirical distribution of singular values and a predicted bulk.
 
-    The singular values are all of one network, zeros included, in descending order; shape ``(width,)``.
+    The singular values are all of one network, zeros included, in descending order; shape ``(width,)``. Those
+    above the edge count as if they were at the edge: a spike does not make the area large by its place.
     """
     edge = float(bulk.edges[-1, 1])
     values = np.minimum(singular_values[::-1], edge)

@@ -71,7 +71,6 @@ class Tolerance:
     margin: float
 
     def __post_init__(self) -> None:
-        """Refuse what is not a tolerance."""
         for name, value in (("coefficient", self.coefficient), ("exponent", self.exponent)):
             number(name, value, 0.0, required="must be finite and at least 0")
         number("margin", self.margin, math.nextafter(0.0, 1.0), required="must be finite and above 0")
@@ -130,21 +129,13 @@ SCATTER_EXPONENTS: Mapping[Claim, float] = {
 
 
 class Slope(NamedTuple):
-    """Tolerances of a fitted slope.
-
-    Attributes
-    ----------
-    allowance
-        What a slope between finite sizes may differ from its limit: relative corrections of order
-        ``n^(-1/2)`` change it by a few hundredths at these sizes, a factor ``sqrt(log n)`` by
-        ``1 / (2 log n) = 0.07``.
-    margin
-        Equivalence margin.
-    """
+    """What a fitted slope may differ from its limit, and its equivalence margin."""
 
     allowance: float
     margin: float
 
 
+# Corrections of order n^(-1/2) change a slope by a few hundredths at these sizes, a factor sqrt(log n) by
+# 1 / (2 log n) = 0.07.
 SLOPES: Mapping[Claim, Slope] = {**dict.fromkeys(Claim, Slope(0.1, 0.25)), Claim.GRADIENT: Slope(0.2, 0.3)}
 """The rank-one error has up to three logarithms: largest readout weight, largest label, norm of a matrix."""

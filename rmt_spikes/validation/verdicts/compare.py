@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rmt_spikes.arguments import number
-from rmt_spikes.errors import DomainError
+from rmt_spikes.errors import DomainError, Word
 from rmt_spikes.validation.verdicts.claims import (
     DEFAULT_CLAIMS,
     SPECIAL_CLAIMS,
@@ -46,19 +46,9 @@ MOST_MISSING = 0.05
 
 @dataclass(frozen=True, kw_only=True)
 class Evidence:
-    """The trials of one setting, and what else sharpens or widens a comparison.
+    """Trials of one setting, the same without a step, and for the first of them, or all, predictions by path.
 
-    Attributes
-    ----------
-    trials
-        Simulated networks.
-    untrained
-        The same without a step, on the same random numbers; for the claim ``improvement``.
-    given
-        What the conditional predictions take as given.
-    conditional
-        For the first trials, or all, a dictionary from the path of a quantity to its prediction given the
-        trial. Rows whose path is in nearly all of them are compared trial by trial, on these trials only.
+    Rows whose path nearly all of these predictions have are compared trial by trial, on these trials only.
     """
 
     trials: Sequence[Trial]
@@ -109,6 +99,9 @@ def compare(
     tell. Vectors are compared for spikes far from the edge only (`quantities.settled_from`): closer to it the
     transition is smeared over a width that shrinks with ``n``.
     """
+    for field, given, part in (("prediction", prediction, "spikes"), ("observation", observation, "trials")):
+        if not hasattr(type(given), part) and part not in getattr(type(given), "__dataclass_fields__", ()):
+            raise DomainError(field, f"must be a {field.capitalize()}", Word(type(given).__name__))
     if prediction.setting != observation.setting:
         raise DomainError(
             "observation", "must be of the setting that was predicted", observation.setting.to_dict()
@@ -156,16 +149,7 @@ def wanted(
 
 
 class Pairs(NamedTuple):
-    """What is compared of one quantity, trial by trial.
-
-    Attributes
-    ----------
-    observed, predicted : ndarray of shape ``(count,)``
-    given
-        What the predictions took as given.
-    missing
-        Number of trials without a conditional prediction that was asked for.
-    """
+    """Values of one quantity, one a trial, and how many trials lack a conditional prediction asked for."""
 
     observed: Array
     predicted: Array

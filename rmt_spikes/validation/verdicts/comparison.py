@@ -31,24 +31,19 @@ class Row(Record):
         difference is taken trial by trial.
     predicted, observed
         Prediction (mean of those of the trials, when something is given), and mean over the trials.
-    trials
-        Number of trials that count.
-    missing
-        Number of trials whose conditional prediction failed or lacks the row. They are left out; with more
-        than one in twenty the row is compared unconditionally, on all trials.
-    se
-        Standard error of the difference; None with one trial.
-    z
-        ``(observed - predicted) / se``; None where the standard error is missing or zero.
+    trials, missing
+        Numbers of trials that count, and of those whose conditional prediction failed or lacks the row. These
+        are left out; with more than one in twenty the row is compared unconditionally, on all trials.
+    se, z
+        Standard error of the difference, and ``(observed - predicted) / se``; None with one trial, the second
+        also where the standard error is zero.
     gain
         How much smaller the scatter of the difference is than that of the observation; None when nothing is
         given.
     scale
         What tolerances are multiplied with: the size of the prediction, or 1 for correlations and distances.
-    coefficient, exponent
-        The allowance is ``coefficient * n ** -exponent`` times the scale.
-    allowance, margin
-        Absolute tolerances of this row.
+    coefficient, exponent, allowance, margin
+        Absolute tolerances of this row; the allowance is ``coefficient * n ** -exponent`` times the scale.
     interval
         Student interval of the true difference, observed minus predicted.
     p_value
@@ -96,14 +91,11 @@ class Comparison(Record, Document):
 
     Attributes
     ----------
-    rows
-        One a quantity.
-    trials
-        Number of independent trials.
-    confidence
-        Two-sided confidence of the intervals.
-    family_rate
-        Bound on the probability that any row wrongly disagrees (Holm over the rows).
+    rows, trials
+        One row a quantity, and the number of independent trials.
+    confidence, family_rate
+        Two-sided confidence of the intervals, and bound on the probability that any row wrongly disagrees
+        (Holm over the rows).
     """
 
     rows: tuple[Row, ...]

@@ -12,8 +12,8 @@ from rmt_spikes.setting import Setting
 from rmt_spikes.theory import Features, Prediction, limit_losses, predict
 from rmt_spikes.theory.methods import Limit
 
-FACTORIAL_DEGREES = (2, 3)
-"""Degrees whose factorial is forgotten: that of the first is one, and higher ones hardly show."""
+FACTORIAL_POLYNOMIALS = {2: "(z**2 - 1)", 3: "(z**3 - 3*z)"}
+"""Hermite polynomials whose factorial is forgotten: that of degree one is one, higher ones hardly show."""
 
 TARGET_DEGREES = 9
 """Degrees of a target that are kept without its linear part; the energy of the rest is noise as well."""
@@ -25,19 +25,7 @@ def _unchanged(thing: Any) -> Any:
 
 @dataclass(frozen=True, kw_only=True)
 class WrongTheory:
-    """A mistake that a theory of this kind could contain.
-
-    Attributes
-    ----------
-    meaning
-        The mistake, in a sentence.
-    setting
-        The setting that is predicted instead.
-    method, features
-        Those of the prediction, where they are the mistake.
-    prediction
-        What is done to the prediction afterwards.
-    """
+    """A mistake that a theory could contain: in the setting, method or features, or made afterwards."""
 
     meaning: str
     setting: Callable[[Setting], Setting] = _unchanged
@@ -53,52 +41,29 @@ class WrongTheory:
 
 
 def predict_wrongly(theory: WrongTheory, setting: Setting, **options: Any) -> Prediction:
-    """Predict with a mistake; the setting of the prediction is the one that was predicted instead.
-
-    Parameters
-    ----------
-    theory, setting
-        The mistake, and what is predicted.
-    options
-        Further arguments of `predict`.
-
-    Raises
-    ------
-    DomainError
-        If the mistake cannot be made with this setting.
-    ConvergenceError
-        As in `predict`.
-    """
-    if theory.method is not None:
-        options["method"] = theory.method
-    if theory.features is not None:
-        options["features"] = theory.features
+    """Predict with a mistake; `DomainError` where it cannot be made with the setting."""
+    mistakes = {"method": theory.method, "features": theory.features}
+    options |= {key: value for key, value in mistakes.items() if value is not None}
     return theory.prediction(predict(theory.setting(setting), **options))
 
 
 def _without_factorial(setting: Setting) -> Setting:
     """Coefficients ``E[sigma He_k]`` for ``E[sigma He_k] / k!``, in degrees 2 and 3; the rest is kept."""
-    if not isinstance(setting.activation, str):
-        raise DomainError(
-            "activation", "must be a name for the control missing_factorial", setting.activation
-        )
+    name = setting.activation
+    if not isinstance(name, str):
+        raise DomainError("activation", "must be a name for the control missing_factorial", name)
     coefficients = setting.activation_expansion.coefficients
-    polynomials = {2: "(z**2 - 1)", 3: "(z**3 - 3*z)"}
     terms = [
-        f"({(math.factorial(k) - 1) * float(coefficients[k])!r}) * {polynomials[k]}"
-        for k in FACTORIAL_DEGREES
+        f"({(math.factorial(k) - 1) * float(coefficients[k])!r}) * {polynomial}"
+        for k, polynomial in FACTORIAL_POLYNOMIALS.items()
     ]
-    return setting.replace(activation={"expression": " + ".join([f"{setting.activation}(z)", *terms])})
+    return setting.replace(activation={"expression": " + ".join([f"{name}(z)", *terms])})
 
 
 def _exchanged(setting: Setting) -> Setting:
     """Samples and neurons exchanged, at the same ``theta``: ``phi`` is taken for ``psi`` and back."""
-    return setting.replace(
-        n=setting.width,
-        width=setting.n,
-        n_ridge=setting.width,
-        step_size=setting.theta * math.sqrt(setting.n),
-    )
+    n, width = setting.width, setting.n
+    return setting.replace(n=n, width=width, n_ridge=n, step_size=setting.theta * math.sqrt(width))
 
 
 def _without_linear_direction(setting: Setting) -> Setting:
@@ -114,8 +79,7 @@ def _one_fewer(prediction: Prediction) -> Prediction:
     """The last spike missing, from the spectrum and, in the limit of a regime, from the losses."""
     if not prediction.spikes:
         raise DomainError("negative_controls", "one_spike_fewer needs a spike", 0)
-    losses = prediction.losses
-    degree = prediction.regime.degree
+    losses, degree = prediction.losses, prediction.regime.degree
     if isinstance(prediction.solution, Limit) and degree:
         losses = limit_losses(prediction.setting, prediction.features.limit, degree=degree - 1)
     return prediction.replace(spikes=prediction.spikes[:-1], losses=losses)

@@ -35,25 +35,10 @@ JUMP = 5.0
 
 @dataclass(frozen=True)
 class Quantity:
-    """A predicted number, and how to read it off a trial.
+    """A predicted number at its path in the JSON of a prediction, and how to observe it in a trial.
 
-    Attributes
-    ----------
-    path
-        Path in the JSON of a prediction, or a name of its own where there is none.
-    claim
-        Group that it belongs to.
-    predicted
-        Prediction.
-    scale
-        What tolerances are multiplied with: the size of the prediction, or 1 for a correlation or a distance.
-    observe
-        Its value in a trial.
-    gained
-        Whether the quantity is what the step took away: the value without a step, on the same random numbers,
-        minus the value with it.
-    vector
-        For an entry of a vector whose sign is free: paths and predictions of all entries.
+    `gained`: it is what the step takes away, the value without a step minus the value with it; `vector`: for
+    an entry of a vector whose sign is free, paths and predictions of all entries.
     """
 
     path: str
@@ -86,19 +71,7 @@ def quantities(
     *,
     near_edge: bool = False,
 ) -> list[Quantity]:
-    """Quantities of a claim.
-
-    Parameters
-    ----------
-    prediction, claim
-        Theory, and group of quantities.
-    recorded
-        Number of singular vectors that the trials have.
-    untrained
-        Prediction of the same setting without a step, for the claim ``improvement``.
-    near_edge
-        Whether spikes that are not clear of the edge count as well.
-    """
+    """Quantities of a claim, of the `recorded` spikes; with `near_edge` also of those next to the edge."""
     settled = spikes = list(prediction.spikes[:recorded])
     if not near_edge:
         spikes, settled = (_above(bound, prediction, recorded) for bound in (clear_of, settled_from))
@@ -106,9 +79,15 @@ def quantities(
         case Claim.GRADIENT:
             return [Quantity("gradient.rank_one_error", claim, 0.0, 1.0, _gradient_error)]
         case Claim.LATENT:
-            return _latent(prediction)
+            norm2, cosine = prediction.latent.beta_norm2, prediction.latent.beta_cosine
+            # Tolerances are for the norm; its square moves twice as much.
+            return [
+                Quantity("latent.beta_norm2", claim, norm2, 2.0 * norm2, attrgetter("beta_norm2")),
+                Quantity("latent.beta_cosine", claim, cosine, 1.0, attrgetter("beta_cosine")),
+            ]
         case Claim.LOSSES:
-            return _losses(prediction)
+            losses = prediction.losses.to_dict().items()
+            return [Quantity(f"losses.{k}", claim, loss, abs(loss), attrgetter(k)) for k, loss in losses]
         case Claim.IMPROVEMENT:
             return _improvement(prediction, untrained)
         case Claim.COUNT:
@@ -122,26 +101,20 @@ def quantities(
         case Claim.BULK:
             return _quantiles(prediction)
         case Claim.BULK_LAW:
-            return _distances(prediction.bulk)
+            observe = partial(_distance, prediction.bulk)
+            return [
+                Quantity(f"bulk_law.{k}", claim, 0.0, 1.0, partial(observe, k)) for k in Distances._fields
+            ]
 
 
 def clear_of(edge: float, width: int) -> float:
-    """Singular value from which a spike is clear of the bulk edge.
-
-    The transition is smeared over a relative width ``width^(-2/3)`` of the edge.
-    """
-    smeared: float = width ** (-2.0 / 3.0)
-    return edge * (1.0 + CLEAR_WIDTHS * smeared)
+    """Singular value from which a spike is clear of the edge: the transition is smeared over that width."""
+    return float(edge * (1.0 + CLEAR_WIDTHS * width ** (-2.0 / 3.0)))
 
 
 def settled_from(edge: float, width: int) -> float:
-    """Singular value from which the vectors of a spike follow their limit.
-
-    Spikes move by a relative ``width^(-1/2)`` between networks, and near the edge their vectors change
-    steeply with their place.
-    """
-    fluctuation: float = width ** (-1.0 / 2.0)
-    return edge * (1.0 + SETTLED_FLUCTUATIONS * fluctuation)
+    """Singular value from which vectors follow their limit: nearer, they change steeply with their place."""
+    return float(edge * (1.0 + SETTLED_FLUCTUATIONS * width ** (-1.0 / 2.0)))
 
 
 def _upper_edge(prediction: Prediction) -> float:
@@ -165,22 +138,6 @@ def _gradient_error(trial: Trial) -> float:
     return trial.rank_one_error
 
 
-def _latent(prediction: Prediction) -> list[Quantity]:
-    norm2, cosine = prediction.latent.beta_norm2, prediction.latent.beta_cosine
-    # Tolerances are for the norm; its square moves twice as much.
-    return [
-        Quantity("latent.beta_norm2", Claim.LATENT, norm2, 2.0 * norm2, lambda trial: trial.beta_norm2),
-        Quantity("latent.beta_cosine", Claim.LATENT, cosine, 1.0, lambda trial: trial.beta_cosine),
-    ]
-
-
-def _losses(prediction: Prediction) -> list[Quantity]:
-    return [
-        Quantity(f"losses.{name}", Claim.LOSSES, value, abs(value), attrgetter(name))
-        for name, value in prediction.losses.to_dict().items()
-    ]
-
-
 def _improvement(prediction: Prediction, untrained: Prediction | None) -> list[Quantity]:
     assert untrained is not None, "the claim 'improvement' needs the prediction without a step"
     after = prediction.losses.to_dict()
@@ -194,12 +151,10 @@ def _improvement(prediction: Prediction, untrained: Prediction | None) -> list[Q
 
 def _count(prediction: Prediction) -> Quantity:
     bound = clear_of(_upper_edge(prediction), prediction.setting.width)
-    number = sum(spike.singular_value > bound for spike in prediction.spikes)
-
-    def outside(trial: Trial) -> float:
-        return float(np.count_nonzero(trial.singular_values > bound))
-
-    return Quantity("spike_count", Claim.COUNT, float(number), 1.0, outside)
+    number = float(sum(spike.singular_value > bound for spike in prediction.spikes))
+    return Quantity(
+        "spike_count", Claim.COUNT, number, 1.0, lambda trial: float(np.sum(trial.singular_values > bound))
+    )
 
 
 def _edge(prediction: Prediction, recorded: int) -> list[Quantity]:
@@ -222,22 +177,16 @@ def _vectors(spikes: Sequence[Spike[Any]], claim: Claim) -> list[Quantity]:
         largest = int(np.argmax(spike.alignment))
         count = min(max(ALIGNED_DEGREES, k + 2, largest + 1), POLYNOMIALS)
         for degree, (path, value) in enumerate(entries[:count]):
-            if claim is Claim.FEATURE:
-                observe = partial(_coefficient, k, degree, predicted)
-            else:
-                observe = partial(_table_entry, claim, k, degree)
+            observe = partial(_coefficient, claim, k, degree, predicted)
             rows.append(Quantity(path, claim, value, 1.0, observe, vector=vector))
     return rows
 
 
-def _table_entry(claim: Claim, k: int, degree: int, trial: Trial) -> float:
-    return float(getattr(trial, claim)[k, degree])
-
-
-def _coefficient(k: int, degree: int, predicted: np.ndarray, trial: Trial) -> float:
-    """Coefficient of the left singular vector, with the orientation that is closest to the prediction."""
-    seen = trial.feature[k]
-    return float(seen[degree] if seen @ predicted >= 0.0 else -seen[degree])
+def _coefficient(claim: Claim, k: int, degree: int, predicted: np.ndarray, trial: Trial) -> float:
+    """Coefficient of a singular vector; one with a sign has the orientation closest to the prediction."""
+    seen = getattr(trial, claim)[k]
+    turned = claim is Claim.FEATURE and not seen @ predicted >= 0.0
+    return float(-seen[degree] if turned else seen[degree])
 
 
 def _quantiles(prediction: Prediction) -> list[Quantity]:
@@ -265,11 +214,5 @@ def _empirical_quantile(level: float, spikes: int, trial: Trial) -> float:
     return float(np.quantile(trial.singular_values[spikes:], level, method="hazen"))
 
 
-def _distances(bulk: Bulk) -> list[Quantity]:
-    def distance(name: str, trial: Trial) -> float:
-        return float(getattr(spectral_distances(bulk, trial.singular_values), name))
-
-    return [
-        Quantity(f"bulk_law.{name}", Claim.BULK_LAW, 0.0, 1.0, partial(distance, name))
-        for name in Distances._fields
-    ]
+def _distance(bulk: Bulk, name: str, trial: Trial) -> float:
+    return float(getattr(spectral_distances(bulk, trial.singular_values), name))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -35,25 +35,9 @@ class Rate(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class RateFit(Record):
-    """Slope of a logarithm against log ``n``.
+    """Slope of the logarithm of values at sizes ``n`` against log ``n``, or the reason why there is none.
 
-    Attributes
-    ----------
-    quantity, claim
-        As in `Row`.
-    kind
-        Whether of the error or of the scatter.
-    n, values, value_ses
-        Sizes, what is fitted (before the logarithm), and standard errors.
-    expected
-        Theoretical slope, minus the exponent of the order in ``n``.
-    slope, se
-        Fitted slope and its standard error, None when the error is not resolved at some size. The standard
-        error is widened where the points miss the line by more than their own errors explain.
-    interval, allowance, margin, verdict
-        As in `Row`, of the slope; ``agrees`` when the interval is within the margin of the expected slope.
-    reason
-        Why there is no slope.
+    Interval, allowance and margin are as in `Row`, of the slope.
     """
 
     quantity: str
@@ -74,20 +58,9 @@ class RateFit(Record):
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class LimitFit(Record):
-    """Difference from the theory, extrapolated to infinite ``n``, in units of the scale of the row.
+    """Fit ``difference = limit + coefficient n^-exponent`` to observed minus predicted, in units of a scale.
 
-    Attributes
-    ----------
-    quantity, claim
-        As in `Row`.
-    n, differences, ses
-        Sizes, observed minus predicted, and standard errors.
-    exponent, coefficient, coefficient_se
-        Of the finite-size error: ``difference = limit + coefficient n^-exponent``.
-    limit, se
-        Extrapolated difference; zero for a theory that is right in the limit.
-    interval, allowance, margin, verdict
-        As in `Row`, of the limit. The allowance is the square of that at the smallest size: the next order.
+    Interval, allowance and margin are as in `Row`, of the limit.
     """
 
     quantity: str
@@ -108,15 +81,7 @@ class LimitFit(Record):
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class ScalingResult(Record):
-    """Rates and limits of a case over a list of sizes.
-
-    Attributes
-    ----------
-    rate
-        Level of each test: the family rate over their number (Bonferroni).
-    rates, limits
-        One a quantity and kind that the case asks for.
-    """
+    """Rates and limits of a case over its sizes; each test has the level `rate` (Bonferroni)."""
 
     rate: float
     rates: tuple[RateFit, ...]
@@ -133,19 +98,8 @@ class ScalingResult(Record):
 
 
 def fit_rate(n: Sequence[int], rows: Sequence[Row], kind: Rate, rate: float) -> RateFit:
-    """Fit the slope of a quantity.
+    """Fit the slope of a quantity to its rows at sizes `n`, and test it at the level `rate`.
 
-    Parameters
-    ----------
-    n, rows
-        Sizes, and the row of the quantity at each.
-    kind
-        Whether of the error or of the scatter.
-    rate
-        Level at which a slope is called wrong.
-
-    Notes
-    -----
     Weighted least squares of the logarithms. The logarithm of an absolute mean has the standard error
     ``se / |mean|``, that of a standard deviation ``1 / sqrt(2 (trials - 1))``, exact for normal data.
     """
@@ -158,48 +112,34 @@ def fit_rate(n: Sequence[int], rows: Sequence[Row], kind: Rate, rate: float) -> 
         values = ses * np.sqrt(trials)
         errors, exponent = values / np.sqrt(2.0 * (trials - 1)), SCATTER_EXPONENTS[claim]
     slopes = SLOPES[claim]
-    common: dict[str, Any] = {
-        "quantity": rows[0].quantity,
-        "claim": claim,
-        "kind": kind,
-        "n": tuple(n),
-        "values": tuple(values.tolist()),
-        "value_ses": tuple(errors.tolist()),
-        "expected": -exponent,
-        "allowance": slopes.allowance,
-        "margin": slopes.margin,
-    }
+    fit = RateFit(
+        quantity=rows[0].quantity,
+        claim=claim,
+        kind=kind,
+        n=tuple(n),
+        values=tuple(values.tolist()),
+        value_ses=tuple(errors.tolist()),
+        expected=-exponent,
+        **slopes._asdict(),
+    )
     changes_sign = len({*np.sign(differences)}) > 1
     if np.any(values <= RESOLVED * errors) or (kind is Rate.ERROR and changes_sign):
-        reason = f"not {RESOLVED:g} standard errors from zero, with one sign, at every size"
-        return RateFit(**common, reason=reason)
+        return replace(
+            fit, reason=f"not {RESOLVED:g} standard errors from zero, with one sign, at every size"
+        )
     line = fit_line(np.log(n), np.log(values), errors / values)
+    # Wider where the points miss the line by more than their own errors explain.
     se = line.slope_se * math.sqrt(max(1.0, line.misfit / (len(n) - 2)))
     fewest = min(row.trials for row in rows)
-    interval, verdict = _judge(line.slope + exponent, se, slopes.allowance, slopes.margin, rate, fewest)
-    return RateFit(
-        **common,
-        slope=line.slope,
-        se=se,
-        interval=(interval[0] - exponent, interval[1] - exponent),
-        verdict=verdict,
-    )
+    (low, high), verdict = _judge(line.slope + exponent, se, *slopes, rate, fewest)
+    return replace(fit, slope=line.slope, se=se, interval=(low - exponent, high - exponent), verdict=verdict)
 
 
 def fit_limit(n: Sequence[int], rows: Sequence[Row], tolerance: Tolerance, rate: float) -> LimitFit:
-    """Extrapolate the difference of a quantity to infinite `n`.
-
-    Parameters
-    ----------
-    n, rows
-        Sizes, and the row of the quantity at each.
-    tolerance
-        Of the claim; its exponent is the order of the finite-size error.
-    rate
-        Level at which the limit is called wrong.
-    """
+    """Extrapolate the difference of a quantity to infinite `n`, and test the limit at the level `rate`."""
     differences, ses = _scaled(rows)
     line = fit_line(np.asarray(n, dtype=float) ** -tolerance.exponent, differences, ses)
+    # The next order in n.
     allowance = tolerance.allowance(min(n)) ** 2
     margin, fewest = max(tolerance.margin, allowance), min(row.trials for row in rows)
     interval, verdict = _judge(line.intercept, line.intercept_se, allowance, margin, rate, fewest)
@@ -236,7 +176,7 @@ def _judge(
 
     With Student's t at the degrees of freedom of the size with the fewest trials: on the safe side.
     """
-    low, high = map(float, t_interval(difference, se, trials))
+    low, high = t_interval(difference, se, trials).tolist()
     if excess_p_value(difference, se, allowance, trials) <= rate:
         return (low, high), Verdict.DISAGREES
     return (low, high), Verdict.AGREES if is_inside((low, high), margin) else Verdict.INCONCLUSIVE

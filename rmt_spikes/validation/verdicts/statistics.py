@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -24,24 +24,17 @@ MOST_TRIALS = 1_000_000
 def t_interval(
     difference: ArrayLike, se: ArrayLike, trials: ArrayLike, confidence: float = CONFIDENCE
 ) -> Array:
-    """Two-sided Student intervals of mean differences.
-
-    Parameters
-    ----------
-    difference, se
-        Observed minus predicted and its standard error, same shape.
-    trials
-        Number of independent trials behind the standard error, at least 2; one for all, or as many.
-    confidence
-        Probability that an interval covers the true difference.
-
-    Returns
-    -------
-    ndarray of shape ``(*shape, 2)``
-    """
+    """Two-sided Student intervals, of shape ``(*shape, 2)``, of mean differences over at least 2 trials."""
     difference, se = np.asarray(difference, dtype=float), np.asarray(se, dtype=float)
     half = stdtrit(np.asarray(trials) - 1, 0.5 * (1.0 + confidence)) * se
     return np.stack([difference - half, difference + half], axis=-1)
+
+
+def mean_and_half_width(values: Array, axis: int) -> tuple[Array, Array]:
+    """Means along an axis, and half the widths of their 95 % Student intervals."""
+    count = values.shape[axis]
+    se = values.std(axis=axis, ddof=1) / np.sqrt(count)
+    return values.mean(axis=axis), t_interval(np.zeros(se.size), se, count, 0.95)[:, 1]
 
 
 def is_inside(interval: ArrayLike, margin: ArrayLike) -> NDArray[np.bool_]:
@@ -53,18 +46,8 @@ def is_inside(interval: ArrayLike, margin: ArrayLike) -> NDArray[np.bool_]:
 def excess_p_value(difference: ArrayLike, se: ArrayLike, allowance: ArrayLike, trials: ArrayLike) -> Array:
     """P-value of "the true difference is at most the allowance", two-sided.
 
-    Parameters
-    ----------
-    difference, se, allowance
-        Observed minus predicted, its standard error, and what the theory is granted (same shape).
-    trials
-        Number of independent trials behind the standard error, at least 2.
-
-    Returns
-    -------
-    ndarray
-        Probability of a difference at least as large when the true one is equal to the allowance, the least
-        favourable case; for no allowance it is the two-sided t-test.
+    Probability of a difference at least as large when the true one is equal to the allowance, the least
+    favourable case; for no allowance it is the two-sided t-test.
     """
     size, se = np.abs(np.asarray(difference, dtype=float)), np.asarray(se, dtype=float)
     allowance = np.asarray(allowance, dtype=float)
@@ -77,11 +60,7 @@ def excess_p_value(difference: ArrayLike, se: ArrayLike, allowance: ArrayLike, t
 
 
 def holm(p_values: ArrayLike, family_rate: float = FAMILY_RATE) -> NDArray[np.bool_]:
-    """Rejections of Holm's step-down procedure, one a p-value; NaN is a hypothesis that was not tested.
-
-    The probability of any false rejection is at most `family_rate`, however the hypotheses depend on each
-    other.
-    """
+    """Rejections of Holm's step-down procedure, at a family rate; NaN is a hypothesis that was not tested."""
     p = np.asarray(p_values, dtype=float)
     tested = np.flatnonzero(~np.isnan(p))
     order = tested[np.argsort(p[tested], kind="stable")]
@@ -101,23 +80,7 @@ def trials_to_tell(
 ) -> int | None:
     """Least number of trials that would have told, were difference and scatter to stay what they are.
 
-    Parameters
-    ----------
-    difference
-        Observed minus predicted.
-    scatter
-        Standard deviation between trials.
-    allowance, margin
-        Of the row.
-    rate
-        Level at which the row is called wrong: the family rate over the number of rows, Holm's first step.
-    confidence
-        Two-sided confidence of the equivalence interval.
-
-    Returns
-    -------
-    int or None
-        None above `MOST_TRIALS`.
+    None above `MOST_TRIALS`; `rate` is the level at which the row is called wrong.
     """
 
     def told(trials: int) -> bool:
@@ -138,15 +101,8 @@ def binomial_interval(count: int, trials: int, confidence: float = 0.95) -> tupl
     return low, high
 
 
-@dataclass(frozen=True)
-class Line:
-    """A straight line ``intercept + slope x`` with the standard errors of its coefficients.
-
-    Attributes
-    ----------
-    misfit
-        Sum of squared residuals in units of the standard errors, of ``points - 2`` degrees of freedom.
-    """
+class Line(NamedTuple):
+    """A straight line ``intercept + slope x``; misfit: sum of squared residuals over squared errors."""
 
     intercept: float
     slope: float

@@ -8,14 +8,15 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from flint import arb, arb_mat, fmpq
+from flint import arb, arb_mat, ctx, fmpq
 from numpy.typing import NDArray
 
 from rmt_spikes.errors import ConvergenceError
+from rmt_spikes.theory import formulas
 from rmt_spikes.theory.bulk.balls import square
 from rmt_spikes.theory.methods.certified.latent import BallLatent
-from rmt_spikes.theory.methods.certified.moments import LatticeMoments, Moments, closed_form
-from rmt_spikes.theory.methods.certified.rules import BallRule, gaussian_draws, precision
+from rmt_spikes.theory.methods.certified.moments import Moments
+from rmt_spikes.theory.methods.certified.rules import BallRule, gaussian_draws
 from rmt_spikes.theory.results import loss_numbers
 
 FEATURE_COUNT = 5
@@ -24,47 +25,30 @@ FEATURE_COUNT = 5
 
 @dataclass(frozen=True)
 class BallPole:
-    """A pole of the resolvent above the bulk.
+    """A pole of the resolvent above the bulk: an eigenvalue of ``F F^T / n_ridge`` and its singular vectors.
 
-    Attributes
-    ----------
-    strength
-        ``a_k``, with a ball that holds an eigenvalue of the operator on the nodes.
-    eigenvalue
-        ``z``, of ``F F^T / n_ridge``.
-    feature
-        Coefficients of the left singular vector in normalised Hermite polynomials of ``q``.
-    right_feature
-        Coefficients of the right singular vector in orthonormal polynomials of the readout weight.
+    The left one by its coefficients in normalised Hermite polynomials of ``q``, the right one by those in
+    orthonormal polynomials of the readout weight.
     """
 
-    strength: arb
     eigenvalue: arb
     feature: list[arb]
     right_feature: list[arb]
 
 
+@dataclass(frozen=True, eq=False)
 class BallClosedForm:
-    """The closed form of one setting on a number of quadrature nodes.
+    """The closed form of one setting on `count` quadrature nodes, of a Gaussian readout and of a sample."""
 
-    Parameters
-    ----------
-    variables
-        Setting, expansions, latent variables and bulk.
-    count
-        Nodes of a Gaussian readout, and of the latent variable of a sample.
-    """
-
-    def __init__(self, variables: BallLatent, count: int) -> None:
-        self.variables = variables
-        self.count = count
+    variables: BallLatent
+    count: int
 
     @cached_property
     def readout(self) -> BallRule:
         """Quadrature rule for the distribution of a readout weight."""
         setting = self.variables.setting
         if setting.readout == "gaussian":
-            return gaussian_draws(setting.width, self.count, precision())
+            return gaussian_draws(setting.width, self.count, ctx.prec)
         if setting.readout == "rademacher":
             return BallRule([arb(-1), arb(1)], [arb(fmpq(1, 2))] * 2)
         return BallRule([arb(1)], [arb(1)])
@@ -72,47 +56,44 @@ class BallClosedForm:
     @cached_property
     def sample(self) -> BallRule:
         """Quadrature rule for the distribution of the latent variable of a sample."""
-        return gaussian_draws(self.variables.setting.n_ridge, self.count, precision())
+        return gaussian_draws(self.variables.setting.n_ridge, self.count, ctx.prec)
 
     @cached_property
     def labels(self) -> tuple[list[arb], arb]:
         """``f_0`` on the nodes, and ``E f_1``."""
-        v = self.variables
-        sine = (1 - square(v.cosine)).sqrt()
-        means = [v.cosine * q for q in self.sample.nodes]
-        moments = _moments(v, "target", [(m, sine) for m in means])
+        cosine: Any = self.variables.learnt.beta_cosine
+        sine = (1 - square(cosine)).sqrt()
+        moments = self.variables.moments("target", [(cosine * q, sine) for q in self.sample.nodes])
         linear = sum((w * m[1] for w, m in zip(self.sample.weights, moments, strict=True)), arb(0))
         return [m[0] for m in moments], linear
 
     @cached_property
     def features(self) -> arb_mat:
         """Weighted latent part: neurons and the coordinate of ``beta``, by samples and their norms."""
-        v, setting = self.variables, self.variables.setting
-        nodes, q = self.readout.nodes, self.sample.nodes
+        setting, activation = self.variables.setting, self.variables.activation
         root_q = [w.sqrt() for w in self.sample.weights]
-        table = self._table()
-        offset = v.activation.offset
-        zero = arb(0)
-        rows = []
         norm_scale = arb(fmpq(2, setting.d)).sqrt()
-        for i in range(len(nodes)):
-            neuron = (setting.width * self.readout.weights[i]).sqrt()
-            means = [neuron * root * (m[0] - offset) for root, m in zip(root_q, table[i], strict=True)]
-            norms = [neuron * norm_scale * root * m[2] for root, m in zip(root_q, table[i], strict=True)]
-            rows.append(means + norms)
-        slope = v.activation.coefficient(1) * arb(fmpq(setting.width, setting.d)).sqrt()
-        rows.append([slope * x * root for x, root in zip(q, root_q, strict=True)] + [zero] * len(q))
+        rows = []
+        for weight, moments in zip(self.readout.weights, self._table(), strict=True):
+            neuron = (setting.width * weight).sqrt()
+            pairs = list(zip(root_q, moments, strict=True))
+            means = [neuron * root * (m[0] - activation.offset) for root, m in pairs]
+            rows.append(means + [neuron * norm_scale * root * m[2] for root, m in pairs])
+        slope = activation.coefficient(1) * arb(fmpq(setting.width, setting.d)).sqrt()
+        along = [slope * x * root for x, root in zip(self.sample.nodes, root_q, strict=True)]
+        rows.append(along + [arb(0)] * len(along))
         return arb_mat(rows)
 
     def _table(self) -> list[list[Moments]]:
         """Moments of the activation by node of the readout and of the sample."""
-        v, nodes, q = self.variables, self.readout.nodes, self.sample.nodes
-        scales = [v.scale(a) for a in nodes]
+        learnt: Any = self.variables.learnt
+        nodes, q = self.readout.nodes, self.sample.nodes
         # Without drift the moments at (-alpha, q) are those at (alpha, -q), and the nodes are symmetric.
-        mirrored = len(nodes) > 1 and v.drift.is_zero()
-        kept = range(len(nodes) // 2, len(nodes)) if mirrored else range(len(nodes))
-        pairs = [(v.shift * nodes[i] * x, scales[i]) for i in kept for x in q]
-        flat = _moments(v, "activation", pairs)
+        mirrored = len(nodes) > 1 and learnt.drift.is_zero()
+        kept = nodes[len(nodes) // 2 :] if mirrored else nodes
+        scales = [formulas.row_norm2(learnt.drift, learnt.inflation, a).sqrt() for a in kept]
+        pairs = [(learnt.shift * a * x, scale) for a, scale in zip(kept, scales, strict=True) for x in q]
+        flat = self.variables.moments("activation", pairs)
         table = [flat[k * len(q) : (k + 1) * len(q)] for k in range(len(kept))]
         if mirrored:
             table = [row[::-1] for row in table[::-1][: len(nodes) // 2]] + table
@@ -129,12 +110,12 @@ class BallClosedForm:
         v = self.variables
         point = v.curve.at_ridge(v.ridge)
         means, linear = self.labels
-        rows, columns = self.features.nrows(), self.features.ncols()
+        columns = self.features.ncols()
         signal = [m * w.sqrt() for m, w in zip(means, self.sample.weights, strict=True)]
         signal += [arb(0)] * (columns - len(signal))
         projected = self.features * arb_mat(columns, 1, signal)
         matrix = self.gram * point.g
-        for i in range(rows):
+        for i in range(matrix.nrows()):
             matrix[i, i] = matrix[i, i] + 1
         solution = matrix.solve(projected)
         along = (projected.transpose() * solution)[0, 0]
@@ -151,28 +132,28 @@ class BallClosedForm:
         return -curve.scale / curve.edge_trace
 
     @cached_property
-    def _double(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def _double(self) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+        """The operator in double precision, its eigenvalues, largest first, and its eigenvectors."""
         gram = np.array([[float(x) for x in row] for row in self.gram.tolist()])
         values, vectors = np.linalg.eigh(gram)
-        return values[::-1], vectors[:, ::-1]
+        return gram, values[::-1], vectors[:, ::-1]
 
-    def strength(self, k: int) -> arb:
-        """The `k`-th largest eigenvalue of the operator."""
-        return self._pair(k)[0]
+    def mode(self, k: int) -> tuple[arb, arb_mat]:
+        """The `k`-th largest eigenvalue of the operator, and its eigenvector.
 
-    def _pair(self, k: int) -> tuple[arb, arb_mat]:
-        """Eigenvalue and eigenvector: Newton's method whose linear systems are solved in double precision.
+        Newton's method, whose linear systems are solved in double precision. The distance of the eigenvalue
+        to the Rayleigh quotient is at most the norm of the residual, for a symmetric matrix. Which eigenvalue
+        it is was decided in double precision.
 
-        The distance of the eigenvalue to the Rayleigh quotient is at most the norm of the residual, for a
-        symmetric matrix. Which eigenvalue it is was decided in double precision.
+        Raises
+        ------
+        ConvergenceError
+            If it cannot be told from another one in double precision.
         """
-        values, vectors = self._double
+        gram, values, vectors = self._double
         size = len(values)
-        bordered = np.zeros((size + 1, size + 1))
-        bordered[:size, :size] = np.array([[float(x) for x in row] for row in self.gram.tolist()])
-        bordered[:size, :size] -= values[k] * np.eye(size)
-        bordered[:size, size], bordered[size, :size] = -vectors[:, k], vectors[:, k]
-        inverse = np.linalg.inv(bordered)
+        column = vectors[:, k : k + 1]
+        inverse = np.linalg.inv(np.block([[gram - values[k] * np.eye(size), -column], [column.T, 0.0]]))
         vector = arb_mat(size, 1, [arb(float(x)) for x in vectors[:, k]])
         best, best_value = math.inf, arb(float(values[k]))
         for _ in range(200):
@@ -186,13 +167,12 @@ class BallClosedForm:
                 best, best_value, kept = bound, value, vector
             if not bound > 0.0 or (bound > best / 2 and best < bound):
                 break
-            scale = max(abs(float(r)) for r in residual)
-            if scale == 0.0:
+            scale = arb(max(abs(float(r)) for r in residual))
+            if scale == 0:
                 break
-            step = inverse @ np.append([float(r.mid() / arb(scale)) for r in residual], 0.0)
-            vector = arb_mat(
-                size, 1, [(vector[i, 0] - arb(scale) * float(step[i])).mid() for i in range(size)]
-            )
+            step = inverse @ np.append([float(r.mid() / scale) for r in residual], 0.0)
+            moved = [(vector[i, 0] - scale * float(step[i])).mid() for i in range(size)]
+            vector = arb_mat(size, 1, moved)
         gap = min((abs(float(best_value) - x) for i, x in enumerate(values) if i != k), default=math.inf)
         if not gap > 1e-12 * values[0]:
             raise ConvergenceError("two modes of the latent part are equally strong", residual=gap)
@@ -204,12 +184,11 @@ class BallClosedForm:
     @cached_property
     def poles(self) -> list[BallPole]:
         """Poles above the bulk, largest first."""
-        values, _ = self._double
         poles = []
-        for k in range(len(values)):
-            if values[k] <= 0.9 * float(self.critical_strength):
+        for k, value in enumerate(self._double[1]):
+            if value <= 0.9 * float(self.critical_strength):
                 break
-            strength, vector = self._pair(k)
+            strength, vector = self.mode(k)
             if strength.overlaps(self.critical_strength):
                 raise ConvergenceError("a mode is exactly at the threshold", residual=float(strength.rad()))
             if strength < self.critical_strength:
@@ -226,42 +205,26 @@ class BallClosedForm:
         left_overlap: Any = (-1 / (point.kappa * slope)).sqrt()
         right_overlap: Any = (point.kappa * g / (z * slope)).sqrt()
         left = self.features.transpose() * vector / strength.sqrt()
-        basis = [hermite_row(q) for q in self.sample.nodes]
-        feature = _coefficients(self.sample.weights, basis, left)
-        table = [self._readout_row(a) for a in self.readout.nodes]
-        right = _coefficients(self.readout.weights, table, vector)
-        return BallPole(strength, z, [left_overlap * c for c in feature], [right_overlap * c for c in right])
-
-    def _readout_row(self, alpha: arb) -> list[arb]:
-        """Orthonormal polynomials of the limiting readout weight at a value; zero where there are no more."""
-        name = self.variables.setting.readout
-        if name == "gaussian":
-            return hermite_row(alpha)
-        known = [arb(1), alpha] if name == "rademacher" else [arb(1)]
-        return known + [arb(0)] * (FEATURE_COUNT - len(known))
+        feature = _coefficients(self.sample, FEATURE_COUNT, left, left_overlap)
+        # As many polynomials of the limiting readout weight as it has values.
+        values = {"constant": 1, "rademacher": 2}.get(self.variables.setting.readout, FEATURE_COUNT)
+        return BallPole(z, feature, _coefficients(self.readout, values, vector, right_overlap))
 
 
-def _coefficients(weights: list[arb], table: list[list[arb]], mode: arb_mat) -> list[arb]:
-    """Coefficients of a mode on weighted nodes in the polynomials of a table."""
-    return [
-        sum(
-            (w.sqrt() * row[k] * mode[i, 0] for i, (w, row) in enumerate(zip(weights, table, strict=True))),
-            arb(0),
-        )
-        for k in range(FEATURE_COUNT)
+def _coefficients(rule: BallRule, known: int, mode: arb_mat, overlap: arb) -> list[arb]:
+    """Coefficients of a mode on weighted nodes in the first Hermite polynomials, zero in the others."""
+    rows = [_hermite_row(x) for x in rule.nodes]
+    pairs = [(w.sqrt(), mode[i, 0]) for i, w in enumerate(rule.weights)]
+    found = [
+        sum((root * row[k] * part for (root, part), row in zip(pairs, rows, strict=True)), arb(0))
+        for k in range(known)
     ]
+    return [overlap * c for c in found] + [arb(0)] * (FEATURE_COUNT - known)
 
 
-def hermite_row(x: arb) -> list[arb]:
+def _hermite_row(x: arb) -> list[arb]:
     """``He_k(x) / sqrt(k!)`` for ``k = 0, ..., 4``."""
     row = [arb(1), x]
     for k in range(1, FEATURE_COUNT - 1):
         row.append((x * row[k] - arb(k).sqrt() * row[k - 1]) / arb(k + 1).sqrt())
     return row
-
-
-def _moments(variables: BallLatent, field: str, pairs: list[tuple[arb, arb]]) -> list[Moments]:
-    """Moments of the activation or the target at pairs of mean and scale."""
-    function = getattr(variables, field).function
-    formula = closed_form(function) or variables.lattice(field, pairs, LatticeMoments)
-    return [formula(m, t) for m, t in pairs]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import Any
 
@@ -13,12 +13,11 @@ from flint import acb, arb, ctx
 
 from rmt_spikes.errors import ConvergenceError, DomainError
 from rmt_spikes.functions.scalar import HermiteSeries, ScalarFunction, function_from
-from rmt_spikes.theory.bulk.balls import radius, rational, square
+from rmt_spikes.theory.bulk.balls import rational, square
 from rmt_spikes.theory.methods.certified.functions import pair_at
 
-Specification = str | Mapping[str, Any]
-
 REACHES = (1.0, 1.3, 1.7, 2.3, 3.0)
+"""Widths that are tried in turn, in units of that which a bounded function needs."""
 
 
 def normal_density(x: Any) -> Any:
@@ -58,19 +57,8 @@ def reach(
 
 @dataclass(frozen=True, eq=False)
 class BallExpansion:
-    """Expansion ``f = sum_k c_k He_k`` of a function, each number an enclosure.
+    """Expansion ``f = sum_k c_k He_k`` of a function, its mean subtracted if centred; numbers are enclosures.
 
-    Parameters
-    ----------
-    function
-        The function, not shifted.
-    centered
-        Whether its mean is subtracted.
-    digits
-        Digits of the computation.
-
-    Notes
-    -----
     A Hermite series is exact. Everything else is integrated by the rigorous quadrature of Arb (Petras'
     algorithm) between ``-reach`` and ``reach``, also over kinks: what is not enclosed is the integral
     beyond, below ``10^-(digits + 8)``.
@@ -79,14 +67,7 @@ class BallExpansion:
     function: ScalarFunction
     centered: bool
     digits: int
-
-    @cached_property
-    def _reach(self) -> float:
-        return reach(self.function, self.digits)
-
-    @cached_property
-    def _known(self) -> dict[int, arb]:
-        return {}
+    _known: dict[int, arb] = field(default_factory=dict, init=False)
 
     def raw_coefficient(self, k: int) -> arb:
         """``c_k`` of the function as it stands, not centred."""
@@ -110,8 +91,8 @@ class BallExpansion:
     def second_moment(self) -> arb:
         """``E f(Z)^2``."""
         if isinstance(self.function, HermiteSeries):
-            size = len(self.function.coefficients)
-            return sum((arb.fac_ui(k) * square(self.coefficient(k)) for k in range(size)), arb(0))
+            degrees = range(len(self.function.coefficients))
+            return sum((arb.fac_ui(k) * square(self.coefficient(k)) for k in degrees), arb(0))
         return self._integral(lambda z, value, slope: value * value) - square(self.offset)
 
     @cached_property
@@ -124,32 +105,27 @@ class BallExpansion:
     def derivative_variance(self) -> arb:
         """``Var f'(Z)``, exactly zero when it cannot be told from it."""
         if isinstance(self.function, HermiteSeries):
-            size = len(self.function.coefficients)
-            terms = (k * arb.fac_ui(k) * square(self.coefficient(k)) for k in range(2, size))
-            return sum(terms, arb(0))
-        second = self._integral(lambda z, value, slope: slope * slope)
-        variance = second - square(self.coefficient(1))
+            degrees = range(2, len(self.function.coefficients))
+            return sum((k * arb.fac_ui(k) * square(self.coefficient(k)) for k in degrees), arb(0))
+        variance = self._integral(lambda z, value, slope: slope * slope) - square(self.coefficient(1))
         return arb(0) if variance.contains(0) else variance
 
     def _integral(self, integrand: Any) -> arb:
-        def weighted(z: acb, analytic: bool) -> acb:
-            value, slope = pair_at(self.function, z, analytic)
-            product: acb = integrand(z, value, slope) * normal_density(z)
-            return product
+        def weighted(z: acb, analytic: bool) -> Any:
+            return integrand(z, *pair_at(self.function, z, analytic)) * normal_density(z)
 
-        total = arb(0)
-        edges = sorted({-self._reach, *self._splits(), self._reach})
-        for low, high in itertools.pairwise(edges):
-            a, b, deepest = acb(low), acb(high), 4 * int(ctx.prec)
-            total += acb.integral(weighted, a, b, eval_limit=10**6, depth_limit=deepest).real
-        if not (total.is_finite() and radius(total) < 10.0 ** -min(self.digits, 300)):
+        total, width = arb(0), reach(self.function, self.digits)
+        # Split at zero too: parity then shows as exact cancellation of two integrals of one kind.
+        splits = {0.0, *(kink for kink in self.function.kinks if abs(kink) < width)}
+        for low, high in itertools.pairwise(sorted({-width, *splits, width})):
+            total += acb.integral(
+                weighted, acb(low), acb(high), eval_limit=10**6, depth_limit=4 * ctx.prec
+            ).real
+        radius = float(total.rad())
+        if not (total.is_finite() and radius < 10.0 ** -min(self.digits, 300)):
             message = f"the Gaussian integrals of {self.function.name} cannot be enclosed"
-            raise ConvergenceError(f"{message} to {self.digits} digits", residual=radius(total))
+            raise ConvergenceError(f"{message} to {self.digits} digits", residual=radius)
         return total
-
-    def _splits(self) -> set[float]:
-        """Kinks, and zero: parity then shows as exact cancellation of two integrals of one kind."""
-        return {0.0, *(kink for kink in self.function.kinks if abs(kink) < self._reach)}
 
 
 def _hermite(k: int, z: acb) -> acb:
@@ -161,7 +137,7 @@ def _hermite(k: int, z: acb) -> acb:
 
 @lru_cache(maxsize=64)
 def expansion(
-    specification: Specification, field: str, centered: bool, digits: int, bits: int
+    specification: str | Mapping[str, Any], field: str, centered: bool, digits: int, bits: int
 ) -> BallExpansion:
     """Expansion of what a setting says about a function, cached by the precision in use."""
     return BallExpansion(function_from(specification, field), centered, digits)

@@ -14,8 +14,6 @@ from rmt_spikes.functions.arithmetic import Arithmetic
 from rmt_spikes.functions.scalar import ScalarFunction, ShiftedFunction
 from rmt_spikes.theory.bulk.balls import power, rational
 
-Pair = tuple[acb, acb]
-
 
 class Balls(Arithmetic):
     """Real and complex balls, and series of real ones: every value is an enclosure.
@@ -99,21 +97,13 @@ class Balls(Arithmetic):
 BALLS = Balls()
 
 
-def pair_at(function: ScalarFunction, x: acb, analytic: bool = False) -> Pair:
-    """Value and derivative of a function at a ball.
+def pair_at(function: ScalarFunction, x: acb, analytic: bool = False) -> tuple[acb, acb]:
+    """Value and derivative of a function at a ball, not finite with `analytic` where it is not holomorphic.
 
-    Parameters
-    ----------
-    function
-        A function that is not shifted: its mean is known in double precision only.
-    x
-        Where.
-    analytic
-        Whether the result must not be finite unless the function is holomorphic on the ball.
-
-    Returns
-    -------
-    value, derivative : acb
+    Raises
+    ------
+    TypeError
+        For a shifted function: its mean is known in double precision only.
     """
     if isinstance(function, ShiftedFunction):
         raise TypeError("a shifted function has no exact form")

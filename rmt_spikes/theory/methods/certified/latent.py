@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -14,24 +15,21 @@ from rmt_spikes.setting import Setting
 from rmt_spikes.theory import formulas
 from rmt_spikes.theory.bulk.balls import ball, midpoint, square
 from rmt_spikes.theory.bulk.certified_curve import CertifiedCurve
+from rmt_spikes.theory.latent import Latent
 from rmt_spikes.theory.methods.certified.expansion import BallExpansion, expansion
+from rmt_spikes.theory.methods.certified.moments import LatticeMoments, Moments, closed_form
 
-Moments = tuple[arb, arb, arb]
 
-
+@dataclass(frozen=True, eq=False)
 class BallLatent:
-    """What the gradient step learns, to any precision.
+    """What the gradient step learns, to a number of digits; the precision in use must be higher.
 
     Parameters
     ----------
-    setting
-        What is predicted; its numbers are the decimals that they spell.
+    setting, moved
+        What is predicted, its numbers the decimals that they spell, and a step size instead of its own.
     corrected
         Whether rows grow apart from the shift.
-    digits
-        Digits of the computation; the precision in use must be higher.
-    step
-        Step size instead of the setting's.
 
     Raises
     ------
@@ -39,32 +37,30 @@ class BallLatent:
         At the standard output scale.
     """
 
-    def __init__(self, setting: Setting, corrected: bool, digits: int, step: arb | None = None) -> None:
-        if setting.output_scale != "mean_field":
+    setting: Setting
+    corrected: bool
+    digits: int
+    moved: arb | None = None
+    _lattices: dict[str, LatticeMoments] = field(default_factory=dict, init=False)
+
+    def __post_init__(self) -> None:
+        if self.setting.output_scale != "mean_field":
             raise DomainError(
                 "output_scale",
                 "must be 'mean_field' for the closed form",
-                setting.output_scale,
+                self.setting.output_scale,
                 "use the uniform method, in double precision",
             )
-        self.setting, self.corrected, self.digits = setting, corrected, digits
-        self._step = step
-        self._lattices: dict[str, Any] = {}
-
-    def moved(self, step: arb) -> BallLatent:
-        """The same setting with another step size."""
-        return BallLatent(self.setting, self.corrected, self.digits, step)
 
     @cached_property
     def activation(self) -> BallExpansion:
         """Expansion of the activation."""
-        setting = self.setting
-        return expansion(setting.activation, "activation", setting.center, self.digits, int(ctx.prec))
+        return expansion(self.setting.activation, "activation", self.setting.center, self.digits, ctx.prec)
 
     @cached_property
     def target(self) -> BallExpansion:
         """Expansion of the target."""
-        return expansion(self.setting.target, "target", False, self.digits, int(ctx.prec))
+        return expansion(self.setting.target, "target", False, self.digits, ctx.prec)
 
     @cached_property
     def ridge(self) -> arb:
@@ -74,8 +70,8 @@ class BallLatent:
     @cached_property
     def step(self) -> arb:
         """Step size."""
-        if self._step is not None:
-            return self._step
+        if self.moved is not None:
+            return self.moved
         if self.setting.step_size is not None:
             return ball(self.setting.step_size)
         return arb(self.setting.n) ** ball(self.setting.step_exponent or 0.0)
@@ -90,11 +86,6 @@ class BallLatent:
         return midpoint(self.step.log() / arb(self.setting.n).log()) if self.setting.n > 1 else mpmath.nan
 
     @cached_property
-    def theta(self) -> arb:
-        """``eta / sqrt(N)``."""
-        return self.step / arb(self.setting.width).sqrt()
-
-    @cached_property
     def label_energy(self) -> arb:
         """``E y^2``."""
         return self.target.second_moment + ball(self.setting.noise_std) ** 2
@@ -102,85 +93,52 @@ class BallLatent:
     @cached_property
     def residual(self) -> tuple[arb, arb]:
         """Mean and second moment of the residual that drives the step."""
-        mean = self.target.coefficient(0)
         offset = self.activation.coefficient(0) if self.setting.readout == "constant" else arb(0)
-        return formulas.residual_moments(mean, self.label_energy, offset)
+        return formulas.residual_moments(self.target.coefficient(0), self.label_energy, offset)
 
     @cached_property
-    def beta_norm2(self) -> arb:
-        """``||beta||^2``."""
+    def learnt(self) -> Latent:
+        """The latent variables, each a ball; a drift with a factor that may be zero is exactly so."""
+        activation, target_1 = self.activation, self.target.coefficient(1)
+        c_1, c_2 = activation.coefficient(1), activation.coefficient(2)
+        mean, energy = self.residual
         phi = fmpq(self.setting.d, self.setting.n)
-        value: arb = formulas.beta_norm2(square(self.target.coefficient(1)), phi, self.residual[1])
-        return value
-
-    @cached_property
-    def cosine(self) -> arb:
-        """``cos(beta, beta_*)``."""
-        return self.target.coefficient(1) / self.beta_norm2.sqrt()
-
-    @cached_property
-    def shift(self) -> arb:
-        """``s``."""
-        value: arb = formulas.shift(self.activation.coefficient(1), self.theta, self.beta_norm2.sqrt())
-        return value
-
-    @cached_property
-    def chi(self) -> arb:
-        """``nu / s^2``, zero for published features."""
-        if not self.corrected:
-            return arb(0)
-        phi = fmpq(self.setting.d, self.setting.n)
-        slope2 = self.activation.coefficient(1) ** 2 * self.beta_norm2
-        value: arb = formulas.chi(phi, self.residual[1], self.activation.derivative_variance, slope2)
-        return value
-
-    @cached_property
-    def inflation(self) -> arb:
-        """``nu``."""
-        value: arb = formulas.inflation(self.chi, self.shift)
-        return value
-
-    @cached_property
-    def drift(self) -> arb:
-        """``2 c_2 E[r] theta``, exactly zero when a factor cannot be told from it."""
-        c_2, mean = self.activation.coefficient(2), self.residual[0]
-        if not self.corrected or c_2.contains(0) or mean.contains(0):
-            return arb(0)
-        value: arb = formulas.drift(c_2, mean, self.theta)
-        return value
-
-    def scale(self, alpha: arb) -> arb:
-        """Norm ``tau`` of a trained row, apart from the shift."""
-        value: arb = formulas.row_norm2(self.drift, self.inflation, alpha).sqrt()
-        return value
+        theta = self.step / arb(self.setting.width).sqrt()
+        norm2: Any = formulas.beta_norm2(square(target_1), phi, energy)
+        shift = formulas.shift(c_1, theta, norm2.sqrt())
+        chi: Any = arb(0)
+        if self.corrected:
+            chi = formulas.chi(phi, energy, activation.derivative_variance, c_1**2 * norm2)
+        grows = self.corrected and not (c_2.contains(0) or mean.contains(0))
+        numbers: dict[str, Any] = {
+            "beta_norm2": norm2,
+            "beta_cosine": target_1 / norm2.sqrt(),
+            "shift": shift,
+            "inflation": formulas.inflation(chi, shift),
+            "chi": chi,
+            "drift": formulas.drift(c_2, mean, theta) if grows else arb(0),
+            "residual_energy": energy,
+            "initial_overlap": arb(0),
+        }
+        return Latent(**numbers)
 
     @cached_property
     def curve(self) -> CertifiedCurve:
         """Bulk of the untrained features."""
-        setting, activation = self.setting, self.activation
-        return CertifiedCurve(
-            activation.coefficient(1) ** 2,
-            activation.tail,
-            fmpq(setting.width, setting.d),
-            fmpq(setting.width, setting.n_ridge),
-        )
+        return CertifiedCurve.of(self.setting, self.activation.coefficient(1) ** 2, self.activation.tail)
 
-    def lattice(
-        self,
-        field: str,
-        pairs: Sequence[tuple[arb, arb]],
-        build: Callable[..., Callable[[arb, arb], Moments]],
-    ) -> Callable[[arb, arb], Moments]:
-        """Moments of a function without a closed form; one rule serves all numbers of nodes."""
-        top = max(abs(float(m)) for m, _ in pairs)
-        known = self._lattices.get(field)
-        if known is None or known[0] < top:
-            # Nodes of finer rules reach a little further.
-            means = [arb(1.02 * top)]
-            scales = [t for _, t in pairs]
-            self._lattices[field] = known = (
-                1.02 * top,
-                build(getattr(self, field).function, means, scales, self.digits),
-            )
-        rule: Callable[[arb, arb], Moments] = known[1]
-        return rule
+    def moments(self, field: str, pairs: Sequence[tuple[arb, arb]]) -> list[Moments]:
+        """Gaussian moments of the activation or the target at pairs of mean and scale.
+
+        One lattice rule serves all numbers of nodes of a function without a closed form.
+        """
+        function = getattr(self, field).function
+        formula = closed_form(function)
+        if formula is None:
+            top = max(abs(float(m)) for m, _ in pairs)
+            formula = self._lattices.get(field)
+            if formula is None or formula.top < top:
+                # Nodes of finer rules reach a little further.
+                formula = LatticeMoments(function, [arb(1.02 * top)], [t for _, t in pairs], self.digits)
+                self._lattices[field] = formula
+        return [formula(m, t) for m, t in pairs]

@@ -41,7 +41,7 @@ def closed_form(function: ScalarFunction) -> Callable[[arb, arb], Moments] | Non
 
 @dataclass(frozen=True)
 class Lattice:
-    """Nodes ``start + width p + offsets`` for ``p = 0, 1, ..., count - 1``, with weights, for one piece.
+    """Nodes ``start + width p + offset`` for ``p = 0, 1, ..., count - 1``, all of one weight.
 
     The exponential factor of a Gaussian with any mean is a power of ``p`` on it: sums are polynomials.
     """
@@ -49,28 +49,19 @@ class Lattice:
     start: arb
     width: arb
     count: int
-    offsets: Sequence[arb]
-    weights: Sequence[arb]
+    offset: arb
+    weight: arb
 
-    def points(self) -> list[list[arb]]:
-        """Nodes, by offset and panel."""
-        return [[self.start + self.width * p + x for p in range(self.count)] for x in self.offsets]
+    def table(self, function: ScalarFunction) -> list[tuple[arb, arb]]:
+        """Nodes, and the values of a function times the weight."""
+        nodes = [self.start + self.width * p + self.offset for p in range(self.count)]
+        return [(u, pair_at(function, acb(u))[0].real * self.weight) for u in nodes]
 
 
 class LatticeMoments:
     """Moments of a function without a closed form, by a fixed rule for all means and scales.
 
-    Parameters
-    ----------
-    function
-        The function.
-    means, scales
-        Pairs that will be asked for, or their extremes.
-    digits
-        Digits aimed at.
-
-    Notes
-    -----
+    `means` and `scales` are those that will be asked for, or their extremes; `digits` those aimed at.
     Smooth functions are summed on equal steps, which converges geometrically; functions with kinks by
     Gauss-Legendre panels between them. The step is halved (the nodes doubled) until the moments at the
     extremes and the middle of the arguments stay to ``10^-(digits + 4)``.
@@ -85,8 +76,7 @@ class LatticeMoments:
         self, function: ScalarFunction, means: Sequence[arb], scales: Sequence[arb], digits: int
     ) -> None:
         self.function = function
-        sizes = [abs(float(m)) for m in means]
-        self.top = max(sizes)
+        self.top = max(abs(float(m)) for m in means)
         widest = max(map(float, scales))
         self.reach = self.top + widest * max(
             reach(function, digits + 4, side * self.top, widest, decay=2.0) for side in (-1.0, 1.0)
@@ -100,7 +90,9 @@ class LatticeMoments:
         previous: list[arb] | None = None
         change = math.inf
         for rule in STEPS if not self.kinks else LEGENDRE:
-            self._tabulate(self._lattices(rule))
+            self.lattices = self._lattices(rule)
+            self.table = [lattice.table(function) for lattice in self.lattices]
+            self.polynomials: dict[str, list[list[arb_poly]]] = {}
             values = [part for m, t in probes for part in self(m, t)]
             if previous is not None:
                 size = max(1.0, *(abs(float(v)) for v in values))
@@ -117,53 +109,39 @@ class LatticeMoments:
         if not self.kinks:
             step = rational(rule)
             half = math.ceil(self.reach / rule)
-            return [Lattice(arb(-half * step), arb(step), 2 * half + 1, [arb(0)], [arb(step)])]
+            return [Lattice(arb(-half * step), arb(step), 2 * half + 1, arb(0), arb(step))]
         nodes = [arb.legendre_p_root(int(rule), k, weight=True) for k in range(int(rule))]
-        edges = [arb(-self.reach), *self.kinks, arb(self.reach)]
         lattices = []
-        for low, high in itertools.pairwise(edges):
+        for low, high in itertools.pairwise([arb(-self.reach), *self.kinks, arb(self.reach)]):
             count = max(1, math.ceil(float(high - low)))
             width = (high - low) / count
-            offsets = [width * (1 + x) / 2 for x, _ in nodes]
-            lattices.append(Lattice(low, width, count, offsets, [width * w / 2 for _, w in nodes]))
+            lattices += [Lattice(low, width, count, width * (1 + x) / 2, width * w / 2) for x, w in nodes]
         return lattices
 
-    def _tabulate(self, lattices: list[Lattice]) -> None:
-        """Values of the function times weights, and nodes."""
-        self.lattices = lattices
-        self.table = [
-            [[(u, pair_at(self.function, acb(u))[0].real * w) for u in row]
-             for row, w in zip(lattice.points(), lattice.weights, strict=True)]
-            for lattice in lattices
-        ]  # fmt: skip
-        self.polynomials: dict[str, list[list[list[arb_poly]]]] = {}
-
-    def _rows(self, t: arb) -> list[list[list[arb_poly]]]:
-        """Polynomials in the exponential of a step, for the weights 1, u and u^2."""
+    def _polynomials(self, t: arb) -> list[list[arb_poly]]:
+        """Polynomials in the exponential of a step, for the weights 1, u and u^2; kept for one scale."""
         key = t.repr()
         if key not in self.polynomials:
             self.polynomials.clear()
-            found = []
-            for rows in self.table:
-                made = []
-                for row in rows:
-                    first = [value * (-(u * u) / (2 * t * t)).exp() for u, value in row]
-                    second = [c * u for c, (u, _) in zip(first, row, strict=True)]
-                    third = [c * u for c, (u, _) in zip(second, row, strict=True)]
-                    made.append([arb_poly(first), arb_poly(second), arb_poly(third)])
-                found.append(made)
-            self.polynomials[key] = found
+            self.polynomials[key] = []
+            for row in self.table:
+                first = [value * (-(u * u) / (2 * t * t)).exp() for u, value in row]
+                second = [c * u for c, (u, _) in zip(first, row, strict=True)]
+                third = [c * u for c, (u, _) in zip(second, row, strict=True)]
+                self.polynomials[key].append([arb_poly(first), arb_poly(second), arb_poly(third)])
         return self.polynomials[key]
 
     def __call__(self, m: arb, t: arb) -> Moments:
         """Moments at a mean and a scale; calls with the same scale share their tables."""
-        rate = m / t**2
+        rate, width = m / t**2, None
         sums = [arb(0), arb(0), arb(0)]
-        for lattice, rows in zip(self.lattices, self._rows(t), strict=True):
-            x = (lattice.width * rate).exp()
-            for offset, polynomials in zip(lattice.offsets, rows, strict=True):
-                factor = ((lattice.start + offset) * rate).exp()
-                sums = [s + factor * p(x) for s, p in zip(sums, polynomials, strict=True)]
+        for lattice, polynomials in zip(self.lattices, self._polynomials(t), strict=True):
+            if lattice.width is not width:
+                # Lattices of one piece share their width.
+                width = lattice.width
+                x = (width * rate).exp()
+            factor = ((lattice.start + lattice.offset) * rate).exp()
+            sums = [s + factor * p(x) for s, p in zip(sums, polynomials, strict=True)]
         scale = (-(m * m) / (2 * t * t)).exp() / (t * (2 * arb.pi()).sqrt())
         zero, one, two = (scale * s for s in sums)
         return zero, (one - m * zero) / t, ((two - 2 * m * one + m * m * zero) / t**2 - zero) / 2
@@ -181,7 +159,7 @@ def refined_kinks(function: ScalarFunction, reach: float) -> list[arb]:
     if not isinstance(function, ExpressionFunction):
         return [arb(rational(kink)) for kink in near]
     inner = [node for node in map(_inside, function.expression.root.walk()) if node is not None]
-    return [_refined(function, inner, kink) for kink in near]
+    return [_refined(function, inner, arb(rational(kink))) for kink in near]
 
 
 def _inside(node: Node) -> Node | None:
@@ -193,21 +171,22 @@ def _inside(node: Node) -> Node | None:
     return node.arguments[0] if (kinked or fractional) and node.constant is None else None
 
 
-def _refined(function: ExpressionFunction, inner: list[Node], kink: float) -> arb:
+def _refined(function: ExpressionFunction, inner: list[Node], kink: arb) -> arb:
     """Newton's method on the argument that vanishes at a kink, from its double."""
     for node in inner:
         argument = ExpressionFunction("", (), type(function.expression)("", node, (), ()))
-        exact = arb(rational(kink))
-        if pair_at(argument, acb(exact))[0].real.contains(0):
-            return exact
-        value, slope = (part.real for part in pair_at(argument, acb(exact)))
+        value, slope = (part.real for part in pair_at(argument, acb(kink)))
+        if value.contains(0):
+            return kink
         if not abs(value) < abs(slope) * 1e-9 + 1e-300:
             continue
-        x = exact
+        x = kink
         for _ in range(12):
             value, slope = (part.real for part in pair_at(argument, acb(x)))
             step = value / slope
             x = (x - step).mid()
             if abs(step) < 8 * abs(step).rad() or step.contains(0):
                 return x
-    raise ConvergenceError(f"the kink of {function.name} at {kink:.6g} is not a simple zero", residual=kink)
+    where = float(kink)
+    message = f"the kink of {function.name} at {where:.6g} is not a simple zero"
+    raise ConvergenceError(message, residual=where)

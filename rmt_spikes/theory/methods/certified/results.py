@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import Any
@@ -11,14 +12,7 @@ import mpmath
 from flint import arb
 
 from rmt_spikes.errors import ConvergenceError, DomainError
-from rmt_spikes.theory.bulk.balls import (
-    GUARD_DIGITS,
-    ball,
-    enclosure,
-    from_mpf,
-    midpoint,
-    working_digits,
-)
+from rmt_spikes.theory.bulk.balls import GUARD_DIGITS, ball, from_mpf, midpoint, working_digits
 from rmt_spikes.theory.bulk.certified_curve import CertifiedCurve
 from rmt_spikes.theory.bulk.distribution import QUANTILES
 from rmt_spikes.theory.results import Certificate
@@ -33,13 +27,11 @@ class PreciseBulk(Value):
 
     Attributes
     ----------
-    edges
-        Intervals of the support, ascending, as pairs.
+    edges, atom_at_zero
+        Intervals of the support, ascending, as pairs, and the mass at zero.
     enclosures
         For each edge a lower and an upper bound, in the order of `edges`; they hold for every value that
         the coefficients may have within their own enclosures.
-    atom_at_zero
-        Mass at zero.
     """
 
     edges: tuple[tuple[Any, Any], ...]
@@ -58,15 +50,18 @@ class PreciseBulk(Value):
         curve: CertifiedCurve = self.method.solution.variables.curve
         return curve
 
+    def _working(self) -> AbstractContextManager[None]:
+        return working_digits(self.digits + GUARD_DIGITS)
+
     def density(self, x: Any) -> Any:
         """Density at one number `x`, zero outside the support."""
-        with working_digits(self.digits + GUARD_DIGITS):
+        with self._working():
             x = from_mpf(x)
             return midpoint(2 * x * self.curve.density(x * x)) if x > 0 else mpmath.mpf(0)
 
     def cdf(self, x: Any) -> Any:
         """Distribution function at one number `x`, atom included."""
-        with working_digits(self.digits + GUARD_DIGITS):
+        with self._working():
             x = from_mpf(x)
             return midpoint(1 - self._share_above(x)) if x >= 0 else mpmath.mpf(0)
 
@@ -82,18 +77,17 @@ class PreciseBulk(Value):
         """
         if not 0 <= p <= 1:
             raise DomainError("p", "must be in [0, 1]", p)
-        with working_digits(self.digits + GUARD_DIGITS):
+        with self._working():
             share = ball(p) if isinstance(p, int | float) else from_mpf(p)
-            above = 1 - share
-            if share <= arb(self.curve.atom_at_zero):
-                return mpmath.mpf(0)
             total = arb(self.curve.atom_at_zero)
+            if share <= total:
+                return mpmath.mpf(0)
             for (low, high), mass in zip(self.curve.edges, self.curve.masses, strict=True):
                 total += mass
                 if (total - share).contains(0):
                     return midpoint(high.sqrt())
                 if share < total:
-                    return midpoint(self._root(above, low, high, float(p)).sqrt())
+                    return midpoint(self._root(1 - share, low, high, float(p)).sqrt())
         raise ConvergenceError("the masses of the bulk do not reach one", residual=float(p))
 
     def _root(self, above: arb, low: arb, high: arb, p: float) -> arb:
@@ -136,10 +130,8 @@ class PreciseCertificate(Certificate):
 
     Attributes
     ----------
-    digits
-        Significant digits that were asked for.
-    nodes
-        Quadrature nodes in each latent variable.
+    digits, nodes
+        Significant digits that were asked for, and quadrature nodes in each latent variable.
     change
         Largest change, relative to the size of a quantity, of losses, spikes, features and alignments when
         the nodes were last increased by half: the error of the rule before.
@@ -177,15 +169,10 @@ class PreciseCertificate(Certificate):
         return {name: getattr(self, name) for name in names} | {"residual": float(self.residual)}
 
 
-def decimal(x: Any, digits: int) -> str | None:
-    """Decimal string of an mpmath number, None if it is not finite."""
-    return mpmath.nstr(x, digits, strip_zeros=True) if mpmath.isfinite(x) else None
-
-
 def decimals(value: Any, digits: int) -> Any:
-    """A copy of a document with decimal strings for mpmath numbers."""
+    """A copy of a document with decimal strings for mpmath numbers, None for those that are not finite."""
     if isinstance(value, mpmath.mpf):
-        return decimal(value, digits)
+        return mpmath.nstr(value, digits, strip_zeros=True) if mpmath.isfinite(value) else None
     if isinstance(value, Mapping):
         return {key: decimals(item, digits) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -210,8 +197,3 @@ def outward(pair: Enclosure) -> list[str]:
         unit = mpmath.mpf(10) ** (int(mpmath.floor(mpmath.log10(size))) + 1 - digits)
         ends = mpmath.floor(low / unit) * unit, mpmath.ceil(high / unit) * unit
         return [mpmath.nstr(end, digits + 2, strip_zeros=True) for end in ends]
-
-
-def edge_bounds(edges: list[tuple[arb, arb]]) -> tuple[tuple[Enclosure, Enclosure], ...]:
-    """Enclosures of the square roots of edges of eigenvalues."""
-    return tuple((enclosure(low.sqrt()), enclosure(high.sqrt())) for low, high in edges)

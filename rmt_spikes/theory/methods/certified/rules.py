@@ -10,7 +10,6 @@ import numpy as np
 from flint import arb, ctx, fmpq
 from scipy.linalg import eigh_tridiagonal
 
-from rmt_spikes.theory.bulk.balls import working_bits
 from rmt_spikes.theory.methods.certified.expansion import normal_density
 from rmt_spikes.theory.quadrature_rules import TAIL_CELLS
 
@@ -33,13 +32,11 @@ def symmetric_law(draws: int, middle_nodes: int) -> list[tuple[arb, arb]]:
         return [(arb(1), arb(1) / 2)]
     tail = min(draws // 2, TAIL_CELLS)
     root = arb(2).sqrt()
-    edges = [
-        root * (arb(fmpq(2 * k, draws))).erfcinv() if 2 * k < draws else arb(0) for k in range(1, tail + 1)
-    ]
+    shares = [arb(fmpq(2 * k, draws)) for k in range(1, tail + 1)]
+    edges = [root * share.erfcinv() if share < 1 else arb(0) for share in shares]
     moments = [arb(0), *(e * normal_density(e) + fmpq(k, draws) for k, e in enumerate(edges, 1))]
-    points = [
-        (((high - low) * draws).sqrt(), arb(fmpq(1, draws))) for low, high in itertools.pairwise(moments)
-    ]
+    mass = arb(fmpq(1, draws))
+    points = [(((high - low) * draws).sqrt(), mass) for low, high in itertools.pairwise(moments)]
     if 2 * tail < draws:
         end = edges[-1]
         for k in range(middle_nodes):
@@ -52,34 +49,17 @@ def symmetric_law(draws: int, middle_nodes: int) -> list[tuple[arb, arb]]:
 def gaussian_draws(draws: int, count: int, bits: int) -> BallRule:
     """Gauss quadrature of the distribution of `draws` independent standard normal variables.
 
-    Parameters
-    ----------
-    draws
-        Number of variables.
-    count
-        Number of nodes, even.
-    bits
-        Precision of nodes and weights; part of the key of the cache.
-
-    Returns
-    -------
-    BallRule
-        Fewer nodes when the distribution has fewer points.
-
-    Notes
-    -----
-    The recurrence of the orthogonal polynomials comes from Stieltjes' procedure with extra bits for its
-    growth of errors, the nodes from Newton's method on it.
+    The number of nodes is even, and smaller than `count` when the distribution has fewer points; `bits` is
+    their precision, and part of the key of the cache. The recurrence of the orthogonal polynomials comes from
+    Stieltjes' procedure with extra bits for its growth of errors, the nodes from Newton's method on it.
     """
-    with working_bits(2 * bits + 4 * count):
+    with ctx.workprec(2 * bits + 4 * count):
         half = symmetric_law(draws, count // 2 + bits // 6 + 40)
         if 2 * len(half) <= count:
             return _mirrored(half)
-        squares = _recurrence(half, count)
-        off = [beta.sqrt() for beta in squares]
-        guesses = eigh_tridiagonal(
-            np.zeros(count), np.array([float(b) for b in off[: count - 1]]), eigvals_only=True
-        )
+        off = [beta.sqrt() for beta in _recurrence(half, count)]
+        neighbours = np.array([float(b) for b in off[:-1]])
+        guesses = eigh_tridiagonal(np.zeros(count), neighbours, eigvals_only=True)
         return _mirrored([_node(arb(float(x)), off, count, bits) for x in guesses[count // 2 :]])
 
 
@@ -93,13 +73,12 @@ def _recurrence(half: list[tuple[arb, arb]], count: int) -> list[arb]:
     """Squared off-diagonal entries of the Jacobi matrix: ``beta_1, beta_2, ...``."""
     before, now = [arb(0)] * len(half), [arb(1)] * len(half)
     squares: list[arb] = []
-    norm = sum((2 * w for _, w in half), arb(0))
+    norm, beta = sum((2 * w for _, w in half), arb(0)), arb(0)
     for _ in range(count):
-        beta = squares[-1] if squares else arb(0)
         before, now = now, [x * p - beta * b for (x, _), p, b in zip(half, now, before, strict=True)]
         new = sum((2 * w * p * p for (_, w), p in zip(half, now, strict=True)), arb(0))
-        squares.append(new / norm)
-        norm = new
+        norm, beta = new, new / norm
+        squares.append(beta)
     return squares
 
 
@@ -114,18 +93,10 @@ def _node(x: arb, off: list[arb], count: int, bits: int) -> tuple[arb, arb]:
 
 def _orthonormal(x: arb, off: list[arb], count: int) -> tuple[arb, arb, arb]:
     """Polynomial of degree `count`, its slope, and the sum of squares of those below."""
-    before, now = arb(0), arb(1)
+    before, now, total = arb(0), arb(1), arb(0)
     slope_before, slope = arb(0), arb(0)
-    total = arb(0)
-    for k in range(count):
+    for last, following in itertools.pairwise([arb(0), *off[:count]]):
         total += now * now
-        last = off[k - 1] if k else arb(0)
-        following = (x * now - last * before) / off[k]
-        slope_before, slope = slope, (now + x * slope - last * slope_before) / off[k]
-        before, now = now, following
+        slope_before, slope = slope, (now + x * slope - last * slope_before) / following
+        before, now = now, (x * now - last * before) / following
     return now, slope, total
-
-
-def precision() -> int:
-    """Bits in use: the key of cached rules."""
-    return int(ctx.prec)

@@ -16,26 +16,17 @@ from flint import arb, fmpq
 from rmt_spikes.errors import ConvergenceError, DomainError
 from rmt_spikes.setting import Setting
 from rmt_spikes.theory import formulas
-from rmt_spikes.theory.bulk.balls import (
-    GUARD_DIGITS,
-    enclosure,
-    midpoint,
-    radius,
-    square,
-    working_digits,
-)
+from rmt_spikes.theory.bulk.balls import GUARD_DIGITS, enclosure, from_mpf, midpoint, square, working_digits
+from rmt_spikes.theory.features import Features
 from rmt_spikes.theory.latent import Latent
-from rmt_spikes.theory.methods.base import Array, Method, leading_sign
-from rmt_spikes.theory.methods.certified.closed_form import BallClosedForm
+from rmt_spikes.theory.limits import improvement
+from rmt_spikes.theory.methods.base import LISTED, Array, Method, leading_sign
+from rmt_spikes.theory.methods.certified.closed_form import BallClosedForm, BallPole
 from rmt_spikes.theory.methods.certified.latent import BallLatent
-from rmt_spikes.theory.methods.certified.limits import certified_limits, midpoint_losses
-from rmt_spikes.theory.methods.certified.results import (
-    PreciseBulk,
-    PreciseCertificate,
-    edge_bounds,
-)
+from rmt_spikes.theory.methods.certified.results import PreciseBulk, PreciseCertificate
 from rmt_spikes.theory.methods.closed_form import ClosedForm
-from rmt_spikes.theory.results import Losses, Regime, Spike
+from rmt_spikes.theory.regimes import LAST_EXPONENT, regime_degree, spike_degrees
+from rmt_spikes.theory.results import Losses, Regime, Spike, loss_numbers
 
 NODES = (24, 36, 54, 82, 122, 182, 274, 410)
 """Quadrature nodes that are tried in turn, each half as many again, until nothing moves."""
@@ -76,9 +67,8 @@ class CertifiedClosedForm(Method):
 
     def __post_init__(self) -> None:
         if type(self.digits) is not int or not LEAST_DIGITS <= self.digits <= MOST_DIGITS:
-            raise DomainError(
-                "digits", f"must be an integer from {LEAST_DIGITS} to {MOST_DIGITS}", self.digits
-            )
+            rule = f"must be an integer from {LEAST_DIGITS} to {MOST_DIGITS}"
+            raise DomainError("digits", rule, self.digits)
 
     def __getstate__(self) -> dict[str, Any]:
         """The inputs alone: balls cannot be pickled, and are computed again."""
@@ -101,11 +91,14 @@ class CertifiedClosedForm(Method):
             try:
                 with working_digits(self.digits + guard):
                     variables = BallLatent(self.setting, self.features.rows_grow, self.digits)
-                    return Solution(variables, *_converged(variables, self.digits), guard)
+                    return _converged(variables, self.digits, guard)
             except _RoundingError as error:
                 failure = error
         assert failure is not None
         raise ConvergenceError(failure.message, residual=failure.residual)
+
+    def _working(self) -> AbstractContextManager[None]:
+        return working_digits(self.digits + self.solution.guard)
 
     @property
     def hermite(self) -> dict[str, tuple[Any, ...]]:
@@ -113,7 +106,7 @@ class CertifiedClosedForm(Method):
         variables = self.solution.variables
         with self._working():
             return {
-                name: tuple(midpoint(getattr(variables, name).coefficient(k)) for k in range(9))
+                name: tuple(midpoint(getattr(variables, name).coefficient(k)) for k in range(LISTED))
                 for name in ("activation", "target")
             }
 
@@ -121,16 +114,18 @@ class CertifiedClosedForm(Method):
     def latent(self) -> Latent:
         """Latent variables, as ``mpmath.mpf``."""
         with self._working():
-            return _latent(self.solution.variables)
+            balls = vars(self.solution.variables.learnt)
+            return Latent(**{name: midpoint(value) for name, value in balls.items()})
 
     @cached_property
     def bulk(self) -> PreciseBulk:
         """Distribution of the singular values without a step."""
         curve = self.solution.variables.curve
         with self._working():
+            edges = [(low.sqrt(), high.sqrt()) for low, high in curve.edges]
             return PreciseBulk(
-                edges=tuple((midpoint(low.sqrt()), midpoint(high.sqrt())) for low, high in curve.edges),
-                enclosures=edge_bounds(curve.edges),
+                edges=tuple((midpoint(low), midpoint(high)) for low, high in edges),
+                enclosures=tuple((enclosure(low), enclosure(high)) for low, high in edges),
                 atom_at_zero=midpoint(arb(curve.atom_at_zero)),
                 method=self,
             )
@@ -144,25 +139,64 @@ class CertifiedClosedForm(Method):
     def losses(self) -> Losses[Any]:
         """Losses at the ridge of the setting."""
         with self._working():
-            return midpoint_losses(self.solution.closed.losses)
+            return _midpoints(self.solution.closed.losses)
 
     def limits(self) -> dict[str, Losses[Any]] | None:
         """Losses as ``n`` grows in the regime of the step exponent."""
+        degree = regime_degree(self.setting.exponent)
+        if degree is None or self.setting.exponent > LAST_EXPONENT:
+            return None
+        variables = self.solution.variables
         with self._working():
-            return certified_limits(self.solution.variables, self.digits)
+            return {
+                str(features): _limit(replace(variables, corrected=features.rows_grow), degree)
+                for features in Features.limits()
+            }
 
     def spikes(self) -> tuple[Spike[Any], ...]:
         """Spikes further from the edge than its Tracy-Widom fluctuations, largest first."""
         with self._working():
-            return _spikes(self)
+            spikes = [self._spike(k, pole) for k, pole in enumerate(self.solution.closed.poles)]
+            return tuple(spike for spike in spikes if spike is not None)
+
+    def _spike(self, index: int, pole: BallPole) -> Spike[Any] | None:
+        curve = self.solution.variables.curve
+        unit = (arb.pi() * curve.edge_amplitude() * self.setting.width) ** arb(fmpq(-2, 3))
+        singular_value = pole.eigenvalue.sqrt()
+        distance = (singular_value - curve.edges[-1][1].sqrt()) / unit
+        if not distance > 1:
+            return None
+        sign = int(leading_sign(np.array([float(c) for c in pole.feature])))
+        return Spike(
+            singular_value=midpoint(singular_value),
+            distance=midpoint(distance),
+            alignment=tuple(midpoint(c) ** 2 for c in pole.feature),
+            feature=tuple(sign * midpoint(c) for c in pole.feature),
+            right_alignment=tuple(midpoint(c) ** 2 for c in pole.right_feature),
+            index=index,
+            vectors=self,
+        )
 
     def thresholds(self, count: int, largest: float) -> Array:
         """Step sizes in double precision."""
         return self.double.thresholds(count, largest)
 
     def critical_step_size(self, index: int) -> Any:
-        """Step size up to that of the setting at which spike `index` appears, in seconds."""
-        return _critical_step_size(self, index)
+        """Step size up to that of the setting at which spike `index` appears, in seconds.
+
+        The strength of the mode crosses the threshold there: a secant from the result in double precision.
+        """
+        variables, closed = self.solution.variables, self.solution.closed
+        guess = self.double.critical_step_size(index)
+        if guess == 0.0 or not math.isfinite(guess):
+            return mpmath.mpf(guess)
+
+        def excess(step: arb) -> arb:
+            moved = BallClosedForm(replace(variables, moved=step), closed.count)
+            return (moved.mode(index)[0] / closed.critical_strength).log().mid()
+
+        with working_digits(self.digits + GUARD_DIGITS):
+            return midpoint(_secant(excess, arb(guess), arb(guess) * (1 + arb(2) ** -30), self.digits))
 
     def profile(self, index: int, q: Array) -> Array:
         """Left singular vector of spike `index`, in double precision."""
@@ -174,15 +208,35 @@ class CertifiedClosedForm(Method):
 
     def evidence(self, part: str) -> PreciseCertificate:
         """Certificate of one part; what was measured of nodes and rounding belongs to all."""
+        variables, closed, change, error, rounding, _ = self.solution
+        curve = variables.curve
         with self._working():
-            return _evidence(self, part)
+            point: Any = curve.at_ridge(variables.ridge)
+            balls = {"kappa": point.kappa, "g": point.g, "mu": point.mu}
+            balls["critical_strength"] = closed.critical_strength
+            certificate = PreciseCertificate(
+                residual=_residual(variables, midpoint(point.kappa), midpoint(point.g)),
+                digits=self.digits,
+                nodes=closed.count,
+                change=change,
+                error=error,
+                rounding=rounding,
+                enclosures={name: enclosure(value) for name, value in balls.items()},
+            )
+            if part != "bulk":
+                return certificate
+            ends = [end for pair in self.bulk.enclosures for end in pair]
+            middles = [(((low.sqrt() + high.sqrt()) / 2) ** 2).mid() for low, high in curve.edges]
+            return replace(
+                certificate,
+                mass=midpoint(sum(curve.masses, arb(curve.atom_at_zero))),
+                imaginary_part=min(midpoint(curve.density(z)) for z in middles),
+                edge_error=max(float((high - low) / high) for low, high in ends if high > 0),
+            )
 
     def with_setting(self, setting: Setting) -> CertifiedClosedForm:
         """The same method for another setting."""
         return replace(self, setting=setting)
-
-    def _working(self) -> AbstractContextManager[Any]:
-        return working_digits(self.digits + self.solution.guard)
 
 
 class Solution(NamedTuple):
@@ -200,70 +254,23 @@ class _RoundingError(ConvergenceError):
     """Rounding errors took more digits than there were to spare."""
 
 
-def _evidence(method: CertifiedClosedForm, part: str) -> PreciseCertificate:
-    variables, closed, change, error, rounding, _ = method.solution
-    curve = variables.curve
-    point = curve.at_ridge(variables.ridge)
-    scalars: dict[str, Any] = {
-        "kappa": point.kappa,
-        "g": point.g,
-        "mu": point.mu,
-        "critical_strength": closed.critical_strength,
-    }
-    certificate = PreciseCertificate(
-        residual=_residual(variables, midpoint(scalars["kappa"]), midpoint(scalars["g"])),
-        digits=method.digits,
-        nodes=closed.count,
-        change=change,
-        error=error,
-        rounding=rounding,
-        enclosures={name: enclosure(value) for name, value in scalars.items()},
-    )
-    if part != "bulk":
-        return certificate
-    middles = [(((low.sqrt() + high.sqrt()) / 2) ** 2).mid() for low, high in curve.edges]
-    return replace(
-        certificate,
-        mass=midpoint(sum(curve.masses, arb(curve.atom_at_zero))),
-        imaginary_part=min(midpoint(curve.density(z)) for z in middles),
-        edge_error=max(
-            float((high - low) / high) for pair in method.bulk.enclosures for low, high in pair if high > 0
-        ),
-    )
-
-
-def _latent(variables: BallLatent) -> Latent:
-    numbers = {
-        "beta_norm2": variables.beta_norm2,
-        "beta_cosine": variables.cosine,
-        "shift": variables.shift,
-        "inflation": variables.inflation,
-        "chi": variables.chi,
-        "drift": variables.drift,
-        "residual_energy": variables.residual[1],
-        "initial_overlap": arb(0),
-    }
-    return Latent(**{name: midpoint(value) for name, value in numbers.items()})
-
-
-def _converged(variables: BallLatent, digits: int) -> tuple[BallClosedForm, float, float, float]:
-    """Increase the nodes until nothing moves; also the last change, the estimated error and the rounding."""
-    previous: list[arb] | None = None
+def _converged(variables: BallLatent, digits: int, guard: int) -> Solution:
+    """Increase the nodes until nothing moves."""
+    previous: list[arb] = []
     before = change = error = math.inf
     for count in NODES:
         closed = BallClosedForm(variables, count)
-        values = _quantities(closed)
-        sizes = _sizes(values, len(closed.poles))
-        rounding = max(radius(v) / s for v, s in zip(values, sizes, strict=True))
+        values, sizes = _quantities(closed)
+        rounding = max(float(v.rad()) / s for v, s in zip(values, sizes, strict=True))
         if not rounding < 10.0 ** -(digits + 1):
             raise _RoundingError(f"rounding errors are above {digits} digits", residual=rounding)
-        if previous is not None and len(previous) == len(values):
+        if len(previous) == len(values):
             pairs = zip(values, previous, sizes, strict=True)
             before, change = change, max(float(abs(a - b).upper()) / s for a, b, s in pairs)
             ratio = change / before if before < math.inf else 1.0
             error = max(change * min(ratio, 1.0), rounding)
             if error < 10.0 ** -(digits + 1):
-                return closed, change, error, rounding
+                return Solution(variables, closed, change, error, rounding, guard)
         else:
             before = change = math.inf
         previous = values
@@ -273,75 +280,62 @@ def _converged(variables: BallLatent, digits: int) -> tuple[BallClosedForm, floa
     )
 
 
-def _quantities(closed: BallClosedForm) -> list[arb]:
+def _quantities(closed: BallClosedForm) -> tuple[list[arb], list[float]]:
+    """What must not move, and what its error is measured by: a loss or an eigenvalue itself, else one."""
     values = list(closed.losses)
+    sizes = [abs(float(v)) for v in values]
     for pole in closed.poles:
         # The sign of a mode is arbitrary.
-        first = max(range(len(pole.feature)), key=lambda k: abs(float(pole.feature[k])))
-        sign = 1 if pole.feature[first] > 0 else -1
-        values += [
-            pole.eigenvalue,
-            *(sign * c for c in pole.feature),
-            *(square(c) for c in pole.right_feature),
-        ]
-    return values
-
-
-def _sizes(values: list[arb], poles: int) -> list[float]:
-    """What an error is measured by: a loss or an eigenvalue itself, one for a correlation."""
-    own = [abs(float(v)) for v in values]
-    each = (len(values) - 3) // poles if poles else 0
-    return [own[i] if i < 3 or (i - 3) % each == 0 else 1.0 for i in range(len(values))]
+        sign = 1 if max(pole.feature, key=lambda c: abs(float(c))) > 0 else -1
+        correlations = [*(sign * c for c in pole.feature), *(square(c) for c in pole.right_feature)]
+        values += [pole.eigenvalue, *correlations]
+        sizes += [abs(float(pole.eigenvalue)), *[1.0] * len(correlations)]
+    return values, sizes
 
 
 def _residual(variables: BallLatent, kappa: Any, g: Any) -> Any:
     """Relative residual of the two equations of section 5 at the numbers that are given out."""
-    linear, tail = midpoint(variables.curve.linear), midpoint(variables.curve.tail)
-    setting, ridge = variables.setting, midpoint(variables.ridge)
+    setting, curve, ridge = variables.setting, variables.curve, midpoint(variables.ridge)
     gamma, ratio = (mpmath.mpf(setting.width) / size for size in (setting.d, setting.n_ridge))
+    linear, tail = midpoint(curve.linear), midpoint(curve.tail)
     population = g * (formulas.effective_ridge(g, linear, tail, gamma) - kappa)
     sample = (formulas.ridge(kappa, g, ratio) - ridge) / (ridge + kappa * ratio)
     return max(abs(population), abs(sample))
 
 
-def _spikes(method: CertifiedClosedForm) -> tuple[Spike[Any], ...]:
-    closed = method.solution.closed
-    curve, width = closed.variables.curve, closed.variables.setting.width
-    edge = curve.edges[-1][1].sqrt()
-    unit = (arb.pi() * curve.edge_amplitude() * width) ** arb(fmpq(-2, 3))
-    spikes = []
-    for k, pole in enumerate(closed.poles):
-        distance = (pole.eigenvalue.sqrt() - edge) / unit
-        if not distance > 1:
-            continue
-        sign = int(leading_sign(np.array([float(c) for c in pole.feature])))
-        spikes.append(
-            Spike(
-                singular_value=midpoint(pole.eigenvalue.sqrt()),
-                distance=midpoint(distance),
-                alignment=tuple(midpoint(c) ** 2 for c in pole.feature),
-                feature=tuple(sign * midpoint(c) for c in pole.feature),
-                right_alignment=tuple(midpoint(c) ** 2 for c in pole.right_feature),
-                index=k,
-                vectors=method,
-            )
+def _midpoints(numbers: tuple[Any, Any, Any]) -> Losses[Any]:
+    """Losses at the middles of balls."""
+    objective, train, test = map(midpoint, numbers)
+    return Losses(objective=objective, train=train, test=test)
+
+
+def _limit(variables: BallLatent, degree: int) -> Losses[Any]:
+    """Losses of a regime as ``n`` grows (docs/theory.md section 7)."""
+    activation, target = variables.activation, variables.target
+    learnt: Any = variables.learnt
+    point = variables.curve.at_ridge(variables.ridge)
+    linear = square(target.coefficient(1))
+    value: Any = formulas.untrained_value(linear, variables.label_energy, point.mu)
+    slope: Any = linear * point.mu_slope
+    degrees = spike_degrees(variables.setting, degree)
+    if degrees:
+        grown = not learnt.drift.is_zero()
+        twice_mean = 2 * activation.coefficient(2) * variables.residual[0] if grown else arb(0)
+        top = max(degrees) * (1 if twice_mean.is_zero() else 2)
+        polynomials = formulas.power_polynomials(
+            [midpoint(activation.coefficient(j)) for j in range(top + 1)],
+            degrees,
+            slope=midpoint(activation.coefficient(1) * learnt.beta_norm2.sqrt()),
+            twice_mean=midpoint(twice_mean),
+            chi=midpoint(learnt.chi),
         )
-    return tuple(spikes)
-
-
-def _critical_step_size(method: CertifiedClosedForm, k: int) -> Any:
-    """Step at which the strength of mode `k` crosses the threshold: secant from the double result."""
-    closed, digits = method.solution.closed, method.digits
-    guess = method.double.critical_step_size(k)
-    if guess == 0.0 or not math.isfinite(guess):
-        return mpmath.mpf(guess)
-    with working_digits(digits + GUARD_DIGITS):
-
-        def excess(step: arb) -> arb:
-            moved = BallClosedForm(closed.variables.moved(step), closed.count)
-            return (moved.strength(k) / closed.critical_strength).log().mid()
-
-        return midpoint(_secant(excess, arb(guess), arb(guess) * (1 + arb(2) ** -30), digits))
+        teacher = [midpoint(target.coefficient(j)) for j in range(degree + 1)]
+        cosine, mu = midpoint(learnt.beta_cosine), midpoint(arb(0) + point.mu)
+        gain, gain_slope = map(
+            from_mpf, improvement(polynomials, teacher, cosine, mu, variables.digits + GUARD_DIGITS)
+        )
+        value, slope = value - gain, slope - gain_slope * point.mu_slope
+    return _midpoints(loss_numbers(point, value, value - point.kappa * slope))
 
 
 def _secant(function: Callable[[arb], arb], x: arb, y: arb, digits: int) -> arb:
@@ -354,6 +348,5 @@ def _secant(function: Callable[[arb], arb], x: arb, y: arb, digits: int) -> arb:
             # The next step of a secant is smaller than this one to the power 1.6.
             return y
         at_y = function(y)
-    raise ConvergenceError(
-        "a critical step size was not found", residual=float(abs(step).upper()), last=float(y)
-    )
+    residual = float(abs(step).upper())
+    raise ConvergenceError("a critical step size was not found", residual=residual, last=float(y))

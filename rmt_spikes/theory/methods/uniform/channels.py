@@ -418,13 +418,8 @@ class Directions(ABC):
 class LevelDirections(Directions):
     """Directions with levels and weights of their own.
 
-    Parameters
-    ----------
-    channel
-        Their channel.
-    levels, weights
-        Relative standard deviations of the neurons' vectors along the directions: shapes ``(n_levels, n_a)``
-        and ``(n_levels, n_directions, n_directions)``, positive; the weights add up to the identity.
+    `levels` are relative standard deviations of the neurons' vectors along the directions, shape ``(n_levels,
+    n_a)``; the positive `weights`, shape ``(n_levels, n_directions, n_directions)``, add up to the identity.
     """
 
     channel: LevelChannel

@@ -44,16 +44,8 @@ SUBDIVISIONS = 40
 class CurvePoint:
     """One point of the real curve.
 
-    Attributes
-    ----------
-    position
-        ``(log |R|, log |omega|, log z)``, shape ``(n_q + n_a + 1,)``.
-    direction
-        Unit tangent.
-    state
-        The resolvent.
-    eigenvalue
-        ``z``.
+    Its `position` is ``(log |R|, log |omega|, log z)``, shape ``(n_q + n_a + 1,)``, and `direction` the unit
+    tangent there.
     """
 
     position: Array
@@ -280,18 +272,10 @@ class RealCurve:
 def lower_edge(
     equations: FixedPoint, near_zero: State, ridge: float, signs: tuple[float, float]
 ) -> CurvePoint:
-    """Lowest edge of the bulk, followed from zero upwards.
+    """Lowest edge of the bulk, followed upwards from a solution at a positive ridge that is small against it.
 
-    Parameters
-    ----------
-    equations
-        Equations of the bulk, whose support does not reach zero.
-    near_zero, ridge
-        Solution at a positive ridge that is small against the edge.
-    signs
-        Signs of ``R`` and ``omega`` below the edge: ``R`` has a pole at the origin, and changes sign
-        there, when the features have more rows than their rank; ``omega`` has a zero there when they do
-        not have more columns.
+    Below the edge ``R`` has a pole at the origin, and changes sign there, when the features have more rows
+    than their rank; ``omega`` has a zero there when they do not have more columns.
 
     Raises
     ------

@@ -42,31 +42,13 @@ DIP_STEPS = 30
 
 @dataclass(frozen=True, eq=False)
 class BranchCut:
-    """Boundary values of the resolvent of a set of equations on the real axis.
-
-    Parameters
-    ----------
-    equations
-        Equations of the bulk.
-    """
+    """Boundary values on the real axis of the resolvent of the equations of the bulk."""
 
     equations: FixedPoint
     _known: list[tuple[float, int, State]] = field(default_factory=list, repr=False)
 
     def resolvent(self, z: Array) -> tuple[Array, float]:
-        """Mean resolvent ``E_q R`` at ``z + i0``.
-
-        Parameters
-        ----------
-        z
-            Positive eigenvalues, ascending, shape ``(n,)``.
-
-        Returns
-        -------
-        values
-            Complex, shape ``(n,)``; real where there is no spectrum.
-        residual
-            Largest relative residual of the equations.
+        """Mean resolvent ``E_q R`` at ``z + i0`` for ascending `z`, and the largest residual.
 
         Raises
         ------

@@ -34,7 +34,7 @@ SHORTEST_SHARE = 1e-3
 
 @dataclass(frozen=True, eq=False)
 class State:
-    """A solution of the equations at one ridge.
+    """A solution of the equations at one ridge: ``R(q)`` and ``omega(alpha)`` on the nodes, real or complex.
 
     Attributes
     ----------
@@ -58,16 +58,8 @@ class State:
 class FixedPoint:
     """The equations, with everything but the ridge profile fixed.
 
-    Parameters
-    ----------
-    q_weights, a_weights
-        Quadrature weights, shapes ``(n_q,)`` and ``(n_a,)``.
-    noise
-        ``m_*^2(alpha, q)``, shape ``(n_a, n_q)``.
-    ratio
-        ``N / n_ridge``.
-    channels
-        Channels of the features.
+    Quadrature weights of samples and neurons have the shapes ``(n_q,)`` and ``(n_a,)``, the `noise`
+    ``m_*^2(alpha, q)`` has ``(n_a, n_q)``, and `ratio` is ``N / n_ridge``.
     """
 
     q_weights: Array
@@ -164,7 +156,7 @@ class FixedPoint:
         tolerance: float = TOLERANCE,
         fresh: bool = True,
     ) -> State:
-        """Solve by Newton's method with the exact Jacobian.
+        """Solve by Newton's method with the exact Jacobian, from a guess of ``(R, omega)``.
 
         Parameters
         ----------

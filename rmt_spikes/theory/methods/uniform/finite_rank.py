@@ -120,9 +120,7 @@ class FiniteRank:
         return float(vector @ self.total_slope(state, tangent) @ vector)
 
     def margins(self, state: State) -> Array:
-        """Eigenvalues (ascending) of ``E^{1/2} (J + S) E^{1/2}`` at a real state.
-
-        ``E`` is the inverse of the stiffness of isotropic rows.
+        """Ascending eigenvalues of ``E^{1/2} (J + S) E^{1/2}``, with the stiffness ``E^{-1}`` of equal rows.
 
         Raises
         ------

@@ -34,14 +34,8 @@ TOUCHING = 1e-10
 class Pole:
     """A zero of the finite-rank kernel above the bulk.
 
-    Attributes
-    ----------
-    point
-        Where it is.
-    vector
-        Null vector of ``J + S``, of any norm, on the blocks of nodes.
-    slope
-        Quadratic form of `vector` in the derivative of ``J + S`` in ``z``, positive.
+    `vector` is a null vector of ``J + S`` of any norm, and `slope` its quadratic form in the derivative in
+    ``z``, positive.
     """
 
     point: CurvePoint
@@ -51,15 +45,7 @@ class Pole:
 
 @dataclass(frozen=True, eq=False)
 class UpperSpectrum:
-    """Upper edge of the bulk, and the poles above it.
-
-    Attributes
-    ----------
-    curve, finite_rank
-        Resolvent outside the bulk, and the finite-rank part.
-    points
-        Points of the curve from above every pole to the upper edge of the bulk.
-    """
+    """Upper edge of the bulk and poles above it, on a curve from above every pole to the edge."""
 
     curve: RealCurve
     finite_rank: FiniteRank
@@ -110,14 +96,7 @@ class UpperSpectrum:
 
 
 def upper_spectrum(equations: FixedPoint, finite_rank: FiniteRank, top: float) -> UpperSpectrum:
-    """Follow the resolvent from far above the spectrum down to the edge.
-
-    Parameters
-    ----------
-    equations, finite_rank
-        The two parts of the features.
-    top
-        Rough size of the largest eigenvalue.
+    """Follow the resolvent from far above the largest eigenvalue, roughly `top`, down to the edge.
 
     Raises
     ------

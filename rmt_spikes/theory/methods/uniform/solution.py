@@ -404,12 +404,12 @@ class Uniform(Method):
         return replace(super().certificate(), neglected=self.neglected())
 
     def neglected(self) -> float | None:
-        """Relative size of what the theory leaves out of the losses.
+        """Relative size of what the theory leaves out of the losses; None for features that leave out more.
 
         Three parts: what docs/theory.md section 4.1 changes, times ``theta``, for its next order; what the
         spread of the incoherent part of the gradient would change; and the share ``2 n_ridge / d^2`` of a
-        part of degree two that so many samples learn in so few dimensions. Not a proved bound: the tests
-        hold it against simulations. None for features that leave out more.
+        part of degree two that so many samples learn in so few dimensions. Not a proved bound: the tests hold
+        it against simulations.
         """
         if self.features.rows is not Rows.PENCIL:
             return None

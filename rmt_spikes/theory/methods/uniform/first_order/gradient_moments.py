@@ -32,16 +32,10 @@ NOISE_NODES = 8
 class DirectionMeasure:
     """Spectral measure of ``H = X^T diag(r) X / n`` at the learnt direction and the rest of the teacher.
 
-    Attributes
-    ----------
-    levels
-        Eigenvalues, shape ``(n_levels,)``.
-    weights
-        Mass at each of them between the two directions, of rank one, shape ``(n_levels, 2, 2)``. They are
-        positive and add up to the identity.
-    growth
-        ``X^T diag(r^2) X / n`` at the levels in units of ``E r^2``, shape ``(n_levels,)``: with the weights
-        it adds up to the quadratic form of that matrix at the directions.
+    Eigenvalues are `levels`, shape ``(n_levels,)``. Their `weights` between the two directions, ``(n_levels,
+    2, 2)``, are positive, of rank one, and add up to the identity. `growth` is ``X^T diag(r^2) X / n`` in
+    units of ``E r^2`` at the levels: with the weights it adds up to the quadratic form of that matrix at the
+    directions.
     """
 
     levels: Array
@@ -50,21 +44,10 @@ class DirectionMeasure:
 
 
 def direction_measure(setting: Setting) -> DirectionMeasure:
-    """Spectral measure at ``(beta, rest of the teacher)``, normalised, at the mean-field output scale.
+    """Spectral measure at the normalised ``(beta, rest of the teacher)``, at the mean-field output scale.
 
-    Parameters
-    ----------
-    setting
-        What is predicted.
-
-    Returns
-    -------
-    DirectionMeasure
-
-    Notes
-    -----
-    docs/theory.md section 4.1. The first two matrix moments are exact; the block Jacobi matrix is continued
-    by that of the semicircle of the bulk. Without a curvature ``c_2`` of the activation the levels do not
+    The first two matrix moments are exact; the block Jacobi matrix is continued by that of the semicircle of
+    the bulk (docs/theory.md section 4.1). Without a curvature ``c_2`` of the activation the levels do not
     matter, and there are only the two of `growth`.
     """
     u, r, weights = _residuals(setting)

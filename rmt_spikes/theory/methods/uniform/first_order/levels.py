@@ -23,28 +23,11 @@ LEVELS = 5
 def anisotropy(
     setting: Setting, variables: Latent, alpha: Array, rows: Rows = Rows.LEVELS
 ) -> tuple[Array, Array]:
-    """Relative standard deviations of a trained row along the eigenvectors of its covariance.
+    """Relative standard deviations of a trained row along its eigenvectors, and their weights.
 
-    Parameters
-    ----------
-    setting, variables
-        What is predicted.
-    alpha
-        Readout weights, shape ``(n_a,)``.
-    rows
-        How the covariance of a row is treated.
-
-    Returns
-    -------
-    levels
-        ``s_alpha(h)``, shape ``(n_levels, n_a)``, of mean square one over the levels.
-    weights
-        Shape ``(n_levels,)``.
-
-    Notes
-    -----
-    docs/theory.md section 4.1: the eigenvalue ``h`` of the label-weighted sample covariance follows a
-    semicircle, here on five Chebyshev nodes. One level is enough when ``c_2 = 0``.
+    They have mean square one over the levels; shapes ``(n_levels, n_a)`` and ``(n_levels,)``. The eigenvalue
+    of the label-weighted sample covariance follows a semicircle, here on five Chebyshev nodes (docs/theory.md
+    section 4.1). One level is enough when ``c_2 = 0``.
     """
     activation = setting.activation_expansion
     c_2 = float(activation.coefficients[2])
@@ -66,29 +49,11 @@ def anisotropy(
 
 
 def direction_levels(setting: Setting, variables: Latent, alpha: Array, rows: Rows) -> tuple[Array, Array]:
-    """Relative standard deviations of trained rows along the directions that samples single out.
+    """Relative standard deviations of trained rows along the special directions, and their weights.
 
-    Parameters
-    ----------
-    setting, variables
-        What is predicted.
-    alpha
-        Readout weights, shape ``(n_a,)``.
-    rows
-        How the covariance of a row is treated.
-
-    Returns
-    -------
-    levels
-        Shape ``(n_levels, n_a)``.
-    weights
-        Matrices between the learnt direction, the rest of the teacher's and, at the standard output scale,
-        the rest of the initial readout's: shape ``(n_levels, 2, 2)`` or ``(n_levels, 3, 3)``. They add up to
-        the identity.
-
-    Notes
-    -----
-    docs/theory.md section 4.1. At the standard output scale the directions are taken as any other.
+    Shapes ``(n_levels, n_a)`` and ``(n_levels, 2, 2)``, or ``(n_levels, 3, 3)`` at the standard output scale:
+    the learnt direction, the rest of the teacher's and of the initial readout's. The weights add up to the
+    identity (docs/theory.md section 4.1). At the standard output scale the directions are taken as any other.
     """
     if setting.output_scale == "standard":
         levels, weights = anisotropy(setting, variables, alpha, rows)
