@@ -374,3 +374,11 @@ def test_tolerances_are_replaced(prediction: Prediction) -> None:
     assert {row.verdict for row in comparison.select("losses.*")} == {"inconclusive"}
     margin = TOLERANCES["spikes"].margin * prediction.spikes[0].singular_value
     assert comparison.select("spikes[0].singular_value")[0].margin == pytest.approx(margin)
+
+
+def test_what_is_exchanged_is_refused(prediction: Prediction) -> None:
+    observation = draw(prediction, 2, 0.02, seed=1)
+    with pytest.raises(DomainError, match="prediction: must be a result of predict, got Observation"):
+        compare(observation, prediction)
+    with pytest.raises(DomainError, match="observation: must be a result of simulate, got NoneType"):
+        compare(prediction, None)

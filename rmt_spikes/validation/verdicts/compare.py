@@ -101,7 +101,8 @@ def compare(
     """
     for field, given, part in (("prediction", prediction, "spikes"), ("observation", observation, "trials")):
         if not hasattr(type(given), part) and part not in getattr(type(given), "__dataclass_fields__", ()):
-            raise DomainError(field, f"must be a {field.capitalize()}", Word(type(given).__name__))
+            maker = {"prediction": "predict", "observation": "simulate"}[field]
+            raise DomainError(field, f"must be a result of {maker}", Word(type(given).__name__))
     if prediction.setting != observation.setting:
         raise DomainError(
             "observation", "must be of the setting that was predicted", observation.setting.to_dict()
