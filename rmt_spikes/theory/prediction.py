@@ -22,7 +22,7 @@ from rmt_spikes.theory.methods.base import Method
 from rmt_spikes.theory.methods.certified.results import decimals, numbers, outward
 from rmt_spikes.theory.picture import picture
 from rmt_spikes.theory.results import Certificate, Losses, Outliers, Regime, Spike, outliers_of
-from rmt_spikes.values import Document, same, summary
+from rmt_spikes.values import Document, frozen, same, summary
 
 Array = NDArray[np.float64]
 

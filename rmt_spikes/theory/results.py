@@ -204,7 +204,7 @@ class Outliers(Value):
 def outliers_of(places: Array, scatter: Array, bulk: Any, width: int) -> Outliers:
     """Values of single samples beside a bulk of `width` singular values."""
     places, scatter = np.asarray(places, dtype=float), np.asarray(scatter, dtype=float)
-    edge = float(bulk.edges[-1, 1])
+    edge = float(bulk.edges[-1][1])
     return Outliers(
         places=places,
         scatter=scatter,

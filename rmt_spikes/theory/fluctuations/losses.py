@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from rmt_spikes.errors import ConvergenceError
 from rmt_spikes.setting import Setting
 from rmt_spikes.theory.features import Features
-from rmt_spikes.theory.fluctuations.spikes import STEP, directions, first_orders, moved, require_mean_field
+from rmt_spikes.theory.fluctuations.spikes import STEP, directions, moved, uniform
 from rmt_spikes.theory.latent import latent_grid
 from rmt_spikes.theory.methods.uniform.solution import Uniform
 from rmt_spikes.theory.quadrature_rules import gauss_hermite
@@ -76,8 +76,7 @@ def loss_standard_deviations(setting: Setting, *, features: str = Features.CORRE
     (delta method); what a sample changes beyond its ``q``, and pairs of samples; what a neuron changes
     beyond its ``alpha``, and pairs of neurons. Pairs of a sample and a neuron are left out.
     """
-    require_mean_field(setting)
-    base = first_orders(setting, features)
+    base = uniform(setting, features)
     moves = _perturbations(base)
     variances = _of_laws(base) + _of_samples(base, moves) + _of_neurons(base, moves)
     return dict(zip(LOSSES, np.sqrt(variances).tolist(), strict=True))

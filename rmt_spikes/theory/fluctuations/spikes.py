@@ -70,8 +70,7 @@ def spike_standard_deviations(setting: Setting, *, features: str = Features.CORR
     their first six orthonormal polynomials. The randomness of the two matrices adds terms of order
     ``1/n`` to the variance of a spike far from the edge.
     """
-    require_mean_field(setting)
-    base = first_orders(setting, features)
+    base = uniform(setting, features)
     centre = _spikes(base)
     total = np.zeros(centre.size)
     for other, scale in directions(base):
@@ -82,32 +81,23 @@ def spike_standard_deviations(setting: Setting, *, features: str = Features.CORR
 
 
 def uniform(setting: Setting, features: str) -> Uniform:
-    """The uniform method, refused at the standard output scale: its first stage has further fluctuations."""
+    """The problem that is moved, with rows treated by the first orders of the step.
+
+    The standard output scale is refused: its first stage has further fluctuations.
+    """
     require_mean_field(setting, "standard deviations")
-    return Uniform(setting, Features.of(features))
+    known = Features.of(features)
+    return Uniform(setting, known, rows=known.first_orders)
 
 
 def _spikes(solution: Uniform) -> Array:
     return np.sqrt([pole.point.eigenvalue for pole in solution.upper.poles])
 
 
-def require_mean_field(setting: Setting) -> None:
-    """Refuse the standard output scale, whose first stage has further fluctuations."""
-    if setting.output_scale != "mean_field":
-        raise DomainError(
-            "output_scale", "must be 'mean_field' for standard deviations", setting.output_scale
-        )
-
-
-def first_orders(setting: Setting, features: str) -> Uniform:
-    """The problem that is moved: rows are treated by the first orders of the step."""
-    known = Features.of(features)
-    return Uniform(setting, known, rows=known.first_orders)
-
-
-def moved(base: Uniform, variables: Latent, grid: LatentGrid | None = None) -> Uniform:
-    """The problem of `base` with other latent variables, and another grid if given."""
-    return Uniform(base.setting, base.features, rows=base.rows, variables=variables, functions=grid)
+def moved(base: Uniform, law: ReadoutLaw, q_rule: tuple[Array, Array]) -> Uniform:
+    """The problem of `base` with other distributions of a readout weight and of a latent variable."""
+    grid = latent_grid(base.setting, base.latent, law=law, q_rule=q_rule)
+    return replace(base, variables=base.latent, functions=grid)
 
 
 def directions(base: Uniform) -> Iterator[tuple[Uniform, float]]:
@@ -122,7 +112,7 @@ def directions(base: Uniform) -> Iterator[tuple[Uniform, float]]:
     for b, e, rest in stages:
         norm2 = b**2 + setting.phi * e * (1.0 + rest)
         stage = _FirstStage(norm2, b / math.sqrt(norm2), e, law.nodes)
-        yield Uniform(setting, base.features, variables=latent(setting, base.features, stage)), 1.0
+        yield replace(base, variables=latent(setting, base.features, stage)), 1.0
     q, q_weights = base.grid.q, base.grid.q_weights
     for weights in _moved_weights(law.nodes, law.weights):
         yield moved(base, replace(law, weights=weights), (q, q_weights)), 1.0 / math.sqrt(setting.width)

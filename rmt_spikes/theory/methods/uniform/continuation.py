@@ -122,7 +122,7 @@ class RealCurve:
         n_q, size = equations.q_weights.size, start.size - 1
         matrix = np.zeros((size + 1, size + 1))
         plane = self._metric * normal
-        position, residual = start.copy(), math.inf
+        position, residual, exact = start.copy(), math.inf, True
         for _ in range(NEWTON_STEPS):
             if not np.max(np.abs(position)) < 300.0:
                 break
@@ -137,9 +137,10 @@ class RealCurve:
             if not residual < 1e3:
                 break
             done, slow = residual < tolerance, residual >= 0.5 * previous
-            done = done or (slow and residual < 1e4 * TOLERANCE and equations.is_fresh(parts))
+            done = done or (slow and residual < 1e4 * TOLERANCE and exact)
             if slow or (done and tolerance < LOOSE):
                 parts = equations.refreshed(state, parts)
+            exact = equations.is_fresh(parts)
             matrix[:size, :size] = equations.jacobian(state, parts)
             matrix[:n_q, size] = -x[:n_q] * x[size]
             matrix[size] = plane

@@ -182,7 +182,7 @@ class FixedPoint:
             start = (start.resolvent, start.omega)
         x = np.concatenate(start)
         n_q = self.q_weights.size
-        best, residual, step, share = x, np.inf, np.zeros_like(x), 1.0
+        best, residual, step, share, exact = x, np.inf, np.zeros_like(x), 1.0, True
         for _ in range(MAXIMUM_STEPS):
             state = (x[:n_q], x[n_q:])
             with np.errstate(all="ignore"):
@@ -202,13 +202,14 @@ class FixedPoint:
                     continue
                 previous, residual, best, near = residual, trial, x, parts
                 done, slow = residual < tolerance, residual >= 0.5 * previous
-                # Where old derivatives make it slow, that is no limit of rounding.
-                done = done or (slow and residual < STAGNATION and self.is_fresh(parts))
+                # Where a step with old derivatives was slow, that is no limit of rounding.
+                done = done or (slow and residual < STAGNATION and exact)
                 if slow or (done and fresh):
                     parts = near = self.refreshed(state, parts)
                 if done:
                     return State(*state, residual, parts)
                 try:
+                    exact = self.is_fresh(parts)
                     step = x * np.linalg.solve(self.jacobian(state, parts), -defect)
                 except np.linalg.LinAlgError:
                     break

@@ -52,10 +52,13 @@ from rmt_spikes.theory.results import (
 Array = NDArray[np.float64]
 Values = NDArray[Any]
 
-RANKS, LOST, SPECTRUM = (4, 5, 6, 7, 8, 10, 12, 16, 20), 0.12, 8
-"""Numbers of nodes of the pencil that are tried, and the largest relative coupling that they may leave out: losses
-then move by less than 6e-4 of themselves on the reference settings. Spectra of pencils of two blocks, whose cost grows
-like the sixth power, start with at most 8 nodes."""
+RANKS, LOST = ((4,), (12, 16, 20), (6, 8, 10, 12, 16, 20)), (1.0, 5e-4, 0.07)
+"""Numbers of nodes of the pencil that are tried, and the largest coupling that they may leave out, without a step,
+with one block of the pencil and with two: losses then move by less than 7e-5 of themselves, and are as smooth in the
+step size."""
+
+SPECTRUM = 8
+"""Most nodes of spectra of pencils of two blocks, whose cost grows like the sixth power."""
 
 DENSITY_NODES = (8, 8, 8)
 """Readout nodes of the density without a step, with one block of the pencil and with two: edges move by less than 2e-4
@@ -111,10 +114,11 @@ class Uniform(Method):
         law, grid = blocks.law, self._grid(blocks)
         h = grid.linear / blocks.tau[:, None] * np.sqrt(point.kappa * point.g * law.weights)[:, None]
         k = self.setting.gamma / point.kappa * (h * grid.q_weights) @ h.T
-        for rank in RANKS:
+        count = blocks.pencil.blocks
+        for rank in RANKS[count]:
             if rank < law.nodes.size:
                 other = blocks.with_rank(rank)
-                if lost_coupling(other.pencil, k) < LOST:
+                if lost_coupling(other.pencil, k) < LOST[count]:
                     return other
         return blocks
 
