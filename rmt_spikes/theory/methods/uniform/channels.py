@@ -33,8 +33,9 @@ NEAR = 0.05
 SAME = 1e-3
 """Relative change of the coupling over which derivatives are kept: each step then still gains about three digits."""
 
-PENCIL_STEPS = 40
-"""Of Newton's method at a fixed coupling: from the last state it takes one or two, without one at most 12."""
+PENCIL_STEPS, FOLLOWED_STEPS = 40, 3
+"""Of Newton's method at a fixed coupling, from nothing and from a state nearby: it takes at most 12, and one or two.
+Where it needs more the state is not nearby."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -295,7 +296,7 @@ class PencilChannel(Channel):
         last: _PencilState | None = None if previous is None else previous.detail
         nu = pencil.uncoupled.nu.astype(small.dtype) if last is None else last.predicted(small)
         size = 1.0 + float(np.max(np.abs(pencil.uncoupled.nu), initial=0.0))
-        for _ in range(PENCIL_STEPS):
+        for _ in range(PENCIL_STEPS if last is None else FOLLOWED_STEPS):
             try:
                 levels = pencil.at(small, nu)
                 slopes = last.slopes if last and not fresh and _near(small, last.slopes.k) else self._slopes(levels)

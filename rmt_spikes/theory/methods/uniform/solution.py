@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from rmt_spikes.errors import ConvergenceError
 from rmt_spikes.setting import Setting
-from rmt_spikes.theory.bulk.distribution import Bulk
+from rmt_spikes.theory.bulk.distribution import Bulk, edge_scale
 from rmt_spikes.theory.bulk.equivalent import BulkEquivalent
 from rmt_spikes.theory.features import Rows
 from rmt_spikes.theory.latent import Latent, LatentGrid, latent, latent_grid, readout_rule, residual_moments
@@ -26,7 +27,7 @@ from rmt_spikes.theory.methods.uniform.continuation import lower_edge
 from rmt_spikes.theory.methods.uniform.density import BranchCut
 from rmt_spikes.theory.methods.uniform.equations import FixedPoint, State
 from rmt_spikes.theory.methods.uniform.finite_rank import COMPLEX_STEP, FiniteRank
-from rmt_spikes.theory.methods.uniform.outliers import Pole, UpperSpectrum, upper_edge, upper_spectrum
+from rmt_spikes.theory.methods.uniform.outliers import Descent, Pole, UpperSpectrum, upper_edge
 from rmt_spikes.theory.methods.uniform.pencil.levels import lost_coupling
 from rmt_spikes.theory.methods.uniform.pencil.rows import Terms
 from rmt_spikes.theory.methods.uniform.problem import Problem
@@ -57,8 +58,11 @@ RANKS, LOST = ((4,), (12, 16, 20), (6, 8, 10, 12, 16, 20)), (1.0, 5e-4, 0.07)
 with one block of the pencil and with two: losses then move by less than 7e-5 of themselves, and are as smooth in the
 step size."""
 
-SPECTRUM = 8
-"""Most nodes of spectra of pencils of two blocks, whose cost grows like the sixth power."""
+SPECTRUM = (4, 8, 6)
+"""Most nodes of the pencil of spectra, by its blocks: edges and places move by less than 4e-4 with more."""
+
+DETACHED = 1.02
+"""Ratio of two edges of the bulk from which a level of the samples is taken to have left it."""
 
 DENSITY_NODES = (8, 8, 8)
 """Readout nodes of the density without a step, with one block of the pencil and with two: edges move by less than 2e-4
@@ -164,16 +168,19 @@ class Uniform(Method):
     @cached_property
     def separated(self) -> Separated:
         """The bulk without the samples that make a value of their own."""
+        return self._separated(None)
+
+    def _separated(self, similar: Separated | None) -> Separated:
         problem = self.problem
-        if isinstance(self.blocks, PencilBlocks) and self.blocks.pencil.blocks == 2:
-            rank = min(self.blocks.pencil.nodes, SPECTRUM)
+        if isinstance(self.blocks, PencilBlocks):
+            rank = min(self.blocks.pencil.nodes, SPECTRUM[self.blocks.pencil.blocks])
             problem = replace(problem, blocks=self.blocks.with_rank(rank))
         finite, grid = problem.finite_rank, problem.grid
         sizes = np.outer(finite.scales, grid.law.weights).ravel()
         top = float(np.sum(sizes @ (finite.functions**2 @ grid.q_weights).T)) + float(self.untrained.edges[-1, 1])
         if not isinstance(self.blocks, PencilBlocks) or self.setting.theta == 0.0:
-            return Separated(problem, upper_spectrum(problem.equations, finite, top), (), 0)
-        return separate(problem, self.samples, top)
+            return Separated(problem, Descent.of(problem.equations, finite, top), np.zeros(0), 0)
+        return separate(problem, self.samples, top, similar)
 
     @cached_property
     def samples(self) -> Samples:
@@ -208,6 +215,15 @@ class Uniform(Method):
         return self.separated.upper
 
     @cached_property
+    def _upper_edge(self) -> tuple[float, float]:
+        amplitude = self.upper.amplitude(self.setting.ridge_ratio)
+        return math.sqrt(self.upper.edge.eigenvalue), edge_scale(amplitude, self.setting.width)
+
+    def upper_edge(self) -> tuple[float, float]:
+        """Upper edge of the bulk, and the width of the fluctuations there: from the curve that ends in it."""
+        return self._upper_edge
+
+    @cached_property
     def bulk(self) -> Bulk:
         """Distribution of the singular values."""
         problem, high = self.inside
@@ -240,15 +256,17 @@ class Uniform(Method):
         if self.functions is not None or law.nodes.size == blocks.law.nodes.size == blocks.pencil.nodes:
             return problem, self.upper.edge.eigenvalue
         few = PencilBlocks(self.setting, self.latent, law, self.terms)
-        grid, top = self._grid(few), self.upper.points[0].eigenvalue
+        grid = self._grid(few)
         if self.setting.theta == 0.0:
             problem = Problem(self.setting, self.latent, few, grid)
-            return problem, upper_edge(problem.equations, top)
-        found = []
+            return problem, upper_edge(problem.equations, self.upper).eigenvalue
+        found, known = [], self.upper.edge.eigenvalue
         for levels in (LEVELS, LEVELS - 1, LEVELS + 1):
             rest = few.with_rest(self.samples.rest(self.separated.removed, levels))
             problem = Problem(self.setting, self.latent, rest, grid)
-            found.append((problem, upper_edge(problem.equations, top)))
+            found.append((problem, upper_edge(problem.equations, self.upper).eigenvalue))
+            if found[-1][1] < DETACHED**2 * known:
+                break
         # A level that has left the bulk makes an edge of its own above that of the bulk.
         return min(found, key=itemgetter(1))
 
@@ -369,8 +387,15 @@ class Uniform(Method):
             closed = ClosedForm(self.setting, self.features, self.given)
             guess = float(closed.thresholds(index + 1, largest)[index])
 
+        known: list[Separated] = []
+
         def excess(method: Uniform, step: float) -> float:
-            margins = method.with_setting(self.setting.replace(step_size=step)).upper.margins
+            moved = method.with_setting(self.setting.replace(step_size=step))
+            similar = known[-1] if known and method is self else None
+            found = moved._separated(similar)
+            margins = found.descent.margins
+            if method is self and step > 0.0:
+                known.append(found)
             return -float(margins[index]) if index < margins.size else -1.0
 
         own = partial(excess, self)
