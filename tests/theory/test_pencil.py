@@ -9,8 +9,8 @@ import pytest
 import rmt_spikes as rs
 from rmt_spikes.theory.features import Features, Rows
 from rmt_spikes.theory.latent import latent, readout_rule
-from rmt_spikes.theory.methods.uniform.channels import PencilChannel, PencilDirections
 from rmt_spikes.theory.methods.uniform.pencil.batch import first_batch
+from rmt_spikes.theory.methods.uniform.pencil.channel import PencilChannel, PencilDirections
 from rmt_spikes.theory.methods.uniform.pencil.directions import SpecialDirections
 from rmt_spikes.theory.methods.uniform.pencil.levels import Pencil
 from rmt_spikes.theory.methods.uniform.pencil.rows import Terms, row_lengths

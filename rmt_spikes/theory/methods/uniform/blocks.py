@@ -22,11 +22,10 @@ from rmt_spikes.theory.methods.uniform.channels import (
     Directions,
     LevelChannel,
     LevelDirections,
-    PencilChannel,
-    PencilDirections,
 )
 from rmt_spikes.theory.methods.uniform.first_order.levels import anisotropy, direction_levels
 from rmt_spikes.theory.methods.uniform.pencil.batch import ResidualLaw, first_batch
+from rmt_spikes.theory.methods.uniform.pencil.channel import PencilChannel, PencilDirections
 from rmt_spikes.theory.methods.uniform.pencil.directions import SpecialDirections
 from rmt_spikes.theory.methods.uniform.pencil.levels import Pencil
 from rmt_spikes.theory.methods.uniform.pencil.rows import RowLengths, Terms, row_lengths

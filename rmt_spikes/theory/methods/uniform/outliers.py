@@ -71,7 +71,7 @@ class UpperSpectrum:
         edge = self.edge
         bend = self.curve.curvature(edge)
         slope = abs(float(self.curve.equations.q_weights @ edge.tangent[0]))
-        return 4.0 * edge.eigenvalue**0.25 * slope / (math.pi * ratio * math.sqrt(bend))
+        return 4.0 * math.sqrt(math.sqrt(edge.eigenvalue)) * slope / (math.pi * ratio * math.sqrt(bend))
 
     @cached_property
     def margins(self) -> Array:
@@ -171,9 +171,7 @@ class Descent:
             with suppress(ConvergenceError):
                 points = [self.curve.again(point) for point in self.above]
                 if self.finite_rank.margins(points[0].state)[0] > 0.0:
-                    return UpperSpectrum(
-                        self.curve, self.finite_rank, (*points, *self.points[:-1], edge)
-                    )
+                    return UpperSpectrum(self.curve, self.finite_rank, (*points, *self.points[:-1], edge))
         elif self.finite_rank.margins(self.points[0].state)[0] > 0.0:
             return UpperSpectrum(self.curve, self.finite_rank, (*self.points[:-1], edge))
         points = self.curve.follow(_far(self.curve, self.finite_rank, 4.0 * self.top))

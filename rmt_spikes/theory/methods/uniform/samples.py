@@ -213,7 +213,9 @@ def _growth(problem: Problem, r: float, rest: Array, n: int) -> Array:
     assert isinstance(blocks, PencilBlocks)
     batch, alpha = blocks.special.batch, blocks.law.nodes
     h = batch.phi * r + float(np.sum(r * rest / (r - rest))) / n
-    return np.asarray((1.0 + batch.curvature * alpha * h) ** 2 + batch.incoherent * alpha**2 * batch.phi * r**2)
+    return np.asarray(
+        (1.0 + batch.curvature * alpha * h) ** 2 + batch.incoherent * alpha**2 * batch.phi * r**2
+    )
 
 
 def _margins(problem: Problem, point: CurvePoint, r: Array) -> Array:
