@@ -25,6 +25,9 @@ Array = NDArray[np.float64]
 LEVELS = 5
 """Nodes of the residuals left in the bulk: its edge is the same for 4 to 8 of them to 1 %."""
 
+ATTEMPTS = ((0, 5), (0, 6), (0, 4), (1, 5), (0, 3), (2, 4), (0, 2))
+"""Further samples that are taken out of the bulk, and nodes of the rest, that are tried in turn."""
+
 SEPARATION = 1.002
 """Ratio to the edge of the others above which a sample's value has left the bulk."""
 
@@ -163,8 +166,7 @@ def separate(problem: Problem, samples: Samples, top: float, similar: Separated 
     if similar is not None:
         removed, descent = min(removed, similar.removed + MORE), similar.descent
     while True:
-        rest = replace(problem, blocks=blocks.with_rest(samples.rest(removed)))
-        descent = Descent.of(rest.equations, rest.finite_rank, top, descent)
+        rest, descent = _descent(problem, samples, removed, top, descent)
         first = samples.effective[:removed]
         beyond = first[_margins(rest, descent.edge(ROUGH), first) <= 0.0]
         if beyond.size in {removed, *seen}:
@@ -173,6 +175,30 @@ def separate(problem: Problem, samples: Samples, top: float, similar: Separated 
         if beyond.size in seen or len(seen) > ROUNDS:
             return Separated(rest, descent, beyond, removed)
         removed = beyond.size
+
+
+def _descent(
+    problem: Problem, samples: Samples, removed: int, top: float, similar: Descent | None
+) -> tuple[Problem, Descent]:
+    """The problem of the samples left, and the way down to its edge.
+
+    Where a level of these leaves the bulk, the curve ends above the edge: then with other levels, or with one more
+    sample out.
+    """
+    blocks = problem.blocks
+    assert isinstance(blocks, PencilBlocks)
+    lost: ConvergenceError | None = None
+    for more, levels in ATTEMPTS:
+        rest = replace(problem, blocks=blocks.with_rest(samples.rest(removed + more, levels)))
+        try:
+            descent = Descent.of(rest.equations, rest.finite_rank, top, similar)
+            descent.edge(ROUGH)
+        except ConvergenceError as error:
+            lost = error
+        else:
+            return rest, descent
+    assert lost is not None
+    raise lost
 
 
 def scatter(separated: Separated, samples: Samples) -> Array:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from typing import Any, ClassVar, Self, final
@@ -10,6 +11,7 @@ from typing import Any, ClassVar, Self, final
 import numpy as np
 from numpy.typing import NDArray
 
+from rmt_spikes.errors import ConvergenceError
 from rmt_spikes.setting import Setting
 from rmt_spikes.theory.bulk.distribution import Bulk
 from rmt_spikes.theory.bulk.equivalent import BulkEquivalent
@@ -27,7 +29,7 @@ from rmt_spikes.theory.methods.uniform.pencil.levels import lost_coupling
 from rmt_spikes.theory.methods.uniform.pencil.rows import Terms
 from rmt_spikes.theory.methods.uniform.problem import Problem
 from rmt_spikes.theory.methods.uniform.samples import Separated
-from rmt_spikes.theory.methods.uniform.spectrum import Spectrum, solved
+from rmt_spikes.theory.methods.uniform.spectrum import Spectrum, from_untrained, solved
 from rmt_spikes.theory.results import EDGE_TOLERANCE, Certificate, Losses, Outliers, Spike, ordered
 
 Array = NDArray[np.float64]
@@ -93,15 +95,37 @@ class Uniform(Method):
         return blocks
 
     @cached_property
+    def reduced(self) -> Problem:
+        """Equations with as few nodes of the pencil as lose nothing at a rough coupling."""
+        return self._problem(self.blocks)
+
+    @cached_property
+    def solution(self) -> tuple[Problem, State]:
+        """Equations that the losses are read off, with all samples of the first batch in the bulk, and their state.
+
+        Where a pencil of few nodes has no solution, as for neurons with far larger readout weights than the rest, it
+        is that of all nodes.
+        """
+        with suppress(ConvergenceError):
+            return self.reduced, from_untrained(self.reduced.equations, self.untrained, self.setting.ridge)
+        problem = self.reduced
+        if isinstance(self.blocks, PencilBlocks) and self.blocks.pencil.reduced:
+            problem = self._problem(self.blocks.with_rank(None))
+        return problem, solved(problem.equations, self.untrained, self.setting.ridge)
+
+    def _problem(self, blocks: Blocks) -> Problem:
+        grid = self.functions if self.functions is not None else self._grid(blocks)
+        return Problem(self.setting, self.latent, blocks, grid)
+
+    @property
     def problem(self) -> Problem:
-        """Equations with all samples of the first batch in the bulk, which the losses are read off."""
-        grid = self.functions if self.functions is not None else self._grid(self.blocks)
-        return Problem(self.setting, self.latent, self.blocks, grid)
+        """Equations that the losses are read off."""
+        return self.solution[0]
 
     @property
     def grid(self) -> LatentGrid:
         """Latent functions under the distributions of ``width`` neurons and ``n_ridge`` samples."""
-        return self.problem.grid
+        return self.reduced.grid
 
     @property
     def equations(self) -> FixedPoint:
@@ -134,7 +158,7 @@ class Uniform(Method):
     @cached_property
     def spectrum(self) -> Spectrum:
         """Bulk, its edges and the values of single samples."""
-        return Spectrum(self.problem, self.untrained, self._on_nodes)
+        return Spectrum(self.reduced, self.untrained, self._on_nodes)
 
     def _on_nodes(self, count: int) -> Problem | None:
         """The problem on a number of readout nodes; None where these are its own."""
@@ -172,7 +196,7 @@ class Uniform(Method):
     @cached_property
     def state(self) -> State:
         """Solution at the ridge of the setting."""
-        return self.at_ridge(self.setting.ridge)
+        return self.solution[1]
 
     def at_ridge(self, ridge: float) -> State:
         """Solve the equations at a positive ridge."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from operator import itemgetter
@@ -47,6 +48,10 @@ with more."""
 START_SHARES = (1e-3, 1e-4, 1e-5, 1e-6, 1e-7)
 """Ridges from which the lowest edge is looked for, as shares of the edge without a step; a step may bring it
 far down."""
+
+
+FACTOR, LARGER, LEAST_FACTOR = 10.0, 12, 1.02
+"""Ratio of ridges on the way down to one that is not solved at once, most of them, and the least ratio."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -176,6 +181,38 @@ class Spectrum:
 
 
 def solved(equations: FixedPoint, untrained: BulkEquivalent, ridge: float) -> State:
+    """Solution at a positive ridge: from that without a step, or else from those at larger ridges.
+
+    Raises
+    ------
+    ConvergenceError
+        If there is none.
+    """
+    with suppress(ConvergenceError):
+        return from_untrained(equations, untrained, ridge)
+    high = ridge
+    for _ in range(LARGER):
+        high *= FACTOR
+        with suppress(ConvergenceError):
+            state = from_untrained(equations, untrained, high)
+            break
+    else:
+        raise ConvergenceError("no ridge large enough was found", residual=math.inf, last=high)
+    factor = FACTOR
+    while high > ridge:
+        low = max(ridge, high / factor)
+        try:
+            state = equations.solve(np.asarray(low), state, positive=True)
+        except ConvergenceError:
+            factor = math.sqrt(factor)
+            if factor < LEAST_FACTOR:
+                raise
+        else:
+            high = low
+    return state
+
+
+def from_untrained(equations: FixedPoint, untrained: BulkEquivalent, ridge: float) -> State:
     """Solution at a positive ridge, from that without a step."""
     point = untrained.at_ridge(ridge)
     start = (

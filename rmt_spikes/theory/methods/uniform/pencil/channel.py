@@ -23,7 +23,7 @@ NEAR = 0.05
 SAME = 1e-3
 """Relative change of the coupling over which derivatives are kept: each step then still gains about three digits."""
 
-PENCIL_STEPS, FOLLOWED_STEPS = 40, 3
+PENCIL_STEPS, FOLLOWED_STEPS = 40, 4
 """Of Newton's method at a fixed coupling, from nothing and from a state nearby: it takes at most 12, and one or two.
 Where it needs more the state is not nearby."""
 
