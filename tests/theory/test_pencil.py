@@ -71,7 +71,7 @@ def coupling():
 
 @pytest.mark.parametrize("activation", ["relu", "tanh"])
 def test_pencil_is_that_of_matrices(activation):
-    """Within 4 standard errors over 8 draws, and of the order 1/d: 0.5 % in the bulk, 3 % along directions."""
+    """Within 4 standard errors over 8 draws, and of order 1/d: 0.5 % in the bulk, 3 % along directions."""
     setting, k = SETTING.replace(activation=activation), coupling()
     y, along = theory(setting, k)
     drawn = [matrices(setting, k, seed) for seed in range(TRIALS)]

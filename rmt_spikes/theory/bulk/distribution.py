@@ -21,8 +21,9 @@ QUANTILES = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95)
 """Probabilities whose quantiles a prediction lists: quartiles and the usual tails."""
 
 MASS_TOLERANCE, MASS_ERROR = 1e-10, 2e-6
-"""Where halving stops: at this change of the mass of an interval for densities of closed forms, and at this error
-of it for those of fixed-point equations, estimated from two changes; a fifth of what a certificate allows."""
+"""Where halving stops: at this change of the mass of an interval for densities of closed forms, and at this
+error of it for those of fixed-point equations, estimated from two changes; a fifth of what a certificate
+allows."""
 
 FIRST_NODES = 32
 """Enough for a smooth density on one interval, whose cosine coefficients fall geometrically."""
@@ -225,5 +226,5 @@ def _density(equivalent: BulkEquivalent, x: Array) -> Array:
 
 
 def edge_scale(amplitude: float, count: int) -> float:
-    """Width of the fluctuations of the largest of `count` values where the density is ``A sqrt(edge - x)``."""
+    """Width of the fluctuations of the largest of `count` values below an edge, ``A sqrt(edge - x)``."""
     return float((np.pi * amplitude * count) ** (-2.0 / 3.0)) if amplitude > 0.0 else np.inf

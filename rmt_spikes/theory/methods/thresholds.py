@@ -76,8 +76,8 @@ def modelled_crossing(
 ) -> float:
     """Argument at which a function becomes positive, by way of a cheap one that differs from it little.
 
-    The secant method from the crossing of the cheap one, with the slope of that at first. Arguments and result are
-    those of `nearby_crossing`.
+    The secant method from the crossing of the cheap one, with the slope of that at first. Arguments and
+    result are those of `nearby_crossing`.
     """
     step = nearby_crossing(model, guess, largest)
     if not 0.0 < step < math.inf:

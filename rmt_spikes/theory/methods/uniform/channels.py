@@ -3,11 +3,11 @@
 A feature is a latent function ``m_0(alpha, q)``, plus in each channel ``m_k(alpha, q)`` times the inner
 product of a vector of the sample and one of the neuron, of dimension ``D_k``, plus noise. *Levels* are the
 eigenvalues of the covariance of the neurons' vectors. *Directions* are the few that the latent variables of
-samples single out. Degree one is a channel of levels that are alike for all neurons (`LevelChannel`) or of the pencil
-of the first batch (`PencilChannel`); degree two is one of levels.
+samples single out. Degree one is a channel of levels that are alike for all neurons (`LevelChannel`) or of
+the pencil of the first batch (`PencilChannel`); degree two is one of levels.
 
-With ``D`` the resolvent of the neurons, ``h = D^{1/2} m`` and the coupling ``K = gamma h R h^T``, a channel responds
-with ``Y(K)``, which is ``E[X (1 + K X)^{-1}]`` over its levels.
+With ``D`` the resolvent of the neurons, ``h = D^{1/2} m`` and the coupling ``K = gamma h R h^T``, a channel
+responds with ``Y(K)``, which is ``E[X (1 + K X)^{-1}]`` over its levels.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ class Response:
     Attributes
     ----------
     root, h
-        ``D^{1/2}``, shape ``(n_a,)``, and ``D^{1/2} m_k``, shape ``(n_a, n_q)``: complex where ``D`` is negative.
+        ``D^{1/2}``, shape ``(n_a,)``, and ``D^{1/2} m_k``, shape ``(n_a, n_q)``: complex where ``D`` is
+        negative.
     k, y
         Coupling and response, shape ``(n_a, n_a)``.
     detail
@@ -219,7 +220,7 @@ class Directions(ABC):
         """``D^T Y D`` between the directions, shape ``(count, n_a, count, n_a)``."""
 
     def stiffness(self, part: Response) -> Values:
-        """Block of ``J`` at a state, shape ``(count n_a,) * 2``, without the factor ``D^{1/2}`` on both sides."""
+        """Block of ``J`` at a state, shape ``(count n_a,) * 2``, without ``D^{1/2}`` on both sides."""
         size = self.count * part.root.size
         root = np.tile(part.root, self.count)
         block = np.linalg.inv(self.response(part).reshape(size, size)) - np.kron(np.eye(self.count), part.k)

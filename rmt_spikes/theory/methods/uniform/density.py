@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -69,7 +69,9 @@ class BranchCut:
                 state = known or self._step(float(z[i]), history)
                 history.append((z[i], state))
                 if known is None or known is seed:
-                    insort(self._known, (float(z[i]), len(self._known), state))
+                    # The channels of a state are large: those of every eighth serve the ones beside it.
+                    kept = state if len(self._known) % 8 == 0 else replace(state, parts=())
+                    insort(self._known, (float(z[i]), len(self._known), kept))
                 values[i] = self.equations.q_weights @ state.resolvent
                 residual = max(residual, state.residual)
         return values, residual

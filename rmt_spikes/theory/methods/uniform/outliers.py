@@ -64,9 +64,9 @@ class UpperSpectrum:
         return self.points[-1]
 
     def amplitude(self, ratio: float) -> float:
-        """``A`` in the density ``A sqrt(edge - x)`` of singular values next to the edge; `ratio` is ``N / n_ridge``.
+        """``A`` in the density ``A sqrt(edge - x)`` of singular values next to the edge.
 
-        From the second derivative of ``z`` along the curve.
+        From the second derivative of ``z`` along the curve; `ratio` is ``N / n_ridge``.
         """
         edge = self.edge
         bend = self.curve.curvature(edge)

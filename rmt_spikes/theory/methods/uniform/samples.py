@@ -97,7 +97,7 @@ def sorted_samples(batch: FirstBatch, r: Array, u: Array) -> Samples:
 
 @lru_cache(maxsize=16)
 def middle_quantiles(target: ScalarFunction, noise_std: float, offset: float, n: int) -> tuple[Array, Array]:
-    """Middle quantiles of the residual of `n` samples, and the mean of the teacher's variable in their cells."""
+    """Middle quantiles of the residual of `n` samples, and means of the teacher's variable in their cells."""
     r, weights, u = residual_points(target, noise_std, offset)
     order = np.argsort(r, kind="stable")
     r, weights, u = r[order], weights[order], u[:, order]
@@ -182,8 +182,8 @@ def _descent(
 ) -> tuple[Problem, Descent]:
     """The problem of the samples left, and the way down to its edge.
 
-    Where a level of these leaves the bulk, the curve ends above the edge: then with other levels, or with one more
-    sample out.
+    Where a level of these leaves the bulk, the curve ends above the edge: then with other levels, or with one
+    more sample out.
     """
     blocks = problem.blocks
     assert isinstance(blocks, PencilBlocks)
@@ -202,9 +202,10 @@ def _descent(
 
 
 def scatter(separated: Separated, samples: Samples) -> Array:
-    """Standard deviations of the values of samples between networks, shape ``(n_points,)``, for isotropic inputs.
+    """Standard deviations of the values of samples between networks, shape ``(n_points,)``.
 
-    They come from the norm of the sample, the draws of the neurons and those of the second batch.
+    For isotropic inputs. They come from the norm of the sample, the draws of the neurons and those of the
+    second batch.
     """
     return np.array([_scatter(separated, samples, i) for i in range(len(separated.points))])
 

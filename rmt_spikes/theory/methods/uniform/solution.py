@@ -36,12 +36,12 @@ Array = NDArray[np.float64]
 Values = NDArray[Any]
 
 RANKS, LOST = ((4,), (12, 16, 20), (6, 8, 10, 12, 16, 20)), (1.0, 5e-4, 0.07)
-"""Numbers of nodes of the pencil that are tried, and the largest coupling that they may leave out, without a step,
-with one block of the pencil and with two: losses then move by less than 7e-5 of themselves, and are as smooth in the
-step size."""
+"""Numbers of nodes of the pencil that are tried, and the largest coupling that they may leave out, without a
+step, with one block of the pencil and with two: losses then move by less than 7e-5 of themselves, and are as
+smooth in the step size."""
 
 LEARNT = 0.01
-"""Squared norm of the functions of ``q`` below which a pole belongs to single samples, not to the learnt direction."""
+"""Squared norm of the functions of ``q`` below which a pole belongs to single samples."""
 
 
 @final
@@ -101,10 +101,10 @@ class Uniform(Method):
 
     @cached_property
     def solution(self) -> tuple[Problem, State]:
-        """Equations that the losses are read off, with all samples of the first batch in the bulk, and their state.
+        """Equations that the losses are read off, and their state.
 
-        Where a pencil of few nodes has no solution, as for neurons with far larger readout weights than the rest, it
-        is that of all nodes.
+        All samples of the first batch are in the bulk. Where a pencil of few nodes has no solution, as for
+        neurons with far larger readout weights than the rest, it is that of all nodes.
         """
         with suppress(ConvergenceError):
             return self.reduced, from_untrained(self.reduced.equations, self.untrained, self.setting.ridge)
@@ -299,7 +299,7 @@ class Uniform(Method):
             found = moved.spectrum.separated_like(similar)
             margins = found.descent.margins
             if method is self and step > 0.0:
-                known.append(found)
+                known[:] = [found]
             return -float(margins[index]) if index < margins.size else -1.0
 
         own = partial(excess, self)

@@ -1,4 +1,4 @@
-"""The spectrum of the features: its bulk, the values of single samples and the curve that the spikes lie on."""
+"""The spectrum of the features: its bulk, the values of single samples and the curve of the spikes."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ DETACHED = 1.02
 """Ratio of two edges of the bulk from which a level of the samples is taken to have left it."""
 
 DENSITY_NODES = (8, 8, 8)
-"""Readout nodes of the density without a step, with one block of the pencil and with two: edges move by less than 2e-4
-with more."""
+"""Readout nodes of the density without a step, with one block of the pencil and with two: edges move by less
+than 2e-4 with more."""
 
 START_SHARES = (1e-3, 1e-4, 1e-5, 1e-6, 1e-7)
 """Ridges from which the lowest edge is looked for, as shares of the edge without a step; a step may bring it
@@ -141,8 +141,8 @@ class Spectrum:
     def inside(self) -> tuple[Problem, float]:
         """Problem that the density is read off, and the upper edge of its spectrum, squared.
 
-        A pencil on all of a few nodes, which keeps the resolvent in its half-plane; one with fewer nodes than the
-        readout weights may leave it.
+        A pencil on all of a few nodes, which keeps the resolvent in its half-plane; one with fewer nodes than
+        the readout weights may leave it.
         """
         problem, blocks = self.separated.problem, self.separated.problem.blocks
         if not isinstance(blocks, PencilBlocks):
@@ -150,7 +150,7 @@ class Spectrum:
         few = self.on_nodes(DENSITY_NODES[blocks.pencil.blocks])
         if few is None:
             return problem, self.upper.edge.eigenvalue
-        if not self.separated.removed:
+        if self.problem.setting.theta == 0.0:
             return few, upper_edge(few.equations, self.upper).eigenvalue
         assert isinstance(few.blocks, PencilBlocks)
         found, known = [], self.upper.edge.eigenvalue

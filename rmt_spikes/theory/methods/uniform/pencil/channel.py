@@ -18,14 +18,14 @@ Array = NDArray[np.float64]
 Values = NDArray[Any]
 
 NEAR = 0.05
-"""Relative defect of the pencil below which one step of Newton's method is left to that of the other unknowns."""
+"""Relative defect of the pencil below which a step of Newton's method is left to that of the rest."""
 
 SAME = 1e-3
-"""Relative change of the coupling over which derivatives are kept: each step then still gains about three digits."""
+"""Relative change of the coupling over which derivatives are kept: each step still gains three digits."""
 
 PENCIL_STEPS, FOLLOWED_STEPS = 40, 4
-"""Of Newton's method at a fixed coupling, from nothing and from a state nearby: it takes at most 12, and one or two.
-Where it needs more the state is not nearby."""
+"""Of Newton's method at a fixed coupling, from nothing and from a state nearby: it takes at most 12, and one
+or two. Where it needs more the state is not nearby."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -200,7 +200,7 @@ def _square(vector: Values, size: int) -> Values:
 
 
 def _congruence(matrices: Values, weights: Array) -> Values:
-    """The map ``X -> sum_n w_n A_n X A_n^T`` of symmetric matrices, flat; the matrices have shape ``(n, p, q)``."""
+    """The map ``X -> sum_n w_n A_n X A_n^T`` of symmetric matrices, flat; ``A`` has shape ``(n, p, q)``."""
     i, j, factor = _pairs(matrices.shape[1])
     left = np.transpose(weights[:, None, None] * matrices[:, i], (1, 2, 0))
     values = left @ np.swapaxes(matrices[:, j], 0, 1)
