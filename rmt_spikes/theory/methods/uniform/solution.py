@@ -40,6 +40,10 @@ RANKS, LOST = ((4,), (12, 16, 20), (6, 8, 10, 12, 16, 20)), (1.0, 5e-4, 0.07)
 step, with one block of the pencil and with two: losses then move by less than 7e-5 of themselves, and are as
 smooth in the step size."""
 
+NEXT_ORDER, VANISHING = 0.2, 1e-12
+"""Share of the terms of order ``1/d`` that those of the next order have without a step; coefficients below which a
+function has no part of a degree."""
+
 LEARNT = 0.01
 """Squared norm of the functions of ``q`` below which a pole belongs to single samples."""
 
@@ -337,22 +341,18 @@ class Uniform(Method):
         return replace(super().certificate(), neglected=self.neglected())
 
     def neglected(self) -> float | None:
-        """Relative size of what the theory leaves out of the losses; None for features that leave out more.
+        """Relative size of what the theory leaves out of the objective; None for features that leave out more.
 
-        Three parts: what docs/theory.md section 4.1 changes, times ``theta``, for its next order; what the
-        spread of the incoherent part of the gradient would change; and the share ``2 n_ridge / d^2`` of a
-        part of degree two that so many samples learn in so few dimensions. Not a proved bound: the tests hold
-        it against simulations.
+        Two parts: a share of what the kept terms of order ``1/d`` change, which grows with the step, for those of the
+        next order; and the share ``6 n_ridge / d^3`` of a part of degree three that so many samples learn in so few
+        dimensions. Not a proved bound: the tests hold it against simulations.
         """
-        if self.features.rows is not Rows.PENCIL:
+        if self.treatment is not Rows.PENCIL:
             return None
         setting = self.setting
-        second = setting.activation_expansion.coefficients[2] * setting.target_expansion.coefficients[2]
-        few = min(1.0, 2.0 * setting.n_ridge / setting.d**2) if abs(second) > 1e-12 else 0.0
-        if self.latent.inflation == 0.0:
-            return few
-        same = replace(self, variables=self.latent)
-        others = [replace(same, rows=rows) for rows in (Rows.ISOTROPIC, Rows.LEVELS, Rows.SPREAD)]
-        isotropic, own, spread = (float(other.functional(other.state)) for other in others)
-        next_order = setting.theta * abs(isotropic / own - 1.0)
-        return float(few + next_order + abs(spread / own - 1.0))
+        third = setting.activation_expansion.coefficients[3] * setting.target_expansion.coefficients[3]
+        few = min(1.0, 6.0 * setting.n_ridge / setting.d**3) if abs(third) > VANISHING else 0.0
+        none = Terms(length=False, own=False, norm_mode=False, trace=False, degree_two=False)
+        without = replace(self, variables=self.latent, terms=none)
+        change = abs(float(without.functional(without.state)) / float(self.functional(self.state)) - 1.0)
+        return float(few + (NEXT_ORDER + setting.theta) * change)
