@@ -176,7 +176,7 @@ class LevelBlocks(Blocks):
 
 @dataclass(frozen=True, eq=False)
 class PencilBlocks(Blocks):
-    """Rows by the pencil of the first batch, with degree two and their lengths (docs/theory.md sections 11 and 12).
+    """Rows by the pencil of the first batch, with degree two and their lengths (docs/theory.md sections 9 and 10).
 
     Parameters
     ----------

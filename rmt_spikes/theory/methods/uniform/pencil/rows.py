@@ -15,7 +15,7 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Terms:
-    """Terms of order ``1/d`` that are kept (docs/theory.md sections 11 and 12); dropping one is a wrong theory.
+    """Terms of order ``1/d`` that are kept (docs/theory.md sections 9 and 10); dropping one is a wrong theory.
 
     Attributes
     ----------
