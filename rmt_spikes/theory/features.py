@@ -14,7 +14,7 @@ class Rows(Enum):
     """A multiple of the identity."""
 
     PENCIL = auto()
-    """All orders in the step, with degree two, lengths of rows and few dimensions (sections 11 and 12)."""
+    """All orders in the step, with degree two, lengths of rows and few dimensions (sections 9 and 10)."""
 
     LEVELS = auto()
     """Levels of the coherent part of the gradient, one size for the incoherent part."""

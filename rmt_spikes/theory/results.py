@@ -177,7 +177,7 @@ class Outliers(Value):
 
     Notes
     -----
-    docs/theory.md section 11. The labels are the middle quantiles of their distribution.
+    docs/theory.md section 9. The labels are the middle quantiles of their distribution.
     """
 
     places: Array
