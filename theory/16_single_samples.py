@@ -159,7 +159,8 @@ def trial(prime, theta, label, d):
 relative = {}
 for name, prime in ACTIVATIONS.items():
     inside = trial(prime, 1.2, 2.0, 400)
-    assert np.all(np.isnan(inside[2:4])) and inside[4] < 0.1
+    assert np.all(np.isnan(inside[2:4]))
+    assert inside[4] < 0.1
     for size, trials in ((300, 12), (800, 8)):
         found = np.array([trial(prime, 1.2, 9.0, size) for _ in range(trials)])
         # The top vector is the sample's direction: squared cosines of .5 to .9, and 1/d deep in the bulk.

@@ -41,8 +41,8 @@ step, with one block of the pencil and with two: losses then move by less than 7
 smooth in the step size."""
 
 NEXT_ORDER, VANISHING = 0.2, 1e-12
-"""Share of the terms of order ``1/d`` that those of the next order have without a step; coefficients below which a
-function has no part of a degree."""
+"""Share of the terms of order ``1/d`` that those of the next order have without a step; coefficients below
+which a function has no part of a degree."""
 
 LEARNT = 0.01
 """Squared norm of the functions of ``q`` below which a pole belongs to single samples."""
@@ -341,11 +341,11 @@ class Uniform(Method):
         return replace(super().certificate(), neglected=self.neglected())
 
     def neglected(self) -> float | None:
-        """Relative size of what the theory leaves out of the objective; None for features that leave out more.
+        """Relative size of what is left out of the objective; None for features that leave out more.
 
-        Two parts: a share of what the kept terms of order ``1/d`` change, which grows with the step, for those of the
-        next order; and the share ``6 n_ridge / d^3`` of a part of degree three that so many samples learn in so few
-        dimensions. Not a proved bound: the tests hold it against simulations.
+        Two parts: a share of what the kept terms of order ``1/d`` change, which grows with the step, for those
+        of the next order; and the share ``6 n_ridge / d^3`` of a part of degree three that so many samples learn
+        in so few dimensions. Not a proved bound: the tests hold it against simulations.
         """
         if self.treatment is not Rows.PENCIL:
             return None
