@@ -298,7 +298,11 @@ class PencilChannel(Channel):
         for _ in range(PENCIL_STEPS):
             try:
                 levels = pencil.at(small, nu)
-                slopes = last.slopes if last and not fresh and _near(small, last.slopes.k) else self._slopes(levels)
+                slopes = (
+                    last.slopes
+                    if last and not fresh and _near(small, last.slopes.k)
+                    else self._slopes(levels)
+                )
             except np.linalg.LinAlgError as error:
                 raise ConvergenceError("the response of the samples is singular", residual=np.inf) from error
             shift = slopes.inverse @ _flat(pencil.batch.residuals.mean(levels.om) - nu)

@@ -191,7 +191,9 @@ def _growth(problem: Problem, r: float, rest: Array, n: int) -> Array:
     assert isinstance(blocks, PencilBlocks)
     batch, alpha = blocks.special.batch, blocks.law.nodes
     h = batch.phi * r + float(np.sum(r * rest / (r - rest))) / n
-    return np.asarray((1.0 + batch.curvature * alpha * h) ** 2 + batch.incoherent * alpha**2 * batch.phi * r**2)
+    return np.asarray(
+        (1.0 + batch.curvature * alpha * h) ** 2 + batch.incoherent * alpha**2 * batch.phi * r**2
+    )
 
 
 def _place(problem: Problem, upper: UpperSpectrum, r: float) -> CurvePoint | None:
@@ -212,5 +214,3 @@ def _place(problem: Problem, upper: UpperSpectrum, r: float) -> CurvePoint | Non
     if i == 0:
         raise ConvergenceError("a sample's value lies above the curve", residual=math.inf)
     return upper.curve.zero(points[i - 1], points[i], margin)
-
-

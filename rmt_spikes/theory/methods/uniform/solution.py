@@ -170,7 +170,9 @@ class Uniform(Method):
             problem = replace(problem, blocks=self.blocks.with_rank(rank))
         finite, grid = problem.finite_rank, problem.grid
         sizes = np.outer(finite.scales, grid.law.weights).ravel()
-        top = float(np.sum(sizes @ (finite.functions**2 @ grid.q_weights).T)) + float(self.untrained.edges[-1, 1])
+        top = float(np.sum(sizes @ (finite.functions**2 @ grid.q_weights).T)) + float(
+            self.untrained.edges[-1, 1]
+        )
         if not isinstance(self.blocks, PencilBlocks) or self.setting.theta == 0.0:
             return Separated(problem, upper_spectrum(problem.equations, finite, top), (), 0)
         return separate(problem, self.samples, top)
@@ -337,9 +339,7 @@ class Uniform(Method):
             )
             for k, pole in enumerate(self.upper.poles)
         )
-        return tuple(
-            spike for spike in spikes if spike.distance > 1.0 and np.sum(spike.alignment) > LEARNT
-        )
+        return tuple(spike for spike in spikes if spike.distance > 1.0 and np.sum(spike.alignment) > LEARNT)
 
     def profile(self, index: int, q: Array) -> Array:
         """Left singular vector of spike `index` at latent variables `q` of samples (any shape)."""
