@@ -1,4 +1,4 @@
-"""What is kept of the first batch: its residuals, and the inputs that may make singular values of their own."""
+"""What is kept of the first batch: its residuals, and the inputs with the largest ones."""
 
 from typing import NamedTuple, Self
 
@@ -8,8 +8,8 @@ from rmt_spikes.simulation.network.sampling import Array, Block
 from rmt_spikes.simulation.products import multiply
 
 CANDIDATES = 32
-"""Samples of the first batch that singular vectors are compared with. Of 104 networks of the headline case all values
-beyond the bulk belong to the ten largest labels."""
+"""Samples of the first batch that singular vectors are compared with. In 104 networks of the headline case all
+values beyond the bulk belong to the ten largest labels."""
 
 
 class FirstBatch(NamedTuple):
@@ -31,7 +31,10 @@ class FirstBatch(NamedTuple):
     inputs: Array
 
     def directions(self, beta: Array) -> Array:
-        """Unit vectors along the inputs of the candidates, without their part along `beta`; shape (count, d)."""
+        """Return unit vectors along the inputs of the candidates without their part along `beta`.
+
+        The shape is (count, d).
+        """
         direction = beta / np.linalg.norm(beta)
         rest = self.inputs - np.outer(multiply(self.inputs, direction), direction)
         norms = np.sqrt(np.einsum("id,id->i", rest, rest))

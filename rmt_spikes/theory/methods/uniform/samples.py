@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.interpolate import PchipInterpolator
 
 from rmt_spikes.errors import ConvergenceError
 from rmt_spikes.functions.scalar import ScalarFunction
+from rmt_spikes.setting import Setting
 from rmt_spikes.theory.methods.uniform.blocks import PencilBlocks
 from rmt_spikes.theory.methods.uniform.continuation import CurvePoint
 from rmt_spikes.theory.methods.uniform.finite_rank import COMPLEX_STEP
@@ -33,6 +36,15 @@ MOST = 400
 STRETCH = 1e-4
 """Relative length by which a sample is made longer: the derivative is good to 1e-4."""
 
+DRAWS = 24
+"""First batches that expected numbers are averaged over."""
+
+NODES = 10
+"""Residuals of one sign at which the value of a sample is computed; between them it is interpolated."""
+
+HALVINGS = 40
+"""Of an interval of residuals: rounding."""
+
 ROUNDS = 8
 """Of counting the samples that leave: on the reference settings 4 are enough."""
 
@@ -47,11 +59,14 @@ class Samples:
         Residuals, shape ``(n,)``, and teacher's variables, shape ``(k, n)``.
     effective
         Residual with which a sample acts off the latent directions, ``r sqrt(1 - q^2 / d)``, shape ``(n,)``.
+    index
+        Index of the sample in its batch, shape ``(n,)``.
     """
 
     r: Array
     u: Array
     effective: Array
+    index: NDArray[np.int64]
 
     def rest(self, removed: int, levels: int = LEVELS) -> ResidualLaw:
         """Distribution of the samples left when the first ones are removed, each of weight ``1/n``."""
@@ -82,7 +97,7 @@ def sorted_samples(batch: FirstBatch, r: Array, u: Array) -> Samples:
     q2 = ((batch.phi * r + learnt @ u) ** 2 + batch.phi * energy) / norm2
     effective = r * np.sqrt(np.maximum(1.0 - q2 / batch.d, 0.0))
     order = np.argsort(-np.abs(effective), kind="stable")
-    return Samples(r[order], u[:, order], effective[order])
+    return Samples(r[order], u[:, order], effective[order], order)
 
 
 @lru_cache(maxsize=16)
@@ -113,12 +128,15 @@ class Separated:
         Points of the resolvent at the values of samples, in their order.
     removed
         Number of samples that are not in the bulk.
+    makers
+        Numbers of the samples that make the values, shape ``(n_points,)``.
     """
 
     problem: Problem
     upper: UpperSpectrum
-    points: tuple[CurvePoint, ...]
-    removed: int
+    points: tuple[CurvePoint, ...] = ()
+    removed: int = 0
+    makers: tuple[int, ...] = ()
 
 
 def separate(problem: Problem, samples: Samples, top: float) -> Separated:
@@ -146,29 +164,35 @@ def separate(problem: Problem, samples: Samples, top: float) -> Separated:
         upper = upper_spectrum(rest.equations, rest.finite_rank, top)
         found = [_place(rest, upper, float(r)) for r in samples.effective[:removed]]
         edge = upper.edge.eigenvalue * SEPARATION**2
-        points = tuple(point for point in found if point is not None and point.eigenvalue > edge)
+        values = [
+            (i, point) for i, point in enumerate(found) if point is not None and point.eigenvalue > edge
+        ]
         seen.add(removed)
-        if len(points) in seen or len(seen) > ROUNDS:
-            return Separated(rest, upper, points, removed)
-        removed = len(points)
+        if len(values) in seen or len(seen) > ROUNDS:
+            values.sort(key=lambda value: -value[1].eigenvalue)
+            makers, points = tuple(i for i, _ in values), tuple(point for _, point in values)
+            return Separated(rest, upper, points, removed, makers)
+        removed = len(values)
 
 
 def scatter(separated: Separated, samples: Samples) -> Array:
-    """Standard deviations of the values of samples between networks, shape ``(n_points,)``, for isotropic inputs.
+    """Standard deviations of the values of samples between networks, shape ``(n_points,)``.
 
-    They come from the norm of the sample, the draws of the neurons and those of the second batch.
+    For isotropic inputs. They come from the norm of the sample, the draws of the neurons and those of the
+    second batch.
     """
-    return np.array([_scatter(separated, samples, i) for i in range(len(separated.points))])
+    values = zip(separated.makers, separated.points, strict=True)
+    return np.array([_scatter(separated.problem, point, float(samples.effective[i])) for i, point in values])
 
 
-def _scatter(separated: Separated, samples: Samples, i: int) -> float:
-    problem, point, setting = separated.problem, separated.points[i], separated.problem.setting
+def _scatter(problem: Problem, point: CurvePoint, r: float) -> float:
+    """Standard deviation of the value at a point of a sample with an effective residual `r`."""
+    setting = problem.setting
     equations, state, part = problem.equations, point.state, point.state.parts[0]
-    rest = samples.effective[separated.removed :]
 
     def stretched(k: Array, factor: float) -> tuple[float, Array, Array]:
         """Largest eigenvalue of ``-s K s`` for a longer sample, its vector, and ``s``."""
-        root = np.sqrt(_growth(problem, factor * float(samples.effective[i]), rest, samples.r.size))
+        root = np.sqrt(_growth(problem, factor * r))
         values, vectors = np.linalg.eigh(-root[:, None] * k * root)
         return float(values[-1]), vectors[:, -1], root
 
@@ -185,28 +209,109 @@ def _scatter(separated: Separated, samples: Samples, i: int) -> float:
     return 0.5 * math.sqrt(point.eigenvalue * max(variance, 0.0)) / abs(float(by_place))
 
 
-def _growth(problem: Problem, r: float, rest: Array, n: int) -> Array:
-    """Second moment of rows along a sample with residual `r` beside the others, shape ``(n_a,)``."""
+def _growth(problem: Problem, r: float) -> Array:
+    """Second moment of rows along a sample with residual `r` beside the bulk, shape ``(n_a,)``."""
     blocks = problem.blocks
     assert isinstance(blocks, PencilBlocks)
     batch, alpha = blocks.special.batch, blocks.law.nodes
-    h = batch.phi * r + float(np.sum(r * rest / (r - rest))) / n
+    rest = batch.residuals
+    h = batch.phi * r + float(rest.weights @ (r * rest.r / (r - rest.r)))
     return np.asarray(
         (1.0 + batch.curvature * alpha * h) ** 2 + batch.incoherent * alpha**2 * batch.phi * r**2
     )
 
 
-def _place(problem: Problem, upper: UpperSpectrum, r: float) -> CurvePoint | None:
-    """Point of the curve at the value of a sample, where ``det(1 + phi M T(r))`` is zero."""
+def drawn_values(separated: Separated, draws: list[Array]) -> tuple[tuple[Array, Array], ...]:
+    """Values of single samples and their standard deviations, for other draws of the residuals.
+
+    The bulk is kept. The value of a sample is a smooth function of its effective residual, which is
+    interpolated between a few.
+
+    Parameters
+    ----------
+    separated
+        The bulk.
+    draws
+        Effective residuals.
+    """
+    tables = [_Table.of(separated, draws, sign) for sign in (1.0, -1.0)]
+    values = []
+    for r in draws:
+        places, scatters = zip(*(table(r) for table in tables), strict=True)
+        values.append((np.concatenate(places), np.concatenate(scatters)))
+    return tuple(values)
+
+
+@dataclass(frozen=True, eq=False)
+class _Table:
+    """Values of samples and their standard deviations by the size of residuals of one sign."""
+
+    sign: float
+    sizes: Array
+    values: Array
+
+    @classmethod
+    def of(cls, separated: Separated, draws: list[Array], sign: float) -> _Table:
+        """Table up to the largest residual drawn; an empty one where no sample makes a value."""
+        problem, upper = separated.problem, separated.upper
+        largest = max(float(np.max(sign * r)) for r in draws)
+        lowest = float(np.max(sign * problem.blocks.special.batch.residuals.r))
+        nothing = cls(sign, np.zeros(0), np.zeros((0, 2)))
+        if largest <= lowest or _margin(problem, upper.edge, sign * largest) > 0.0:
+            return nothing
+        # From the size at which a value leaves the edge, where it rises like a square.
+        least = _crossing(lambda size: _margin(problem, upper.edge, sign * size), lowest, largest)
+        nodes = 0.5 * (1.0 - np.cos(np.pi * (np.arange(NODES) + 0.5) / NODES))
+        rows = [(least, upper.edge.eigenvalue**0.5, 0.0)]
+        for size in least + (largest - least) * nodes:
+            point = _place(problem, upper, sign * float(size))
+            if point is not None:
+                rows.append((size, point.eigenvalue**0.5, _scatter(problem, point, sign * float(size))))
+        table = np.array(rows)
+        return cls(sign, table[:, 0], table[:, 1:])
+
+    def __call__(self, r: Array) -> tuple[Array, Array]:
+        """Values and standard deviations of the samples that make one."""
+        if self.sizes.size < 2:
+            return np.zeros(0), np.zeros(0)
+        sizes = self.sign * r
+        sizes = sizes[sizes > self.sizes[0]]
+        place, deviation = PchipInterpolator(self.sizes, self.values)(sizes).T
+        clear = place > SEPARATION * self.values[0, 0]
+        return place[clear], deviation[clear]
+
+
+def _crossing(function: Callable[[float], float], low: float, high: float) -> float:
+    """Argument from which a function is negative up to `high`, by bisection."""
+    for _ in range(HALVINGS):
+        middle = 0.5 * (low + high)
+        low, high = (middle, high) if function(middle) > 0.0 else (low, middle)
+    return high
+
+
+def drawn_residuals(setting: Setting, batch: FirstBatch, offset: float, count: int = DRAWS) -> list[Array]:
+    """Effective residuals of `count` first batches, always the same ones."""
+    rng = np.random.default_rng(0)
+    draws = []
+    for _ in range(count):
+        u, noise = rng.standard_normal((2, setting.n))
+        r = setting.target_function(u) - offset + setting.noise_std * noise
+        draws.append(sorted_samples(batch, r, u[None]).effective)
+    return draws
+
+
+def _margin(problem: Problem, point: CurvePoint, r: float) -> float:
+    """``det(1 + phi M T(r))``, which is zero at the value of a sample with residual `r`."""
     blocks = problem.blocks
     assert isinstance(blocks, PencilBlocks)
-    pencil = blocks.pencil
-    letter = pencil.letters_of(np.array([r]))[0]
+    m = point.state.parts[0].detail.levels.m
+    letter = blocks.pencil.letters_of(np.array([r]))[0]
+    return float(np.linalg.det(np.eye(m.shape[0]) + blocks.special.batch.phi * m @ letter))
 
-    def margin(point: CurvePoint) -> float:
-        m = point.state.parts[0].detail.levels.m
-        return float(np.linalg.det(np.eye(m.shape[0]) + blocks.special.batch.phi * m @ letter))
 
+def _place(problem: Problem, upper: UpperSpectrum, r: float) -> CurvePoint | None:
+    """Point of the curve at the value of a sample, where ``det(1 + phi M T(r))`` is zero."""
+    margin = partial(_margin, problem, r=r)
     points = upper.points
     if margin(points[-1]) > 0.0:
         return None

@@ -34,11 +34,14 @@ from rmt_spikes.theory.methods.uniform.samples import (
     LEVELS,
     Samples,
     Separated,
+    drawn_residuals,
+    drawn_values,
     middle_quantiles,
     scatter,
     separate,
     sorted_samples,
 )
+from rmt_spikes.theory.realisation import first_batch_of
 from rmt_spikes.theory.results import (
     EDGE_TOLERANCE,
     Certificate,
@@ -174,25 +177,38 @@ class Uniform(Method):
             self.untrained.edges[-1, 1]
         )
         if not isinstance(self.blocks, PencilBlocks) or self.setting.theta == 0.0:
-            return Separated(problem, upper_spectrum(problem.equations, finite, top), (), 0)
+            return Separated(problem, upper_spectrum(problem.equations, finite, top))
         return separate(problem, self.samples, top)
 
     @cached_property
     def samples(self) -> Samples:
-        """Samples of a typical first batch."""
+        """Samples of the first batch that is given, or of a typical one."""
         setting, blocks = self.setting, self.blocks
         assert isinstance(blocks, PencilBlocks)
-        offset = float(setting.target_expansion.mean) - residual_moments(setting)[0]
-        r, u = middle_quantiles(setting.target_function, setting.noise_std, offset, setting.n)
+        if (given := first_batch_of(self.given)) is not None:
+            return sorted_samples(blocks.special.batch, *given)
+        r, u = middle_quantiles(setting.target_function, setting.noise_std, self._offset, setting.n)
         return sorted_samples(blocks.special.batch, r, u)
+
+    @property
+    def _offset(self) -> float:
+        """Mean of the labels less that of the residuals."""
+        return float(self.setting.target_expansion.mean) - residual_moments(self.setting)[0]
 
     def outliers(self) -> Outliers:
         """Values that single samples make beyond the bulk."""
-        points = self.separated.points
-        if not points:
+        separated, blocks = self.separated, self.blocks
+        if not isinstance(blocks, PencilBlocks) or self.setting.theta == 0.0:
             return super().outliers()
-        places = np.sqrt([point.eigenvalue for point in points])
-        return outliers_of(places, scatter(self.separated, self.samples), self.bulk, self.setting.width)
+        places = np.sqrt([point.eigenvalue for point in separated.points])
+        samples, draws = None, ()
+        if first_batch_of(self.given) is None:
+            residuals = drawn_residuals(self.setting, blocks.special.batch, self._offset)
+            draws = drawn_values(separated, residuals)
+        else:
+            samples = self.samples.index[list(separated.makers)]
+        deviations = scatter(separated, self.samples)
+        return outliers_of(places, deviations, self.bulk, self.setting.width, samples, draws)
 
     @cached_property
     def untrained(self) -> BulkEquivalent:
