@@ -27,6 +27,9 @@ Array = NDArray[np.float64]
 LEVELS = 5
 """Nodes of the residuals left in the bulk: its edge is the same for 4 to 8 of them to 1 %."""
 
+PATIENCE = 40
+"""Samples after the last gap in the residuals among which another one is looked for."""
+
 SEPARATION = 1.002
 """Ratio to the edge of the others above which a sample's value has left the bulk."""
 
@@ -68,9 +71,9 @@ class Samples:
     effective: Array
     index: NDArray[np.int64]
 
-    def rest(self, removed: int, levels: int = LEVELS) -> ResidualLaw:
-        """Distribution of the samples left when the first ones are removed, each of weight ``1/n``."""
-        r, u = self.effective[removed:], self.u[:, removed:]
+    def rest(self, removed: tuple[int, ...], levels: int = LEVELS) -> ResidualLaw:
+        """Distribution of the samples left when some are removed, each of weight ``1/n``."""
+        r, u = np.delete(self.effective, removed), np.delete(self.u, removed, axis=1)
         rule = gauss_rule(r, levels)
         share = r.size / self.r.size
         basis, at = rule.polynomials(r) / r.size, rule.polynomials(rule.nodes)
@@ -79,15 +82,21 @@ class Samples:
             rule.nodes, share * rule.weights, at.T @ (basis @ u.T), np.tensordot(at.T, pairs, axes=1)
         )
 
-    def separated(self, phi: float) -> int:
-        """Number of samples that make an outlier of ``X^T diag(r) X / n`` beside all smaller ones."""
-        r = self.effective
-        for i in range(min(MOST, r.size - LEVELS)):
-            gap = r[i] - r[i + 1 :]
+    def separated(self, phi: float) -> tuple[int, ...]:
+        """Samples that make an outlier of ``X^T diag(r) X / n`` beside all smaller ones.
+
+        Of two with nearly the same residual neither stands apart from the other, but both may from the rest.
+        """
+        r, found = self.effective, 0
+        for i in range(1, min(MOST, r.size - LEVELS) + 1):
+            rest = r[i:]
+            least = [part[-1] for part in (r[:i][r[:i] > 0.0], r[:i][r[:i] < 0.0]) if part.size]
             with np.errstate(divide="ignore", invalid="ignore"):
-                if not np.sum((r[i + 1 :] / gap) ** 2) < phi * r.size:
-                    return i
-        return min(MOST, r.size - LEVELS)
+                if all(np.sum((rest / (each - rest)) ** 2) < phi * r.size for each in least):
+                    found = i
+            if i > found + PATIENCE:
+                break
+        return tuple(range(found))
 
 
 def sorted_samples(batch: FirstBatch, r: Array, u: Array) -> Samples:
@@ -126,16 +135,13 @@ class Separated:
         Its edge, and the poles of the finite-rank part.
     points
         Points of the resolvent at the values of samples, in their order.
-    removed
-        Number of samples that are not in the bulk.
     makers
-        Numbers of the samples that make the values, shape ``(n_points,)``.
+        Numbers of the samples that make the values, shape ``(n_points,)``. They are not in the bulk.
     """
 
     problem: Problem
     upper: UpperSpectrum
     points: tuple[CurvePoint, ...] = ()
-    removed: int = 0
     makers: tuple[int, ...] = ()
 
 
@@ -158,21 +164,48 @@ def separate(problem: Problem, samples: Samples, top: float) -> Separated:
     """
     blocks = problem.blocks
     assert isinstance(blocks, PencilBlocks)
-    removed, seen = samples.separated(blocks.special.batch.phi), set[int]()
+    removed, seen = samples.separated(blocks.special.batch.phi), set[tuple[int, ...]]()
     while True:
-        rest = replace(problem, blocks=blocks.with_rest(samples.rest(removed)))
-        upper = upper_spectrum(rest.equations, rest.finite_rank, top)
-        found = [_place(rest, upper, float(r)) for r in samples.effective[:removed]]
+        rest, upper = _bulk_without(problem, samples, removed, top)
+        found = [(i, _place(rest, upper, float(samples.effective[i]))) for i in removed]
         edge = upper.edge.eigenvalue * SEPARATION**2
-        values = [
-            (i, point) for i, point in enumerate(found) if point is not None and point.eigenvalue > edge
-        ]
+        values = {i: point for i, point in found if point is not None and point.eigenvalue > edge}
         seen.add(removed)
-        if len(values) in seen or len(seen) > ROUNDS:
-            values.sort(key=lambda value: -value[1].eigenvalue)
-            makers, points = tuple(i for i, _ in values), tuple(point for _, point in values)
-            return Separated(rest, upper, points, removed, makers)
-        removed = len(values)
+        makers = tuple(values)
+        if makers in seen or len(seen) > ROUNDS:
+            makers = tuple(sorted(makers, key=lambda i: -values[i].eigenvalue))
+            return Separated(rest, upper, tuple(values[i] for i in makers), makers)
+        removed = makers
+
+
+def _bulk_without(
+    problem: Problem, samples: Samples, removed: tuple[int, ...], top: float
+) -> tuple[Problem, UpperSpectrum]:
+    """The problem without some samples, and its upper edge.
+
+    A level that has detached from the others makes an edge of its own, above that of the bulk: other numbers of
+    levels are then tried, and the lowest edge counts.
+    """
+    blocks = problem.blocks
+    assert isinstance(blocks, PencilBlocks)
+    tried = []
+    for levels in (LEVELS, LEVELS + 1, LEVELS - 1):
+        rest = replace(problem, blocks=blocks.with_rest(samples.rest(removed, levels)))
+        tried.append((rest, upper_spectrum(rest.equations, rest.finite_rank, top)))
+        if not _detached(*tried[-1]):
+            return tried[-1]
+    return min(tried, key=lambda each: each[1].edge.eigenvalue)
+
+
+def _detached(problem: Problem, upper: UpperSpectrum) -> bool:
+    """Whether a level has a value above the bulk of the other ones."""
+    blocks, k = problem.blocks, upper.edge.state.parts[0].k
+    assert isinstance(blocks, PencilBlocks)
+    for node in range(blocks.special.batch.residuals.r.size):
+        root = np.sqrt(_growth(problem, float(blocks.special.batch.residuals.r[node]), without=node))
+        if np.linalg.eigvalsh(-root[:, None] * k * root)[-1] > 1.0:
+            return True
+    return False
 
 
 def scatter(separated: Separated, samples: Samples) -> Array:
@@ -209,13 +242,16 @@ def _scatter(problem: Problem, point: CurvePoint, r: float) -> float:
     return 0.5 * math.sqrt(point.eigenvalue * max(variance, 0.0)) / abs(float(by_place))
 
 
-def _growth(problem: Problem, r: float) -> Array:
-    """Second moment of rows along a sample with residual `r` beside the bulk, shape ``(n_a,)``."""
+def _growth(problem: Problem, r: float, without: int | None = None) -> Array:
+    """Second moment of rows along a sample with residual `r` beside the bulk, or all levels of it but one; shape ``(n_a,)``."""
     blocks = problem.blocks
     assert isinstance(blocks, PencilBlocks)
     batch, alpha = blocks.special.batch, blocks.law.nodes
     rest = batch.residuals
-    h = batch.phi * r + float(rest.weights @ (r * rest.r / (r - rest.r)))
+    others, weights = rest.r, rest.weights
+    if without is not None:
+        others, weights = np.delete(others, without), np.delete(weights, without)
+    h = batch.phi * r + float(weights @ (r * others / (r - others)))
     return np.asarray(
         (1.0 + batch.curvature * alpha * h) ** 2 + batch.incoherent * alpha**2 * batch.phi * r**2
     )

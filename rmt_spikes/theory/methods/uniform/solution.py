@@ -264,7 +264,7 @@ class Uniform(Method):
             return problem, upper_edge(problem.equations, top)
         found = []
         for levels in (LEVELS, LEVELS - 1, LEVELS + 1):
-            rest = few.with_rest(self.samples.rest(self.separated.removed, levels))
+            rest = few.with_rest(self.samples.rest(self.separated.makers, levels))
             problem = Problem(self.setting, self.latent, rest, grid)
             found.append((problem, upper_edge(problem.equations, top)))
         # A level that has left the bulk makes an edge of its own above that of the bulk.
