@@ -337,16 +337,19 @@ def drawn_residuals(setting: Setting, batch: FirstBatch, offset: float, count: i
 
 
 def _margin(problem: Problem, point: CurvePoint, r: float) -> float:
-    """``det(1 + phi M T(r))``, which is zero at the value of a sample with residual `r`."""
+    """Least eigenvalue of ``1 + phi M T(r)``, which is zero at the value of a sample with residual `r`.
+
+    Far below a large value a second eigenvalue may be negative, and the determinant positive again.
+    """
     blocks = problem.blocks
     assert isinstance(blocks, PencilBlocks)
     m = point.state.parts[0].detail.levels.m
     letter = blocks.pencil.letters_of(np.array([r]))[0]
-    return float(np.linalg.det(np.eye(m.shape[0]) + blocks.special.batch.phi * m @ letter))
+    return 1.0 + float(np.min(np.linalg.eigvals(blocks.special.batch.phi * m @ letter).real))
 
 
 def _place(problem: Problem, upper: UpperSpectrum, r: float) -> CurvePoint | None:
-    """Point of the curve at the value of a sample, where ``det(1 + phi M T(r))`` is zero."""
+    """Point of the curve at the value of a sample, where ``det(1 + phi M T(r))`` is zero first."""
     margin = partial(_margin, problem, r=r)
     points = upper.points
     if margin(points[-1]) > 0.0:
