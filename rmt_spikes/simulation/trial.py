@@ -35,8 +35,8 @@ Stored trials are known by it, and never by the text of the code.
 RECOGNISED = 0.1
 """Squared correlation from which a singular vector is recognised.
 
-Vectors made by samples have .31 on average in the headline case, those deep in the bulk .02. Without a step 16
-vectors at the upper edge have at most .08 at d = 315; chance grows like ``1/d``."""
+Vectors made by samples have .31 on average in the headline case, those deep in the bulk .02. Without a step
+16 vectors at the upper edge have at most .08 at d = 315; chance grows like ``1/d``."""
 
 
 @dataclass(frozen=True)

@@ -31,8 +31,8 @@ class Realisation(Protocol):
 
     Notes
     -----
-    It may also have `residuals` and `teacher`, of shape ``(n,)``: the residual of each sample of the first batch
-    and its component along the teacher direction. The values of this batch's samples are then predicted.
+    It may also have `residuals` and `teacher`, of shape ``(n,)``: the residual of each sample of the first
+    batch, and its component along the teacher direction. The values of these samples are then predicted.
     """
 
     @property
@@ -83,7 +83,10 @@ def check_realisation(setting: Setting, given: Realisation) -> None:
 
 
 def first_batch_of(given: Realisation | None) -> tuple[Array, Array] | None:
-    """Residuals of the first batch, and its teacher's variables of shape ``(1, n)``; None if they are not given."""
+    """Residuals of the first batch, and its teacher's variables of shape ``(1, n)``.
+
+    None if they are not given.
+    """
     residuals, teacher = getattr(given, "residuals", None), getattr(given, "teacher", None)
     if residuals is None or teacher is None:
         return None

@@ -176,8 +176,8 @@ class Outliers(Value):
     samples
         Index in the first batch of the sample that makes each value, where the batch is given; else None.
     draws
-        Values and standard deviations for each draw of the labels that expected numbers are averaged over; empty
-        where the batch is given.
+        Values and standard deviations for each draw of the labels that expected numbers are averaged over;
+        empty where the batch is given.
     origin
         ``"sample"``; spikes have ``"learnt"``.
 

@@ -56,8 +56,8 @@ def test_first_batch_of_a_trial(trials):
 def test_values_after_the_spikes_belong_to_samples(trials):
     """Two spikes of ``q``, then samples; those with the smallest residuals are no better than chance.
 
-    A vector in the space of the inputs has squared correlations of mean ``1/d``; the factor 4 is for the scatter
-    of 192 of them and for the shape of the spectrum.
+    A vector in the space of the inputs has squared correlations of mean ``1/d``; the factor 4 is for the
+    scatter of 192 of them and for the shape of the spectrum.
     """
     for trial in trials:
         assert trial.origin[:2] == ("learnt", "learnt")

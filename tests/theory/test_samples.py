@@ -19,8 +19,8 @@ HEADLINE = rs.Setting(
 SMALL = {"n": 900, "d": 450, "width": 600}
 CONSTANT = HEADLINE.replace(**SMALL, readout="constant")
 
-# Simulated numbers beyond 1.05 times the edge of `Rows.LEVELS`, with standard errors: an independent program's
-# (104 networks of the headline case, fewer of the others).
+# Simulated numbers beyond 1.05 times the edge of `Rows.LEVELS`, with standard errors: those of an independent
+# program (104 networks of the headline case, fewer of the others).
 SIMULATED = {
     "headline": ({}, 4.32, 0.18),
     "smaller step": ({"step_exponent": 0.45}, 2.87, 0.15),

@@ -3,13 +3,15 @@
 from typing import NamedTuple, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rmt_spikes.simulation.network.sampling import Array, Block
 from rmt_spikes.simulation.products import multiply
 
 CANDIDATES = 32
-"""Samples of the first batch that singular vectors are compared with. In 104 networks of the headline case all
-values beyond the bulk belong to the ten largest labels."""
+"""Samples of the first batch that singular vectors are compared with.
+
+In 104 networks of the headline case all values beyond the bulk belong to the ten largest labels."""
 
 
 class FirstBatch(NamedTuple):
@@ -27,7 +29,7 @@ class FirstBatch(NamedTuple):
 
     residuals: Array
     teacher: Array
-    candidates: Array
+    candidates: NDArray[np.int64]
     inputs: Array
 
     def directions(self, beta: Array) -> Array:

@@ -142,8 +142,8 @@ def _singular_value(index: int, predicted: float, claim: Claim, path: str = "") 
 def spike_place(trial: Trial, index: int) -> int:
     """Number of the singular value of a trial that spike `index` is compared with.
 
-    Values that single samples make are passed over. Where the trial does not say which those are, or keeps too
-    few vectors to tell, it is the value of the same number.
+    Values that single samples make are passed over. Where the trial does not say which those are, or keeps
+    too few vectors to tell, it is the value of the same number.
     """
     others = [j for j, origin in enumerate(trial.origin or ()) if origin != "sample"]
     return others[index] if index < len(others) else index
@@ -179,7 +179,10 @@ def _number_above(bound: float, trial: Trial) -> float:
 
 
 def _edge(prediction: Prediction, recorded: int) -> list[Quantity]:
-    """Spikes that are not clear of the edge, and the largest singular value of the bulk, none of them a sample's."""
+    """Spikes that are not clear of the edge, and the largest singular value of the bulk.
+
+    None of them is a sample's.
+    """
     edge, first = _upper_edge(prediction), len(_above(clear_of, prediction, recorded))
     near = [
         _singular_value(k, spike.singular_value, Claim.EDGE)

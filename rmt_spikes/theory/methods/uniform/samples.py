@@ -111,7 +111,7 @@ def sorted_samples(batch: FirstBatch, r: Array, u: Array) -> Samples:
 
 @lru_cache(maxsize=16)
 def middle_quantiles(target: ScalarFunction, noise_std: float, offset: float, n: int) -> tuple[Array, Array]:
-    """Middle quantiles of the residual of `n` samples, and the mean of the teacher's variable in their cells."""
+    """Middle quantiles of the residual of `n` samples; the mean of the teacher's variable in their cells."""
     r, weights, u = residual_points(target, noise_std, offset)
     order = np.argsort(r, kind="stable")
     r, weights, u = r[order], weights[order], u[:, order]
@@ -169,7 +169,7 @@ def separate(problem: Problem, samples: Samples, top: float) -> Separated:
         rest, upper = _bulk_without(problem, samples, removed, top)
         found = [(i, _place(rest, upper, float(samples.effective[i]))) for i in removed]
         edge = upper.edge.eigenvalue * SEPARATION**2
-        values = {i: point for i, point in found if point is not None and point.eigenvalue > edge}
+        values = {i: each for i, each in found if each is not None and each.eigenvalue > edge}
         seen.add(removed)
         makers = tuple(values)
         if makers in seen or len(seen) > ROUNDS:
@@ -243,7 +243,10 @@ def _scatter(problem: Problem, point: CurvePoint, r: float) -> float:
 
 
 def _growth(problem: Problem, r: float, without: int | None = None) -> Array:
-    """Second moment of rows along a sample with residual `r` beside the bulk, or all levels of it but one; shape ``(n_a,)``."""
+    """Second moment of rows along a sample with residual `r`, shape ``(n_a,)``.
+
+    Beside it are all levels of the bulk, or all `without` one.
+    """
     blocks = problem.blocks
     assert isinstance(blocks, PencilBlocks)
     batch, alpha = blocks.special.batch, blocks.law.nodes
@@ -291,6 +294,7 @@ class _Table:
         """Table up to the largest residual drawn; an empty one where no sample makes a value."""
         problem, upper = separated.problem, separated.upper
         largest = max(float(np.max(sign * r)) for r in draws)
+        assert isinstance(problem.blocks, PencilBlocks)
         lowest = float(np.max(sign * problem.blocks.special.batch.residuals.r))
         nothing = cls(sign, np.zeros(0), np.zeros((0, 2)))
         if largest <= lowest or _margin(problem, upper.edge, sign * largest) > 0.0:

@@ -45,6 +45,7 @@ from rmt_spikes.theory.realisation import first_batch_of
 from rmt_spikes.theory.results import (
     EDGE_TOLERANCE,
     Certificate,
+    Draws,
     Losses,
     Outliers,
     Spike,
@@ -201,7 +202,8 @@ class Uniform(Method):
         if not isinstance(blocks, PencilBlocks) or self.setting.theta == 0.0:
             return super().outliers()
         places = np.sqrt([point.eigenvalue for point in separated.points])
-        samples, draws = None, ()
+        samples: NDArray[np.int64] | None = None
+        draws: Draws = ()
         if first_batch_of(self.given) is None:
             residuals = drawn_residuals(self.setting, blocks.special.batch, self._offset)
             draws = drawn_values(separated, residuals)
