@@ -183,8 +183,8 @@ def _bulk_without(
 ) -> tuple[Problem, UpperSpectrum]:
     """The problem without some samples, and its upper edge.
 
-    A level that has detached from the others makes an edge of its own, above that of the bulk: other numbers of
-    levels are then tried, and the lowest edge counts.
+    A level that has detached from the others makes an edge of its own, above that of the bulk: other numbers
+    of levels are then tried, and the lowest edge counts.
     """
     blocks = problem.blocks
     assert isinstance(blocks, PencilBlocks)
