@@ -33,7 +33,7 @@ SIMULATED = {
 
 @pytest.mark.parametrize("name", ["small", "rademacher", "constant"])
 def test_expected_number(name):
-    """Within .5 and three standard errors; the bulk of `Rows.LEVELS`, which takes no sample out, has none there."""
+    """Within .5 and three standard errors; the bulk of `Rows.LEVELS` has none there."""
     changes, simulated, error = SIMULATED[name]
     setting = HEADLINE.replace(**changes)
     old = Uniform(setting, rows=Rows.LEVELS).bulk
