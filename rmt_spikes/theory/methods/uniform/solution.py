@@ -162,7 +162,7 @@ class Uniform(Method):
     @cached_property
     def spectrum(self) -> Spectrum:
         """Bulk, its edges and the values of single samples."""
-        return Spectrum(self.reduced, self.untrained, self._on_nodes)
+        return Spectrum(self.reduced, self.untrained, self._on_nodes, self.given)
 
     def _on_nodes(self, count: int) -> Problem | None:
         """The problem on a number of readout nodes; None where these are its own."""
@@ -343,9 +343,9 @@ class Uniform(Method):
     def neglected(self) -> float | None:
         """Relative size of what is left out of the objective; None for features that leave out more.
 
-        Two parts: a share of what the kept terms of order ``1/d`` change, which grows with the step, for those
-        of the next order; and the share ``6 n_ridge / d^3`` of a part of degree three that so many samples learn
-        in so few dimensions. Not a proved bound: the tests hold it against simulations.
+        Two parts: a share of what the kept terms of order ``1/d`` change, which grows with the step, for
+        those of the next order; and the share ``6 n_ridge / d^3`` of a part of degree three that so many
+        samples learn in so few dimensions. Not a proved bound: the tests hold it against simulations.
         """
         if self.treatment is not Rows.PENCIL:
             return None
