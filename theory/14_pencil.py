@@ -30,7 +30,11 @@ import sympy as sp
 k, t, a = sp.symbols("k t a", real=True)
 S, H, G = sp.symbols("S H G", commutative=False)
 covariance = S * (1 + k * a * S * H * S) ** 2 * S + t**2 * a**2 * S**2 * G * S**2
-A, B, B_transposed = S**2 * (2 * k * a * H + t**2 * a**2 * G) * S**2, k * a * S**2 * H * S, k * a * S * H * S**2
+A, B, B_transposed = (
+    S**2 * (2 * k * a * H + t**2 * a**2 * G) * S**2,
+    k * a * S**2 * H * S,
+    k * a * S * H * S**2,
+)
 assert sp.expand(covariance - (S**2 + A + B * B_transposed)) == 0
 
 # %% [markdown]
