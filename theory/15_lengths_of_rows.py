@@ -222,7 +222,7 @@ TRIALS = 6
 seen = {}
 for name, prime in ACTIVATIONS.items():
     rows = np.array([simulated(prime, 1.2, 400, 4000) for _ in range(TRIALS)])
-    # Per batch: what is observed, less the theory to all orders, less that of first order, and the covariances.
+    # Per batch: what is observed less the theory to all orders, or less that of first order; covariances.
     whole = rows[:, 0] - rows[:, 2] - rows[:, 4] ** 2
     seen[name] = {
         "all orders": whole.mean() / rows[:, 0].mean(),

@@ -129,7 +129,7 @@ REST = (np.arange(40) + 0.5) / 20 - 1  # the law of the other residuals, in unit
 
 
 def trial(prime, theta, label, d):
-    """Two largest values, places with r_eff and with r, and the squared cosine of the top vector with x_perp."""
+    """Two largest values, places with r_eff and with r, squared cosine of the top vector with x_perp."""
     n, width = 2 * d, 6 * d // 5
     c_1, k_2 = weights @ prime(nodes), weights @ (nodes * prime(nodes))
     rough = weights @ (prime(nodes) - c_1 - k_2 * nodes) ** 2
