@@ -9,7 +9,11 @@
 # **Derived.** With $\vartheta = \theta\alpha$, $k_2 = 2 c_2$, $\rho = \sigma' - c_1 - k_2 z$, $b_2 = 12 c_4$,
 # $q_2 = \frac12\mathbb E[\rho^2\mathrm{He}_2]$, $\langle\cdot\rangle = \frac1d\mathrm{tr}$ and
 #
-# $$\begin{aligned} f_r(z) &= 2\vartheta r\,(1 + \vartheta k_2(\mathbb E r + \phi r))\, z\rho + \vartheta^2\phi r^2\rho^2, \\ Q &= 1 + (2\vartheta k_2 + 2\vartheta b_2(1 + \vartheta k_2\mathbb E r))\, H + \vartheta^2 k_2^2 H^2 + \vartheta^2\phi\,(2 k_2 b_2 + q_2)\, G, \\ d\, v\,\tau^4 &= 2(\langle Q^2\rangle - \langle Q\rangle^2) + \phi\,\mathbb E_r\mathrm{Var}_{\ge 3} f_r + 4\vartheta^4 k_2^2\,\phi\,\mathbb E r^2\,\mathbb E\rho^2(\langle H^2\rangle - (\mathbb E r)^2) + 2\vartheta^4\phi^2(\mathbb E\rho^2)^2(\mathbb E r^2)^2 . \end{aligned}$$
+# $$f_r(z) = 2\vartheta r\,(1 + \vartheta k_2(\mathbb E r + \phi r))\, z\rho + \vartheta^2\phi r^2\rho^2,$$
+#
+# $$Q = 1 + (2\vartheta k_2 + 2\vartheta b_2(1 + \vartheta k_2\mathbb E r))\, H + \vartheta^2 k_2^2 H^2 + \vartheta^2\phi\,(2 k_2 b_2 + q_2)\, G,$$
+#
+# $$d\, v\,\tau^4 = 2(\langle Q^2\rangle - \langle Q\rangle^2) + \phi\,\mathbb E_r\mathrm{Var}_{\ge 3} f_r + 4\vartheta^4 k_2^2\,\phi\,\mathbb E r^2\,\mathbb E\rho^2(\langle H^2\rangle - (\mathbb E r)^2) + 2\vartheta^4\phi^2(\mathbb E\rho^2)^2(\mathbb E r^2)^2 .$$
 #
 # **Assumed** in the first term: that the part of degree two of what the samples add is the quadratic form in
 # $w$ that its Hermite coefficient gives, without the scatter of its own sample. Section 9 of
@@ -200,7 +204,7 @@ def lengths(prime, theta, r, u):
 
 # %%
 def simulated(prime, theta, d, rows):
-    """d times the variance of the relative squared length off beta, its covariance with w along beta, and the theory."""
+    """Variance of the relative length, its covariance with w along beta (both times d), and the theory."""
     n = round(d / ASPECT)
     X = rng.normal(size=(n, d))
     r = X[:, 0] + 0.3 * (X[:, 0] ** 2 - 1) + 0.3 * rng.normal(size=n)
@@ -218,7 +222,7 @@ TRIALS = 6
 seen = {}
 for name, prime in ACTIVATIONS.items():
     rows = np.array([simulated(prime, 1.2, 400, 4000) for _ in range(TRIALS)])
-    # Per batch: what is observed, less the theory to all orders, less that of first order, and the covariances.
+    # Per batch: what is observed less the theory to all orders, or less that of first order; covariances.
     whole = rows[:, 0] - rows[:, 2] - rows[:, 4] ** 2
     seen[name] = {
         "all orders": whole.mean() / rows[:, 0].mean(),

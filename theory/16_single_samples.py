@@ -91,11 +91,11 @@ def determinants(residuals, M, curvature, incoherent, aspect):
 
 
 def places_of(residuals, rest, top, *numbers):
-    """Places above the bulk of the rest, following the real axis down from far above; NaN where there is none."""
+    """Places above the bulk of the rest, from far above down the real axis; NaN where there is none."""
     curvature, incoherent, aspect, _ = numbers
     M, e, z = None, 1.0, top
     places, last = np.full(len(residuals), np.nan), None
-    while z > 1.0:
+    while z > 1.0 and np.any(np.isnan(places)):
         M, e, change = green(rest, z, *numbers, M=M, e=e)
         if change > 1e-8 or np.min(determinants(rest, M, curvature, incoherent, aspect)) <= 0:
             break
@@ -129,7 +129,7 @@ REST = (np.arange(40) + 0.5) / 20 - 1  # the law of the other residuals, in unit
 
 
 def trial(prime, theta, label, d):
-    """Largest squared singular values, places with r_eff and with r, and the share of x_perp in the top vector."""
+    """Two largest values, places with r_eff and with r, squared cosine of the top vector with x_perp."""
     n, width = 2 * d, 6 * d // 5
     c_1, k_2 = weights @ prime(nodes), weights @ (nodes * prime(nodes))
     rough = weights @ (prime(nodes) - c_1 - k_2 * nodes) ** 2
@@ -161,10 +161,16 @@ for name, prime in ACTIVATIONS.items():
     inside = trial(prime, 1.2, 2.0, 400)
     assert np.all(np.isnan(inside[2:4]))
     assert inside[4] < 0.1
-    for size, trials in ((300, 12), (800, 8)):
+    for size, trials in ((300, 10), (800, 4)):
         found = np.array([trial(prime, 1.2, 9.0, size) for _ in range(trials)])
         # The top vector is the sample's direction: squared cosines of .5 to .9, and 1/d deep in the bulk.
         assert np.mean(found[:, 4]) > 0.4
         logs = np.log(found[:, 2:4] / found[:, :1])
         relative[name, size] = (*logs.mean(axis=0), logs[:, 0].std(ddof=1) / np.sqrt(trials))
-print(relative)
+
+# Places against values, measured here: +6.3 and +4.2 % at d = 300 (SE 1.6 and 2.4 %), 0 and +.3 % at d = 800 (SE 1.5 and
+# .6 %). With other seeds at d = 800 +3.2 and +.6 %, at 1200 -2.6 and -1.7 %. So the bound is two per cent for what
+# falls with d, and three of the larger standard errors.
+assert all(abs(relative[name, 800][0]) < 0.07 for name in ACTIVATIONS)
+# r in place of r_eff is 7.4 and 5.8 % higher still at d = 300 (with another seed 8.6 and 2.9 %).
+assert all(relative[name, 300][1] - relative[name, 300][0] > 0.02 for name in ACTIVATIONS)

@@ -63,7 +63,7 @@ def quadratic_rows(size, count, levels):
 
 
 def channel(levels, tau_power, coupling, count, dimension):
-    """Share of a direction that the rows leave, 1 / (1 + g K_2 g), with the neurons' own response in K_2."""
+    """Share of a direction that the rows leave, 1 / (1 + g K_2 g), the neurons responding in K_2."""
     levels = np.asarray(levels)
     growth = np.outer(levels, levels).ravel() / np.mean(levels) ** tau_power
     omega = 1.0
@@ -79,7 +79,7 @@ growths = {}
 for levels in ([0.5, 3.5], [2.0, 2.0]):
     rows, tau2 = quadratic_rows(SIZE, COUNT, levels)
     gram = rows @ rows.T
-    # As for degree one: rows of unit length in D_2 dimensions, and the share of the directions that they leave.
+    # As for degree one: rows of unit length in D_2 dimensions; the share of the directions that they leave.
     values = np.linalg.eigvalsh(np.eye(COUNT) + COUPLING * gram)
     seen = 1 - (COUNT - np.sum(1 / values)) / DIMENSION
     growths[tuple(levels)] = (

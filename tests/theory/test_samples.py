@@ -9,7 +9,7 @@ from refusals import refused
 
 import rmt_spikes as rs
 from rmt_spikes.theory.features import Rows
-from rmt_spikes.theory.methods.uniform.samples import Samples
+from rmt_spikes.theory.methods.uniform.pencil.samples import Samples
 from rmt_spikes.theory.methods.uniform.solution import Uniform
 
 HEADLINE = rs.Setting(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property, lru_cache, partial
+from functools import cached_property, partial
 from operator import itemgetter
 
 import numpy as np
@@ -13,23 +13,14 @@ from numpy.typing import NDArray
 from scipy.interpolate import PchipInterpolator
 
 from rmt_spikes.errors import ConvergenceError
-from rmt_spikes.functions.scalar import ScalarFunction
-from rmt_spikes.setting import Setting
 from rmt_spikes.theory.methods.uniform.blocks import PencilBlocks
 from rmt_spikes.theory.methods.uniform.continuation import CurvePoint, RealCurve
 from rmt_spikes.theory.methods.uniform.finite_rank import COMPLEX_STEP
 from rmt_spikes.theory.methods.uniform.outliers import Descent, UpperSpectrum
-from rmt_spikes.theory.methods.uniform.pencil.batch import FirstBatch, ResidualLaw, residual_points
+from rmt_spikes.theory.methods.uniform.pencil.samples import Samples
 from rmt_spikes.theory.methods.uniform.problem import Problem
-from rmt_spikes.theory.quadrature_rules import gauss_rule
 
 Array = NDArray[np.float64]
-
-LEVELS = 5
-"""Nodes of the residuals left in the bulk: its edge is the same for 4 to 8 of them to 1 %."""
-
-PATIENCE = 40
-"""Samples after the last gap in the residuals among which another one is looked for."""
 
 ATTEMPTS, DETACHED = ((0, 5), (0, 6), (0, 4), (1, 5), (0, 3), (2, 4), (0, 2)), 3
 """Further samples that are taken out of the bulk, and nodes of the rest, that are tried in turn; edges of
@@ -44,14 +35,8 @@ MORE = 2
 SEPARATION = 1.002
 """Ratio to the edge of the others above which a sample's value has left the bulk."""
 
-MOST = 400
-"""Samples that may leave the bulk."""
-
 STRETCH = 1e-4
 """Relative length by which a sample is made longer: the derivative is good to 1e-4."""
-
-DRAWS = 24
-"""First batches that expected numbers are averaged over."""
 
 NODES = 10
 """Residuals of one sign at which the value of a sample is computed; between them it is interpolated."""
@@ -61,77 +46,6 @@ HALVINGS = 40
 
 ROUNDS = 8
 """Of counting the samples that leave: on the reference settings 4 are enough."""
-
-
-@dataclass(frozen=True, eq=False)
-class Samples:
-    """Residuals of a first batch, from the largest effective one down.
-
-    Attributes
-    ----------
-    r, u
-        Residuals, shape ``(n,)``, and teacher's variables, shape ``(k, n)``.
-    effective
-        Residual with which a sample acts off the latent directions, ``r sqrt(1 - q^2 / d)``, shape ``(n,)``.
-    index
-        Index of the sample in its batch, shape ``(n,)``.
-    """
-
-    r: Array
-    u: Array
-    effective: Array
-    index: NDArray[np.int64]
-
-    def rest(self, removed: tuple[int, ...], levels: int = LEVELS) -> ResidualLaw:
-        """Distribution of the samples left when some are removed, each of weight ``1/n``."""
-        r, u = np.delete(self.effective, removed), np.delete(self.u, removed, axis=1)
-        rule = gauss_rule(r, levels)
-        share = r.size / self.r.size
-        basis, at = rule.polynomials(r) / r.size, rule.polynomials(rule.nodes)
-        pairs = np.einsum("bi,ki,li->bkl", basis, u, u)
-        return ResidualLaw(
-            rule.nodes, share * rule.weights, at.T @ (basis @ u.T), np.tensordot(at.T, pairs, axes=1)
-        )
-
-    def separated(self, phi: float) -> tuple[int, ...]:
-        """Samples that make an outlier of ``X^T diag(r) X / n`` beside all smaller ones.
-
-        Of two with nearly the same residual neither stands apart from the other, but both may from the rest.
-        """
-        r, found = self.effective, 0
-        for i in range(1, min(MOST, r.size - LEVELS) + 1):
-            rest = r[i:]
-            least = [part[-1] for part in (r[:i][r[:i] > 0.0], r[:i][r[:i] < 0.0]) if part.size]
-            with np.errstate(divide="ignore", invalid="ignore"):
-                if all(np.sum((rest / (each - rest)) ** 2) < phi * r.size for each in least):
-                    found = i
-            if i > found + PATIENCE:
-                break
-        return tuple(range(found))
-
-
-def sorted_samples(batch: FirstBatch, r: Array, u: Array) -> Samples:
-    """Samples with given residuals and teacher's variables."""
-    learnt, energy = u @ r / r.size, float(np.mean(r**2))
-    norm2 = float(learnt @ learnt) + batch.phi * energy
-    q2 = ((batch.phi * r + learnt @ u) ** 2 + batch.phi * energy) / norm2
-    effective = r * np.sqrt(np.maximum(1.0 - q2 / batch.d, 0.0))
-    order = np.argsort(-np.abs(effective), kind="stable")
-    return Samples(r[order], u[:, order], effective[order], order)
-
-
-@lru_cache(maxsize=16)
-def middle_quantiles(target: ScalarFunction, noise_std: float, offset: float, n: int) -> tuple[Array, Array]:
-    """Middle quantiles of the residual of `n` samples; the mean of the teacher's variable in their cells."""
-    r, weights, u = residual_points(target, noise_std, offset)
-    order = np.argsort(r, kind="stable")
-    r, weights, u = r[order], weights[order], u[:, order]
-    total = weights.sum()
-    mass = np.concatenate([[0.0], np.cumsum(weights)]) / total
-    cells = np.arange(n + 1) / n
-    sums = np.concatenate([np.zeros((u.shape[0], 1)), np.cumsum(weights * u, axis=1)], axis=1) / total
-    means = np.array([np.diff(np.interp(cells, mass, row)) for row in sums]) * n
-    return np.interp((np.arange(n) + 0.5) / n, 0.5 * (mass[1:] + mass[:-1]), r), means
 
 
 @dataclass(frozen=True, eq=False)
@@ -388,17 +302,6 @@ def _crossing(function: Callable[[float], float], low: float, high: float) -> fl
         middle = 0.5 * (low + high)
         low, high = (middle, high) if function(middle) > 0.0 else (low, middle)
     return high
-
-
-def drawn_residuals(setting: Setting, batch: FirstBatch, offset: float, count: int = DRAWS) -> list[Array]:
-    """Effective residuals of `count` first batches, always the same ones."""
-    rng = np.random.default_rng(0)
-    draws = []
-    for _ in range(count):
-        u, noise = rng.standard_normal((2, setting.n))
-        r = setting.target_function(u) - offset + setting.noise_std * noise
-        draws.append(sorted_samples(batch, r, u[None]).effective)
-    return draws
 
 
 def _margin(problem: Problem, point: CurvePoint, r: float) -> float:

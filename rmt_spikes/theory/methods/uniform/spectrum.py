@@ -21,18 +21,15 @@ from rmt_spikes.theory.methods.uniform.continuation import lower_edge
 from rmt_spikes.theory.methods.uniform.density import BranchCut
 from rmt_spikes.theory.methods.uniform.equations import FixedPoint, State
 from rmt_spikes.theory.methods.uniform.outliers import Descent, UpperSpectrum, upper_edge
-from rmt_spikes.theory.methods.uniform.problem import Problem
-from rmt_spikes.theory.methods.uniform.samples import (
+from rmt_spikes.theory.methods.uniform.pencil.samples import (
     LEVELS,
     Samples,
-    Separated,
     drawn_residuals,
-    drawn_values,
     middle_quantiles,
-    scatter,
-    separate,
     sorted_samples,
 )
+from rmt_spikes.theory.methods.uniform.problem import Problem
+from rmt_spikes.theory.methods.uniform.samples import Separated, drawn_values, scatter, separate
 from rmt_spikes.theory.realisation import Realisation, first_batch_of
 from rmt_spikes.theory.results import Draws, Outliers, outliers_of
 
