@@ -58,14 +58,14 @@ class Uniform(Method):
     rows
         How the covariance of trained rows is treated; by default as the features say.
     terms
-        Terms of order ``1/d`` that the pencil keeps.
+        Terms of order ``1/d`` that the pencil keeps, by default as the features say.
     variables, functions
         Latent variables and latent functions to take instead of those of the setting.
     """
 
     name: ClassVar[str] = "uniform"
     rows: Rows | None = None
-    terms: Terms = field(default_factory=Terms)
+    terms: Terms | None = None
     variables: Latent | None = field(default=None, repr=False)
     functions: LatentGrid | None = field(default=None, repr=False)
 
@@ -81,7 +81,7 @@ class Uniform(Method):
         if self.functions is not None:
             law = self.functions.law
         if self.treatment is Rows.PENCIL:
-            return self._with_rank(PencilBlocks(self.setting, self.latent, law, self.terms))
+            return self._with_rank(PencilBlocks(self.setting, self.latent, law, self.kept))
         return LevelBlocks(self.setting, self.latent, law, self.treatment)
 
     def _with_rank(self, blocks: PencilBlocks) -> PencilBlocks:
@@ -154,6 +154,11 @@ class Uniform(Method):
         standard = self.setting.output_scale == "standard"
         return Rows.LEVELS if rows is Rows.PENCIL and standard else rows
 
+    @property
+    def kept(self) -> Terms:
+        """Terms of order ``1/d`` that are kept."""
+        return self.terms or Terms(**dict.fromkeys(self.features.dropped, False))
+
     @cached_property
     def labels(self) -> Array:
         """Components of the labels along the sample variables, shape ``(n_variables, n_q)``."""
@@ -171,7 +176,7 @@ class Uniform(Method):
         law = readout_rule(self.setting, count, finite=True, given=self.given)
         if self.functions is not None or law.nodes.size == blocks.law.nodes.size == blocks.pencil.nodes:
             return None
-        few = PencilBlocks(self.setting, self.latent, law, self.terms)
+        few = PencilBlocks(self.setting, self.latent, law, self.kept)
         return Problem(self.setting, self.latent, few, self._grid(few))
 
     @property
