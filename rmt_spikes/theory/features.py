@@ -45,8 +45,8 @@ class Features(StrEnum):
     DEGREE_TWO_AS_NOISE
         Corrected, but the part of degree two is noise (``n_ridge`` far below ``d^2``).
 
-        Corrected, but the incoherent part of the gradient does not depend on its own neuron.
-    the first in ``method="uniform"`` only.
+    All but the first are for comparison: what they leave out is seen in simulations. The last five differ
+    from the first in ``method="uniform"`` only.
     """
 
     CORRECTED = "corrected"

@@ -30,7 +30,7 @@ def is_far(seen, features):
     ],
 )
 def test_losses(name):
-    """Within 2.5 standard errors and 1 %. Measured: at most 1.1 %, but for the rows that are known to fail."""
+    """Within 2.5 standard errors and 1 %. Measured: at most 1.1 %, but for rows that are known to fail."""
     assert not is_far(independent(name), "corrected")
 
 

@@ -101,8 +101,8 @@ class Spectrum:
         assert isinstance(blocks, PencilBlocks)
         if (given := first_batch_of(self.given)) is not None:
             return sorted_samples(blocks.special.batch, *given)
-        r, u = middle_quantiles(setting.target_function, setting.noise_std, self._offset, setting.n)
-        return sorted_samples(blocks.special.batch, r, u)
+        typical = middle_quantiles(setting.target_function, setting.noise_std, self._offset, setting.n)
+        return sorted_samples(blocks.special.batch, *typical)
 
     @property
     def _offset(self) -> float:
@@ -121,7 +121,7 @@ class Spectrum:
         draws: Draws = ()
         if first_batch_of(self.given) is None:
             residuals = drawn_residuals(self.problem.setting, blocks.special.batch, self._offset)
-            draws = drawn_values(separated, residuals)
+            draws = drawn_values(separated, residuals) if residuals else ()
         else:
             samples = self.samples.index[list(separated.makers)]
         return outliers_of(places, scatter(separated, self.samples), self.bulk, width, samples, draws)
