@@ -129,7 +129,7 @@ def test_a_right_prediction_agrees_in_every_claim(prediction: Prediction) -> Non
     assert {row.claim for row in comparison.rows} == set(DEFAULT_CLAIMS)
     quantities = [row.quantity for row in comparison.rows]
     assert len(quantities) == len(set(quantities)) == 2 + 3 + 2 + 6 + 7
-    claims = ["count", "spikes", "edge", "right_alignment", "feature", "bulk_law"]
+    claims = ["count", "outliers", "spikes", "edge", "right_alignment", "feature", "bulk_law"]
     comparison = compare(prediction, draw(prediction, 24, 0.01, seed=1), claims=claims)
     assert comparison.verdict == "agrees"
     assert {row.claim for row in comparison.rows} == set(claims)

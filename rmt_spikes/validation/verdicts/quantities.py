@@ -92,6 +92,8 @@ def quantities(
             return _improvement(prediction, untrained)
         case Claim.COUNT:
             return [_count(prediction)]
+        case Claim.OUTLIERS:
+            return [_outliers(prediction)]
         case Claim.SPIKES:
             return [_singular_value(k, spike.singular_value, claim) for k, spike in enumerate(spikes)]
         case Claim.EDGE:
@@ -169,6 +171,18 @@ def _count(prediction: Prediction) -> Quantity:
     bound = clear_of(_upper_edge(prediction), prediction.setting.width)
     number = float(sum(spike.singular_value > bound for spike in prediction.spikes))
     return Quantity("spike_count", Claim.COUNT, number, 1.0, partial(_number_above, bound))
+
+
+def _outliers(prediction: Prediction) -> Quantity:
+    """Number of singular values beyond the edge of the bulk that are no spikes."""
+    edge, learnt = _upper_edge(prediction), len(prediction.spikes)
+    return Quantity(
+        "outliers.expected_beyond_edge",
+        Claim.OUTLIERS,
+        float(prediction.outliers.expected_beyond_edge),
+        1.0,
+        lambda trial: float(np.sum(trial.singular_values > edge)) - learnt,
+    )
 
 
 def _number_above(bound: float, trial: Trial) -> float:
