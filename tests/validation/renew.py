@@ -23,7 +23,7 @@ from rmt_spikes.validation.verdicts.comparison import matches
 from rmt_spikes.validation.verdicts.quantities import Quantity, quantities
 from rmt_spikes.validation.verdicts.statistics import excess_p_value, holm, is_inside, t_interval
 
-REPORTS = Path(__file__).resolve().parent / "reports"
+REPORTS = Path(__file__).resolve().parents[2] / "validation" / "reports"
 VECTORS = 5
 """Singular vectors that the trials of a campaign have."""
 
