@@ -6,7 +6,10 @@ trial, and counts, distances and edges, whose observation depends on what is pre
 all rows anew.
 """
 
-import csv
+import importlib
+import itertools
+import sys
+import tempfile
 from collections import defaultdict
 from collections.abc import Mapping
 from functools import cache
@@ -23,7 +26,9 @@ from rmt_spikes.validation.verdicts.comparison import matches
 from rmt_spikes.validation.verdicts.quantities import Quantity, quantities
 from rmt_spikes.validation.verdicts.statistics import excess_p_value, holm, is_inside, t_interval
 
-REPORTS = Path(__file__).resolve().parent / "reports"
+sys.path.append(str(Path(__file__).resolve().parents[2] / "validation"))
+results = importlib.import_module("results")
+REPORTS = Path(__file__).resolve().parents[2] / "validation" / "reports"
 VECTORS = 5
 """Singular vectors that the trials of a campaign have."""
 
@@ -79,20 +84,24 @@ def judged(case: Case, rows: list[dict[str, str]]) -> list[dict[str, str]]:
 
 
 def main() -> None:
-    """Renew the table."""
-    path = REPORTS / "results.csv"
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = [{"theory": "1", **row} for row in csv.DictReader(file)]
-    groups: dict[tuple[str, str], list[dict[str, str]]] = defaultdict(list)
-    for row in map(renewed, rows):
-        groups[row["repetition"], row["case"]].append(row)
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(
-            file, [*(name for name in rows[0] if name != "theory"), "theory"], lineterminator="\n"
-        )
-        writer.writeheader()
-        for (_, case), group in groups.items():
-            writer.writerows(judged(Case.built_in(case), group))
+    """Renew the tables; cases of campaigns that are named, one folder a repetition, come from these."""
+    with tempfile.TemporaryDirectory() as folder:
+        new = Path(folder)
+        if len(sys.argv) > 1:
+            results.collect(list(map(Path, sys.argv[1:])), new, figures=False)
+        for name, columns in (("results", results.RESULTS), ("controls", results.CONTROLS)):
+            rows = [{"theory": "1", **row} for row in results.read(REPORTS / f"{name}.csv")]
+            fresh = results.read(new / f"{name}.csv") if len(sys.argv) > 1 else []
+            cases = {row["case"] for row in fresh}
+            groups: dict[tuple[str, str], list[dict[str, str]]] = defaultdict(list)
+            for row in rows:
+                groups[row["repetition"], row["case"]] += [] if row["case"] in cases else [row]
+            for row in fresh:
+                groups[row["repetition"], row["case"]].append(row)
+            if name == "results":
+                for (_, case), group in groups.items():
+                    group[:] = judged(Case.built_in(case), list(map(renewed, group)))
+            results.write(REPORTS / f"{name}.csv", columns, itertools.chain(*groups.values()))
 
 
 if __name__ == "__main__":
