@@ -53,6 +53,7 @@ class Options:
     gaussian: bool = False
     vw: str = "sketch"          # sketch | zero | derived
     vw_shift: float = 0.0
+    own_trace: bool = True
     length: bool = True
 
 
@@ -130,6 +131,12 @@ class Latents:
         lengths = row_lengths(special, Terms(trace=True))
         self.special_a, self.lengths = special, lengths
         tau = lengths.tau
+        if o.own_trace and not o.rank_one:
+            hv = special.frame.T @ batch.whole.mean(batch.whole.r[:, None, None] * special.moments[1]) @ special.frame
+            er = float(batch.whole.mean(batch.whole.r))
+            extra = 24 * batch.slope.coefficients[4] * batch.theta * base.nodes * (np.trace(hv) - er * hv.shape[0]) / d
+            tau = np.sqrt(tau**2 + extra)
+        self.tau = tau
         own = special.own_growth / tau[:, None, None] ** 2
         C = own[:, 0, 0]
         gam = special.coherent[:, 0, :] / tau[:, None]
@@ -227,13 +234,13 @@ class Latents:
         hq = hv[0, 0]; er = float(batch.whole.mean(batch.whole.r))
         b2 = 12 * batch.slope.coefficients[4]
         ta = batch.theta * alpha
+        if o.vw == "derived":
+            return corr * (2 * b2 * ta * (hq - er) / tau**2 - cn)
         if o.vw == "sketch":
             # (C): linear coefficient 2k + 24 c_4 theta
             CN = C + 2 * b2 * ta * hq / tau**2
             self.CN = CN
             return CN - C - cn * corr
-        return o.vw_values(self) if callable(getattr(o, "vw_values", None)) else 0 * C
-
     def label_functions(self, cosine, q, rho2, D):
         s = self.setting
         f = s.target_function
@@ -313,7 +320,7 @@ def compare(name, values):
 if __name__ == "__main__":
     for name in sys.argv[1:] or ["few-relu-d50-rad", "few-relu-d30-rad", "few-relu-d30-wide", "few-relu-d90-rad", "few-softplus-d40-rad"]:
         s = setting_of(name)
-        for label, o in (("latents", Options()), ("no dof", Options(dof=False))):
+        for label, o in (("sketch", Options(own_trace=False)), ("own_trace", Options()), ("derived", Options(vw="derived")),("nodes", Options(vw="derived",n_w=8,n_rho=7,n_q=32))):
             t = time.perf_counter()
             x = Latents(s, o)
             v = x.losses()
