@@ -54,6 +54,7 @@ class Options:
     vw: str = "sketch"          # sketch | zero | derived
     vw_shift: float = 0.0
     own_trace: bool = True
+    bent: bool = True
     length: bool = True
 
 
@@ -165,11 +166,18 @@ class Latents:
         power = rho2[None, :] ** pw_a[:, None]
         power /= power @ pr[:, None] if R > 1 else 1.0
         rho_a = rep(np.tile(power, (1, Q)))                                        # (AW, QR)
+        linear = rep(tau * np.sqrt(C / d)) * self.w
+        self.labels = self.label_functions(variables.beta_cosine, qs, rs, D)
+        part = linear
+        if o.bent and not o.rank_one and W > 1:
+            part = linear + rep(np.sqrt(corr) * np.sign(gam[:, 0]) * batch.theta * base.nodes) * np.tile(self.bend(w, qs, rs), A)
+        self.part = part
         V = 1 - rep(C) / d + rep(vw) * (self.w**2 - 1) / d + rep(lengths.along * np.sqrt(C / d)) * self.w
+        V = V + (linear**2 - part**2) / rep(tau)**2
         if W == 1: V = np.ones(A) * 1.0
         V = V[:, None] * rho_a
         shift = variables.shift * alpha
-        mean = (shift + rep(tau * np.sqrt(C / d)) * self.w)[:, None] * qs
+        mean = (shift + part)[:, None] * qs
         scale = rep(tau)[:, None] * np.sqrt(V)
         dims = rep(d / np.diagonal(Nm) - 1)
         if o.gaussian: dims = dims * 0 + 1e7
@@ -183,7 +191,6 @@ class Latents:
             e2 = (ws * val * (z**2 - 1)).sum(-1)
             a2[i] = e2 / math.sqrt(var2); sq[i] = (ws * val**2).sum(-1)
             mr[i] = e2 / 2 * (dims[i] + 2) / dims[i]
-        self.labels = self.label_functions(variables.beta_cosine, qs, rs, D)
         # equations
         self.dims1, self.dims2 = d - 1, (d - 1) * d / 2 - 1
         d1, d2 = self.dims1, self.dims2
@@ -241,6 +248,18 @@ class Latents:
             CN = C + 2 * b2 * ta * hq / tau**2
             self.CN = CN
             return CN - C - cn * corr
+    def bend(self, w, q, rho2):
+        """What the slope of the activation adds to the component along q beyond first order in w."""
+        s = self.setting; d = s.d; f = s.activation_function
+        c = s.activation_expansion.coefficients
+        f0 = self.labels[0][0]
+        out = np.zeros(w.size)
+        for i, x in enumerate(w / math.sqrt(d)):
+            z, ws = sphere_points(x * q, np.sqrt((1 - x * x) * rho2), np.full(q.size, d - 1.0), f.splits)
+            slope = (ws * f.derivative(x * q[:, None] + np.sqrt((1 - x * x) * rho2)[:, None] * z)).sum(-1)
+            out[i] = self.q_weights @ (f0 * q * (slope - c[1] - 2 * c[2] * x * q))
+        return 0.5 * (out - out[::-1])          # odd in w
+
     def label_functions(self, cosine, q, rho2, D):
         s = self.setting
         f = s.target_function
@@ -320,7 +339,7 @@ def compare(name, values):
 if __name__ == "__main__":
     for name in sys.argv[1:] or ["few-relu-d50-rad", "few-relu-d30-rad", "few-relu-d30-wide", "few-relu-d90-rad", "few-softplus-d40-rad"]:
         s = setting_of(name)
-        for label, o in (("sketch", Options(own_trace=False)), ("own_trace", Options()), ("derived", Options(vw="derived")),("nodes", Options(vw="derived",n_w=8,n_rho=7,n_q=32))):
+        for label, o in (("sketch", Options(own_trace=False,bent=False)), ("bent", Options(vw="derived")),("bent, sketch", Options()),("nodes", Options(vw="derived",n_w=8,n_rho=7,n_q=32))):
             t = time.perf_counter()
             x = Latents(s, o)
             v = x.losses()
