@@ -174,6 +174,15 @@ class Latents:
         self.part = part
         V = 1 - rep(C) / d + rep(vw) * (self.w**2 - 1) / d + rep(lengths.along * np.sqrt(C / d)) * self.w
         V = V + (linear**2 - part**2) / rep(tau)**2
+        if o.vw == "exact" and not o.rank_one and W > 1:
+            grown = np.sqrt(1 - w**2 / d) + batch.theta * base.nodes[:, None] * self.radial(w, qs, rs)      # (A, W)
+            grown = grown**2
+            m = (grown @ pw)[:, None]
+            er_ = float(batch.whole.mean(batch.whole.r))
+            hv = (special.frame.T @ batch.whole.mean(batch.whole.r[:, None, None] * special.moments[1]) @ special.frame)
+            first = 1 - 1 / d + 24 * batch.slope.coefficients[4] * batch.theta * base.nodes * (hv[0, 0] - er_) / d
+            V = (tau**2 * (1 - C / d))[:, None] + corr[:, None] * (grown - m) + (m - first[:, None])
+            V = V.ravel() / rep(tau**2)
         if W == 1: V = np.ones(A) * 1.0
         V = V[:, None] * rho_a
         shift = variables.shift * alpha
@@ -197,12 +206,14 @@ class Latents:
         if o.dof:
             d1, d2 = d1 - r, d2 - r * (r + 1) / 2
         per = 1 - C / d
-        lin = a1 / rep(tau * np.sqrt(per))[:, None]                     # gamma = N/d
+        lin = a1 / rep(tau * np.sqrt(per))[:, None]
+        if o.vw == "exact": lin = a1 / rep(np.sqrt(lengths.growth[0] * (1 - 1 / d)))[:, None]                     # gamma = N/d
         pbatch = replace(batch, law=law)
         pspecial = SpecialDirections(pbatch)
         pencil = Pencil(pbatch)
         one = PencilChannel(lin * math.sqrt(d1 / d), N / d1, pencil)
         growth = rep(lengths.growth[0] / (tau**2 * per) * (1 - 1 / d))
+        if o.vw == "exact": growth = growth * 0 + 1
         two = LevelChannel(a2 * math.sqrt(d2 / self.dims2), N / d2, growth[None, :], np.ones(1))
         noise = np.maximum(sq - a0**2 - a1**2 - a2**2, 0)
         self.equations = Equations(q_weights=self.q_weights, a_weights=p, noise=noise, ratio=setting.ridge_ratio, channels=(one, two))
@@ -241,7 +252,7 @@ class Latents:
         hq = hv[0, 0]; er = float(batch.whole.mean(batch.whole.r))
         b2 = 12 * batch.slope.coefficients[4]
         ta = batch.theta * alpha
-        if o.vw == "derived":
+        if o.vw in ("derived", "exact"):
             return corr * (2 * b2 * ta * (hq - er) / tau**2 - cn)
         if o.vw == "sketch":
             # (C): linear coefficient 2k + 24 c_4 theta
@@ -259,6 +270,18 @@ class Latents:
             slope = (ws * f.derivative(x * q[:, None] + np.sqrt((1 - x * x) * rho2)[:, None] * z)).sum(-1)
             out[i] = self.q_weights @ (f0 * q * (slope - c[1] - 2 * c[2] * x * q))
         return 0.5 * (out - out[::-1])          # odd in w
+
+    def radial(self, w, q, rho2):
+        """Growth along its own rest, by the component along q."""
+        s = self.setting; d = s.d; f = s.activation_function
+        f0 = self.labels[0][0]
+        out = np.zeros(w.size)
+        for i, x in enumerate(w / math.sqrt(d)):
+            rho = np.sqrt(rho2)
+            c = math.sqrt(1 - x * x)
+            z, ws = sphere_points(x * q, c * rho, np.full(q.size, d - 1.0), f.splits)
+            out[i] = self.q_weights @ (f0 * rho * (ws * z * f.derivative(x * q[:, None] + c * rho[:, None] * z)).sum(-1))
+        return out
 
     def label_functions(self, cosine, q, rho2, D):
         s = self.setting
