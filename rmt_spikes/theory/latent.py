@@ -224,7 +224,7 @@ def empirical_labels(
 def readout_rule(
     setting: Setting, n_alpha: int = 24, *, finite: bool = False, given: Realisation | None = None
 ) -> ReadoutLaw:
-    """Quadrature rule for the readout weights of a setting: of those given, of ``width`` draws, or in the limit."""
+    """Quadrature rule for readout weights: of those given, of ``width`` draws, or in the limit."""
     law = readout_law(setting.readout, n_alpha, setting.width if finite else None)
     if given is not None:
         rule = gauss_rule(given.alpha, n_alpha)

@@ -9,7 +9,6 @@ from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
 
 import rmt_spikes as rs
-from rmt_spikes.theory.methods.uniform.density import BranchCut
 from rmt_spikes.theory.methods.uniform.solution import Uniform
 from rmt_spikes.theory.predict import predict_losses
 
@@ -83,7 +82,7 @@ def test_resolvent_is_in_the_upper_half_plane(setting, share):
         solution = Uniform(setting)
         low, high = solution.bulk.edges[0]
         z = np.array([(low + share * (high - low)) ** 2])
-        cut = BranchCut(solution.separated.problem.equations)
+        cut = solution.spectrum.cut
         values, residual = cut.resolvent(z)
     except rs.ConvergenceError:
         TRIED["refused"] += 1

@@ -43,7 +43,10 @@ def test_scatter_of_simulations(name):
 def test_the_laws_alone_are_rejected():
     """Negative control: without what samples and neurons change beyond their ``q`` and ``alpha``."""
     some = list(SEEN.values())[::4]
-    ratios = [seen.scatter("objective") / math.sqrt(_of_laws(uniform(seen.setting, "corrected"))[0]) for seen in some]
+    ratios = [
+        seen.scatter("objective") / math.sqrt(_of_laws(uniform(seen.setting, "corrected"))[0])
+        for seen in some
+    ]
     assert np.mean(np.array(ratios) > 1.2 * HIGH) > 0.7
 
 

@@ -9,8 +9,8 @@ import pytest
 import rmt_spikes as rs
 from rmt_spikes.theory.features import Features, Rows
 from rmt_spikes.theory.latent import latent, readout_rule
-from rmt_spikes.theory.methods.uniform.channels import PencilChannel, PencilDirections
 from rmt_spikes.theory.methods.uniform.pencil.batch import first_batch
+from rmt_spikes.theory.methods.uniform.pencil.channel import PencilChannel, PencilDirections
 from rmt_spikes.theory.methods.uniform.pencil.directions import SpecialDirections
 from rmt_spikes.theory.methods.uniform.pencil.levels import Pencil
 from rmt_spikes.theory.methods.uniform.pencil.rows import Terms, row_lengths
@@ -71,7 +71,7 @@ def coupling():
 
 @pytest.mark.parametrize("activation", ["relu", "tanh"])
 def test_pencil_is_that_of_matrices(activation):
-    """Within 4 standard errors over 8 draws, and of the order 1/d: 0.5 % in the bulk, 3 % along directions."""
+    """Within 4 standard errors over 8 draws, and of order 1/d: 0.5 % in the bulk, 3 % along directions."""
     setting, k = SETTING.replace(activation=activation), coupling()
     y, along = theory(setting, k)
     drawn = [matrices(setting, k, seed) for seed in range(TRIALS)]

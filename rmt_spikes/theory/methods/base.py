@@ -112,6 +112,10 @@ class Method(ABC):
     def bulk(self) -> Any:
         """Distribution of the singular values of the bulk."""
 
+    def upper_edge(self) -> tuple[float, float]:
+        """Upper edge of the bulk, and the width of the fluctuations of the largest singular value there."""
+        return float(self.bulk.edges[-1, 1]), self.bulk.edge_scale(self.setting.width)
+
     @abstractmethod
     def spikes(self) -> tuple[Spike[Any], ...]:
         """Spikes further from the edge than its Tracy-Widom fluctuations, largest first."""
@@ -183,10 +187,10 @@ def spike_of(
     alignment = feature**2
     if not (eigenvalue > 0.0 and np.max(alignment) <= MOST_ALIGNED):
         raise ConvergenceError("a spike is not a singular vector", residual=float(np.max(alignment) - 1.0))
-    singular_value, bulk = float(np.sqrt(eigenvalue)), method.bulk
+    singular_value, (edge, scale) = float(np.sqrt(eigenvalue)), method.upper_edge()
     return Spike(
         singular_value=singular_value,
-        distance=(singular_value - float(bulk.edges[-1, 1])) / bulk.edge_scale(method.setting.width),
+        distance=(singular_value - edge) / scale,
         alignment=alignment,
         feature=leading_sign(feature) * feature,
         right_alignment=right_feature**2,

@@ -14,8 +14,8 @@ Array = NDArray[np.float64]
 SCAN_POINTS = 12
 """Of the geometric scan: with the fraction below, neighbours differ by a factor 2.3."""
 
-CORRECTIONS, SETTLED = 6, 1e-6
-"""Of a crossing by a cheap function: each gains about two digits; the relative change at which it has settled."""
+CORRECTIONS, SETTLED, BESIDE = 8, 1e-7, 0.01
+"""Steps of the secant method, most of them to settle at the relative change; distance of the first slope."""
 
 SMALLEST_FRACTION = 1e-4
 """Smallest step of the scan, as a fraction of the largest: below it a crossing is bracketed from zero."""
@@ -76,14 +76,23 @@ def modelled_crossing(
 ) -> float:
     """Argument at which a function becomes positive, by way of a cheap one that differs from it little.
 
-    The difference is taken from where the last crossing was. Arguments and result are those of `nearby_crossing`.
+    The secant method from the crossing of the cheap one, with the slope of that at first. Arguments and
+    result are those of `nearby_crossing`.
     """
     step = nearby_crossing(model, guess, largest)
+    if not 0.0 < step < math.inf:
+        return nearby_crossing(excess, guess, largest)
+    beside = step * (1.0 - BESIDE)
+    slope = (model(step) - model(beside)) / (step - beside)
+    value = excess(step)
     for _ in range(CORRECTIONS):
-        if not 0.0 < step < math.inf:
+        if not slope > 0.0:
             break
-        before, shift = step, excess(step) - model(step)
-        step = nearby_crossing(lambda t, shift=shift: model(t) + shift, before, largest)  # type: ignore[misc]
-        if abs(step - before) < SETTLED * before:
-            return step
-    return nearby_crossing(excess, guess, largest)
+        after = step - value / slope
+        if abs(after - step) < SETTLED * step:
+            return after if after <= largest else math.inf
+        if not 0.5 * step < after < 2.0 * step:
+            break
+        new = excess(after)
+        slope, step, value = (new - value) / (after - step), after, new
+    return nearby_crossing(excess, min(step, largest), largest)

@@ -1,6 +1,7 @@
 """Latent functions of the features, block by block: how trained rows are described.
 
-Each block of neurons has a function of ``q`` for each sample variable: one, ``t``, and what else is seen of a sample.
+Each block of neurons has a function of ``q`` for each sample variable: one, ``t``, and what else is seen of a
+sample.
 """
 
 from __future__ import annotations
@@ -22,11 +23,10 @@ from rmt_spikes.theory.methods.uniform.channels import (
     Directions,
     LevelChannel,
     LevelDirections,
-    PencilChannel,
-    PencilDirections,
 )
 from rmt_spikes.theory.methods.uniform.first_order.levels import anisotropy, direction_levels
 from rmt_spikes.theory.methods.uniform.pencil.batch import ResidualLaw, first_batch
+from rmt_spikes.theory.methods.uniform.pencil.channel import PencilChannel, PencilDirections
 from rmt_spikes.theory.methods.uniform.pencil.directions import SpecialDirections
 from rmt_spikes.theory.methods.uniform.pencil.levels import Pencil
 from rmt_spikes.theory.methods.uniform.pencil.rows import RowLengths, Terms, row_lengths
@@ -66,7 +66,7 @@ class Blocks(ABC):
 
     @property
     def readout_coupling(self) -> Array | None:
-        """``alpha alpha' / N`` where rows are orthogonal to the readout, which is a latent function; else None."""
+        """``alpha alpha' / N`` where rows are orthogonal to the readout, a latent function; else None."""
         return None
 
     @abstractmethod
@@ -92,7 +92,9 @@ class Blocks(ABC):
 
 @dataclass(frozen=True, eq=False)
 class LevelBlocks(Blocks):
-    """Rows alike in all directions, or with levels by the first orders of the step (docs/theory.md section 4.1).
+    """Rows alike in all directions, or with levels by the first orders of the step.
+
+    docs/theory.md section 4.1.
 
     Parameters
     ----------
@@ -176,7 +178,9 @@ class LevelBlocks(Blocks):
 
 @dataclass(frozen=True, eq=False)
 class PencilBlocks(Blocks):
-    """Rows by the pencil of the first batch, with degree two and their lengths (docs/theory.md sections 11 and 12).
+    """Rows by the pencil of the first batch, with degree two and their lengths.
+
+    docs/theory.md sections 9 and 10.
 
     Parameters
     ----------

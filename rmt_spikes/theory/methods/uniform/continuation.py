@@ -33,6 +33,12 @@ CURVE_STEPS = 400
 LONGEST_STEP = 1.0
 """Unit of arc length: a factor e of the eigenvalue."""
 
+BEND = 1e-3
+"""Step of the second derivative at an edge: good to the square of it."""
+
+ROUNDING = 1e-13
+"""Share of a chord to which zeros are found."""
+
 SHORTEST_STEP = 1e-9
 """The turn at an edge is seen to its square, which is below rounding."""
 
@@ -128,9 +134,11 @@ class RealCurve:
                 break
             x = self._signs * np.exp(position)
             state = (x[:n_q], x[n_q:size])
-            parts = near = equations.responses(*state, near, fresh=False)
             defect = np.empty(size + 1)
-            defect[:size] = equations.inverses(-x[size], state, parts) * x[:size] - 1.0
+            # A wild step overflows; its residual says so.
+            with np.errstate(all="ignore"):
+                parts = near = equations.responses(*state, near, fresh=False)
+                defect[:size] = equations.inverses(-x[size], state, parts) * x[:size] - 1.0
             defect[size] = plane @ position - level
             previous = residual
             residual = max(float(np.max(np.abs(defect))), *(part.defect for part in parts))
@@ -160,17 +168,17 @@ class RealCurve:
             "the resolvent outside the bulk was not found", residual=residual, last=position
         )
 
-    def follow(self, point: CurvePoint) -> list[CurvePoint]:
+    def follow(self, point: CurvePoint, step: float = LONGEST_STEP) -> list[CurvePoint]:
         """Points of the curve from one outside the bulk until just after ``z`` has turned back.
 
-        They serve as brackets, and are solved to ``1e-6`` only.
+        They serve as brackets, and are solved to ``1e-6`` only; `step` is the first that is tried.
 
         Raises
         ------
         ConvergenceError
             If the curve is lost or does not turn.
         """
-        points, step = [point], LONGEST_STEP
+        points = [point]
         sign = math.copysign(1.0, point.log_eigenvalue_slope)
         for _ in range(CURVE_STEPS):
             last = points[-1]
@@ -191,7 +199,31 @@ class RealCurve:
         last = points[-1]
         raise ConvergenceError("an edge of the bulk was not found", residual=last.state.residual, last=last)
 
-    def zero(self, low: CurvePoint, high: CurvePoint, value: Callable[[CurvePoint], float]) -> CurvePoint:
+    def again(self, point: CurvePoint, tolerance: float = LOOSE) -> CurvePoint:
+        """Point at the eigenvalue of one on the curve of similar equations.
+
+        Raises
+        ------
+        ConvergenceError
+            If there is none nearby.
+        """
+        normal = np.zeros(point.position.size)
+        normal[-1] = 1.0
+        level = float(point.position[-1])
+        return self.solve(point.position, normal, level, point.direction, point.state.parts, tolerance)
+
+    def curvature(self, edge: CurvePoint) -> float:
+        """Second derivative of ``log z`` in the arc length at an edge."""
+        ends = [self.advance(edge, step).log_eigenvalue_slope for step in (BEND, -BEND)]
+        return (ends[0] - ends[1]) / (2.0 * BEND)
+
+    def zero(
+        self,
+        low: CurvePoint,
+        high: CurvePoint,
+        value: Callable[[CurvePoint], float],
+        precision: float = ROUNDING,
+    ) -> CurvePoint:
         """Point between two points of the curve at which a function changes sign.
 
         Where the chord between the points misses the curve, the curve is followed in shorter steps until
@@ -205,7 +237,7 @@ class RealCurve:
         sign = math.copysign(1.0, value(high))
         for _ in range(SUBDIVISIONS):
             try:
-                return self._zero_over_chord(low, high, value)
+                return self._zero_over_chord(low, high, value, precision)
             except ConvergenceError:
                 chord = high.position - low.position
                 step = 0.25 * math.sqrt(self.inner(chord, chord))
@@ -214,7 +246,7 @@ class RealCurve:
                     high = middle
                 else:
                     low = middle
-        return self._zero_over_chord(low, high, value)
+        return self._zero_over_chord(low, high, value, precision)
 
     def advance(self, point: CurvePoint, step: float, tolerance: float = TOLERANCE) -> CurvePoint:
         """Point a step along the curve, ahead or back.
@@ -239,7 +271,11 @@ class RealCurve:
                     raise
 
     def _zero_over_chord(
-        self, low: CurvePoint, high: CurvePoint, value: Callable[[CurvePoint], float]
+        self,
+        low: CurvePoint,
+        high: CurvePoint,
+        value: Callable[[CurvePoint], float],
+        precision: float,
     ) -> CurvePoint:
         found: dict[float, CurvePoint] = {0.0: low, 1.0: high}
 
@@ -248,7 +284,7 @@ class RealCurve:
                 found[share] = self.between(low, high, share)
             return value(found[share])
 
-        root = float(brentq(along, 0.0, 1.0, xtol=1e-13, rtol=1e-12))
+        root = float(brentq(along, 0.0, 1.0, xtol=precision, rtol=10.0 * ROUNDING))
         return found[root]
 
     def between(self, low: CurvePoint, high: CurvePoint, share: float) -> CurvePoint:
@@ -265,9 +301,9 @@ class RealCurve:
         near = low if share < 0.5 else high
         return self.solve(start, chord, level, chord, near.state.parts)
 
-    def edge(self, points: list[CurvePoint]) -> CurvePoint:
+    def edge(self, points: list[CurvePoint], precision: float = ROUNDING) -> CurvePoint:
         """Edge of the bulk at the end of a followed curve."""
-        return self.zero(points[-2], points[-1], lambda point: point.log_eigenvalue_slope)
+        return self.zero(points[-2], points[-1], lambda point: point.log_eigenvalue_slope, precision)
 
 
 def lower_edge(

@@ -93,7 +93,8 @@ class FixedPoint:
         pair = self.weighted(resolvent, omega)
         near: Sequence[Response | None] = previous or [None] * len(self.channels)
         return [
-            channel.response(*pair, part, fresh=fresh) for channel, part in zip(self.channels, near, strict=True)
+            channel.response(*pair, part, fresh=fresh)
+            for channel, part in zip(self.channels, near, strict=True)
         ]
 
     def refreshed(self, state: tuple[Values, Values], parts: list[Response]) -> list[Response]:

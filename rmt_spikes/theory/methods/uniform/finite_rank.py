@@ -1,7 +1,7 @@
 """The part of the features that is of finite rank: its kernel, its poles and their residues.
 
-With ``S`` the second moments of the latent functions (`Blocks`) under ``R`` and the stiffness ``J`` of the neurons,
-the resolvent of the finite-rank part is ``(J + S)^{-1}``: docs/theory.md sections 4, 4.1 and 8.
+With ``S`` the second moments of the latent functions (`Blocks`) under ``R`` and the stiffness ``J`` of the
+neurons, the resolvent of the finite-rank part is ``(J + S)^{-1}``: docs/theory.md sections 4, 4.1 and 8.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ class FiniteRank:
     equations
         The equations of the bulk.
     functions
-        Functions of ``q`` on the nodes, for each sample variable: shape ``(n_variables, size, n_q)``, with ``n_a``
-        functions a block.
+        Functions of ``q`` on the nodes, for each sample variable: shape ``(n_variables, size, n_q)``, with
+        ``n_a`` functions a block.
     norm, norm_covariance
         What the norm of a sample does to each neuron, shape ``(n_a, n_q)``, and the covariance of that norm
         between neurons, shape ``(n_a, n_a)``.

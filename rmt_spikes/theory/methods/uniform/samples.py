@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,7 @@ from rmt_spikes.functions.scalar import ScalarFunction
 from rmt_spikes.theory.methods.uniform.blocks import PencilBlocks
 from rmt_spikes.theory.methods.uniform.continuation import CurvePoint
 from rmt_spikes.theory.methods.uniform.finite_rank import COMPLEX_STEP
-from rmt_spikes.theory.methods.uniform.outliers import UpperSpectrum, upper_spectrum
+from rmt_spikes.theory.methods.uniform.outliers import Descent, UpperSpectrum
 from rmt_spikes.theory.methods.uniform.pencil.batch import FirstBatch, ResidualLaw, residual_points
 from rmt_spikes.theory.methods.uniform.problem import Problem
 from rmt_spikes.theory.quadrature_rules import gauss_rule
@@ -24,8 +25,17 @@ Array = NDArray[np.float64]
 LEVELS = 5
 """Nodes of the residuals left in the bulk: its edge is the same for 4 to 8 of them to 1 %."""
 
+ATTEMPTS = ((0, 5), (0, 6), (0, 4), (1, 5), (0, 3), (2, 4), (0, 2))
+"""Further samples that are taken out of the bulk, and nodes of the rest, that are tried in turn."""
+
 SEPARATION = 1.002
 """Ratio to the edge of the others above which a sample's value has left the bulk."""
+
+ROUGH = 1e-4
+"""Share of a chord to which edges are found that only count samples."""
+
+MORE = 2
+"""Samples that may leave the bulk beside those that have left a similar one."""
 
 MOST = 400
 """Samples that may leave the bulk."""
@@ -87,7 +97,7 @@ def sorted_samples(batch: FirstBatch, r: Array, u: Array) -> Samples:
 
 @lru_cache(maxsize=16)
 def middle_quantiles(target: ScalarFunction, noise_std: float, offset: float, n: int) -> tuple[Array, Array]:
-    """Middle quantiles of the residual of `n` samples, and the mean of the teacher's variable in their cells."""
+    """Middle quantiles of the residual of `n` samples, and means of the teacher's variable in their cells."""
     r, weights, u = residual_points(target, noise_std, offset)
     order = np.argsort(r, kind="stable")
     r, weights, u = r[order], weights[order], u[:, order]
@@ -107,21 +117,31 @@ class Separated:
     ----------
     problem
         The bulk's equations.
-    upper
-        Its edge, and the poles of the finite-rank part.
-    points
-        Points of the resolvent at the values of samples, in their order.
+    descent
+        The way down to its edge.
+    beyond
+        Effective residuals of the samples that make a value of their own.
     removed
         Number of samples that are not in the bulk.
     """
 
     problem: Problem
-    upper: UpperSpectrum
-    points: tuple[CurvePoint, ...]
+    descent: Descent
+    beyond: Array
     removed: int
 
+    @cached_property
+    def upper(self) -> UpperSpectrum:
+        """Edge of the bulk, and the poles of the finite-rank part."""
+        return self.descent.completed()
 
-def separate(problem: Problem, samples: Samples, top: float) -> Separated:
+    @cached_property
+    def points(self) -> tuple[CurvePoint, ...]:
+        """Points of the resolvent at the values of samples, in their order."""
+        return tuple(_places(self.problem, self.upper, self.beyond))
+
+
+def separate(problem: Problem, samples: Samples, top: float, similar: Separated | None = None) -> Separated:
     """Let samples leave the bulk as long as each makes a value of its own.
 
     Parameters
@@ -132,6 +152,8 @@ def separate(problem: Problem, samples: Samples, top: float) -> Separated:
         The first batch.
     top
         Rough size of the largest eigenvalue.
+    similar
+        What was found for a problem that differs little.
 
     Raises
     ------
@@ -140,23 +162,50 @@ def separate(problem: Problem, samples: Samples, top: float) -> Separated:
     """
     blocks = problem.blocks
     assert isinstance(blocks, PencilBlocks)
-    removed, seen = samples.separated(blocks.special.batch.phi), set[int]()
+    removed, seen, descent = samples.separated(blocks.special.batch.phi), set[int](), None
+    if similar is not None:
+        removed, descent = min(removed, similar.removed + MORE), similar.descent
     while True:
-        rest = replace(problem, blocks=blocks.with_rest(samples.rest(removed)))
-        upper = upper_spectrum(rest.equations, rest.finite_rank, top)
-        found = [_place(rest, upper, float(r)) for r in samples.effective[:removed]]
-        edge = upper.edge.eigenvalue * SEPARATION**2
-        points = tuple(point for point in found if point is not None and point.eigenvalue > edge)
+        rest, descent = _descent(problem, samples, removed, top, descent)
+        first = samples.effective[:removed]
+        beyond = first[_margins(rest, descent.edge(ROUGH), first) <= 0.0]
+        if beyond.size in {removed, *seen}:
+            beyond = first[_margins(rest, descent.beyond(SEPARATION, ROUGH), first) <= 0.0]
         seen.add(removed)
-        if len(points) in seen or len(seen) > ROUNDS:
-            return Separated(rest, upper, points, removed)
-        removed = len(points)
+        if beyond.size in seen or len(seen) > ROUNDS:
+            return Separated(rest, descent, beyond, removed)
+        removed = beyond.size
+
+
+def _descent(
+    problem: Problem, samples: Samples, removed: int, top: float, similar: Descent | None
+) -> tuple[Problem, Descent]:
+    """The problem of the samples left, and the way down to its edge.
+
+    Where a level of these leaves the bulk, the curve ends above the edge: then with other levels, or with one
+    more sample out.
+    """
+    blocks = problem.blocks
+    assert isinstance(blocks, PencilBlocks)
+    lost: ConvergenceError | None = None
+    for more, levels in ATTEMPTS:
+        rest = replace(problem, blocks=blocks.with_rest(samples.rest(removed + more, levels)))
+        try:
+            descent = Descent.of(rest.equations, rest.finite_rank, top, similar)
+            descent.edge(ROUGH)
+        except ConvergenceError as error:
+            lost = error
+        else:
+            return rest, descent
+    assert lost is not None
+    raise lost
 
 
 def scatter(separated: Separated, samples: Samples) -> Array:
-    """Standard deviations of the values of samples between networks, shape ``(n_points,)``, for isotropic inputs.
+    """Standard deviations of the values of samples between networks, shape ``(n_points,)``.
 
-    They come from the norm of the sample, the draws of the neurons and those of the second batch.
+    For isotropic inputs. They come from the norm of the sample, the draws of the neurons and those of the
+    second batch.
     """
     return np.array([_scatter(separated, samples, i) for i in range(len(separated.points))])
 
@@ -191,26 +240,31 @@ def _growth(problem: Problem, r: float, rest: Array, n: int) -> Array:
     assert isinstance(blocks, PencilBlocks)
     batch, alpha = blocks.special.batch, blocks.law.nodes
     h = batch.phi * r + float(np.sum(r * rest / (r - rest))) / n
-    return np.asarray((1.0 + batch.curvature * alpha * h) ** 2 + batch.incoherent * alpha**2 * batch.phi * r**2)
+    return np.asarray(
+        (1.0 + batch.curvature * alpha * h) ** 2 + batch.incoherent * alpha**2 * batch.phi * r**2
+    )
 
 
-def _place(problem: Problem, upper: UpperSpectrum, r: float) -> CurvePoint | None:
-    """Point of the curve at the value of a sample, where ``det(1 + phi M T(r))`` is zero."""
+def _margins(problem: Problem, point: CurvePoint, r: Array) -> Array:
+    """``det(1 + phi M T(r))`` of samples with residuals `r`: zero at a sample's value, negative below it."""
     blocks = problem.blocks
     assert isinstance(blocks, PencilBlocks)
-    pencil = blocks.pencil
-    letter = pencil.letters_of(np.array([r]))[0]
-
-    def margin(point: CurvePoint) -> float:
-        m = point.state.parts[0].detail.levels.m
-        return float(np.linalg.det(np.eye(m.shape[0]) + blocks.special.batch.phi * m @ letter))
-
-    points = upper.points
-    if margin(points[-1]) > 0.0:
-        return None
-    i = next(i for i, point in enumerate(points) if margin(point) <= 0.0)
-    if i == 0:
-        raise ConvergenceError("a sample's value lies above the curve", residual=math.inf)
-    return upper.curve.zero(points[i - 1], points[i], margin)
+    m = point.state.parts[0].detail.levels.m
+    letters = blocks.pencil.letters_of(r)
+    return np.asarray(np.linalg.det(np.eye(m.shape[0]) + blocks.special.batch.phi * m @ letters))
 
 
+def _places(problem: Problem, upper: UpperSpectrum, r: Array) -> Iterator[CurvePoint]:
+    """Points of the curve at the values of samples, where their margins are zero."""
+    points = list(upper.points)
+    for each in r:
+
+        def margin(point: CurvePoint, each: Array = each[None]) -> float:
+            return float(_margins(problem, point, each)[0])
+
+        i = next(i for i, point in enumerate(points) if margin(point) <= 0.0)
+        if i == 0:
+            raise ConvergenceError("a sample's value lies above the curve", residual=math.inf)
+        place = upper.curve.zero(points[i - 1], points[i], margin)
+        points.insert(i, place)
+        yield place

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
-from operator import itemgetter
 from typing import Any, ClassVar, Self, final
 
 import numpy as np
@@ -16,60 +16,32 @@ from rmt_spikes.setting import Setting
 from rmt_spikes.theory.bulk.distribution import Bulk
 from rmt_spikes.theory.bulk.equivalent import BulkEquivalent
 from rmt_spikes.theory.features import Rows
-from rmt_spikes.theory.latent import Latent, LatentGrid, latent, latent_grid, readout_rule, residual_moments
+from rmt_spikes.theory.latent import Latent, LatentGrid, latent, latent_grid, readout_rule
 from rmt_spikes.theory.methods.base import Method, leading_sign, spike_of
 from rmt_spikes.theory.methods.closed_form import ClosedForm
 from rmt_spikes.theory.methods.thresholds import modelled_crossing, nearby_crossing
 from rmt_spikes.theory.methods.uniform import vectors
 from rmt_spikes.theory.methods.uniform.blocks import Blocks, LevelBlocks, PencilBlocks
-from rmt_spikes.theory.methods.uniform.continuation import lower_edge
-from rmt_spikes.theory.methods.uniform.density import BranchCut
 from rmt_spikes.theory.methods.uniform.equations import FixedPoint, State
 from rmt_spikes.theory.methods.uniform.finite_rank import COMPLEX_STEP, FiniteRank
-from rmt_spikes.theory.methods.uniform.outliers import Pole, UpperSpectrum, upper_edge, upper_spectrum
+from rmt_spikes.theory.methods.uniform.outliers import Pole, UpperSpectrum
 from rmt_spikes.theory.methods.uniform.pencil.levels import lost_coupling
 from rmt_spikes.theory.methods.uniform.pencil.rows import Terms
 from rmt_spikes.theory.methods.uniform.problem import Problem
-from rmt_spikes.theory.methods.uniform.samples import (
-    LEVELS,
-    Samples,
-    Separated,
-    middle_quantiles,
-    scatter,
-    separate,
-    sorted_samples,
-)
-from rmt_spikes.theory.results import (
-    EDGE_TOLERANCE,
-    Certificate,
-    Losses,
-    Outliers,
-    Spike,
-    ordered,
-    outliers_of,
-)
+from rmt_spikes.theory.methods.uniform.samples import Separated
+from rmt_spikes.theory.methods.uniform.spectrum import Spectrum, from_untrained, solved
+from rmt_spikes.theory.results import EDGE_TOLERANCE, Certificate, Losses, Outliers, Spike, ordered
 
 Array = NDArray[np.float64]
 Values = NDArray[Any]
 
 RANKS, LOST = ((4,), (12, 16, 20), (6, 8, 10, 12, 16, 20)), (1.0, 5e-4, 0.07)
-"""Numbers of nodes of the pencil that are tried, and the largest coupling that they may leave out, without a step,
-with one block of the pencil and with two: losses then move by less than 7e-5 of themselves, and are as smooth in the
-step size."""
-
-SPECTRUM = 8
-"""Most nodes of spectra of pencils of two blocks, whose cost grows like the sixth power."""
-
-DENSITY_NODES = (8, 8, 8)
-"""Readout nodes of the density without a step, with one block of the pencil and with two: edges move by less than 2e-4
-with more."""
+"""Numbers of nodes of the pencil that are tried, and the largest coupling that they may leave out, without a
+step, with one block of the pencil and with two: losses then move by less than 7e-5 of themselves, and are as
+smooth in the step size."""
 
 LEARNT = 0.01
-"""Squared norm of the functions of ``q`` below which a pole belongs to single samples, not to the learnt direction."""
-
-START_SHARES = (1e-3, 1e-4, 1e-5, 1e-6, 1e-7)
-"""Ridges from which the lowest edge is looked for, as shares of the edge without a step; a step may bring it
-far down."""
+"""Squared norm of the functions of ``q`` below which a pole belongs to single samples."""
 
 
 @final
@@ -123,15 +95,37 @@ class Uniform(Method):
         return blocks
 
     @cached_property
+    def reduced(self) -> Problem:
+        """Equations with as few nodes of the pencil as lose nothing at a rough coupling."""
+        return self._problem(self.blocks)
+
+    @cached_property
+    def solution(self) -> tuple[Problem, State]:
+        """Equations that the losses are read off, and their state.
+
+        All samples of the first batch are in the bulk. Where a pencil of few nodes has no solution, as for
+        neurons with far larger readout weights than the rest, it is that of all nodes.
+        """
+        with suppress(ConvergenceError):
+            return self.reduced, from_untrained(self.reduced.equations, self.untrained, self.setting.ridge)
+        problem = self.reduced
+        if isinstance(self.blocks, PencilBlocks) and self.blocks.pencil.reduced:
+            problem = self._problem(self.blocks.with_rank(None))
+        return problem, solved(problem.equations, self.untrained, self.setting.ridge)
+
+    def _problem(self, blocks: Blocks) -> Problem:
+        grid = self.functions if self.functions is not None else self._grid(blocks)
+        return Problem(self.setting, self.latent, blocks, grid)
+
+    @property
     def problem(self) -> Problem:
-        """Equations with all samples of the first batch in the bulk, which the losses are read off."""
-        grid = self.functions if self.functions is not None else self._grid(self.blocks)
-        return Problem(self.setting, self.latent, self.blocks, grid)
+        """Equations that the losses are read off."""
+        return self.solution[0]
 
     @property
     def grid(self) -> LatentGrid:
         """Latent functions under the distributions of ``width`` neurons and ``n_ridge`` samples."""
-        return self.problem.grid
+        return self.reduced.grid
 
     @property
     def equations(self) -> FixedPoint:
@@ -162,35 +156,37 @@ class Uniform(Method):
         return self.blocks.labels(self.grid.labels)
 
     @cached_property
-    def separated(self) -> Separated:
-        """The bulk without the samples that make a value of their own."""
-        problem = self.problem
-        if isinstance(self.blocks, PencilBlocks) and self.blocks.pencil.blocks == 2:
-            rank = min(self.blocks.pencil.nodes, SPECTRUM)
-            problem = replace(problem, blocks=self.blocks.with_rank(rank))
-        finite, grid = problem.finite_rank, problem.grid
-        sizes = np.outer(finite.scales, grid.law.weights).ravel()
-        top = float(np.sum(sizes @ (finite.functions**2 @ grid.q_weights).T)) + float(self.untrained.edges[-1, 1])
-        if not isinstance(self.blocks, PencilBlocks) or self.setting.theta == 0.0:
-            return Separated(problem, upper_spectrum(problem.equations, finite, top), (), 0)
-        return separate(problem, self.samples, top)
+    def spectrum(self) -> Spectrum:
+        """Bulk, its edges and the values of single samples."""
+        return Spectrum(self.reduced, self.untrained, self._on_nodes)
+
+    def _on_nodes(self, count: int) -> Problem | None:
+        """The problem on a number of readout nodes; None where these are its own."""
+        blocks = self.blocks
+        assert isinstance(blocks, PencilBlocks)
+        law = readout_rule(self.setting, count, finite=True, given=self.given)
+        if self.functions is not None or law.nodes.size == blocks.law.nodes.size == blocks.pencil.nodes:
+            return None
+        few = PencilBlocks(self.setting, self.latent, law, self.terms)
+        return Problem(self.setting, self.latent, few, self._grid(few))
+
+    @property
+    def upper(self) -> UpperSpectrum:
+        """Upper edge and poles."""
+        return self.spectrum.upper
+
+    def upper_edge(self) -> tuple[float, float]:
+        """Upper edge of the bulk, and the width of the fluctuations of the largest singular value there."""
+        return self.spectrum.upper_edge
 
     @cached_property
-    def samples(self) -> Samples:
-        """Samples of a typical first batch."""
-        setting, blocks = self.setting, self.blocks
-        assert isinstance(blocks, PencilBlocks)
-        offset = float(setting.target_expansion.mean) - residual_moments(setting)[0]
-        r, u = middle_quantiles(setting.target_function, setting.noise_std, offset, setting.n)
-        return sorted_samples(blocks.special.batch, r, u)
+    def bulk(self) -> Bulk:
+        """Distribution of the singular values."""
+        return self.spectrum.bulk
 
     def outliers(self) -> Outliers:
         """Values that single samples make beyond the bulk."""
-        points = self.separated.points
-        if not points:
-            return super().outliers()
-        places = np.sqrt([point.eigenvalue for point in points])
-        return outliers_of(places, scatter(self.separated, self.samples), self.bulk, self.setting.width)
+        return self.spectrum.outliers
 
     @cached_property
     def untrained(self) -> BulkEquivalent:
@@ -200,85 +196,11 @@ class Uniform(Method):
     @cached_property
     def state(self) -> State:
         """Solution at the ridge of the setting."""
-        return self.at_ridge(self.setting.ridge)
-
-    @property
-    def upper(self) -> UpperSpectrum:
-        """Upper edge and poles."""
-        return self.separated.upper
-
-    @cached_property
-    def bulk(self) -> Bulk:
-        """Distribution of the singular values."""
-        problem, high = self.inside
-        low, cut, ratio = 0.0, self.cut, self.setting.ridge_ratio
-        if not self.untrained.reaches_zero:
-            rows = self.untrained.rank * self.untrained.ratio < 1.0 - 1e-12
-            columns = self.untrained.rank < 1.0 - 1e-12
-            signs = (-1.0 if rows else 1.0, 1.0 if columns else -1.0)
-            low = self._lower_edge(problem.equations, signs)
-        untrained = self.untrained.edges.ravel()
-        return Bulk(
-            edges=np.sqrt(cut.support(low, high, 0.5 * (untrained[1:-1:2] + untrained[2::2]))),
-            atom_at_zero=self.untrained.atom_at_zero,
-            density_inside=partial(_density, cut, ratio),
-            direct=False,
-        )
-
-    @cached_property
-    def inside(self) -> tuple[Problem, float]:
-        """Problem that the density is read off, and the upper edge of its spectrum, squared.
-
-        A pencil on all of a few nodes, which keeps the resolvent in its half-plane; one with fewer nodes than the
-        readout weights may leave it.
-        """
-        problem, blocks = self.separated.problem, self.separated.problem.blocks
-        if not isinstance(blocks, PencilBlocks):
-            return problem, self.upper.edge.eigenvalue
-        count = DENSITY_NODES[blocks.pencil.blocks]
-        law = readout_rule(self.setting, count, finite=True, given=self.given)
-        if self.functions is not None or law.nodes.size == blocks.law.nodes.size == blocks.pencil.nodes:
-            return problem, self.upper.edge.eigenvalue
-        few = PencilBlocks(self.setting, self.latent, law, self.terms)
-        grid, top = self._grid(few), self.upper.points[0].eigenvalue
-        if self.setting.theta == 0.0:
-            problem = Problem(self.setting, self.latent, few, grid)
-            return problem, upper_edge(problem.equations, top)
-        found = []
-        for levels in (LEVELS, LEVELS - 1, LEVELS + 1):
-            rest = few.with_rest(self.samples.rest(self.separated.removed, levels))
-            problem = Problem(self.setting, self.latent, rest, grid)
-            found.append((problem, upper_edge(problem.equations, top)))
-        # A level that has left the bulk makes an edge of its own above that of the bulk.
-        return min(found, key=itemgetter(1))
-
-    @cached_property
-    def cut(self) -> BranchCut:
-        """Resolvent inside the bulk."""
-        return BranchCut(self.inside[0].equations)
-
-    def _lower_edge(self, equations: FixedPoint, signs: tuple[float, float]) -> float:
-        """Lowest edge of a bulk that does not reach zero, which a step may have brought far down."""
-        for share in START_SHARES:
-            ridge = share * float(self.untrained.edges[0, 0])
-            try:
-                state = self._solve(equations, ridge)
-                return lower_edge(equations, state, ridge, signs).eigenvalue
-            except ConvergenceError as error:
-                last = error
-        raise last
+        return self.solution[1]
 
     def at_ridge(self, ridge: float) -> State:
         """Solve the equations at a positive ridge."""
-        return self._solve(self.equations, ridge)
-
-    def _solve(self, equations: FixedPoint, ridge: float) -> State:
-        point = self.untrained.at_ridge(ridge)
-        start = (
-            np.full(equations.q_weights.size, 1.0 / point.kappa),
-            np.full(equations.a_weights.size, point.kappa * point.g),
-        )
-        return equations.solve(np.asarray(ridge), start, positive=True)
+        return solved(self.equations, self.untrained, ridge)
 
     def functional(self, state: State) -> Values:
         """``T``, the quadratic form of the labels in the resolvent."""
@@ -332,14 +254,12 @@ class Uniform(Method):
                 self,
                 k,
                 pole.point.eigenvalue,
-                vectors.hermite_feature(self.separated.problem, pole),
-                vectors.readout_feature(self.separated.problem, pole),
+                vectors.hermite_feature(self.spectrum.separated.problem, pole),
+                vectors.readout_feature(self.spectrum.separated.problem, pole),
             )
             for k, pole in enumerate(self.upper.poles)
         )
-        return tuple(
-            spike for spike in spikes if spike.distance > 1.0 and np.sum(spike.alignment) > LEARNT
-        )
+        return tuple(spike for spike in spikes if spike.distance > 1.0 and np.sum(spike.alignment) > LEARNT)
 
     def profile(self, index: int, q: Array) -> Array:
         """Left singular vector of spike `index` at latent variables `q` of samples (any shape)."""
@@ -351,8 +271,10 @@ class Uniform(Method):
 
     def _signed(self, index: int, function: Callable[[Problem, Pole, Array], Array], x: Array) -> Array:
         pole = self.upper.poles[index]
-        values = function(self.separated.problem, pole, x.ravel()).reshape(x.shape)
-        return np.asarray(leading_sign(vectors.hermite_feature(self.separated.problem, pole)) * values)
+        values = function(self.spectrum.separated.problem, pole, x.ravel()).reshape(x.shape)
+        return np.asarray(
+            leading_sign(vectors.hermite_feature(self.spectrum.separated.problem, pole)) * values
+        )
 
     def thresholds(self, count: int, largest: float) -> Array:
         """Step sizes at which the first `count` spikes appear; ``inf`` where none does up to `largest`."""
@@ -369,8 +291,15 @@ class Uniform(Method):
             closed = ClosedForm(self.setting, self.features, self.given)
             guess = float(closed.thresholds(index + 1, largest)[index])
 
+        known: list[Separated] = []
+
         def excess(method: Uniform, step: float) -> float:
-            margins = method.with_setting(self.setting.replace(step_size=step)).upper.margins
+            moved = method.with_setting(self.setting.replace(step_size=step))
+            similar = known[-1] if known and method is self else None
+            found = moved.spectrum.separated_like(similar)
+            margins = found.descent.margins
+            if method is self and step > 0.0:
+                known[:] = [found]
             return -float(margins[index]) if index < margins.size else -1.0
 
         own = partial(excess, self)
@@ -395,7 +324,7 @@ class Uniform(Method):
         lower, higher = squares[squares[:, 0] > 0.0, 0], squares[:, 1]
         inside = [lower * (1.0 + EDGE_TOLERANCE), squares.mean(axis=1), higher * (1.0 - EDGE_TOLERANCE)]
         mass = bulk.mass
-        values, residual = self.cut.resolvent(np.sort(np.concatenate(inside)))
+        values, residual = self.spectrum.cut.resolvent(np.sort(np.concatenate(inside)))
         return Certificate(
             mass=mass,
             residual=residual,
@@ -427,9 +356,3 @@ class Uniform(Method):
         isotropic, own, spread = (float(other.functional(other.state)) for other in others)
         next_order = setting.theta * abs(isotropic / own - 1.0)
         return float(few + next_order + abs(spread / own - 1.0))
-
-
-def _density(cut: BranchCut, ratio: float, x: Array) -> Array:
-    """Density of singular values at points strictly inside the bulk, ascending, shape ``(n,)``."""
-    values, _ = cut.resolvent(x**2)
-    return np.asarray(2.0 * x * values.imag / (np.pi * ratio))

@@ -19,11 +19,11 @@ from rmt_spikes.theory.quadrature_rules import ReadoutLaw, gauss_hermite
 Array = NDArray[np.float64]
 
 CELLS = 10
-"""Cells of the residual's distribution, two nodes each: 60 cells change losses by less than 1e-5 of themselves."""
+"""Cells of the residual's distribution, two nodes each: 60 cells change losses by less than 1e-5."""
 
 REACH, PANELS, PANEL_NODES = 12.0, 48, 20
-"""Of the quadrature of the normal distribution: beyond its reach there is 4e-33 of it, and twice as many panels
-change nothing in double precision."""
+"""Of the quadrature of the normal distribution: beyond its reach there is 4e-33 of it, and twice as many
+panels change nothing in double precision."""
 
 NOISE_NODES = 12
 """For the label noise: exact up to degree 23."""
@@ -127,9 +127,9 @@ def residual_points(target: ScalarFunction, noise_std: float, offset: float) -> 
 def compressed(r: Array, weights: Array, u: Array, cells: int = CELLS) -> ResidualLaw:
     """Distribution of weighted points in cells, each with the two-point Gauss rule of its own.
 
-    The moments of ``r`` to degree three in each cell are exact, and so are ``E u``, ``E[u r]``, ``E[u u^T]`` and
-    ``E[u u^T r]``. Cells have equal shares of the mass, the second and the fourth moment together, so that the tails
-    get theirs.
+    The moments of ``r`` to degree three in each cell are exact, and so are ``E u``, ``E[u r]``, ``E[u u^T]``
+    and ``E[u u^T r]``. Cells have equal shares of the mass, the second and the fourth moment together, so
+    that the tails get theirs.
     """
     order = np.argsort(r, kind="stable")
     r, weights, u = r[order], weights[order], u[:, order]
@@ -188,8 +188,8 @@ class FirstBatch:
     noise_energy
         Squared length of the rest of the learnt direction: ``phi E r^2``.
     eigenvalues, proportions, chi
-        Levels of the covariance of the inputs, with the share of each, and the component of a whitened teacher's
-        direction on each eigenspace, of norm one: shape ``(n_levels,)``.
+        Levels of the covariance of the inputs, with the share of each, and the component of a whitened
+        teacher's direction on each eigenspace, of norm one: shape ``(n_levels,)``.
     """
 
     n: int

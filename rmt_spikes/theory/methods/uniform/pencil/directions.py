@@ -1,4 +1,4 @@
-"""Special directions of the pencil: the learnt one and the teacher's, along which rows grow in their own way."""
+"""Special directions of the pencil: the learnt one and the teacher's, along which rows grow otherwise."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ Values = NDArray[Any]
 class SpecialDirections:
     """Directions of ``q`` and of the rest of the teacher, ``t_1 .. t_r``, in ``V``.
 
-    ``V`` is spanned by ``e_kl`` and ``n_l``: on the eigenspace of each level of the inputs, each of the teacher's
-    directions, and what of the learnt one is orthogonal to them.
+    ``V`` is spanned by ``e_kl`` and ``n_l``: on the eigenspace of each level of the inputs, each of the
+    teacher's directions, and what of the learnt one is orthogonal to them.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ class SpecialDirections:
 
     @cached_property
     def moments(self) -> tuple[Array, Array]:
-        """``E[v | r]`` and ``E[v v^T | r]`` of a sample's components, shapes ``(n_r, n_v)`` and ``(n_r, n_v, n_v)``."""
+        """``E[v | r]`` and ``E[v v^T | r]`` of a sample: shapes ``(n_r, n_v)`` and ``(n_r, n_v, n_v)``."""
         batch, law = self.batch, self.batch.whole
         chi, levels, r = batch.chi, batch.eigenvalues.size, law.r
         nu = np.sqrt(batch.phi * batch.proportions / batch.energy)
@@ -81,7 +81,7 @@ class SpecialDirections:
 
     @cached_property
     def coherent(self) -> Array:
-        """Coherent growth of rows along the frame, ``D^T (S + k a S^2 H S) D``: shape ``(n_a, 1 + r, 1 + r)``."""
+        """Coherent growth along the frame, ``D^T (S + k a S^2 H S) D``: shape ``(n_a, 1 + r, 1 + r)``."""
         batch, root = self.batch, np.sqrt(self.levels)
         h = batch.whole.mean(batch.whole.r[:, None, None] * self.moments[1])
         steps = (batch.curvature * batch.law.nodes)[:, None, None]
@@ -89,7 +89,7 @@ class SpecialDirections:
         return np.asarray(self.frame.T @ growth @ self.frame)
 
     def growth(self, pencil: Pencil, m: Values) -> Values:
-        """``X_V`` at a mean Green's function of the blocks, shape ``(A n_v, A n_v)``, node before direction."""
+        """``X_V`` at a mean Green's function, shape ``(A n_v, A n_v)``, node before direction."""
         a, levels = pencil.nodes, self.levels
         n_v = levels.size
         x = np.diag(np.tile(levels, a)).astype(m.dtype)

@@ -1,8 +1,8 @@
 """Levels of the pencil: how the rows of neurons, coupled by the features, grow in the bulk of the inputs.
 
 A trained row with readout weight ``a`` has the covariance ``S (1 + k a S H S)^2 S + t^2 a^2 S^2 G S^2`` with
-``H = Z^T diag(r) Z / n`` and ``G = Z^T diag(r^2) Z / n``: linear in the samples once it is written with twice as many
-blocks (docs/theory.md section 11).
+``H = Z^T diag(r) Z / n`` and ``G = Z^T diag(r^2) Z / n``: linear in the samples once it is written with twice
+as many blocks (docs/theory.md section 11).
 """
 
 from __future__ import annotations
@@ -64,9 +64,9 @@ class Pencil:
     batch
         The first batch.
     rank
-        The pencil sees the functions of the readout weight that are polynomials of lower degree than that, times the
-        root of the neurons' resolvent: the Gauss rule of as many nodes. On the rest, rows grow as without coupling.
-        None for all nodes.
+        The pencil sees the functions of the readout weight that are polynomials of lower degree than that,
+        times the root of the neurons' resolvent: the Gauss rule of as many nodes. On the rest, rows grow as
+        without coupling. None for all nodes.
     whole
         The pencil on all nodes, if it is known.
     """
@@ -77,7 +77,7 @@ class Pencil:
 
     @cached_property
     def reduction(self) -> tuple[Array, Array]:
-        """Nodes of the readout weight that the pencil has, and the isometry from them to those of the batch."""
+        """Readout nodes that the pencil has, and the isometry from them to those of the batch."""
         law = self.batch.law
         if not self.reduced or self.rank is None:
             return law.nodes, np.eye(law.nodes.size)
@@ -132,7 +132,7 @@ class Pencil:
 
     @cached_property
     def scales(self) -> Array:
-        """Powers of the levels at the blocks: ``l`` at the first, ``sqrt(l)`` at the second, ``(n_levels, B)``."""
+        """Powers of the levels at the blocks: ``l`` and ``sqrt(l)``, shape ``(n_levels, B)``."""
         levels = self.batch.eigenvalues
         parts = np.array([levels, np.sqrt(levels)][: self.blocks]).reshape(self.blocks, levels.size)
         return np.repeat(parts.T, self.nodes, axis=1)

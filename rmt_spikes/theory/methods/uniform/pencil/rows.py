@@ -15,7 +15,9 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Terms:
-    """Terms of order ``1/d`` that are kept (docs/theory.md sections 11 and 12); dropping one is a wrong theory.
+    """Terms of order ``1/d`` that are kept; dropping one is a wrong theory.
+
+    docs/theory.md sections 9 and 10.
 
     Attributes
     ----------
@@ -102,10 +104,11 @@ def row_lengths(directions: SpecialDirections, terms: Terms) -> RowLengths:
 
 
 def _own_lengths(directions: SpecialDirections, traces: Traces) -> tuple[Array, Array]:
-    """Variance of the squared length, and its part linear in the component along ``q``, to all orders in ``theta``.
+    """Variance of the squared length, and its part linear in the component along ``q``.
 
-    With ``H`` and ``G`` for ``S H S`` and ``S G S``, the squared length of a row that starts at ``w_0`` is that of a
-    quadratic form in ``w_0``, plus what each sample adds by its own ``z = <x, w_0>``.
+    To all orders in ``theta``. With ``H`` and ``G`` for ``S H S`` and ``S G S``, the squared length of a
+    row that starts at ``w_0`` is that of a quadratic form in ``w_0``, plus what each sample adds by its own
+    ``z = <x, w_0>``.
     """
     batch = directions.batch
     law, slope, phi = batch.whole, batch.slope, batch.phi

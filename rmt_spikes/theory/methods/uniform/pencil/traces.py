@@ -1,4 +1,4 @@
-"""Normalised traces of words in ``H = Z^T diag(r) Z / n``, ``G = Z^T diag(r^2) Z / n`` and powers of Sigma."""
+"""Normalised traces of words in ``H = Z^T diag(r) Z / n``, ``G = Z^T diag(r^2) Z / n`` and Sigma."""
 
 from __future__ import annotations
 
