@@ -8,7 +8,8 @@ from rmt_spikes.setting import Setting
 from rmt_spikes.functions.quadrature import legendre
 from rmt_spikes.theory.latent import LabelFunctions, latent, readout_rule
 from rmt_spikes.theory.quadrature_rules import ReadoutLaw, gaussian_draws
-from rmt_spikes.theory.methods.uniform.channels import LevelChannel, PencilChannel, PencilDirections
+from rmt_spikes.theory.methods.uniform.channels import LevelChannel
+from rmt_spikes.theory.methods.uniform.pencil.channel import PencilChannel, PencilDirections
 from rmt_spikes.theory.methods.uniform.equations import FixedPoint
 from rmt_spikes.theory.methods.uniform.finite_rank import FiniteRank
 from rmt_spikes.theory.methods.uniform.pencil.batch import first_batch

@@ -31,6 +31,13 @@ class Terms:
         (D): what the special directions add to the mean length.
     degree_two
         Degree two is a channel, not noise.
+    latent_norms
+        In few dimensions, norms and components along the learnt direction are latent variables, not linearised.
+        The other three say how.
+    sample_norms, components
+        Norms of samples, and components of initial rows along the learnt direction, differ.
+    sphere
+        Rows start on a sphere: given the norm of a sample, pre-activations are not Gaussian.
     """
 
     length: bool = True
@@ -38,6 +45,10 @@ class Terms:
     norm_mode: bool = True
     trace: bool = True
     degree_two: bool = True
+    latent_norms: bool = True
+    sample_norms: bool = True
+    components: bool = True
+    sphere: bool = True
 
 
 @dataclass(frozen=True, eq=False)
