@@ -24,12 +24,14 @@ from rmt_spikes.theory.methods.uniform import vectors
 from rmt_spikes.theory.methods.uniform.blocks import Blocks, LevelBlocks, PencilBlocks
 from rmt_spikes.theory.methods.uniform.equations import FixedPoint, State
 from rmt_spikes.theory.methods.uniform.finite_rank import COMPLEX_STEP, FiniteRank
+from rmt_spikes.theory.methods.uniform.norms.losses import NormLosses, blended, share_of_norms
 from rmt_spikes.theory.methods.uniform.outliers import Pole, UpperSpectrum
 from rmt_spikes.theory.methods.uniform.pencil.levels import lost_coupling
 from rmt_spikes.theory.methods.uniform.pencil.rows import Terms
 from rmt_spikes.theory.methods.uniform.problem import Problem
 from rmt_spikes.theory.methods.uniform.samples import Separated
 from rmt_spikes.theory.methods.uniform.spectrum import Spectrum, from_untrained, solved
+from rmt_spikes.theory.quadrature_rules import ReadoutLaw
 from rmt_spikes.theory.results import EDGE_TOLERANCE, Certificate, Losses, Outliers, Spike, ordered
 
 Array = NDArray[np.float64]
@@ -39,6 +41,9 @@ RANKS, LOST = ((4,), (12, 16, 20), (6, 8, 10, 12, 16, 20)), (1.0, 5e-4, 0.07)
 """Numbers of nodes of the pencil that are tried, and the largest coupling that they may leave out, without a
 step, with one block of the pencil and with two: losses then move by less than 7e-5 of themselves, and are as
 smooth in the step size."""
+
+NORM_READOUTS = 10
+"""Readout nodes where norms are latent variables: 20 change losses by less than .1 %."""
 
 LEARNT = 0.01
 """Squared norm of the functions of ``q`` below which a pole belongs to single samples."""
@@ -223,13 +228,39 @@ class Uniform(Method):
         ConvergenceError
             If they are not in their order.
         """
+        share = self.share_of_norms
+        mixed = self.norm_losses.losses() if share == 1.0 else self._first_losses()
+        if 0.0 < share < 1.0:
+            mixed = blended(mixed, self.norm_losses.losses(), share)
+        return ordered(mixed, self.setting.label_energy)
+
+    @property
+    def share_of_norms(self) -> float:
+        """Share of the losses that is computed with norms as latent variables.
+
+        They are for a distribution of second batches: a given one has norms of its own.
+        """
+        own = self.given is not None and self.given.q is not None
+        known = self.variables is not None or self.functions is not None
+        if self.treatment is not Rows.PENCIL or own or known or not self.terms.latent_norms:
+            return 0.0
+        return share_of_norms(self.setting)
+
+    @cached_property
+    def norm_losses(self) -> NormLosses:
+        """Losses with norms as latent variables."""
+        law = readout_rule(self.setting, NORM_READOUTS, finite=True, given=self.given)
+        if self.setting.theta == 0.0:
+            law = ReadoutLaw("constant", np.ones(1), np.ones(1))
+        return NormLosses(self.setting, self.latent, law, self.untrained, self.terms)
+
+    def _first_losses(self) -> Losses[float]:
         ridge, state = self.setting.ridge, self.state
         slope = self.functional_slope(state, np.ones_like(state.resolvent))
         test = -self.functional_slope(state, state.resolvent**-2)
         if self.given is not None and self.given.q is not None:
             test += self.own_error(self._fresh_grid()) - self.own_error(self.grid)
-        losses = Losses(objective=ridge * float(self.functional(state)), train=-(ridge**2) * slope, test=test)
-        return ordered(losses, self.setting.label_energy)
+        return Losses(objective=ridge * float(self.functional(state)), train=-(ridge**2) * slope, test=test)
 
     def _fresh_grid(self) -> LatentGrid:
         """Latent functions of a fresh sample, with the realised neurons."""
@@ -315,7 +346,10 @@ class Uniform(Method):
     def evidence(self, part: str) -> Certificate:
         """Certificate of one part: residuals of the states that it is read off."""
         if part == "losses":
-            return Certificate(residual=self.state.residual)
+            share = self.share_of_norms
+            states = [self.norm_losses.solution[1]] if share else []
+            states += [self.state] if share < 1.0 else []
+            return Certificate(residual=max(state.residual for state in states))
         if part == "spikes":
             states = [self.upper.edge.state, *(pole.point.state for pole in self.upper.poles)]
             return Certificate(residual=max(state.residual for state in states))
