@@ -7,7 +7,7 @@ def simulate(s, trials, kinds, seed=3):
     rng = np.random.default_rng(seed); out = {k: [] for k in kinds}; x = latent(s)
     for _ in range(trials):
         W0 = rng.standard_normal((N, d)); W0 /= np.linalg.norm(W0, axis=1)[:, None]
-        a = rng.choice([-1.0, 1.0], N)
+        a = {'rademacher': rng.choice([-1.0, 1.0], N), 'constant': np.ones(N), 'gaussian': rng.standard_normal(N)}[s.readout]
         Z = rng.standard_normal((m, d)); y = s.target_function(Z[:, 0]) + s.noise_std * rng.standard_normal(m)
         T = rng.standard_normal((m, d)); yt = s.target_function(T[:, 0]) + s.noise_std * rng.standard_normal(m)
         for kind in kinds:

@@ -122,7 +122,9 @@ class _Corrected(FixedPoint):
 
     def inverses(self, profile: Values, state: tuple[Values, Values], parts: Sequence[Response]) -> Values:
         """Right-hand sides of the fixed-point equations."""
-        parts_of = [np.broadcast_to(x, y.shape) for x, y in zip((self.rows, self.columns), state, strict=True)]
+        parts_of = [
+            np.broadcast_to(x, y.shape) for x, y in zip((self.rows, self.columns), state, strict=True)
+        ]
         return super().inverses(profile, state, parts) + np.concatenate(parts_of)
 
 
@@ -148,7 +150,9 @@ class _NormFiniteRank(FiniteRank):
         """``J``: the first power of ``w`` has the stiffness of the learnt direction."""
         matrix = self._trivial(state)
         part, n, count = self._parts(state)[0], self.w.size, self.directions.count
-        full = np.linalg.inv(self.directions.response(part).reshape(count * n, -1)) - np.kron(np.eye(count), part.k)
+        full = np.linalg.inv(self.directions.response(part).reshape(count * n, -1)) - np.kron(
+            np.eye(count), part.k
+        )
         full = full.reshape(count, n, count, n)
         root, gamma = part.root, self.directions.channel.gamma * self.rest
         for k in range(1, count):
@@ -158,7 +162,9 @@ class _NormFiniteRank(FiniteRank):
         if not np.any(self.w):
             return matrix
         constant, first = self._powers(root)
-        own = self.along[:, None] * (constant.T @ full[0, :, 0] @ constant) * self.along - np.eye(self.along.size)
+        own = self.along[:, None] * (constant.T @ full[0, :, 0] @ constant) * self.along - np.eye(
+            self.along.size
+        )
         matrix[:n, :n] += first @ own @ first.T / (self.scales[0] * root[:, None] * root)
         for k in range(1, count):
             mixed = first @ (self.along[:, None] * (constant.T @ full[0, :, k]))
@@ -201,7 +207,9 @@ class NormLosses:
     @cached_property
     def samples(self) -> SampleNorms:
         """Nodes of samples."""
-        square = norm_rule(self.dimensions, NORM_NODES) if self.terms.sample_norms else (np.ones(1), np.ones(1))
+        square = (
+            norm_rule(self.dimensions, NORM_NODES) if self.terms.sample_norms else (np.ones(1), np.ones(1))
+        )
         q = gaussian_draws(self.setting.n_ridge, Q_NODES)
         return sample_norms(self.setting, self.variables.beta_cosine, q, square, float(self.dimensions))
 
@@ -259,7 +267,9 @@ class NormLosses:
         pencil = ProductPencil(batch, readout=self.readout, other=rows.w, other_weights=rows.w_weights)
         degree_one = PencilChannel(linear * math.sqrt(free / d), width / free, pencil)
         level = np.ones((1, at_pairs.size))
-        degree_two = LevelChannel(two * math.sqrt(1.0 - 1.0 / pairs), width / (pairs - 1.0), level, np.ones(1))
+        degree_two = LevelChannel(
+            two * math.sqrt(1.0 - 1.0 / pairs), width / (pairs - 1.0), level, np.ones(1)
+        )
         equations = _Corrected(
             q_weights=samples.weights,
             a_weights=self.law.weights,
@@ -281,7 +291,9 @@ class NormLosses:
         )
         return equations, finite
 
-    def _functions(self, at_pairs: NDArray[np.intp], zero: Array, linear: Array, two: Array, norm: Array) -> Array:
+    def _functions(
+        self, at_pairs: NDArray[np.intp], zero: Array, linear: Array, two: Array, norm: Array
+    ) -> Array:
         """Functions of samples by ``1``, ``t`` and degree two of ``t``: shape ``(3, 4 n, n_s)``."""
         rows, q, d = self.rows, self.samples.q, self.setting.d
         lengths, nothing, root = rows.lengths, np.zeros_like(zero), math.sqrt(0.5)
@@ -305,7 +317,9 @@ class NormLosses:
         blocks = (mean, [nothing, linear, nothing], [spread, nothing, nothing], pair)
         return np.array([np.concatenate([block[v] for block in blocks]) for v in range(3)])
 
-    def _settled(self, profile: Array, start: State | None, equations: _Corrected) -> tuple[_Corrected, State]:
+    def _settled(
+        self, profile: Array, start: State | None, equations: _Corrected
+    ) -> tuple[_Corrected, State]:
         """State with the degrees of freedom of its own finite-rank part."""
         finite = self._parts[1]
         if start is None:
@@ -326,7 +340,9 @@ class NormLosses:
                 return equations, state
             equations = replace(equations, rows=rows, columns=columns)
             state = equations.solve(profile, state, positive=True)
-        raise ConvergenceError("the degrees of freedom of the latent functions did not settle", residual=change)
+        raise ConvergenceError(
+            "the degrees of freedom of the latent functions did not settle", residual=change
+        )
 
     @cached_property
     def solution(self) -> tuple[_Corrected, State]:

@@ -102,8 +102,10 @@ class GrownRows:
 
     @cached_property
     def _own_steps(self) -> tuple[Array, Array]:
-        """What a step in expectation adds to an initial row: along ``q`` beyond first order in ``w``, and along
-        the rest of the row, shape ``(n_w,)``."""
+        """What a step in expectation adds to an initial row, shape ``(n_w,)``.
+
+        Along ``q`` beyond first order in ``w``, and along the rest of the row.
+        """
         setting, samples, f = self.setting, self.samples, self.setting.activation_function
         c, d = setting.activation_expansion.coefficients, setting.d
         residual = samples.labels[0] - self.offset
@@ -116,7 +118,7 @@ class GrownRows:
             along = slope.sum(axis=-1) - c[1] - 2.0 * c[2] * mean
             bent[i] = samples.weights @ (residual * samples.q * along)
             radial[i] = samples.weights @ (residual * rho * (slope * z).sum(axis=-1))
-        return 0.5 * (bent - bent[::-1]), radial
+        return bent, radial
 
     @cached_property
     def component(self) -> Array:
@@ -126,7 +128,12 @@ class GrownRows:
             return linear
         step = self.special.batch.theta * self.special.batch.law.nodes
         sign = np.sign(self.special.coherent[:, 0, 0])
-        return linear + (np.sqrt(self.share) * sign * step)[:, None] * self._own_steps[0]
+        bent, share = self._own_steps[0], self.share[:, None]
+        odd, even = 0.5 * (bent - bent[::-1]), 0.5 * (bent + bent[::-1])
+        mean = float(self.w_weights @ bent)
+        return np.asarray(
+            linear + step[:, None] * ((np.sqrt(share) * sign[:, None]) * odd + mean + share * (even - mean))
+        )
 
     @cached_property
     def square(self) -> Array:
@@ -146,8 +153,9 @@ class GrownRows:
         mean = (grown @ self.w_weights)[:, None]
         alike = (1.0 + batch.curvature * batch.law.nodes * float(batch.whole.mean(batch.whole.r))) ** 2
         excess = (linear - (1.0 - 1.0 / d) * alike)[:, None] + step * beyond
-        along = self.lengths.along[:, None] * np.sqrt(self.own[:, 0, 0] / d)[:, None] * self.w
-        square = excess + mean + self.share[:, None] * (grown - mean) + along * self.lengths.tau[:, None]
+        # Where the step has turned the component, initial and final one have opposite signs.
+        turned = np.where(self.special.coherent[:, 0, 0][:, None] < 0.0, grown[:, ::-1], grown)
+        square = excess + mean + self.share[:, None] * (turned - mean)
         if not np.all(square > 0.0):
             raise ConvergenceError("the lengths of the rows are not positive", residual=np.inf)
         return np.asarray(square)

@@ -1,13 +1,13 @@
-"""One coordinate of a uniform point on a sphere, of unit variance: quadrature rules, and moments of functions of it."""
+"""Quadrature rules for a point on a sphere: one coordinate of unit variance, and norms of normal vectors."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import roots_gegenbauer, roots_genlaguerre
+from scipy.linalg import eigh_tridiagonal
 
 from rmt_spikes.functions.quadrature import legendre
 
@@ -25,14 +25,22 @@ NORMAL = 1e7
 
 def coordinate_rule(dimensions: int, count: int) -> tuple[Array, Array]:
     """Gauss rule of a coordinate: nodes and weights, shape ``(count,)``."""
-    x, weights = roots_gegenbauer(count, 0.5 * (dimensions - 2))
-    return x * math.sqrt(dimensions), weights / weights.sum()
+    k, half = np.arange(1.0, count), 0.5 * (dimensions - 2)
+    off = np.sqrt(dimensions * k * (k + 2.0 * half - 1.0) / (4.0 * (k + half) * (k + half - 1.0)))
+    return _gauss(np.zeros(count), off)
 
 
 def norm_rule(dimensions: int, count: int) -> tuple[Array, Array]:
     """Gauss rule of the squared norm of a standard normal vector over its mean."""
-    x, weights = roots_genlaguerre(count, 0.5 * dimensions - 1.0)
-    return 2.0 * x / dimensions, weights / weights.sum()
+    k, alpha = np.arange(1.0, count), 0.5 * dimensions - 1.0
+    x, weights = _gauss(2.0 * np.arange(count) + alpha + 1.0, np.sqrt(k * (k + alpha)))
+    return 2.0 * x / dimensions, weights
+
+
+def _gauss(diagonal: Array, off: Array) -> tuple[Array, Array]:
+    """Gauss rule of a distribution by its Jacobi matrix."""
+    nodes, vectors = eigh_tridiagonal(diagonal, off)
+    return nodes, vectors[0] ** 2
 
 
 def coordinate(mean: Array, scale: Array, dimensions: Array, splits: Sequence[float]) -> tuple[Array, Array]:
@@ -47,7 +55,7 @@ def coordinate(mean: Array, scale: Array, dimensions: Array, splits: Sequence[fl
     cuts = [-end, *inner, end]
     x, w = legendre(PIECE)
     nodes, weights = [], []
-    for low, high in zip(cuts[:-1], cuts[1:], strict=True):
+    for low, high in pairwise(cuts):
         half = 0.5 * (high - low)[..., None]
         nodes.append(0.5 * (low + high)[..., None] + half * x)
         weights.append(half * w)
