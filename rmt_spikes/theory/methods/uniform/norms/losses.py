@@ -43,9 +43,10 @@ Array = NDArray[np.float64]
 Q_NODES, NORM_NODES, COMPONENT_NODES = 24, 5, 5
 """Nodes of ``q``, of the norm of a sample and of the component of a row."""
 
-READOUTS, SIZE = 6, 12
-"""Nodes of the readout weight and all nodes that the pencil has at most: two-valued readouts lose nothing. Gaussian
-ones lose .1 % by the first (8 in place of 6) and .2 % by the second (3 powers of ``w`` in place of 2)."""
+READOUTS, POWERS, SMALL, LOST = (6, 8, 10), 2, 10, 1.5
+"""Nodes of the readout weight that the pencil tries, powers of ``w`` that it has beside more nodes than two, pairs of
+which it has all, and the largest coupling that its nodes may leave out: two-valued readouts lose nothing, Gaussian
+ones .1 % by the nodes and .2 % by the powers (3 in place of 2)."""
 
 ROUNDS, SETTLED = 60, 1e-9
 """Rounds of the degrees of freedom of the finite-rank part, and their last change, relative."""
@@ -60,6 +61,15 @@ LEAST = 3
 
 STEP = 2e-3
 """Of derivatives by the ridge, relative: central differences err by its square, and by rounding 1e-9 over it."""
+
+
+def few_nodes(law: ReadoutLaw, count: int) -> tuple[Array, Array]:
+    """Nodes of a Gauss rule of at most `count` nodes, and the isometry from them to those of the law."""
+    if count >= law.nodes.size:
+        return law.nodes, np.eye(law.nodes.size)
+    rule = gauss_rule(law.nodes, count, law.weights)
+    wide = (rule.polynomials(law.nodes) * np.sqrt(law.weights)).T
+    return rule.nodes, wide @ (rule.polynomials(rule.nodes) * np.sqrt(rule.weights))
 
 
 def share_of_norms(setting: Setting) -> float:
@@ -85,23 +95,21 @@ class ProductPencil(Pencil):
         Quadrature rule of the readout weight.
     other, other_weights
         Nodes and weights of the other variable.
+    few
+        Nodes of the readout weight that it has at most.
     """
 
     readout: ReadoutLaw = field(kw_only=True)
     other: Array = field(kw_only=True)
     other_weights: Array = field(kw_only=True)
+    few: int = field(kw_only=True)
 
     @cached_property
     def reduction(self) -> tuple[Array, Array]:
         """Nodes of the readout weight that the pencil has, and the isometry from them to the pairs."""
         law = self.readout
-        nodes, wide = law.nodes, np.eye(law.nodes.size)
-        if nodes.size > READOUTS:
-            rule = gauss_rule(law.nodes, READOUTS, law.weights)
-            nodes = rule.nodes
-            wide = (rule.polynomials(law.nodes) * np.sqrt(law.weights)).T
-            wide = wide @ (rule.polynomials(nodes) * np.sqrt(rule.weights))
-        powers = min(self.other.size, max(1, SIZE // nodes.size))
+        nodes, wide = few_nodes(law, self.few)
+        powers = self.other.size if nodes.size * self.other.size <= SMALL else min(POWERS, self.other.size)
         if powers == self.other.size:
             return np.repeat(nodes, powers), np.kron(wide, np.eye(powers))
         table = np.sqrt(self.other_weights)[:, None] * self.other[:, None] ** np.arange(powers)
@@ -264,7 +272,13 @@ class NormLosses:
         growth = rows.lengths.growth[0][at_pairs] * (1.0 - 1.0 / d)
         linear = one / np.sqrt(growth)[:, None]
         batch = replace(rows.special.batch, law=self.law)
-        pencil = ProductPencil(batch, readout=self.readout, other=rows.w, other_weights=rows.w_weights)
+        pencil = ProductPencil(
+            batch,
+            readout=self.readout,
+            other=rows.w,
+            other_weights=rows.w_weights,
+            few=self._pencil_nodes(linear),
+        )
         degree_one = PencilChannel(linear * math.sqrt(free / d), width / free, pencil)
         level = np.ones((1, at_pairs.size))
         degree_two = LevelChannel(
@@ -290,6 +304,19 @@ class NormLosses:
             rest=free / d,
         )
         return equations, finite
+
+    def _pencil_nodes(self, linear: Array) -> int:
+        """As few nodes of the readout weight as lose nothing that shows, at a rough coupling."""
+        point, law, n_w = self.untrained.at_ridge(self.setting.ridge), self.readout, self.rows.w.size
+        mean = np.einsum("awq,w->aq", linear.reshape(law.nodes.size, n_w, -1), self.rows.w_weights)
+        h = mean * np.sqrt(point.kappa * point.g * law.weights)[:, None]
+        k = self.setting.gamma / point.kappa * (h * self.samples.weights) @ h.T
+        for count in READOUTS:
+            v = few_nodes(law, count)[1]
+            lost = np.diagonal(k - v @ (v.T @ k @ v) @ v.T) / law.weights
+            if float(np.max(np.abs(lost))) < LOST:
+                break
+        return count
 
     def _functions(
         self, at_pairs: NDArray[np.intp], zero: Array, linear: Array, two: Array, norm: Array
