@@ -15,8 +15,8 @@ from rmt_spikes.theory.methods.uniform.solution import Uniform
 TARGET = {"hermite": [0, 1, 0.7071]}
 COMMON = {"activation": "relu", "target": TARGET, "noise_std": 0.3, "ridge": 0.01}
 
-# Simulations by an independent program (exact gradient step, ridge regression on a second batch): objective, train
-# and test loss, then their standard errors.
+# Simulations by an independent program (exact gradient step, ridge regression on a second batch): objective,
+# train and test loss, then their standard errors.
 ROWS = {
     "gaussian": (
         {"n": 4000, "d": 50, "width": 400, "step_size": 27.594593},
@@ -44,7 +44,7 @@ ROWS = {
 def worst(row, terms=None) -> float:
     """Largest distance of the three losses from the simulated ones, over 2.5 standard errors and 1 %.
 
-    Of 12 numbers with Gaussian errors one in seven sets has one beyond 2.5; 1 % is what the theory leaves out.
+    One set in seven of 12 Gaussian numbers has one beyond 2.5; 1 % is what the theory may leave out.
     """
     sizes, means, errors = ROWS[row]
     losses = Uniform(setting=rs.Setting(**COMMON, **sizes), terms=terms or Terms()).losses()
@@ -69,8 +69,7 @@ def test_wrong_theories_of_norms_are_refused(term):
 
 
 def test_coordinate_is_not_gaussian():
-    # E|z| of a coordinate of a uniform point of variance one, against that of a normal variable as a negative
-    # control. The rows above do not tell the two: losses differ by 1 %.
+    # E|z| of a coordinate of a uniform point of variance one; a normal variable is the negative control. The rows above do not tell the two: losses differ by 1 %.
     d = 29.0
     exact = math.sqrt(d / math.pi) * math.exp(math.lgamma(d / 2) - math.lgamma((d + 1) / 2))
     z, weights = coordinate(np.zeros(1), np.ones(1), np.array([d, NORMAL])[:, None], (0.0,))

@@ -98,7 +98,7 @@ class GrownRows:
     def share(self) -> Array:
         """Squared correlation of the trained component along ``q`` with the initial row, shape ``(n_a,)``."""
         coherent = np.sum(self.special.coherent[:, 0] ** 2, axis=1)
-        return np.minimum(1.0, coherent / self.own[:, 0, 0])
+        return np.asarray(np.minimum(1.0, coherent / self.own[:, 0, 0]))
 
     @cached_property
     def _own_steps(self) -> tuple[Array, Array]:

@@ -26,7 +26,7 @@ NORMAL = 1e7
 def coordinate_rule(dimensions: int, count: int) -> tuple[Array, Array]:
     """Gauss rule of a coordinate: nodes and weights, shape ``(count,)``."""
     k, half = np.arange(1.0, count), 0.5 * (dimensions - 2)
-    off = np.sqrt(dimensions * k * (k + 2.0 * half - 1.0) / (4.0 * (k + half) * (k + half - 1.0)))
+    off: Array = np.sqrt(dimensions * k * (k + 2.0 * half - 1.0) / (4.0 * (k + half) * (k + half - 1.0)))
     return _gauss(np.zeros(count), off)
 
 

@@ -32,8 +32,8 @@ class Terms:
     degree_two
         Degree two is a channel, not noise.
     latent_norms
-        In few dimensions, norms and components along the learnt direction are latent variables, not linearised.
-        The other three say how.
+        In few dimensions, norms and components along the learnt direction are latent variables, not
+        linearised. The other three say how.
     sample_norms, components
         Norms of samples, and components of initial rows along the learnt direction, differ.
     sphere
