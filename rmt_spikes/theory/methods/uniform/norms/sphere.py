@@ -25,15 +25,15 @@ NORMAL = 1e7
 
 def coordinate_rule(dimensions: int, count: int) -> tuple[Array, Array]:
     """Gauss rule of a coordinate: nodes and weights, shape ``(count,)``."""
-    k, half = np.arange(1.0, count), 0.5 * (dimensions - 2)
+    k, half = np.arange(1, count, dtype=np.float64), 0.5 * (dimensions - 2)
     off: Array = np.sqrt(dimensions * k * (k + 2.0 * half - 1.0) / (4.0 * (k + half) * (k + half - 1.0)))
     return _gauss(np.zeros(count), off)
 
 
 def norm_rule(dimensions: int, count: int) -> tuple[Array, Array]:
     """Gauss rule of the squared norm of a standard normal vector over its mean."""
-    k, alpha = np.arange(1.0, count), 0.5 * dimensions - 1.0
-    x, weights = _gauss(2.0 * np.arange(count) + alpha + 1.0, np.sqrt(k * (k + alpha)))
+    k, alpha = np.arange(1, count, dtype=np.float64), 0.5 * dimensions - 1.0
+    x, weights = _gauss(2.0 * np.arange(count, dtype=np.float64) + alpha + 1.0, np.sqrt(k * (k + alpha)))
     return 2.0 * x / dimensions, weights
 
 
