@@ -45,7 +45,7 @@ def predicted(case: str, point: int) -> dict[str, Quantity]:
     prediction = rs.predict(setting, **options)
     untrained = rs.predict(setting.replace(step_size=0.0), **options)
     listed = [each for claim in declared.claims for each in quantities(prediction, claim, VECTORS, untrained)]
-    return {quantity.path: quantity for quantity in listed if not matches(quantity.path, KEPT)}
+    return {quantity.path: quantity for quantity in listed}
 
 
 def renewed(row: Mapping[str, str]) -> dict[str, str]:
