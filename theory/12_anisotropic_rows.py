@@ -19,8 +19,6 @@ import sympy as sp
 from numpy.polynomial import hermite_e
 
 import rmt_spikes as rs
-from rmt_spikes.theory import Features
-from rmt_spikes.theory.methods import Uniform
 
 # %% [markdown]
 # ## The part of the gradient that is linear in the row
@@ -239,9 +237,8 @@ def functional(ridge, anisotropic=True):
 
 
 deviations = {}
-for features, anisotropic in (("corrected", True), ("isotropic", False)):
-    known = Features.of(features)
-    library = Uniform(setting, known, rows=known.first_orders).losses().objective
+for features, anisotropic in (("first_orders", True), ("isotropic", False)):
+    library = rs.predict_losses(setting, features=features).objective
     deviations[features] = abs(setting.ridge * functional(setting.ridge, anisotropic) / library - 1)
 
 # The library takes moments of the n draws of the first batch, of up to the eighth degree in u: they are lower than

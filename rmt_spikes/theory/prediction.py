@@ -265,12 +265,14 @@ class Prediction(Document):
             density_inside=partial(_density, vectors),
         )
         places = np.array(outliers["places"]), np.array(outliers["scatter"])
+        samples = None if "samples" not in outliers else np.array(outliers["samples"])
+        draws = tuple((np.array(each), np.array(error)) for each, error in outliers.get("draws", ()))
         return {
             "latent": Latent(**document["latent"]),
             "losses": Losses(**document["losses"]),
             "spikes": tuple(spikes),
             "bulk": bulk,
-            "outliers": outliers_of(*places, bulk, document["setting"]["width"]),
+            "outliers": outliers_of(*places, bulk, document["setting"]["width"], samples, draws),
             "limits": limits and {name: Losses(**losses) for name, losses in limits.items()},
             "certificate": Certificate.from_dict(document["certificate"]),
         }

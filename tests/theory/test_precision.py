@@ -27,6 +27,7 @@ from rmt_spikes.theory.bulk.balls import (
 )
 from rmt_spikes.theory.bulk.certified_curve import CertifiedCurve, certified_roots
 from rmt_spikes.theory.bulk.certified_edges import edge_error
+from rmt_spikes.theory.methods.certified import solution
 from rmt_spikes.theory.methods.certified.expansion import BallExpansion
 from rmt_spikes.theory.methods.certified.functions import pair_at
 from rmt_spikes.theory.methods.certified.moments import LatticeMoments, closed_form, refined_kinks
@@ -123,6 +124,24 @@ def test_the_error_of_a_gaussian_readout_is_not_understated():
     error = max(abs(getattr(few.losses, name) / getattr(many.losses, name) - 1) for name in LOSSES)
     assert error <= few.certificate.error <= few.certificate.change
     assert few.certificate.error < 1e-16
+
+
+@pytest.mark.parametrize(("step", "found"), [(0.0, "rounding errors"), (1e-9, "the quadrature")])
+def test_rounding_is_told_from_a_quadrature_that_moves(monkeypatch, step, found):
+    """Balls that are too wide and move no more ask for guard digits; those that move ask for nodes."""
+    radius = arb("0.6e-21")  # below the 1e-21 that 20 digits need, but not twice
+    counts = []
+
+    def quantities(count):
+        counts.append(count)
+        return [arb(1 + step * count, radius)], [1.0]
+
+    monkeypatch.setattr(solution, "BallClosedForm", lambda variables, count: count)
+    monkeypatch.setattr(solution, "_quantities", quantities)
+    with pytest.raises(rs.ConvergenceError, match=found) as caught:
+        solution._converged(None, 20, 20)
+    assert isinstance(caught.value, solution._RoundingError) is (step == 0.0)
+    assert len(counts) == (2 if step == 0.0 else len(solution.NODES))
 
 
 def test_the_double_prediction_has_the_same_keys_and_numbers():

@@ -25,7 +25,7 @@ EVERYTHING: dict[str, Any] = {
     "given": "both_batches",
     "given_trials": 5,
     "setting": {**SETTING, "n": 200, "d": 100, "width": 140},
-    "sweep": {"step_exponent": [0.42]},
+    "sweep": {"step_exponent": [0.48]},
     "negative_controls": [
         {"name": "no-inflation", "meaning": "m", "theory": "no_inflation"},
         {"name": "one-fewer", "meaning": "m", "theory": "one_spike_fewer", "quantities": ["spike_count"]},

@@ -92,6 +92,8 @@ def quantities(
             return _improvement(prediction, untrained)
         case Claim.COUNT:
             return [_count(prediction)]
+        case Claim.OUTLIERS:
+            return [_outliers(prediction)]
         case Claim.SPIKES:
             return [_singular_value(k, spike.singular_value, claim) for k, spike in enumerate(spikes)]
         case Claim.EDGE:
@@ -130,7 +132,23 @@ def _above(bound: Callable[[float, int], float], prediction: Prediction, recorde
 def _singular_value(index: int, predicted: float, claim: Claim, path: str = "") -> Quantity:
     """One of the largest singular values; its path is that of a spike unless another one is given."""
     path = path or f"spikes[{index}].singular_value"
-    return Quantity(path, claim, predicted, predicted, lambda trial: float(trial.singular_values[index]))
+    return Quantity(
+        path,
+        claim,
+        predicted,
+        predicted,
+        lambda trial: float(trial.singular_values[spike_place(trial, index)]),
+    )
+
+
+def spike_place(trial: Trial, index: int) -> int:
+    """Number of the singular value of a trial that spike `index` is compared with.
+
+    Values that single samples make are passed over. Where the trial does not say which those are, or keeps
+    too few vectors to tell, it is the value of the same number.
+    """
+    others = [j for j, origin in enumerate(trial.origin or ()) if origin != "sample"]
+    return others[index] if index < len(others) else index
 
 
 def _gradient_error(trial: Trial) -> float:
@@ -152,13 +170,33 @@ def _improvement(prediction: Prediction, untrained: Prediction | None) -> list[Q
 def _count(prediction: Prediction) -> Quantity:
     bound = clear_of(_upper_edge(prediction), prediction.setting.width)
     number = float(sum(spike.singular_value > bound for spike in prediction.spikes))
+    return Quantity("spike_count", Claim.COUNT, number, 1.0, partial(_number_above, bound))
+
+
+def _outliers(prediction: Prediction) -> Quantity:
+    """Number of singular values beyond the edge of the bulk that are no spikes."""
+    edge, learnt = _upper_edge(prediction), len(prediction.spikes)
     return Quantity(
-        "spike_count", Claim.COUNT, number, 1.0, lambda trial: float(np.sum(trial.singular_values > bound))
+        "outliers.expected_beyond_edge",
+        Claim.OUTLIERS,
+        float(prediction.outliers.expected_beyond_edge),
+        1.0,
+        lambda trial: float(np.sum(trial.singular_values > edge)) - learnt,
     )
 
 
+def _number_above(bound: float, trial: Trial) -> float:
+    """Number of singular values above a bound that no sample is known to make."""
+    origin = trial.origin or ()
+    made = sum(x > bound and each == "sample" for x, each in zip(trial.singular_values, origin, strict=False))
+    return float(np.sum(trial.singular_values > bound) - made)
+
+
 def _edge(prediction: Prediction, recorded: int) -> list[Quantity]:
-    """Spikes that are not clear of the edge, and the largest singular value of the bulk."""
+    """Spikes that are not clear of the edge, and the largest singular value of the bulk.
+
+    None of them is a sample's.
+    """
     edge, first = _upper_edge(prediction), len(_above(clear_of, prediction, recorded))
     near = [
         _singular_value(k, spike.singular_value, Claim.EDGE)
@@ -184,7 +222,7 @@ def _vectors(spikes: Sequence[Spike[Any]], claim: Claim) -> list[Quantity]:
 
 def _coefficient(claim: Claim, k: int, degree: int, predicted: np.ndarray, trial: Trial) -> float:
     """Coefficient of a singular vector; one with a sign has the orientation closest to the prediction."""
-    seen = getattr(trial, claim)[k]
+    seen = getattr(trial, claim)[spike_place(trial, k)]
     turned = claim is Claim.FEATURE and not seen @ predicted >= 0.0
     return float(-seen[degree] if turned else seen[degree])
 

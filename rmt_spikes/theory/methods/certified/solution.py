@@ -267,12 +267,13 @@ def _converged(variables: BallLatent, digits: int, guard: int) -> Solution:
         if len(previous) == len(values):
             pairs = zip(values, previous, sizes, strict=True)
             before, change = change, max(float(abs(a - b).upper()) / s for a, b, s in pairs)
-            if change <= 2.5 * rounding and change >= 10.0 ** -(digits + 1):
-                raise _RoundingError(f"rounding errors are above {digits} digits", residual=rounding)
             ratio = change / before if before < math.inf else 1.0
             error = max(change * min(ratio, 1.0), rounding)
             if error < 10.0 ** -(digits + 1):
                 return Solution(variables, closed, change, error, rounding, guard)
+            if all(a.overlaps(b) for a, b in zip(values, previous, strict=True)):
+                # What moves is rounding, which more nodes do not lessen.
+                raise _RoundingError(f"rounding errors are above {digits} digits", residual=change)
         else:
             before = change = math.inf
         previous = values

@@ -302,8 +302,26 @@ class RealCurve:
         return self.solve(start, chord, level, chord, near.state.parts)
 
     def edge(self, points: list[CurvePoint], precision: float = ROUNDING) -> CurvePoint:
-        """Edge of the bulk at the end of a followed curve."""
-        return self.zero(points[-2], points[-1], lambda point: point.log_eigenvalue_slope, precision)
+        """Edge of the bulk at the end of a followed curve.
+
+        Points that serve as brackets only are off by enough to turn too early or too late.
+        """
+        sign = math.copysign(1.0, points[0].log_eigenvalue_slope)
+        chord = points[-1].position - points[-2].position
+        step = math.sqrt(self.inner(chord, chord))
+        i, high = len(points) - 2, self.advance(points[-1], 0.0)
+        low = high
+        while high.log_eigenvalue_slope * sign > 0.0:
+            low, high = high, self._shortened(high, step)
+        while low.log_eigenvalue_slope * sign <= 0.0:
+            if low is not high:
+                high = low
+            low, i = self.advance(points[max(i, 0)], 0.0), i - 1
+            if i < -1:
+                raise ConvergenceError(
+                    "an edge of the bulk was not found", residual=low.state.residual, last=low
+                )
+        return self.zero(low, high, lambda point: point.log_eigenvalue_slope, precision)
 
 
 def lower_edge(

@@ -122,18 +122,28 @@ class FiniteRank:
     def margins(self, state: State) -> Array:
         """Ascending eigenvalues of ``E^{1/2} (J + S) E^{1/2}``, with the stiffness ``E^{-1}`` of equal rows.
 
+        Where ``J`` has negative eigenvalues, which come from infinity where a response vanishes, as many of
+        the least are left out: those below zero are then as many as the poles above.
+
         Raises
         ------
         ConvergenceError
             If that stiffness is not positive, which it is above the bulk.
         """
-        return np.asarray(np.linalg.eigvalsh(self._scaled(state)[0]))
+        return np.asarray(np.linalg.eigvalsh(self._scaled(state)[0]))[self._negative(state) :]
 
     def spectrum(self, state: State) -> tuple[Array, Array]:
         """`margins`, and vectors ``E^{1/2} xi`` in columns."""
         matrix, root = self._scaled(state)
         values, vectors = np.linalg.eigh(matrix)
-        return values, root.T @ vectors
+        first = self._negative(state)
+        return values[first:], (root.T @ vectors)[:, first:]
+
+    def _negative(self, state: State) -> int:
+        """Number of negative eigenvalues of ``J``, which its directions alone can have."""
+        n_a = state.omega.size
+        block = slice(n_a, (1 + self.directions.count) * n_a)
+        return int(np.sum(np.linalg.eigvalsh(self.stiffness(state)[block, block]) < 0.0))
 
     def _scaled(self, state: State) -> tuple[Array, Array]:
         trivial = self._trivial(state)

@@ -161,7 +161,9 @@ class Descent:
         """Point where the singular value is `factor` times that of the edge, which must be known."""
         edge = min(self.points, key=lambda point: point.eigenvalue)
         level = edge.eigenvalue * factor**2
-        high = next(point for point in self.points[::-1] if point.eigenvalue > level)
+        high = next((point for point in self.points[::-1] if point.eigenvalue > level), self.points[0])
+        while high.eigenvalue <= level:
+            high = self.curve.advance(high, -SHORT)
         return self.curve.zero(high, edge, lambda point: point.eigenvalue / level - 1.0, precision)
 
     def completed(self) -> UpperSpectrum:

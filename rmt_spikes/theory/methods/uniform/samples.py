@@ -3,33 +3,28 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
+from operator import itemgetter
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.interpolate import PchipInterpolator
 
 from rmt_spikes.errors import ConvergenceError
-from rmt_spikes.functions.scalar import ScalarFunction
 from rmt_spikes.theory.methods.uniform.blocks import PencilBlocks
-from rmt_spikes.theory.methods.uniform.continuation import CurvePoint
+from rmt_spikes.theory.methods.uniform.continuation import CurvePoint, RealCurve
 from rmt_spikes.theory.methods.uniform.finite_rank import COMPLEX_STEP
 from rmt_spikes.theory.methods.uniform.outliers import Descent, UpperSpectrum
-from rmt_spikes.theory.methods.uniform.pencil.batch import FirstBatch, ResidualLaw, residual_points
+from rmt_spikes.theory.methods.uniform.pencil.samples import Samples
 from rmt_spikes.theory.methods.uniform.problem import Problem
-from rmt_spikes.theory.quadrature_rules import gauss_rule
 
 Array = NDArray[np.float64]
 
-LEVELS = 5
-"""Nodes of the residuals left in the bulk: its edge is the same for 4 to 8 of them to 1 %."""
-
-ATTEMPTS = ((0, 5), (0, 6), (0, 4), (1, 5), (0, 3), (2, 4), (0, 2))
-"""Further samples that are taken out of the bulk, and nodes of the rest, that are tried in turn."""
-
-SEPARATION = 1.002
-"""Ratio to the edge of the others above which a sample's value has left the bulk."""
+ATTEMPTS, DETACHED = ((0, 5), (0, 6), (0, 4), (1, 5), (0, 3), (2, 4), (0, 2)), 3
+"""Further samples that are taken out of the bulk, and nodes of the rest, that are tried in turn; edges of
+levels that have detached from the others after which the lowest of them is taken."""
 
 ROUGH = 1e-4
 """Share of a chord to which edges are found that only count samples."""
@@ -37,76 +32,20 @@ ROUGH = 1e-4
 MORE = 2
 """Samples that may leave the bulk beside those that have left a similar one."""
 
-MOST = 400
-"""Samples that may leave the bulk."""
+SEPARATION = 1.002
+"""Ratio to the edge of the others above which a sample's value has left the bulk."""
 
 STRETCH = 1e-4
 """Relative length by which a sample is made longer: the derivative is good to 1e-4."""
 
+NODES = 10
+"""Residuals of one sign at which the value of a sample is computed; between them it is interpolated."""
+
+HALVINGS = 40
+"""Of an interval of residuals: rounding."""
+
 ROUNDS = 8
 """Of counting the samples that leave: on the reference settings 4 are enough."""
-
-
-@dataclass(frozen=True, eq=False)
-class Samples:
-    """Residuals of a first batch, from the largest effective one down.
-
-    Attributes
-    ----------
-    r, u
-        Residuals, shape ``(n,)``, and teacher's variables, shape ``(k, n)``.
-    effective
-        Residual with which a sample acts off the latent directions, ``r sqrt(1 - q^2 / d)``, shape ``(n,)``.
-    """
-
-    r: Array
-    u: Array
-    effective: Array
-
-    def rest(self, removed: int, levels: int = LEVELS) -> ResidualLaw:
-        """Distribution of the samples left when the first ones are removed, each of weight ``1/n``."""
-        r, u = self.effective[removed:], self.u[:, removed:]
-        rule = gauss_rule(r, levels)
-        share = r.size / self.r.size
-        basis, at = rule.polynomials(r) / r.size, rule.polynomials(rule.nodes)
-        pairs = np.einsum("bi,ki,li->bkl", basis, u, u)
-        return ResidualLaw(
-            rule.nodes, share * rule.weights, at.T @ (basis @ u.T), np.tensordot(at.T, pairs, axes=1)
-        )
-
-    def separated(self, phi: float) -> int:
-        """Number of samples that make an outlier of ``X^T diag(r) X / n`` beside all smaller ones."""
-        r = self.effective
-        for i in range(min(MOST, r.size - LEVELS)):
-            gap = r[i] - r[i + 1 :]
-            with np.errstate(divide="ignore", invalid="ignore"):
-                if not np.sum((r[i + 1 :] / gap) ** 2) < phi * r.size:
-                    return i
-        return min(MOST, r.size - LEVELS)
-
-
-def sorted_samples(batch: FirstBatch, r: Array, u: Array) -> Samples:
-    """Samples with given residuals and teacher's variables."""
-    learnt, energy = u @ r / r.size, float(np.mean(r**2))
-    norm2 = float(learnt @ learnt) + batch.phi * energy
-    q2 = ((batch.phi * r + learnt @ u) ** 2 + batch.phi * energy) / norm2
-    effective = r * np.sqrt(np.maximum(1.0 - q2 / batch.d, 0.0))
-    order = np.argsort(-np.abs(effective), kind="stable")
-    return Samples(r[order], u[:, order], effective[order])
-
-
-@lru_cache(maxsize=16)
-def middle_quantiles(target: ScalarFunction, noise_std: float, offset: float, n: int) -> tuple[Array, Array]:
-    """Middle quantiles of the residual of `n` samples, and means of the teacher's variable in their cells."""
-    r, weights, u = residual_points(target, noise_std, offset)
-    order = np.argsort(r, kind="stable")
-    r, weights, u = r[order], weights[order], u[:, order]
-    total = weights.sum()
-    mass = np.concatenate([[0.0], np.cumsum(weights)]) / total
-    cells = np.arange(n + 1) / n
-    sums = np.concatenate([np.zeros((u.shape[0], 1)), np.cumsum(weights * u, axis=1)], axis=1) / total
-    means = np.array([np.diff(np.interp(cells, mass, row)) for row in sums]) * n
-    return np.interp((np.arange(n) + 0.5) / n, 0.5 * (mass[1:] + mass[:-1]), r), means
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,16 +58,19 @@ class Separated:
         The bulk's equations.
     descent
         The way down to its edge.
+    effective
+        Effective residuals of all samples, shape ``(n,)``.
     beyond
-        Effective residuals of the samples that make a value of their own.
+        Numbers of the samples that make a value of their own.
     removed
-        Number of samples that are not in the bulk.
+        Numbers of the samples that are not in the bulk.
     """
 
     problem: Problem
     descent: Descent
-    beyond: Array
-    removed: int
+    effective: Array = field(default_factory=lambda: np.zeros(0))
+    beyond: tuple[int, ...] = ()
+    removed: tuple[int, ...] = ()
 
     @cached_property
     def upper(self) -> UpperSpectrum:
@@ -136,9 +78,26 @@ class Separated:
         return self.descent.completed()
 
     @cached_property
+    def values(self) -> dict[int, CurvePoint]:
+        """Points of the resolvent at the values of samples by the numbers of these, largest first."""
+        points, found = list(self.upper.points), {}
+        for i in self.beyond:
+            point = _place(self.problem, self.upper.curve, points, float(self.effective[i]))
+            if point is not None:
+                found[i] = point
+                points.append(point)
+                points.sort(key=lambda each: -each.eigenvalue)
+        return dict(sorted(found.items(), key=lambda item: -item[1].eigenvalue))
+
+    @property
     def points(self) -> tuple[CurvePoint, ...]:
-        """Points of the resolvent at the values of samples, in their order."""
-        return tuple(_places(self.problem, self.upper, self.beyond))
+        """Points of the resolvent at the values of samples, largest first."""
+        return tuple(self.values.values())
+
+    @property
+    def makers(self) -> tuple[int, ...]:
+        """Numbers of the samples that make these values."""
+        return tuple(self.values)
 
 
 def separate(problem: Problem, samples: Samples, top: float, similar: Separated | None = None) -> Separated:
@@ -162,43 +121,66 @@ def separate(problem: Problem, samples: Samples, top: float, similar: Separated 
     """
     blocks = problem.blocks
     assert isinstance(blocks, PencilBlocks)
-    removed, seen, descent = samples.separated(blocks.special.batch.phi), set[int](), None
+    effective = samples.effective
+    removed, seen, descent = samples.separated(blocks.special.batch.phi), set[tuple[int, ...]](), None
     if similar is not None:
-        removed, descent = min(removed, similar.removed + MORE), similar.descent
+        removed, descent = removed[: max(similar.removed, default=-1) + 1 + MORE], similar.descent
     while True:
         rest, descent = _descent(problem, samples, removed, top, descent)
-        first = samples.effective[:removed]
-        beyond = first[_margins(rest, descent.edge(ROUGH), first) <= 0.0]
-        if beyond.size in {removed, *seen}:
-            beyond = first[_margins(rest, descent.beyond(SEPARATION, ROUGH), first) <= 0.0]
+
+        def clear(point: CurvePoint, numbers: tuple[int, ...], rest: Problem = rest) -> tuple[int, ...]:
+            return tuple(i for i in numbers if _margin(rest, point, float(effective[i])) <= 0.0)
+
+        beyond = clear(descent.edge(ROUGH), removed)
+        if beyond in {removed, *seen}:
+            beyond = clear(descent.beyond(SEPARATION, ROUGH), removed)
         seen.add(removed)
-        if beyond.size in seen or len(seen) > ROUNDS:
-            return Separated(rest, descent, beyond, removed)
-        removed = beyond.size
+        if beyond in seen or len(seen) > ROUNDS:
+            return Separated(rest, descent, effective, beyond, removed)
+        removed = beyond
 
 
 def _descent(
-    problem: Problem, samples: Samples, removed: int, top: float, similar: Descent | None
+    problem: Problem, samples: Samples, removed: tuple[int, ...], top: float, similar: Descent | None
 ) -> tuple[Problem, Descent]:
     """The problem of the samples left, and the way down to its edge.
 
-    Where a level of these leaves the bulk, the curve ends above the edge: then with other levels, or with one
-    more sample out.
+    A level that has detached from the others makes an edge of its own, above that of the bulk, or the way
+    ends above the edge: other numbers of levels, or further samples out, are then tried, and the lowest edge
+    counts.
     """
     blocks = problem.blocks
     assert isinstance(blocks, PencilBlocks)
-    lost: ConvergenceError | None = None
+    tried: list[tuple[float, Problem, Descent]] = []
+    lost = ConvergenceError("an edge of the bulk was not found", residual=math.inf)
     for more, levels in ATTEMPTS:
-        rest = replace(problem, blocks=blocks.with_rest(samples.rest(removed + more, levels)))
+        others = [i for i in range(len(removed) + more) if i not in removed][:more]
+        rest = replace(problem, blocks=blocks.with_rest(samples.rest((*removed, *others), levels)))
         try:
             descent = Descent.of(rest.equations, rest.finite_rank, top, similar)
-            descent.edge(ROUGH)
+            edge = descent.edge(ROUGH)
         except ConvergenceError as error:
             lost = error
-        else:
+            continue
+        if not _detached(rest, edge):
             return rest, descent
-    assert lost is not None
-    raise lost
+        tried.append((edge.eigenvalue, rest, descent))
+        if len(tried) == DETACHED:
+            break
+    if not tried:
+        raise lost
+    return min(tried, key=itemgetter(0))[1:]
+
+
+def _detached(problem: Problem, edge: CurvePoint) -> bool:
+    """Whether a level has a value above the bulk of the other ones."""
+    blocks, k = problem.blocks, edge.state.parts[0].k
+    assert isinstance(blocks, PencilBlocks)
+    for node in range(blocks.special.batch.residuals.r.size):
+        root = np.sqrt(_growth(problem, float(blocks.special.batch.residuals.r[node]), without=node))
+        if np.linalg.eigvalsh(-root[:, None] * k * root)[-1] > 1.0:
+            return True
+    return False
 
 
 def scatter(separated: Separated, samples: Samples) -> Array:
@@ -207,17 +189,18 @@ def scatter(separated: Separated, samples: Samples) -> Array:
     For isotropic inputs. They come from the norm of the sample, the draws of the neurons and those of the
     second batch.
     """
-    return np.array([_scatter(separated, samples, i) for i in range(len(separated.points))])
+    values = zip(separated.makers, separated.points, strict=True)
+    return np.array([_scatter(separated.problem, point, float(samples.effective[i])) for i, point in values])
 
 
-def _scatter(separated: Separated, samples: Samples, i: int) -> float:
-    problem, point, setting = separated.problem, separated.points[i], separated.problem.setting
+def _scatter(problem: Problem, point: CurvePoint, r: float) -> float:
+    """Standard deviation of the value at a point of a sample with an effective residual `r`."""
+    setting = problem.setting
     equations, state, part = problem.equations, point.state, point.state.parts[0]
-    rest = samples.effective[separated.removed :]
 
     def stretched(k: Array, factor: float) -> tuple[float, Array, Array]:
         """Largest eigenvalue of ``-s K s`` for a longer sample, its vector, and ``s``."""
-        root = np.sqrt(_growth(problem, factor * float(samples.effective[i]), rest, samples.r.size))
+        root = np.sqrt(_growth(problem, factor * r))
         values, vectors = np.linalg.eigh(-root[:, None] * k * root)
         return float(values[-1]), vectors[:, -1], root
 
@@ -234,37 +217,114 @@ def _scatter(separated: Separated, samples: Samples, i: int) -> float:
     return 0.5 * math.sqrt(point.eigenvalue * max(variance, 0.0)) / abs(float(by_place))
 
 
-def _growth(problem: Problem, r: float, rest: Array, n: int) -> Array:
-    """Second moment of rows along a sample with residual `r` beside the others, shape ``(n_a,)``."""
+def _growth(problem: Problem, r: float, without: int | None = None) -> Array:
+    """Second moment of rows along a sample with residual `r`, shape ``(n_a,)``.
+
+    Beside it are all levels of the bulk, or all `without` one.
+    """
     blocks = problem.blocks
     assert isinstance(blocks, PencilBlocks)
     batch, alpha = blocks.special.batch, blocks.law.nodes
-    h = batch.phi * r + float(np.sum(r * rest / (r - rest))) / n
+    rest = batch.residuals
+    others, weights = rest.r, rest.weights
+    if without is not None:
+        others, weights = np.delete(others, without), np.delete(weights, without)
+    h = batch.phi * r + float(weights @ (r * others / (r - others)))
     return np.asarray(
         (1.0 + batch.curvature * alpha * h) ** 2 + batch.incoherent * alpha**2 * batch.phi * r**2
     )
 
 
-def _margins(problem: Problem, point: CurvePoint, r: Array) -> Array:
-    """``det(1 + phi M T(r))`` of samples with residuals `r`: zero at a sample's value, negative below it."""
+def drawn_values(separated: Separated, draws: list[Array]) -> tuple[tuple[Array, Array], ...]:
+    """Values of single samples and their standard deviations, for other draws of the residuals.
+
+    The bulk is kept. The value of a sample is a smooth function of its effective residual, which is
+    interpolated between a few.
+
+    Parameters
+    ----------
+    separated
+        The bulk.
+    draws
+        Effective residuals.
+    """
+    tables = [_Table.of(separated, draws, sign) for sign in (1.0, -1.0)]
+    values = []
+    for r in draws:
+        places, scatters = zip(*(table(r) for table in tables), strict=True)
+        values.append((np.concatenate(places), np.concatenate(scatters)))
+    return tuple(values)
+
+
+@dataclass(frozen=True, eq=False)
+class _Table:
+    """Values of samples and their standard deviations by the size of residuals of one sign."""
+
+    sign: float
+    sizes: Array
+    values: Array
+
+    @classmethod
+    def of(cls, separated: Separated, draws: list[Array], sign: float) -> _Table:
+        """Table up to the largest residual drawn; an empty one where no sample makes a value."""
+        problem, upper = separated.problem, separated.upper
+        largest = max(float(np.max(sign * r)) for r in draws)
+        assert isinstance(problem.blocks, PencilBlocks)
+        lowest = float(np.max(sign * problem.blocks.special.batch.residuals.r))
+        nothing = cls(sign, np.zeros(0), np.zeros((0, 2)))
+        if largest <= lowest or _margin(problem, upper.edge, sign * largest) > 0.0:
+            return nothing
+        # From the size at which a value leaves the edge, where it rises like a square.
+        least = _crossing(lambda size: _margin(problem, upper.edge, sign * size), lowest, largest)
+        nodes = 0.5 * (1.0 - np.cos(np.pi * (np.arange(NODES) + 0.5) / NODES))
+        rows = [(least, upper.edge.eigenvalue**0.5, 0.0)]
+        for size in least + (largest - least) * nodes:
+            point = _place(problem, upper.curve, upper.points, sign * float(size))
+            if point is not None:
+                rows.append((size, point.eigenvalue**0.5, _scatter(problem, point, sign * float(size))))
+        table = np.array(rows)
+        return cls(sign, table[:, 0], table[:, 1:])
+
+    def __call__(self, r: Array) -> tuple[Array, Array]:
+        """Values and standard deviations of the samples that make one."""
+        if self.sizes.size < 2:
+            return np.zeros(0), np.zeros(0)
+        sizes = self.sign * r
+        sizes = sizes[sizes > self.sizes[0]]
+        place, deviation = PchipInterpolator(self.sizes, self.values)(sizes).T
+        clear = place > SEPARATION * self.values[0, 0]
+        return place[clear], deviation[clear]
+
+
+def _crossing(function: Callable[[float], float], low: float, high: float) -> float:
+    """Argument from which a function is negative up to `high`, by bisection."""
+    for _ in range(HALVINGS):
+        middle = 0.5 * (low + high)
+        low, high = (middle, high) if function(middle) > 0.0 else (low, middle)
+    return high
+
+
+def _margin(problem: Problem, point: CurvePoint, r: float) -> float:
+    """Least eigenvalue of ``1 + phi M T(r)``, which is zero at the value of a sample with residual `r`.
+
+    Far below a large value a second eigenvalue may be negative, and the determinant positive again.
+    """
     blocks = problem.blocks
     assert isinstance(blocks, PencilBlocks)
     m = point.state.parts[0].detail.levels.m
-    letters = blocks.pencil.letters_of(r)
-    return np.asarray(np.linalg.det(np.eye(m.shape[0]) + blocks.special.batch.phi * m @ letters))
+    letter = blocks.pencil.letters_of(np.array([r]))[0]
+    return 1.0 + float(np.min(np.linalg.eigvals(blocks.special.batch.phi * m @ letter).real))
 
 
-def _places(problem: Problem, upper: UpperSpectrum, r: Array) -> Iterator[CurvePoint]:
-    """Points of the curve at the values of samples, where their margins are zero."""
-    points = list(upper.points)
-    for each in r:
+def _place(problem: Problem, curve: RealCurve, points: Sequence[CurvePoint], r: float) -> CurvePoint | None:
+    """Point of the curve at the value of a sample, where ``det(1 + phi M T(r))`` is zero first.
 
-        def margin(point: CurvePoint, each: Array = each[None]) -> float:
-            return float(_margins(problem, point, each)[0])
-
-        i = next(i for i, point in enumerate(points) if margin(point) <= 0.0)
-        if i == 0:
-            raise ConvergenceError("a sample's value lies above the curve", residual=math.inf)
-        place = upper.curve.zero(points[i - 1], points[i], margin)
-        points.insert(i, place)
-        yield place
+    `points` lead down to the edge.
+    """
+    margin = partial(_margin, problem, r=r)
+    if margin(points[-1]) > 0.0:
+        return None
+    i = next(i for i, point in enumerate(points) if margin(point) <= 0.0)
+    if i == 0:
+        raise ConvergenceError("a sample's value lies above the curve", residual=math.inf)
+    return curve.zero(points[i - 1], points[i], margin)

@@ -44,6 +44,9 @@ smooth in the step size."""
 
 NORM_READOUTS = 10
 """Readout nodes where norms are latent variables: 20 change losses by less than .1 %."""
+NEXT_ORDER, VANISHING = 0.2, 1e-12
+"""Share of the terms of order ``1/d`` that those of the next order have without a step; coefficients below
+which a function has no part of a degree."""
 
 LEARNT = 0.01
 """Squared norm of the functions of ``q`` below which a pole belongs to single samples."""
@@ -59,14 +62,14 @@ class Uniform(Method):
     rows
         How the covariance of trained rows is treated; by default as the features say.
     terms
-        Terms of order ``1/d`` that the pencil keeps.
+        Terms of order ``1/d`` that the pencil keeps, by default as the features say.
     variables, functions
         Latent variables and latent functions to take instead of those of the setting.
     """
 
     name: ClassVar[str] = "uniform"
     rows: Rows | None = None
-    terms: Terms = field(default_factory=Terms)
+    terms: Terms | None = None
     variables: Latent | None = field(default=None, repr=False)
     functions: LatentGrid | None = field(default=None, repr=False)
 
@@ -82,7 +85,7 @@ class Uniform(Method):
         if self.functions is not None:
             law = self.functions.law
         if self.treatment is Rows.PENCIL:
-            return self._with_rank(PencilBlocks(self.setting, self.latent, law, self.terms))
+            return self._with_rank(PencilBlocks(self.setting, self.latent, law, self.kept))
         return LevelBlocks(self.setting, self.latent, law, self.treatment)
 
     def _with_rank(self, blocks: PencilBlocks) -> PencilBlocks:
@@ -155,6 +158,11 @@ class Uniform(Method):
         standard = self.setting.output_scale == "standard"
         return Rows.LEVELS if rows is Rows.PENCIL and standard else rows
 
+    @property
+    def kept(self) -> Terms:
+        """Terms of order ``1/d`` that are kept."""
+        return self.terms or Terms(**dict.fromkeys(self.features.dropped, False))
+
     @cached_property
     def labels(self) -> Array:
         """Components of the labels along the sample variables, shape ``(n_variables, n_q)``."""
@@ -163,7 +171,7 @@ class Uniform(Method):
     @cached_property
     def spectrum(self) -> Spectrum:
         """Bulk, its edges and the values of single samples."""
-        return Spectrum(self.reduced, self.untrained, self._on_nodes)
+        return Spectrum(self.reduced, self.untrained, self._on_nodes, self.given)
 
     def _on_nodes(self, count: int) -> Problem | None:
         """The problem on a number of readout nodes; None where these are its own."""
@@ -172,7 +180,7 @@ class Uniform(Method):
         law = readout_rule(self.setting, count, finite=True, given=self.given)
         if self.functions is not None or law.nodes.size == blocks.law.nodes.size == blocks.pencil.nodes:
             return None
-        few = PencilBlocks(self.setting, self.latent, law, self.terms)
+        few = PencilBlocks(self.setting, self.latent, law, self.kept)
         return Problem(self.setting, self.latent, few, self._grid(few))
 
     @property
@@ -371,22 +379,18 @@ class Uniform(Method):
         return replace(super().certificate(), neglected=self.neglected())
 
     def neglected(self) -> float | None:
-        """Relative size of what the theory leaves out of the losses; None for features that leave out more.
+        """Relative size of what is left out of the objective; None for features that leave out more.
 
-        Three parts: what docs/theory.md section 4.1 changes, times ``theta``, for its next order; what the
-        spread of the incoherent part of the gradient would change; and the share ``2 n_ridge / d^2`` of a
-        part of degree two that so many samples learn in so few dimensions. Not a proved bound: the tests hold
-        it against simulations.
+        Two parts: a share of what the kept terms of order ``1/d`` change, which grows with the step, for
+        those of the next order; and the share ``6 n_ridge / d^3`` of a part of degree three that so many
+        samples learn in so few dimensions. Not a proved bound: the tests hold it against simulations.
         """
-        if self.features.rows is not Rows.PENCIL:
+        if self.treatment is not Rows.PENCIL:
             return None
         setting = self.setting
-        second = setting.activation_expansion.coefficients[2] * setting.target_expansion.coefficients[2]
-        few = min(1.0, 2.0 * setting.n_ridge / setting.d**2) if abs(second) > 1e-12 else 0.0
-        if self.latent.inflation == 0.0:
-            return few
-        same = replace(self, variables=self.latent)
-        others = [replace(same, rows=rows) for rows in (Rows.ISOTROPIC, Rows.LEVELS, Rows.SPREAD)]
-        isotropic, own, spread = (float(other.functional(other.state)) for other in others)
-        next_order = setting.theta * abs(isotropic / own - 1.0)
-        return float(few + next_order + abs(spread / own - 1.0))
+        third = setting.activation_expansion.coefficients[3] * setting.target_expansion.coefficients[3]
+        few = min(1.0, 6.0 * setting.n_ridge / setting.d**3) if abs(third) > VANISHING else 0.0
+        none = Terms(length=False, own=False, norm_mode=False, trace=False, degree_two=False)
+        without = replace(self, variables=self.latent, terms=none)
+        change = abs(float(without.functional(without.state)) / float(self.functional(self.state)) - 1.0)
+        return float(few + (NEXT_ORDER + setting.theta) * change)

@@ -21,17 +21,17 @@ from rmt_spikes.theory.methods.uniform.continuation import lower_edge
 from rmt_spikes.theory.methods.uniform.density import BranchCut
 from rmt_spikes.theory.methods.uniform.equations import FixedPoint, State
 from rmt_spikes.theory.methods.uniform.outliers import Descent, UpperSpectrum, upper_edge
-from rmt_spikes.theory.methods.uniform.problem import Problem
-from rmt_spikes.theory.methods.uniform.samples import (
+from rmt_spikes.theory.methods.uniform.pencil.samples import (
     LEVELS,
     Samples,
-    Separated,
+    drawn_residuals,
     middle_quantiles,
-    scatter,
-    separate,
     sorted_samples,
 )
-from rmt_spikes.theory.results import Outliers, outliers_of
+from rmt_spikes.theory.methods.uniform.problem import Problem
+from rmt_spikes.theory.methods.uniform.samples import Separated, drawn_values, scatter, separate
+from rmt_spikes.theory.realisation import Realisation, first_batch_of
+from rmt_spikes.theory.results import Draws, Outliers, outliers_of
 
 Array = NDArray[np.float64]
 
@@ -66,11 +66,14 @@ class Spectrum:
         Bulk without a step, which serves as a first guess.
     on_nodes
         The same problem on a number of readout nodes; None where these are its own.
+    given
+        Realised latent variables.
     """
 
     problem: Problem
     untrained: BulkEquivalent
     on_nodes: Callable[[int], Problem | None]
+    given: Realisation | None = None
 
     @cached_property
     def separated(self) -> Separated:
@@ -88,24 +91,40 @@ class Spectrum:
         top = float(np.sum(sizes @ (finite.functions**2 @ grid.q_weights).T))
         top += float(self.untrained.edges[-1, 1])
         if not isinstance(blocks, PencilBlocks) or problem.setting.theta == 0.0:
-            return Separated(problem, Descent.of(problem.equations, finite, top), np.zeros(0), 0)
+            return Separated(problem, Descent.of(problem.equations, finite, top))
         return separate(problem, self.samples, top, similar)
 
     @cached_property
     def samples(self) -> Samples:
-        """Samples of a typical first batch."""
+        """Samples of the first batch that is given, or of a typical one."""
         setting, blocks = self.problem.setting, self.problem.blocks
         assert isinstance(blocks, PencilBlocks)
-        offset = float(setting.target_expansion.mean) - residual_moments(setting)[0]
-        r, u = middle_quantiles(setting.target_function, setting.noise_std, offset, setting.n)
-        return sorted_samples(blocks.special.batch, r, u)
+        if (given := first_batch_of(self.given)) is not None:
+            return sorted_samples(blocks.special.batch, *given)
+        typical = middle_quantiles(setting.target_function, setting.noise_std, self._offset, setting.n)
+        return sorted_samples(blocks.special.batch, *typical)
+
+    @property
+    def _offset(self) -> float:
+        """Mean of the labels less that of the residuals."""
+        setting = self.problem.setting
+        return float(setting.target_expansion.mean) - residual_moments(setting)[0]
 
     @cached_property
     def outliers(self) -> Outliers:
         """Values that single samples make beyond the bulk."""
-        places = np.sqrt([point.eigenvalue for point in self.separated.points])
-        spread = scatter(self.separated, self.samples) if places.size else np.zeros(0)
-        return outliers_of(places, spread, self.bulk, self.problem.setting.width)
+        separated, blocks = self.separated, self.problem.blocks
+        width, places = self.problem.setting.width, np.sqrt([each.eigenvalue for each in separated.points])
+        if not isinstance(blocks, PencilBlocks) or self.problem.setting.theta == 0.0:
+            return outliers_of(places, places, self.bulk, width)
+        samples: NDArray[np.int64] | None = None
+        draws: Draws = ()
+        if first_batch_of(self.given) is None:
+            residuals = drawn_residuals(self.problem.setting, blocks.special.batch, self._offset)
+            draws = drawn_values(separated, residuals) if residuals else ()
+        else:
+            samples = self.samples.index[list(separated.makers)]
+        return outliers_of(places, scatter(separated, self.samples), self.bulk, width, samples, draws)
 
     @property
     def upper(self) -> UpperSpectrum:

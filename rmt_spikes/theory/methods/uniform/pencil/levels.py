@@ -2,7 +2,7 @@
 
 A trained row with readout weight ``a`` has the covariance ``S (1 + k a S H S)^2 S + t^2 a^2 S^2 G S^2`` with
 ``H = Z^T diag(r) Z / n`` and ``G = Z^T diag(r^2) Z / n``: linear in the samples once it is written with twice
-as many blocks (docs/theory.md section 11).
+as many blocks (docs/theory.md section 9).
 """
 
 from __future__ import annotations
