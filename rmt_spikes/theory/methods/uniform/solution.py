@@ -250,7 +250,7 @@ class Uniform(Method):
         """
         own = self.given is not None and self.given.q is not None
         known = self.variables is not None or self.functions is not None
-        if self.treatment is not Rows.PENCIL or own or known or not self.terms.latent_norms:
+        if self.treatment is not Rows.PENCIL or own or known or not self.kept.latent_norms:
             return 0.0
         return share_of_norms(self.setting)
 
@@ -260,7 +260,7 @@ class Uniform(Method):
         law = readout_rule(self.setting, NORM_READOUTS, finite=True, given=self.given)
         if self.setting.theta == 0.0:
             law = ReadoutLaw("constant", np.ones(1), np.ones(1))
-        return NormLosses(self.setting, self.latent, law, self.untrained, self.terms)
+        return NormLosses(self.setting, self.latent, law, self.untrained, self.kept)
 
     def _first_losses(self) -> Losses[float]:
         ridge, state = self.setting.ridge, self.state
