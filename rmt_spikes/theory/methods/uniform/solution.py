@@ -27,6 +27,7 @@ from rmt_spikes.theory.methods.uniform.finite_rank import COMPLEX_STEP, FiniteRa
 from rmt_spikes.theory.methods.uniform.norms.losses import NormLosses, blended, share_of_norms
 from rmt_spikes.theory.methods.uniform.outliers import Pole, UpperSpectrum
 from rmt_spikes.theory.methods.uniform.pencil.levels import lost_coupling
+from rmt_spikes.theory.methods.uniform.pencil.neglected import neglected
 from rmt_spikes.theory.methods.uniform.pencil.rows import Terms
 from rmt_spikes.theory.methods.uniform.problem import Problem
 from rmt_spikes.theory.methods.uniform.samples import Separated
@@ -44,9 +45,6 @@ smooth in the step size."""
 
 NORM_READOUTS = 10
 """Readout nodes where norms are latent variables: 20 change losses by less than .1 %."""
-NEXT_ORDER, VANISHING = 0.2, 1e-12
-"""Share of the terms of order ``1/d`` that those of the next order have without a step; coefficients below
-which a function has no part of a degree."""
 
 LEARNT = 0.01
 """Squared norm of the functions of ``q`` below which a pole belongs to single samples."""
@@ -375,22 +373,16 @@ class Uniform(Method):
         )
 
     def certificate(self) -> Certificate:
-        """Certificate of all parts together, with the size of what the theory leaves out."""
-        return replace(super().certificate(), neglected=self.neglected())
+        """Certificate of all parts together, with the size of what the theory leaves out.
 
-    def neglected(self) -> float | None:
-        """Relative size of what is left out of the objective; None for features that leave out more.
-
-        Two parts: a share of what the kept terms of order ``1/d`` change, which grows with the step, for
-        those of the next order; and the share ``6 n_ridge / d^3`` of a part of degree three that so many
-        samples learn in so few dimensions. Not a proved bound: the tests hold it against simulations.
+        Features that leave out more do not say it.
         """
-        if self.treatment is not Rows.PENCIL:
-            return None
-        setting = self.setting
-        third = setting.activation_expansion.coefficients[3] * setting.target_expansion.coefficients[3]
-        few = min(1.0, 6.0 * setting.n_ridge / setting.d**3) if abs(third) > VANISHING else 0.0
-        none = Terms(length=False, own=False, norm_mode=False, trace=False, degree_two=False)
-        without = replace(self, variables=self.latent, terms=none)
-        change = abs(float(without.functional(without.state)) / float(self.functional(self.state)) - 1.0)
-        return float(few + (NEXT_ORDER + setting.theta) * change)
+        whole = super().certificate()
+        if self.features.rows is not Rows.PENCIL:
+            return whole
+        return replace(whole, neglected=neglected(self.setting, self.treatment, self._change))
+
+    def _change(self, **other: Any) -> float:
+        """Relative change of the objective by other terms, or another treatment of rows."""
+        moved = replace(self, variables=self.latent, **other)
+        return abs(float(moved.functional(moved.state)) / float(self.functional(self.state)) - 1.0)
