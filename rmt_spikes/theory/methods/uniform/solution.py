@@ -244,11 +244,17 @@ class Uniform(Method):
     def share_of_norms(self) -> float:
         """Share of the losses that is computed with norms as latent variables.
 
-        They are for a distribution of second batches: a given one has norms of its own.
+        They are for a distribution of second batches: a given one has norms of its own. Without the channel
+        of degree two norms are noise.
         """
         own = self.given is not None and self.given.q is not None
         known = self.variables is not None or self.functions is not None
-        if self.treatment is not Rows.PENCIL or own or known or not self.kept.latent_norms:
+        if (
+            self.treatment is not Rows.PENCIL
+            or own
+            or known
+            or not (self.kept.latent_norms and self.kept.degree_two)
+        ):
             return 0.0
         return share_of_norms(self.setting)
 
