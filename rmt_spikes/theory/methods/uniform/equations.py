@@ -221,12 +221,18 @@ class FixedPoint:
             x = x + step
         raise ConvergenceError("Newton's method did not converge", residual=residual, last=x)
 
-    def tangent(self, state: State, direction: Values) -> tuple[Values, Values]:
-        """Exact derivative of ``(R, omega)`` when the ridge profile moves along `direction`."""
+    def tangent(
+        self, state: State, direction: Values, columns: Values | float = 0.0
+    ) -> tuple[Values, Values]:
+        """Exact derivative of ``(R, omega)`` when the ridge profile moves along `direction`.
+
+        `columns` is what the right-hand sides of the neurons move by of themselves.
+        """
         pair = (state.resolvent, state.omega)
         matrix = self.jacobian(pair, state.parts or self.responses(*pair))
         right = np.zeros(matrix.shape[0], dtype=matrix.dtype)
-        right[: state.resolvent.size] = -direction * state.resolvent
-        solution = np.linalg.solve(matrix, right)
         n_q = state.resolvent.size
+        right[:n_q] = -direction * state.resolvent
+        right[n_q:] = -columns * state.omega
+        solution = np.linalg.solve(matrix, right)
         return state.resolvent * solution[:n_q], state.omega * solution[n_q:]

@@ -7,20 +7,20 @@ direction; those of samples are pairs of ``q`` and the norm off it.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rmt_spikes.errors import ConvergenceError
 from rmt_spikes.setting import Setting
 from rmt_spikes.theory.bulk.equivalent import BulkEquivalent
 from rmt_spikes.theory.latent import Latent
-from rmt_spikes.theory.methods.uniform.channels import LevelChannel, Response
-from rmt_spikes.theory.methods.uniform.equations import FixedPoint, State
-from rmt_spikes.theory.methods.uniform.finite_rank import FiniteRank, Values
+from rmt_spikes.theory.methods.uniform.channels import LevelChannel
+from rmt_spikes.theory.methods.uniform.equations import State
+from rmt_spikes.theory.methods.uniform.finite_rank import COMPLEX_STEP, FiniteRank, Values
+from rmt_spikes.theory.methods.uniform.norms.degrees import Corrected, DegreesOfFreedom
 from rmt_spikes.theory.methods.uniform.norms.rows import GrownRows, SampleNorms, sample_norms
 from rmt_spikes.theory.methods.uniform.norms.sphere import (
     NORMAL,
@@ -48,9 +48,6 @@ READOUTS, POWERS, SMALL, LOST = (6, 8, 10), 2, 10, 1.5
 pairs of which it has all, and the largest coupling that its nodes may leave out: two-valued readouts
 lose nothing, Gaussian ones .1 % by the nodes; three powers in place of two change losses by .2 %."""
 
-ROUNDS, SETTLED = 60, 1e-9
-"""Rounds of the degrees of freedom of the finite-rank part, and their last change, relative."""
-
 FEW, MANY = (100, 150), (8.0, 12.0)
 """Dimensions, and neurons a dimension, between which norms become latent variables: they all are in 100
 dimensions or with 12 neurons a dimension, none is beyond both of the others. In 120 dimensions that changes
@@ -58,9 +55,6 @@ losses by .3 %, spread over 50 dimensions."""
 
 LEAST = 3
 """Dimensions from which there is a sphere off the learnt direction and the teacher's, with degree two."""
-
-STEP = 2e-3
-"""Of derivatives by the ridge, relative: central differences err by its square, and by `SETTLED` over it."""
 
 
 def few_nodes(law: ReadoutLaw, count: int) -> tuple[Array, Array]:
@@ -120,21 +114,6 @@ class ProductPencil(Pencil):
     def reduced(self) -> bool:
         """Whether the pencil has fewer nodes than there are pairs."""
         return bool(self.reduction[0].size < self.readout.nodes.size * self.other.size)
-
-
-@dataclass(frozen=True, eq=False)
-class _Corrected(FixedPoint):
-    """The equations with the degrees of freedom of the finite-rank part in ``1/R`` and ``1/omega``."""
-
-    rows: Array | float = 0.0
-    columns: Array | float = 0.0
-
-    def inverses(self, profile: Values, state: tuple[Values, Values], parts: Sequence[Response]) -> Values:
-        """Right-hand sides of the fixed-point equations."""
-        parts_of = [
-            np.broadcast_to(x, y.shape) for x, y in zip((self.rows, self.columns), state, strict=True)
-        ]
-        return np.asarray(super().inverses(profile, state, parts) + np.concatenate(parts_of))
 
 
 @dataclass(frozen=True, eq=False)
@@ -253,7 +232,7 @@ class NormLosses:
         return power, 2.0 / d * left, np.maximum(d / np.diagonal(covariance) - 1.0, 3.0)
 
     @cached_property
-    def _parts(self) -> tuple[_Corrected, _NormFiniteRank]:
+    def _parts(self) -> tuple[Corrected, _NormFiniteRank]:
         setting, rows, samples = self.setting, self.rows, self.samples
         d, width, n_w = setting.d, setting.width, rows.w.size
         power, left, dimensions = self.norms
@@ -285,7 +264,7 @@ class NormLosses:
         degree_two = LevelChannel(
             two * math.sqrt(1.0 - 1.0 / pairs), width / (pairs - 1.0), level, np.ones(1)
         )
-        equations = _Corrected(
+        equations = Corrected(
             q_weights=samples.weights,
             a_weights=self.law.weights,
             noise=noise,
@@ -345,64 +324,35 @@ class NormLosses:
         blocks = (mean, [nothing, linear, nothing], [spread, nothing, nothing], pair)
         return np.array([np.concatenate([block[v] for block in blocks]) for v in range(3)])
 
-    def _settled(
-        self, profile: Array, start: State | None, equations: _Corrected
-    ) -> tuple[_Corrected, State]:
-        """State with the degrees of freedom of its own finite-rank part."""
-        finite = self._parts[1]
-        if start is None:
-            start = solved(equations, self.untrained, self.setting.ridge)
-        state = equations.solve(profile, start, positive=True)
-        n, change = state.omega.size, math.inf
-        for _ in range(ROUNDS):
-            inverse = np.linalg.inv(finite.total(state))
-            flat = np.swapaxes(finite.functions, 0, 1)
-            rows = np.einsum("svq,svq->q", flat, np.tensordot(inverse, flat, axes=1))
-            own = finite.norm_covariance * inverse[:n, :n]
-            rows = (rows + np.sum(finite.norm * (own @ finite.norm), axis=0)) / self.setting.n_ridge
-            used = np.einsum("st,ts->s", finite.kernel(state.resolvent), inverse).reshape(-1, n).sum(axis=0)
-            columns = used / (self.setting.width * equations.a_weights * state.omega)
-            changes = (rows - equations.rows) * state.resolvent, (columns - equations.columns) * state.omega
-            change = max(float(np.max(np.abs(each))) for each in changes)
-            if change < SETTLED:
-                return equations, state
-            equations = replace(equations, rows=rows, columns=columns)
-            state = equations.solve(profile, state, positive=True)
-        raise ConvergenceError(
-            "the degrees of freedom of the latent functions did not settle", residual=change
-        )
-
     @cached_property
-    def solution(self) -> tuple[_Corrected, State]:
+    def solution(self) -> tuple[Corrected, State]:
         """Equations with the degrees of freedom, and the state at the ridge of the setting."""
-        equations = self._parts[0]
-        return self._settled(np.full(equations.q_weights.size, self.setting.ridge), None, equations)
+        equations, ridge = self._parts[0], self.setting.ridge
+        start = solved(equations, self.untrained, ridge)
+        return self._degrees.solve(equations, np.full(start.resolvent.size, ridge), start)
 
-    def functional(self, state: State) -> float:
-        """``T``, the quadratic form of the labels in the resolvent."""
+    @property
+    def _degrees(self) -> DegreesOfFreedom:
+        return DegreesOfFreedom(self._parts[1], self.setting.n_ridge, self.setting.width)
+
+    def functional(self, state: State) -> Any:
+        """``T``, the quadratic form of the labels in the resolvent, real or complex as the state."""
         finite, samples = self._parts[1], self.samples
         source = finite.source(state.resolvent, samples.labels)
-        explained = float(source @ finite.response(state, source))
-        return float(samples.weights @ (state.resolvent * samples.energy)) - explained
+        explained = source @ finite.response(state, source)
+        return samples.weights @ (state.resolvent * samples.energy) - explained
 
     def losses(self) -> Losses[float]:
-        """Losses: ``T`` and its derivatives by two profiles of the ridge, by differences.
-
-        The degrees of freedom move with the ridge, so that no derivative at fixed ones serves.
-        """
+        """Losses: ``T`` and its derivatives by two profiles of the ridge."""
         equations, state = self.solution
         ridge = self.setting.ridge
 
         def slope(direction: Array) -> float:
-            step = STEP * ridge / float(np.max(direction))
-            ends = [
-                self.functional(self._settled(ridge + sign * step * direction, state, equations)[1])
-                for sign in (1.0, -1.0)
-            ]
-            return (ends[0] - ends[1]) / (2.0 * step)
+            tangent = self._degrees.tangent(equations, state, direction)
+            return float(self.functional(self._parts[1].moved(state, tangent)).imag / COMPLEX_STEP)
 
         return Losses(
-            objective=ridge * self.functional(state),
+            objective=ridge * float(self.functional(state)),
             train=-(ridge**2) * slope(np.ones(state.resolvent.size)),
             test=-slope(state.resolvent**-2),
         )
