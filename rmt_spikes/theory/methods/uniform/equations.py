@@ -156,6 +156,7 @@ class FixedPoint:
         positive: bool = False,
         tolerance: float = TOLERANCE,
         fresh: bool = True,
+        most: int = MAXIMUM_STEPS,
     ) -> State:
         """Solve by Newton's method with the exact Jacobian, from a guess of ``(R, omega)``.
 
@@ -171,6 +172,8 @@ class FixedPoint:
             Largest residual that is accepted at once.
         fresh
             Whether the derivatives of the channels are wanted at the solution.
+        most
+            Steps after which it is given up.
 
         Raises
         ------
@@ -184,7 +187,7 @@ class FixedPoint:
         x = np.concatenate(start)
         n_q = self.q_weights.size
         best, residual, step, share, exact = x, np.inf, np.zeros_like(x), 1.0, True
-        for _ in range(MAXIMUM_STEPS):
+        for _ in range(most):
             state = (x[:n_q], x[n_q:])
             with np.errstate(all="ignore"):
                 try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -11,7 +12,7 @@ from typing import Any, ClassVar, Self, final
 import numpy as np
 from numpy.typing import NDArray
 
-from rmt_spikes.errors import ConvergenceError
+from rmt_spikes.errors import AccuracyWarning, ConvergenceError
 from rmt_spikes.setting import Setting
 from rmt_spikes.theory.bulk.distribution import Bulk
 from rmt_spikes.theory.bulk.equivalent import BulkEquivalent
@@ -236,28 +237,38 @@ class Uniform(Method):
             If they are not in their order.
         """
         share = self.share_of_norms
-        mixed = self.norm_losses.losses() if share == 1.0 else self._first_losses()
+        mixed = self.norm_losses.losses if share == 1.0 else self._first_losses()
         if 0.0 < share < 1.0:
-            mixed = blended(mixed, self.norm_losses.losses(), share)
+            mixed = blended(mixed, self.norm_losses.losses, share)
         return ordered(mixed, self.setting.label_energy)
 
-    @property
+    @cached_property
     def share_of_norms(self) -> float:
         """Share of the losses that is computed with norms as latent variables.
 
         They are for a distribution of second batches: a given one has norms of its own. Without the channel
         of degree two norms are noise.
+
+        Warns
+        -----
+        AccuracyWarning
+            If their equations have no solution on a few nodes, and norms are linearised.
         """
         own = self.given is not None and self.given.q is not None
         known = self.variables is not None or self.functions is not None
-        if (
-            self.treatment is not Rows.PENCIL
-            or own
-            or known
-            or not (self.kept.latent_norms and self.kept.degree_two)
-        ):
+        if self.treatment is not Rows.PENCIL or own or known:
             return 0.0
-        return share_of_norms(self.setting)
+        if not (self.kept.latent_norms and self.kept.degree_two):
+            return 0.0
+        share = share_of_norms(self.setting)
+        if share > 0.0:
+            try:
+                ordered(self.norm_losses.losses, self.setting.label_energy)
+            except ConvergenceError as error:
+                text = f"norms are linearised, which is less accurate in {self.setting.d} dimensions: {error}"
+                warnings.warn(text, AccuracyWarning, stacklevel=2)
+                return 0.0
+        return share
 
     @cached_property
     def norm_losses(self) -> NormLosses:

@@ -112,7 +112,7 @@ class DegreesOfFreedom:
         return found, found.solve(profile, last, positive=True)
 
     def tangent(self, equations: Corrected, state: State, direction: Array) -> Tangent:
-        """Derivative of the state when the ridge profile moves along `direction`, with all that moves with it.
+        """Derivative of the state when the ridge profile moves along `direction`, and the shares with it.
 
         Raises
         ------

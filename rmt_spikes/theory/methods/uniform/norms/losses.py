@@ -43,18 +43,17 @@ Array = NDArray[np.float64]
 Q_NODES, NORM_NODES, COMPONENT_NODES = 24, 5, 5
 """Nodes of ``q``, of the norm of a sample and of the component of a row."""
 
-READOUTS, POWERS, SMALL, LOST = (6, 8, 10), 2, 10, 1.5
-"""Nodes of the readout weight that the pencil tries, powers of ``w`` that it has beside more nodes than two,
-pairs of which it has all, and the largest coupling that its nodes may leave out: two-valued readouts
-lose nothing, Gaussian ones .1 % by the nodes; three powers in place of two change losses by .2 %."""
+READOUTS, POWERS, SMALL = 6, 2, 10
+"""Nodes of the readout weight that the pencil has, powers of ``w`` that it has beside more nodes than two, and
+pairs of which it has all: two-valued readouts lose nothing, Gaussian ones .1 % by the nodes; three powers in
+place of two change losses by .2 %."""
 
-FEW, MANY = (100, 150), (8.0, 12.0)
-"""Dimensions, and neurons a dimension, between which norms become latent variables: they all are in 100
-dimensions or with 12 neurons a dimension, none is beyond both of the others. In 120 dimensions that changes
-losses by .3 %, spread over 50 dimensions."""
+FEW = 100, 150
+"""Dimensions between which norms become latent variables: below they are, above they are linearised. In 120
+dimensions that changes losses by .3 %, spread over 50 dimensions."""
 
-LEAST = 3
-"""Dimensions from which there is a sphere off the learnt direction and the teacher's, with degree two."""
+LEAST = 10
+"""Dimensions from which they are: in fewer, functions of degree three are learnt, which no channel has."""
 
 
 def few_nodes(law: ReadoutLaw, count: int) -> tuple[Array, Array]:
@@ -67,12 +66,10 @@ def few_nodes(law: ReadoutLaw, count: int) -> tuple[Array, Array]:
 
 
 def share_of_norms(setting: Setting) -> float:
-    """Share of the losses that is computed with norms as latent variables, continuous in ``d`` and ``N``."""
-    if setting.d <= LEAST:
+    """Share of the losses that is computed with norms as latent variables, continuous from `LEAST`."""
+    if setting.d < LEAST:
         return 0.0
-    few = (FEW[1] - setting.d) / (FEW[1] - FEW[0])
-    many = (setting.width / setting.d - MANY[0]) / (MANY[1] - MANY[0])
-    x = min(1.0, max(0.0, few, many))
+    x = min(1.0, max(0.0, (FEW[1] - setting.d) / (FEW[1] - FEW[0])))
     return x * x * (3.0 - 2.0 * x)
 
 
@@ -257,7 +254,7 @@ class NormLosses:
             readout=self.readout,
             other=rows.w,
             other_weights=rows.w_weights,
-            few=self._pencil_nodes(linear),
+            few=READOUTS,
         )
         degree_one = PencilChannel(linear * math.sqrt(free / d), width / free, pencil)
         level = np.ones((1, at_pairs.size))
@@ -284,19 +281,6 @@ class NormLosses:
             rest=free / d,
         )
         return equations, finite
-
-    def _pencil_nodes(self, linear: Array) -> int:
-        """As few nodes of the readout weight as lose nothing that shows, at a rough coupling."""
-        point, law, n_w = self.untrained.at_ridge(self.setting.ridge), self.readout, self.rows.w.size
-        mean = np.einsum("awq,w->aq", linear.reshape(law.nodes.size, n_w, -1), self.rows.w_weights)
-        h = mean * np.sqrt(point.kappa * point.g * law.weights)[:, None]
-        k = self.setting.gamma / point.kappa * (h * self.samples.weights) @ h.T
-        for count in READOUTS:
-            v = few_nodes(law, count)[1]
-            lost = np.diagonal(k - v @ (v.T @ k @ v) @ v.T) / law.weights
-            if float(np.max(np.abs(lost))) < LOST:
-                break
-        return count
 
     def _functions(
         self, at_pairs: NDArray[np.intp], zero: Array, linear: Array, two: Array, norm: Array
@@ -342,6 +326,7 @@ class NormLosses:
         explained = source @ finite.response(state, source)
         return samples.weights @ (state.resolvent * samples.energy) - explained
 
+    @cached_property
     def losses(self) -> Losses[float]:
         """Losses: ``T`` and its derivatives by two profiles of the ridge."""
         equations, state = self.solution
