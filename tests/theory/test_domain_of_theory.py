@@ -46,6 +46,7 @@ def problems(draw):
     )
 
 
+@pytest.mark.filterwarnings("ignore::rmt_spikes.AccuracyWarning")
 @given(setting=problems(), method=st.sampled_from(["uniform", "closed_form"]))
 @settings(few, max_examples=EXAMPLES["losses"])
 def test_losses_are_in_their_order(setting, method):

@@ -44,9 +44,9 @@ Q_NODES, NORM_NODES, COMPONENT_NODES = 24, 5, 5
 """Nodes of ``q``, of the norm of a sample and of the component of a row."""
 
 READOUTS, POWERS, SMALL = 6, 2, 10
-"""Nodes of the readout weight that the pencil has, powers of ``w`` that it has beside more nodes than two, and
-pairs of which it has all: two-valued readouts lose nothing, Gaussian ones .1 % by the nodes; three powers in
-place of two change losses by .2 %."""
+"""Nodes of the readout weight that the pencil has, powers of ``w`` that it has beside more nodes than two,
+and pairs of which it has all: two-valued readouts lose nothing, Gaussian ones .1 % by the nodes; three powers
+in place of two change losses by .2 %."""
 
 FEW = 100, 150
 """Dimensions between which norms become latent variables: below they are, above they are linearised. In 120
