@@ -59,6 +59,31 @@ def given_first_stage(
     return {row.quantity: row for row in judge(measure(prediction, evidence, claims, TOLERANCES))}
 
 
+def test_a_trial_without_a_vector_of_the_spike_is_left_out_and_counted(prediction: Prediction) -> None:
+    """Spike 1 stands in its place where no vector is a sample's, and nowhere where all are."""
+    trials = list(draw(prediction, 6, 0.01, seed=1).trials)
+    recorded = len(trials[0].alignment)
+    plain = [replace(trial, sample_alignment=np.zeros(recorded)) for trial in trials]
+    lost = [replace(plain[0], sample_alignment=np.ones(recorded), alignment=0.0 * plain[0].alignment)]
+    rows = {}
+    for name, some in (("all", plain), ("lost", lost + plain[1:])):
+        (rows[name], *_) = measure(prediction, Evidence(trials=some), [Claim.SPIKES], TOLERANCES)
+    assert (rows["all"].trials, rows["all"].unseen) == (6, 0)
+    assert (rows["lost"].trials, rows["lost"].unseen) == (5, 1)
+    seen = [trial.singular_values[0] for trial in plain[1:]]
+    assert rows["lost"].observed == pytest.approx(np.mean(seen), rel=1e-14)
+    assert measure(prediction, Evidence(trials=lost * 3), [Claim.SPIKES], TOLERANCES) == []
+
+
+@pytest.mark.parametrize(("expected", "rows"), [(0.1, 1), (0.9, 0)])
+def test_the_edge_is_compared_where_samples_leave_it_alone(
+    prediction: Prediction, expected: float, rows: int
+) -> None:
+    outliers = replace(prediction.outliers, expected_beyond_edge=expected)
+    listed = quantities(prediction.replace(outliers=outliers), Claim.EDGE, 5)
+    assert sum(each.path == "bulk.edge" for each in listed) == rows
+
+
 @pytest.mark.parametrize(("difference", "allowance"), [(0.5, 0.0), (-0.5, 0.2), (0.1, 0.2), (3.0, 0.2)])
 def test_p_value_is_an_integral_of_the_density(difference: float, allowance: float) -> None:
     trials, se = 6, 0.15

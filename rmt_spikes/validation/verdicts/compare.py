@@ -151,7 +151,7 @@ def wanted(
 
 
 class Pairs(NamedTuple):
-    """Values of one quantity, one a trial; how many trials have no prediction given them or do not show it."""
+    """Values of one quantity, one a trial; numbers of trials without a prediction, or that do not show it."""
 
     observed: Array
     predicted: Array
