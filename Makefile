@@ -36,7 +36,7 @@ quick: $(VENV)/.installed-base ## A few other cases with small networks, in one 
 	  --out '$(OUT)/quick' || status=$$?; \
 	test $$status -eq 0 || test $$status -eq 3 || exit $$status
 
-# All cases in full, repetitions 0, 1 and 2 with other random numbers: an hour, resumed where it stopped.
+# All cases in full, repetitions 0, 1 and 2 with other random numbers: four hours, resumed where it stopped.
 CAMPAIGNS := validation/campaigns
 validate: $(VENV)/.installed-base ## Run all cases in full and write the tables that are committed in validation/reports.
 	@for repetition in 0 1 2; do \

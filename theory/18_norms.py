@@ -99,7 +99,6 @@ for component in (-0.4, 0.0, 0.4):
     # Wrong theory: lengths to first order in the components, the same for u and -u, and no noise.
     flat = expected(0.0)
     linear += [abs(seen_square - flat[1] - flat[2]) / se_square]
-print(np.round(excess, 2), np.round(linear, 1))
 assert max(excess) < 3.5  # six Gaussian numbers: one in 350
 assert min(linear[0], linear[2]) > 20.0
 

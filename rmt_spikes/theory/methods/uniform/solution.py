@@ -25,7 +25,7 @@ from rmt_spikes.theory.methods.uniform import vectors
 from rmt_spikes.theory.methods.uniform.blocks import Blocks, LevelBlocks, PencilBlocks
 from rmt_spikes.theory.methods.uniform.equations import FixedPoint, State
 from rmt_spikes.theory.methods.uniform.finite_rank import COMPLEX_STEP, FiniteRank
-from rmt_spikes.theory.methods.uniform.norms.losses import NormLosses, blended, share_of_norms
+from rmt_spikes.theory.methods.uniform.norms.losses import NormLosses, blended, norm_losses, share_of_norms
 from rmt_spikes.theory.methods.uniform.outliers import Pole, UpperSpectrum
 from rmt_spikes.theory.methods.uniform.pencil.levels import lost_coupling
 from rmt_spikes.theory.methods.uniform.pencil.neglected import neglected
@@ -33,7 +33,6 @@ from rmt_spikes.theory.methods.uniform.pencil.rows import Terms
 from rmt_spikes.theory.methods.uniform.problem import Problem
 from rmt_spikes.theory.methods.uniform.samples import Separated
 from rmt_spikes.theory.methods.uniform.spectrum import Spectrum, from_untrained, solved
-from rmt_spikes.theory.quadrature_rules import ReadoutLaw
 from rmt_spikes.theory.results import EDGE_TOLERANCE, Certificate, Losses, Outliers, Spike, ordered
 
 Array = NDArray[np.float64]
@@ -43,9 +42,6 @@ RANKS, LOST = ((4,), (12, 16, 20), (6, 8, 10, 12, 16, 20)), (1.0, 5e-4, 0.07)
 """Numbers of nodes of the pencil that are tried, and the largest coupling that they may leave out, without a
 step, with one block of the pencil and with two, over the growth of rows that are more than twice as long:
 losses then move by less than 4e-4 of themselves, and are as smooth in the step size."""
-
-NORM_READOUTS = 10
-"""Readout nodes where norms are latent variables: 20 change losses by less than .1 %."""
 
 LEARNT = 0.01
 """Squared norm of the functions of ``q`` below which a pole belongs to single samples."""
@@ -256,11 +252,8 @@ class Uniform(Method):
         """
         own = self.given is not None and self.given.q is not None
         known = self.variables is not None or self.functions is not None
-        if self.treatment is not Rows.PENCIL or own or known:
-            return 0.0
-        if not (self.kept.latent_norms and self.kept.degree_two):
-            return 0.0
-        share = share_of_norms(self.setting)
+        kept = self.treatment is Rows.PENCIL and self.kept.latent_norms and self.kept.degree_two
+        share = share_of_norms(self.setting) if kept and not own and not known else 0.0
         if share > 0.0:
             try:
                 ordered(self.norm_losses.losses, self.setting.label_energy)
@@ -273,10 +266,7 @@ class Uniform(Method):
     @cached_property
     def norm_losses(self) -> NormLosses:
         """Losses with norms as latent variables."""
-        law = readout_rule(self.setting, NORM_READOUTS, finite=True, given=self.given)
-        if self.setting.theta == 0.0:
-            law = ReadoutLaw("constant", np.ones(1), np.ones(1))
-        return NormLosses(self.setting, self.latent, law, self.untrained, self.kept)
+        return norm_losses(self.setting, self.latent, self.given, self.untrained, self.kept)
 
     def _first_losses(self) -> Losses[float]:
         ridge, state = self.setting.ridge, self.state

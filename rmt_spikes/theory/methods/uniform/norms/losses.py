@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from rmt_spikes.setting import Setting
 from rmt_spikes.theory.bulk.equivalent import BulkEquivalent
-from rmt_spikes.theory.latent import Latent
+from rmt_spikes.theory.latent import Latent, readout_rule
 from rmt_spikes.theory.methods.uniform.channels import LevelChannel
 from rmt_spikes.theory.methods.uniform.equations import State
 from rmt_spikes.theory.methods.uniform.finite_rank import COMPLEX_STEP, FiniteRank, Values
@@ -36,12 +36,14 @@ from rmt_spikes.theory.methods.uniform.pencil.levels import Pencil
 from rmt_spikes.theory.methods.uniform.pencil.rows import Terms
 from rmt_spikes.theory.methods.uniform.spectrum import solved
 from rmt_spikes.theory.quadrature_rules import ReadoutLaw, gauss_rule, gaussian_draws
+from rmt_spikes.theory.realisation import Realisation
 from rmt_spikes.theory.results import Losses
 
 Array = NDArray[np.float64]
 
-Q_NODES, NORM_NODES, COMPONENT_NODES = 24, 5, 5
-"""Nodes of ``q``, of the norm of a sample and of the component of a row."""
+Q_NODES, NORM_NODES, COMPONENT_NODES, READOUT_NODES = 24, 5, 5, 10
+"""Nodes of ``q``, of the norm of a sample, of the component of a row and of its readout weight: 20 of these
+change losses by less than .1 %."""
 
 READOUTS, POWERS, SMALL = 6, 2, 10
 """Nodes of the readout weight that the pencil has, powers of ``w`` that it has beside more nodes than two,
@@ -341,6 +343,16 @@ class NormLosses:
             train=-(ridge**2) * slope(np.ones(state.resolvent.size)),
             test=-slope(state.resolvent**-2),
         )
+
+
+def norm_losses(
+    setting: Setting, variables: Latent, given: Realisation | None, untrained: BulkEquivalent, terms: Terms
+) -> NormLosses:
+    """Losses of a setting with norms as latent variables; without a step no readout weight matters."""
+    law = ReadoutLaw("constant", np.ones(1), np.ones(1))
+    if setting.theta > 0.0:
+        law = readout_rule(setting, READOUT_NODES, finite=True, given=given)
+    return NormLosses(setting, variables, law, untrained, terms)
 
 
 def _moments(setting: Setting, mean: Array, scale: Array, dims: Array) -> tuple[Array, Array, Array, Array]:
