@@ -81,7 +81,7 @@ def test_wrong_theories_are_rejected(name, features):
 def test_what_is_neglected_covers_the_error(name):
     """Losses are off by less than the certificate says, beyond 2.5 standard errors."""
     seen = independent(name)
-    prediction = rs.predict(seen.setting)
+    prediction = predicted(name)
     relative = prediction.certificate.neglected
     assert all(
         seen.excess(getattr(prediction.losses, loss), loss) < relative * seen.mean_se[loss][0]
