@@ -105,3 +105,14 @@ def test_norms_without_a_solution_are_linearised_and_said_so():
         losses = rs.predict_losses(setting)
     linear = Uniform(setting, terms=Terms(latent_norms=False)).losses()
     assert losses == linear
+
+
+@pytest.mark.filterwarnings("ignore::rmt_spikes.AccuracyWarning")
+@pytest.mark.parametrize("changes", [{"n": 1, "width": 1, "step_size": 1.0}, {"ridge": 1e3}])
+def test_extreme_sizes_have_losses(changes):
+    """One neuron and one sample, and a ridge that leaves nothing: numbers, and no warning of numpy."""
+    base = rs.Setting(
+        n=200, d=50, width=150, activation="relu", target={"hermite": [0, 1, 0.7]}, ridge=0.01, step_size=2.0
+    )
+    losses = rs.predict_losses(base.replace(**changes))
+    assert 0.0 < losses.train < losses.objective < base.label_energy

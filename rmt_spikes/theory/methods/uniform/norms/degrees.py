@@ -60,7 +60,13 @@ class DegreesOfFreedom:
     width: int
 
     def shares(self, state: State) -> Values:
-        """Degrees of freedom for each sample and each neuron, ``(n_q + n_a,)``."""
+        """Degrees of freedom for each sample and each neuron, ``(n_q + n_a,)``.
+
+        Raises
+        ------
+        ConvergenceError
+            If they are not finite.
+        """
         finite, weights = self.finite, self.finite.equations.a_weights
         inverse = np.linalg.inv(finite.total(state))
         n = state.omega.size
@@ -71,7 +77,10 @@ class DegreesOfFreedom:
         used = np.einsum("st,ts->s", finite.kernel(state.resolvent), inverse).reshape(-1, n).sum(axis=0)
         neurons = used / (self.width * weights)
         neurons = np.where(neurons.real < 0.0, 0.0, np.where(neurons.real > MOST, MOST, neurons))
-        return np.concatenate([samples * state.resolvent, neurons])
+        found = np.concatenate([samples * state.resolvent, neurons])
+        if not np.all(np.isfinite(found)):
+            raise ConvergenceError("the degrees of freedom are not finite", residual=np.inf)
+        return found
 
     def solve(self, equations: Corrected, profile: Array, start: State) -> tuple[Corrected, State]:
         """Equations with the degrees of freedom, and their state, from a state nearby without them.
@@ -95,15 +104,17 @@ class DegreesOfFreedom:
             return np.asarray(self.shares(last) * (scales / now) - shares)
 
         try:
-            shares = anderson(
-                change,
-                self.shares(start),
-                M=MEMORY,
-                alpha=1.0,
-                maxiter=ROUNDS,
-                f_tol=SETTLED,
-                line_search=None,
-            )
+            # Where the first guess is the solution, it divides by a change of zero.
+            with np.errstate(invalid="ignore", divide="ignore"):
+                shares = anderson(
+                    change,
+                    self.shares(start),
+                    M=MEMORY,
+                    alpha=1.0,
+                    maxiter=ROUNDS,
+                    f_tol=SETTLED,
+                    line_search=None,
+                )
         except NoConvergence as error:
             size = float(np.max(np.abs(change(error.args[0]))))
             text = "the degrees of freedom of the latent functions did not settle"
