@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rmt_spikes import theory
-    from rmt_spikes.errors import CaseError, ConvergenceError, DomainError, RmtSpikesError
+    from rmt_spikes.errors import AccuracyWarning, CaseError, ConvergenceError, DomainError, RmtSpikesError
     from rmt_spikes.setting import Setting
     from rmt_spikes.simulation import Observation, Trial, simulate
     from rmt_spikes.theory import (
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "AccuracyWarning",
     "Bulk",
     "CaseCalibration",
     "CaseError",
@@ -73,7 +74,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "errors": "CaseError ConvergenceError DomainError RmtSpikesError",
+    "errors": "AccuracyWarning CaseError ConvergenceError DomainError RmtSpikesError",
     "setting": "Setting",
     "simulation": "Observation Trial simulate",
     "theory": "Bulk Certificate Latent LossSweep Losses PrecisePrediction Prediction Spike "

@@ -61,7 +61,9 @@ def predict(
     setting: SettingFile,
     overrides: Overrides = None,
     method: Annotated[str | None, typer.Option(help="uniform, closed_form or limit.")] = None,
-    features: Annotated[str, typer.Option(help="corrected, isotropic or published.")] = "corrected",
+    features: Annotated[
+        str, typer.Option(help="corrected, or a theory that leaves out something.")
+    ] = "corrected",
     digits: Annotated[
         int | None, typer.Option(help="Significant digits, 16 to 300, of the closed form.  [default: double]")
     ] = None,

@@ -50,6 +50,10 @@ class RmtSpikesError(Exception):
     """Base class of every error that the package raises on purpose."""
 
 
+class AccuracyWarning(UserWarning):
+    """A number is less accurate than others of its kind."""
+
+
 class DomainError(RmtSpikesError, ValueError):
     """A value is outside the domain of its parameter.
 

@@ -1,4 +1,4 @@
-"""Cases that run in a second."""
+"""Cases that run in a second: of the theory to first orders, whose spectra cost less."""
 
 from typing import Any
 
@@ -18,6 +18,7 @@ CASE: dict[str, Any] = {
     "title": "A tiny case <b>&",
     "seed": 3,
     "trials": 4,
+    "features": "first_orders",
     "setting": SETTING,
     "sweep": {"step_exponent": [0.1, 0.4]},
     "negative_controls": [

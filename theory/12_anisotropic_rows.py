@@ -237,7 +237,7 @@ def functional(ridge, anisotropic=True):
 
 
 deviations = {}
-for features, anisotropic in (("corrected", True), ("isotropic", False)):
+for features, anisotropic in (("first_orders", True), ("isotropic", False)):
     library = rs.predict_losses(setting, features=features).objective
     deviations[features] = abs(setting.ridge * functional(setting.ridge, anisotropic) / library - 1)
 

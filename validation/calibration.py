@@ -5,6 +5,7 @@ disagreement with exact intervals, the power against an error of 3 % in each row
 """
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import numpy as np
 from matplotlib import rc_context
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from results import POWER, REPORTS, write
+from results import POWER, REPORTS, Table, read, write
 
 import rmt_spikes as rs
 
@@ -44,29 +45,27 @@ def power_rows(document: dict[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
-def draw(calibrations: list[rs.CaseCalibration], path: Path) -> None:
+def draw(cases: Table, powers: Table, path: Path) -> None:
     """Rates of false disagreement on the left, power by claim on the right."""
     figure = Figure(figsize=(7.2, 5.2), layout="constrained")
     FigureCanvasAgg(figure)
     left, right = figure.subplots(1, 2)
-    for i, each in enumerate(calibrations):
-        document = each.to_dict()
+    for i, each in enumerate(cases):
         for kind, (name, shift, style) in KINDS.items():
-            rate = 100 * document[kind] / each.repetitions
-            low, high = (100 * bound for bound in document[f"{kind}_interval"])
+            rate = 100 * int(each[kind]) / int(each["repetitions"])
+            low, high = (100 * float(each[f"{kind}_{end}"]) for end in ("low", "high"))
             whiskers, label = [[rate - low], [high - rate]], name if i == 0 else None
             left.errorbar(rate, i + shift, xerr=whiskers, ms=3, label=label, **style)
-        left.plot([100 * each.family_rate] * 2, [i - 0.4, i + 0.4], color="black", lw=1)
-    left.set_yticks(range(len(calibrations)), [each.name for each in calibrations], fontsize=7)
+        left.plot([100 * float(each["family_rate"])] * 2, [i - 0.4, i + 0.4], color="black", lw=1)
+    left.set_yticks(range(len(cases)), [each["case"] for each in cases], fontsize=7)
     left.invert_yaxis()
     left.set_xlim(0, None)
     left.set_xlabel("cases with a false disagreement (%)\nbar: stated rate; whiskers: exact 95 % interval")
     left.legend(fontsize=7, frameon=False)
-    rows = [row for each in calibrations for row in each.rows]
-    claims = list(dict.fromkeys(row.claim for row in rows))
+    claims = list(dict.fromkeys(row["claim"] for row in powers))
     for i, claim in enumerate(claims):
-        powers = np.sort([row.power for row in rows if row.claim == claim and row.power is not None])
-        right.plot(powers, i + np.linspace(-0.3, 0.3, len(powers)), ".", ms=3, color="#0072b2")
+        found = np.sort([float(row["power"]) for row in powers if row["claim"] == claim and row["power"]])
+        right.plot(found, i + np.linspace(-0.3, 0.3, len(found)), ".", ms=3, color="#0072b2")
     right.axvline(POWER, color="black", lw=0.8, ls="--")
     right.set_yticks(range(len(claims)), claims, fontsize=7)
     right.invert_yaxis()
@@ -80,7 +79,7 @@ def draw(calibrations: list[rs.CaseCalibration], path: Path) -> None:
 
 
 def main() -> None:
-    """Write calibration.csv, power.csv and calibration.svg."""
+    """Write calibration.csv, power.csv and calibration.svg; rows of cases that are not named stay."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("cases", nargs="*", help="names or files of cases; all built-in ones by default")
     parser.add_argument(
@@ -96,9 +95,16 @@ def main() -> None:
     calibrations = [rs.calibrate(result, repetitions=arguments.repetitions) for result in report.cases]
     arguments.out.mkdir(parents=True, exist_ok=True)
     documents = [each.to_dict() for each in calibrations]
-    write(arguments.out / "calibration.csv", CASES, map(case_row, documents))
-    write(arguments.out / "power.csv", POWERS, (row for each in documents for row in power_rows(each)))
-    draw(calibrations, arguments.out / "calibration.svg")
+    new: list[tuple[str, Sequence[str], list[dict[str, Any]]]] = [
+        ("calibration", CASES, list(map(case_row, documents))),
+        ("power", POWERS, [row for each in documents for row in power_rows(each)]),
+    ]
+    for name, columns, rows in new:
+        path, named = arguments.out / f"{name}.csv", {row["case"] for row in rows}
+        kept = [row for row in (read(path) if path.exists() else []) if row["case"] not in named]
+        write(path, columns, sorted(kept + rows, key=lambda row: str(row["case"])))
+    tables = [read(arguments.out / f"{name}.csv") for name in ("calibration", "power")]
+    draw(*tables, arguments.out / "calibration.svg")
 
 
 if __name__ == "__main__":

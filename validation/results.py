@@ -14,6 +14,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from rmt_spikes.theory import THEORY_VERSION
+
 HERE = Path(__file__).resolve().parent
 CAMPAIGNS, REPORTS = HERE / "campaigns", HERE / "reports"
 FIGURES = ("headline-spectrum", "headline-losses", "headline-features", "loss-figure-losses")
@@ -22,7 +24,7 @@ POWER = 0.95
 
 RESULTS = (
     *("case", "point", "repetition", "quantity", "given", "predicted", "observed", "se", "allowance"),
-    *("margin", "trials", "verdict", "exception"),
+    *("margin", "trials", "verdict", "exception", "theory"),
 )
 CONTROLS = ("case", "repetition", "control", "meaning", "rejected")
 FITS = (
@@ -47,7 +49,7 @@ def read(path: Path) -> Table:
         return list(csv.DictReader(file))
 
 
-def collect(campaigns: Sequence[Path], out: Path) -> None:
+def collect(campaigns: Sequence[Path], out: Path, *, figures: bool = True) -> None:
     """Write the tables of campaigns, in the order of their repetitions."""
     results: list[dict[str, Any]] = []
     controls: list[dict[str, Any]] = []
@@ -58,7 +60,8 @@ def collect(campaigns: Sequence[Path], out: Path) -> None:
             place = {"case": case["name"], "repetition": repetition}
             for i, point in enumerate(case["points"]):
                 for row in point["rows"]:
-                    results.append({**row, **place, "point": i, "exception": row["finding"]})
+                    more = {"point": i, "exception": row["finding"], "theory": THEORY_VERSION}
+                    results.append({**row, **place, **more})
             for control in case["negative_controls"]:
                 controls.append({**control, **place, "control": control["name"]})
             scaling = case["scaling"] or {"rates": [], "limits": []}
@@ -68,7 +71,7 @@ def collect(campaigns: Sequence[Path], out: Path) -> None:
     write(out / "results.csv", RESULTS, results)
     write(out / "controls.csv", CONTROLS, controls)
     write(out / "scaling.csv", FITS, fits)
-    for name in FIGURES:
+    for name in FIGURES if figures else ():
         shutil.copyfile(campaigns[0] / "figures" / f"{name}.svg", out / f"{name}.svg")
 
 
@@ -109,6 +112,7 @@ def page(folder: Path) -> str:
         "`rmt-spikes validate NAME` makes the full report of a case.",
         "",
         f"- Comparisons: {verdict(results)}.",
+        *older_lines(results),
         f"- Wrong theories rejected: {rejected} of {len(controls)}.",
         f"- Fits over sizes: {Counter(row['verdict'] for row in fits)['agrees']} of {len(fits)} agree.",
         "",
@@ -132,6 +136,21 @@ def page(folder: Path) -> str:
     for name in FIGURES:
         lines += ["", f"![{name.replace('-', ' ')}, repetition 0]({name}.svg)"]
     return "\n".join([*lines, "", *calibration_lines(folder)]) + "\n"
+
+
+def older_lines(results: Table) -> list[str]:
+    """Markdown of what was predicted by an older theory."""
+    older = [row for row in results if row["theory"] != str(THEORY_VERSION)]
+    if not older:
+        return []
+    given = sum(row["given"] != "none" for row in older)
+    return [
+        "- Predicted by an older theory (column `theory`), as their trials are needed again:",
+        f"  {given} rows given a trial, and {len(older) - given} counts, edges and distances. The others are",
+        f"  predictions of theory version {THEORY_VERSION}, for simulations that were there before it",
+        "  (`tests/validation/renew.py`). Wrong theories and fits over sizes are those of the older theory",
+        "  as well, but for the case heavy-tailed-labels, which was simulated anew.",
+    ]
 
 
 def calibration_lines(folder: Path) -> list[str]:

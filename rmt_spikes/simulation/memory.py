@@ -11,6 +11,7 @@ from rmt_spikes.errors import DomainError
 from rmt_spikes.execution.cluster import SAFE_FRACTION, free_bytes
 from rmt_spikes.setting import Setting
 from rmt_spikes.simulation.linalg.density import PROBES, STEPS
+from rmt_spikes.simulation.network.first_batch import CANDIDATES
 from rmt_spikes.simulation.network.sampling import BLOCK_ROWS
 from rmt_spikes.simulation.network.second_batch import IN_MEMORY, Plan
 from rmt_spikes.simulation.products import Precision
@@ -86,14 +87,16 @@ def trial_bytes(
     rows = min(plan.block_rows, max(setting.n, samples))
     block = rows * (d + width) * (1.0 if precision == "double" else 1.5)
     # One number a sample and one a neuron: latent variables, labels, readout, spectrum, ridge solution.
-    results = 8 * (width + samples)
+    results = 8 * (width + samples) + 2 * setting.n
     iteration = size * (size + min(size, max(4 * columns, FEWEST_KRYLOV)) + 2 * columns)
     if density:
         steps = min(PROBES * STEPS, size)
         iteration = max(iteration, size * (size + steps + 6 * PROBES) + 4 * steps**2)
     # The products of a block, the sums over blocks and their residuals.
     vectors = columns * (samples + 5 * width + 3 * rows) + (columns * size if width > samples else 0)
-    second = layer + extra + block + max(iteration, vectors)
+    # Directions of samples of the first batch, and the components of the second along them.
+    candidates = min(CANDIDATES, setting.n)
+    second = layer + extra + block + max(iteration, vectors) + candidates * (samples + 2 * d)
     if plan.stored:
         second += samples * width
     if test_samples is None:
@@ -200,7 +203,8 @@ def check_memory(
             jobs,
             f"take at most {int(memory // least)}",
         )
-    kept = WORD * (2 * setting.width + 2 * setting.n_ridge + kept_vectors * (setting.width + setting.n_ridge))
+    batches = 2 * (setting.n + setting.n_ridge)
+    kept = WORD * (2 * setting.width + batches + kept_vectors * (setting.width + setting.n_ridge))
     if jobs * least + trials * kept > memory:
         fitting = int((memory - jobs * least) // kept)
         raise DomainError(

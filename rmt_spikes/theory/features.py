@@ -1,4 +1,4 @@
-"""The theories of what spikes carry: corrected, isotropic, published."""
+"""The theories of what spikes carry: corrected, and those that leave something out."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ class Rows(Enum):
 
     ISOTROPIC = auto()
     """A multiple of the identity."""
+
+    PENCIL = auto()
+    """All orders in the step, with degree two, lengths of rows and few dimensions (sections 9 and 10)."""
 
     LEVELS = auto()
     """Levels of the coherent part of the gradient, one size for the incoherent part."""
@@ -31,11 +34,29 @@ class Features(StrEnum):
         Corrected, for rows that grow in all directions alike.
     PUBLISHED
         The bare monomial, without the growth of the rows.
+    FIRST_ORDERS
+        Corrected, for rows to the first orders of the step (docs/theory.md section 4.1).
+    EQUAL_LENGTHS
+        Corrected, but all rows of a readout weight are equally long.
+    BLIND_GRADIENT
+        Corrected, but the incoherent part of the gradient does not depend on its own neuron.
+    BULK_TRACE
+        Corrected, but the special directions add nothing to the length of a row.
+    DEGREE_TWO_AS_NOISE
+        Corrected, but the part of degree two is noise (``n_ridge`` far below ``d^2``).
+
+    All but the first are for comparison: what they leave out is seen in simulations. The last five differ
+    from the first in ``method="uniform"`` only.
     """
 
     CORRECTED = "corrected"
     ISOTROPIC = "isotropic"
     PUBLISHED = "published"
+    FIRST_ORDERS = "first_orders"
+    EQUAL_LENGTHS = "equal_lengths"
+    BLIND_GRADIENT = "blind_gradient"
+    BULK_TRACE = "bulk_trace"
+    DEGREE_TWO_AS_NOISE = "degree_two_as_noise"
 
     @classmethod
     def of(cls, name: object) -> Features:
@@ -56,7 +77,17 @@ class Features(StrEnum):
     @property
     def rows(self) -> Rows:
         """How the covariance of a row is treated."""
-        return Rows.LEVELS if self is Features.CORRECTED else Rows.ISOTROPIC
+        return ROWS.get(self, Rows.PENCIL)
+
+    @property
+    def first_orders(self) -> Rows:
+        """How it is treated by the first orders of the step, which standard deviations are read off."""
+        return Rows.LEVELS if self.rows is Rows.PENCIL else self.rows
+
+    @property
+    def dropped(self) -> tuple[str, ...]:
+        """Terms of order ``1/d`` that are left out (docs/theory.md sections 9 and 10)."""
+        return DROPPED.get(self, ())
 
     @property
     def limit(self) -> Features:
@@ -67,3 +98,19 @@ class Features(StrEnum):
     def limits(cls) -> tuple[Features, ...]:
         """Features that differ as ``n`` grows in a regime."""
         return tuple(member for member in cls if member.limit is member)
+
+
+ROWS = {
+    Features.ISOTROPIC: Rows.ISOTROPIC,
+    Features.PUBLISHED: Rows.ISOTROPIC,
+    Features.FIRST_ORDERS: Rows.LEVELS,
+}
+"""Treatment of rows by the theories that have no pencil."""
+
+DROPPED = {
+    Features.EQUAL_LENGTHS: ("length",),
+    Features.BLIND_GRADIENT: ("own",),
+    Features.BULK_TRACE: ("trace",),
+    Features.DEGREE_TWO_AS_NOISE: ("degree_two",),
+}
+"""Terms that a theory leaves out."""

@@ -159,11 +159,14 @@ class LabelFunctions:
         ``f_1(q) = E[y t | q]``, ``t`` the component of the teacher's direction orthogonal to ``beta``.
     rest
         ``E[y^2 | q] - f_0^2 - f_1^2``.
+    square
+        ``E[y He_2(t) | q] / sqrt(2)``.
     """
 
     mean: Array
     linear: Array
     rest: Array
+    square: Array
 
 
 @dataclass(frozen=True, eq=False)
@@ -198,7 +201,7 @@ def label_functions(setting: Setting, cosine: float, q: Array) -> LabelFunctions
     sine = math.sqrt(max(0.0, 1.0 - cosine**2))
     moments = gaussian_moments(setting.target_function, cosine * q, np.full(q.shape, sine))
     rest = moments.second + setting.noise_std**2 - moments.first**2 - moments.linear**2
-    return LabelFunctions(moments.first, moments.linear, rest)
+    return LabelFunctions(moments.first, moments.linear, rest, math.sqrt(2.0) * moments.norm)
 
 
 def empirical_labels(
@@ -214,8 +217,19 @@ def empirical_labels(
     nodes = rule.polynomials(rule.nodes)
     mean = (basis @ labels / q.size) @ nodes
     square = (basis @ labels**2 / q.size) @ nodes
-    linear = label_functions(setting, cosine, rule.nodes).linear
-    return LabelFunctions(mean, linear, square - mean**2 - linear**2)
+    typical = label_functions(setting, cosine, rule.nodes)
+    return LabelFunctions(mean, typical.linear, square - mean**2 - typical.linear**2, typical.square)
+
+
+def readout_rule(
+    setting: Setting, n_alpha: int = 24, *, finite: bool = False, given: Realisation | None = None
+) -> ReadoutLaw:
+    """Quadrature rule for readout weights: of those given, of ``width`` draws, or in the limit."""
+    law = readout_law(setting.readout, n_alpha, setting.width if finite else None)
+    if given is not None:
+        rule = gauss_rule(given.alpha, n_alpha)
+        law = ReadoutLaw(setting.readout, rule.nodes, rule.weights)
+    return law
 
 
 def activation_moments(setting: Setting, variables: Latent, alpha: Array, q: Array) -> GaussianMoments:
@@ -234,6 +248,7 @@ def latent_grid(
     given: Realisation | None = None,
     law: ReadoutLaw | None = None,
     q_rule: tuple[Array, Array] | None = None,
+    tau: Array | None = None,
 ) -> LatentGrid:
     """Tabulate the latent functions of a setting.
 
@@ -247,13 +262,15 @@ def latent_grid(
         Realisation whose readout weights, and second batch if it has one, replace these.
     law, q_rule
         Quadratures to use instead.
+    tau
+        Lengths of rows to use instead, shape ``(n_a,)``.
+
+    Returns
+    -------
+    LatentGrid
     """
     labels = None
-    if law is None:
-        law = readout_law(setting.readout, n_alpha, setting.width if finite else None)
-        if given is not None:
-            rule = gauss_rule(given.alpha, n_alpha)
-            law = ReadoutLaw(setting.readout, rule.nodes, rule.weights)
+    law = readout_rule(setting, n_alpha, finite=finite, given=given) if law is None else law
     if q_rule is None:
         q_rule = gaussian_draws(setting.n_ridge, n_q) if finite else gauss_hermite(n_q)
         if given is not None and given.q is not None and given.labels is not None:
@@ -261,7 +278,10 @@ def latent_grid(
             q_rule = rule.nodes, rule.weights
             labels = empirical_labels(setting, variables.beta_cosine, rule, given.q, given.labels)
     q, q_weights = q_rule
-    moments = activation_moments(setting, variables, law.nodes[:, None], q)
+    mean = variables.shift * law.nodes[:, None] * q
+    scale = variables.scale(law.nodes) if tau is None else tau
+    scale = np.broadcast_to(scale[:, None], mean.shape)
+    moments = gaussian_moments(setting.activation_function, mean, scale)
     if labels is None:
         labels = label_functions(setting, variables.beta_cosine, q)
         if finite:

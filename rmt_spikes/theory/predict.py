@@ -66,7 +66,8 @@ def predict(
     features
         ``"corrected"``: spike ``k`` carries the heat-evolved monomial. ``"published"``: the bare monomial,
         without the growth of the rows. ``"isotropic"``: corrected, but for rows that grow in all directions
-        alike (docs/theory.md section 4.1), which matters for large steps and in the uniform method only.
+        alike, which matters for large steps and in the uniform method only. The others of `theory.Features`
+        leave out one ingredient each.
     given
         Realised latent variables, such as ``observation.latent``. They replace the limits: the norm and
         cosine of the learnt direction, the energy of the residual and the readout weights, and, where

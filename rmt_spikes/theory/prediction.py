@@ -21,7 +21,7 @@ from rmt_spikes.theory.methods import method_for
 from rmt_spikes.theory.methods.base import Method
 from rmt_spikes.theory.methods.certified.results import decimals, numbers, outward
 from rmt_spikes.theory.picture import picture
-from rmt_spikes.theory.results import Certificate, Losses, Regime, Spike
+from rmt_spikes.theory.results import Certificate, Losses, Outliers, Regime, Spike, outliers_of
 from rmt_spikes.values import Document, frozen, same, summary
 
 Array = NDArray[np.float64]
@@ -94,6 +94,11 @@ class Prediction(Document):
         return cast(tuple[Spike[Any], ...], self._part("spikes", self.solution.spikes))
 
     @property
+    def outliers(self) -> Outliers:
+        """Values beyond the bulk that single samples of the first batch make; they are no spikes."""
+        return cast(Outliers, self._part("outliers", self.solution.outliers))
+
+    @property
     def bulk(self) -> Any:
         """Distribution of the other singular values."""
         return self._part("bulk", lambda: self.solution.bulk)
@@ -131,7 +136,7 @@ class Prediction(Document):
         ConvergenceError
             If one fails.
         """
-        for name in ("bulk", "spikes", "losses", "latent", "regime", "limits", "certificate"):
+        for name in ("bulk", "spikes", "outliers", "losses", "latent", "regime", "limits", "certificate"):
             getattr(self, name)
         return self
 
@@ -201,6 +206,7 @@ class Prediction(Document):
             "regime": self.regime.to_dict(),
             "bulk": self.bulk.to_dict(),
             "spikes": [spike.to_dict() for spike in self.spikes],
+            "outliers": self.outliers.to_dict(),
             "losses": self.losses.to_dict(),
             "limits": None if limits is None else {k: v.to_dict() for k, v in limits.items()},
             "certificate": self.certificate.to_dict(),
@@ -252,16 +258,21 @@ class Prediction(Document):
             )
             for index, spike in enumerate(document["spikes"])
         )
-        limits, bulk = document["limits"], document["bulk"]
+        limits, outliers = document["limits"], document["outliers"]
+        bulk = Bulk(
+            edges=np.array(document["bulk"]["edges"]),
+            atom_at_zero=document["bulk"]["atom_at_zero"],
+            density_inside=partial(_density, vectors),
+        )
+        places = np.array(outliers["places"]), np.array(outliers["scatter"])
+        samples = None if "samples" not in outliers else np.array(outliers["samples"])
+        draws = tuple((np.array(each), np.array(error)) for each, error in outliers.get("draws", ()))
         return {
             "latent": Latent(**document["latent"]),
             "losses": Losses(**document["losses"]),
             "spikes": tuple(spikes),
-            "bulk": Bulk(
-                edges=np.array(bulk["edges"]),
-                atom_at_zero=bulk["atom_at_zero"],
-                density_inside=partial(_density, vectors),
-            ),
+            "bulk": bulk,
+            "outliers": outliers_of(*places, bulk, document["setting"]["width"], samples, draws),
             "limits": limits and {name: Losses(**losses) for name, losses in limits.items()},
             "certificate": Certificate.from_dict(document["certificate"]),
         }

@@ -28,6 +28,11 @@ class Realisation(Protocol):
         Readout weights, shape ``(width,)``.
     q, labels
         Latent variable and label of each sample of the second batch, shape ``(n_ridge,)``, or None.
+
+    Notes
+    -----
+    It may also have `residuals` and `teacher`, of shape ``(n,)``: the residual of each sample of the first
+    batch, and its component along the teacher direction. The values of these samples are then predicted.
     """
 
     @property
@@ -61,6 +66,10 @@ def check_realisation(setting: Setting, given: Realisation) -> None:
         raise DomainError("given", "must have both q and labels, or neither", Word("one of them"))
     if given.q is not None:
         sizes |= {"q": setting.n_ridge, "labels": setting.n_ridge}
+    if (getattr(given, "residuals", None) is None) != (getattr(given, "teacher", None) is None):
+        raise DomainError("given", "must have both residuals and teacher, or neither", Word("one of them"))
+    if first_batch_of(given) is not None:
+        sizes |= {"residuals": setting.n, "teacher": setting.n}
     for name, size in sizes.items():
         array(f"given.{name}", getattr(given, name), size)
     standard = setting.output_scale == "standard"
@@ -71,3 +80,14 @@ def check_realisation(setting: Setting, given: Realisation) -> None:
         ("label_energy", "from 0 on", 0.0, LARGEST),
     ):
         number(f"given.{name}", getattr(given, name), low, high, f"must be a finite number {domain}")
+
+
+def first_batch_of(given: Realisation | None) -> tuple[Array, Array] | None:
+    """Residuals of the first batch, and its teacher's variables of shape ``(1, n)``.
+
+    None if they are not given.
+    """
+    residuals, teacher = getattr(given, "residuals", None), getattr(given, "teacher", None)
+    if residuals is None or teacher is None:
+        return None
+    return np.asarray(residuals), np.asarray(teacher)[None]

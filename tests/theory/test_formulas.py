@@ -10,7 +10,7 @@ from rmt_spikes.theory import formulas, symbolic
 from rmt_spikes.theory.bulk.balls import midpoint, working_digits
 from rmt_spikes.theory.bulk.certified_curve import CertifiedCurve
 from rmt_spikes.theory.bulk.equivalent import BulkEquivalent
-from rmt_spikes.theory.methods.uniform.channels import Channel
+from rmt_spikes.theory.methods.uniform.channels import LevelChannel
 from rmt_spikes.theory.methods.uniform.equations import FixedPoint
 
 SETTING = rs.Setting(
@@ -99,7 +99,7 @@ def test_equations_of_one_readout_weight():
         a_weights=one,
         noise=m_noise**2 * np.ones((1, 1)),
         ratio=ratio,
-        channels=(Channel(m_1 * np.ones((1, 1)), gamma, np.ones((1, 1)), one),),
+        channels=(LevelChannel(m_1 * np.ones((1, 1)), gamma, np.ones((1, 1)), one),),
     )
     state = resolvent * one, omega * one
     sample, neuron = equations.inverses(np.asarray(profile), state, equations.responses(*state))

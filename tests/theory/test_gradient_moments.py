@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import rmt_spikes as rs
-from rmt_spikes.theory.methods.uniform.gradient_moments import direction_measure
+from rmt_spikes.theory.methods.uniform.first_order.gradient_moments import direction_measure
 
 SETTING = rs.Setting(
     n=1200, d=500, width=600, activation="relu", target={"hermite": [0.3, 1.0, 0.6, 0.1]}, noise_std=0.5,

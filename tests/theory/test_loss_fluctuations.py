@@ -15,7 +15,7 @@ from rmt_spikes.theory.fluctuations.losses import (
     _of_neurons,
     _perturbations,
 )
-from rmt_spikes.theory.methods.uniform.solution import Uniform
+from rmt_spikes.theory.fluctuations.spikes import uniform
 
 # 99.8 % interval of a standard deviation from 24 trials (chi squared, 23 degrees of freedom), and what the
 # theory leaves out: 20 %, and 35 % for a constant readout. Measured: 0.62 to 1.43 (objective, train) and
@@ -43,7 +43,10 @@ def test_scatter_of_simulations(name):
 def test_the_laws_alone_are_rejected():
     """Negative control: without what samples and neurons change beyond their ``q`` and ``alpha``."""
     some = list(SEEN.values())[::4]
-    ratios = [seen.scatter("objective") / math.sqrt(_of_laws(Uniform(seen.setting))[0]) for seen in some]
+    ratios = [
+        seen.scatter("objective") / math.sqrt(_of_laws(uniform(seen.setting, "corrected"))[0])
+        for seen in some
+    ]
     assert np.mean(np.array(ratios) > 1.2 * HIGH) > 0.7
 
 
@@ -103,7 +106,7 @@ def test_scatter_over_the_first_layer_by_hand():
         n=1200, d=d, width=d, n_ridge=1200, activation={"hermite": [0, 1]}, target={"hermite": [0, 1]},
         noise_std=0.3, ridge=ridge, step_size=0.0,
     )  # fmt: skip
-    base = Uniform(setting)
+    base = uniform(setting, "corrected")
     point = BulkEquivalent.of(setting).at_ridge(ridge)
     kappa = point.kappa
     rows = np.random.default_rng(1).standard_normal((d, d))

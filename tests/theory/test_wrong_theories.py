@@ -66,13 +66,23 @@ def test_one_spike_fewer() -> None:
         predict_wrongly(WRONG_THEORIES["one_spike_fewer"], SETTING.replace(step_size=0.0))
 
 
+def test_no_values_of_samples() -> None:
+    large = SETTING.replace(step_exponent=0.5, readout="constant")
+    right, wrong = predict(large), predict_wrongly(WRONG_THEORIES["no_values_of_samples"], large)
+    assert right.outliers.expected_beyond_edge > 0.1
+    assert (wrong.outliers.expected_beyond_edge, wrong.outliers.places.size) == (0.0, 0)
+    assert wrong.losses == right.losses
+    with pytest.raises(DomainError, match="needs such a value"):
+        predict_wrongly(WRONG_THEORIES["no_values_of_samples"], SETTING.replace(step_size=0.0))
+
+
 def test_ridge_not_normalised() -> None:
     wrong = WRONG_THEORIES["ridge_not_normalised"].setting(SETTING)
     # ridge ||a||^2 beside the sum over the samples, divided by the neurons: 0.05 * 700 / 600.
     assert wrong.ridge == pytest.approx(0.05 * 7.0 / 6.0)
 
 
-@pytest.mark.parametrize("name", sorted(WRONG_THEORIES))
+@pytest.mark.parametrize("name", sorted(WRONG_THEORIES.keys() - {"no_values_of_samples"}))
 def test_every_wrong_theory_is_wrong(name: str) -> None:
     right, wrong = predict(SETTING), predict_wrongly(WRONG_THEORIES[name], SETTING)
     numbers = [[*p.losses.to_dict().values(), *(s.singular_value for s in p.spikes)] for p in (right, wrong)]

@@ -15,7 +15,7 @@ from synthetic import draw
 
 from rmt_spikes.errors import DomainError
 from rmt_spikes.setting import Setting
-from rmt_spikes.simulation import Trial
+from rmt_spikes.simulation import Observation, Trial
 from rmt_spikes.theory import Losses, Prediction, predict
 from rmt_spikes.validation import Comparison, Tolerance, compare
 from rmt_spikes.validation.verdicts.claims import DEFAULT_CLAIMS, TOLERANCES, Claim, Given
@@ -57,6 +57,31 @@ def given_first_stage(
     """Rows by quantity, with these predictions given each trial."""
     evidence = Evidence(trials=trials, given=Given.FIRST_STAGE, conditional=conditional)
     return {row.quantity: row for row in judge(measure(prediction, evidence, claims, TOLERANCES))}
+
+
+def test_a_trial_without_a_vector_of_the_spike_is_left_out_and_counted(prediction: Prediction) -> None:
+    """Spike 1 stands in its place where no vector is a sample's, and nowhere where all are."""
+    trials = list(draw(prediction, 6, 0.01, seed=1).trials)
+    recorded = len(trials[0].alignment)
+    plain = [replace(trial, sample_alignment=np.zeros(recorded)) for trial in trials]
+    lost = [replace(plain[0], sample_alignment=np.ones(recorded), alignment=0.0 * plain[0].alignment)]
+    rows = {}
+    for name, some in (("all", plain), ("lost", lost + plain[1:])):
+        (rows[name], *_) = measure(prediction, Evidence(trials=some), [Claim.SPIKES], TOLERANCES)
+    assert (rows["all"].trials, rows["all"].unseen) == (6, 0)
+    assert (rows["lost"].trials, rows["lost"].unseen) == (5, 1)
+    seen = [trial.singular_values[0] for trial in plain[1:]]
+    assert rows["lost"].observed == pytest.approx(np.mean(seen), rel=1e-14)
+    assert measure(prediction, Evidence(trials=lost * 3), [Claim.SPIKES], TOLERANCES) == []
+
+
+@pytest.mark.parametrize(("expected", "rows"), [(0.1, 1), (0.9, 0)])
+def test_the_edge_is_compared_where_samples_leave_it_alone(
+    prediction: Prediction, expected: float, rows: int
+) -> None:
+    outliers = replace(prediction.outliers, expected_beyond_edge=expected)
+    listed = quantities(prediction.replace(outliers=outliers), Claim.EDGE, 5)
+    assert sum(each.path == "bulk.edge" for each in listed) == rows
 
 
 @pytest.mark.parametrize(("difference", "allowance"), [(0.5, 0.0), (-0.5, 0.2), (0.1, 0.2), (3.0, 0.2)])
@@ -129,7 +154,7 @@ def test_a_right_prediction_agrees_in_every_claim(prediction: Prediction) -> Non
     assert {row.claim for row in comparison.rows} == set(DEFAULT_CLAIMS)
     quantities = [row.quantity for row in comparison.rows]
     assert len(quantities) == len(set(quantities)) == 2 + 3 + 2 + 6 + 7
-    claims = ["count", "spikes", "edge", "right_alignment", "feature", "bulk_law"]
+    claims = ["count", "outliers", "spikes", "edge", "right_alignment", "feature", "bulk_law"]
     comparison = compare(prediction, draw(prediction, 24, 0.01, seed=1), claims=claims)
     assert comparison.verdict == "agrees"
     assert {row.claim for row in comparison.rows} == set(claims)
@@ -170,6 +195,34 @@ def test_the_polynomial_of_a_spike_is_compared_up_to_its_degree() -> None:
 def test_a_missing_spike_is_counted(prediction: Prediction) -> None:
     fewer = prediction.replace(spikes=prediction.spikes[:1])
     assert compare(fewer, draw(prediction, 12, 0.02, seed=3), claims=["count"]).verdict == "disagrees"
+
+
+def with_sample(observation: Observation, known: bool) -> Observation:
+    """A value of a sample between the two spikes of each trial, which the trial may know of."""
+    trials = []
+    for trial in observation.trials:
+        values = np.insert(trial.singular_values, 1, np.mean(trial.singular_values[:2]))
+        rows = {
+            name: np.insert(getattr(trial, name), 1, 0.0, axis=0)
+            for name in ("alignment", "feature", "right_alignment")
+        }
+        made = np.array([0.0, 0.6, 0.0, 0.0, 0.0, 0.0])
+        more = {"sample": np.arange(6), "sample_alignment": made} if known else {}
+        trials.append(replace(trial, singular_values=values, **rows, **more))
+    return replace(observation, trials=tuple(trials))
+
+
+def test_the_value_of_a_sample_is_no_spike(prediction: Prediction) -> None:
+    """It is passed over where the trial says what it is; where it does not, spike 2 is mistaken for it."""
+    observation = draw(prediction, 12, 0.01, seed=12)
+    for claim in ("count", "spikes", "alignment", "edge"):
+        verdicts = [
+            compare(prediction, with_sample(observation, known), claims=[claim]).verdict
+            for known in (True, False)
+        ]
+        assert verdicts == ["agrees", "disagrees"] or claim == "edge"
+    (row,) = compare(prediction, with_sample(observation, True), claims=["edge"]).select("bulk.edge")
+    assert row.observed == pytest.approx(np.mean([t.singular_values[2] for t in observation.trials]))
 
 
 def test_an_inconclusive_row_says_how_many_trials(prediction: Prediction) -> None:

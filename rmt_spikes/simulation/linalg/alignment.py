@@ -1,6 +1,7 @@
 """Correlations of singular vectors with polynomials of the latent variables, and their signs."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rmt_spikes.functions.hermite import normalized_hermite
 from rmt_spikes.simulation.network.sampling import Array
@@ -47,3 +48,14 @@ def squared_correlations(overlaps: Array, functions: Array) -> Array:
     """
     energy = np.einsum("ki,ki->k", functions, functions)
     return overlaps**2 / np.where(energy > 0.0, energy, 1.0)
+
+
+def closest(overlaps: Array, functions: Array) -> tuple[NDArray[np.int64], Array]:
+    """Find the function that each unit vector is closest to.
+
+    `overlaps`, of shape (count, top), are inner products of the `functions`, of shape (size, count), with the
+    vectors. Returned are the number of the function and the squared correlation, of shape (top,).
+    """
+    squares = squared_correlations(overlaps.T, functions.T)
+    best = squares.argmax(axis=1)
+    return best, squares[np.arange(len(best)), best]

@@ -8,6 +8,7 @@ from scipy.sparse.linalg import LinearOperator, svds
 
 from rmt_spikes.errors import DomainError
 from rmt_spikes.functions.scalar import ScalarFunction
+from rmt_spikes.simulation.network.first_batch import Collector, FirstBatch
 from rmt_spikes.simulation.network.model import Model
 from rmt_spikes.simulation.network.sampling import Array, Block, blocks
 from rmt_spikes.simulation.products import (
@@ -35,12 +36,13 @@ class FirstStep(NamedTuple):
     """What one pass over the first batch gives.
 
     `gradient`, of shape (width, d), is the exact `G`; `beta`, of shape (d,), is ``X^T r / n`` with the exact
-    residual `r`, and `residual_energy` the mean of ``r^2`` over the batch.
+    residual `r`, and `residual_energy` the mean of ``r^2`` over the `batch`.
     """
 
     gradient: Array
     beta: Array
     residual_energy: float
+    batch: FirstBatch
 
 
 class Trained(NamedTuple):
@@ -48,6 +50,7 @@ class Trained(NamedTuple):
 
     beta: Array
     residual_energy: float
+    batch: FirstBatch
     rank_one_error: float | None
 
 
@@ -74,6 +77,7 @@ class FirstLayer:
         beta = np.zeros(d)
         energy = 0.0
         count = 0
+        collector = Collector(d)
         space = np.empty((0, width), layer.dtype)
         for block in batch:
             inputs = operand(block.inputs, self._precision)
@@ -95,9 +99,10 @@ class FirstLayer:
             beta += project(block.inputs, residual)
             energy += float(residual @ residual)
             count += residual.size
+            collector.add(block, residual)
         gradient *= (readout / count)[:, None]
         beta /= count
-        return FirstStep(gradient, beta, energy / count)
+        return FirstStep(gradient, beta, energy / count, collector.batch())
 
     def train(
         self, model: Model, readout: Array, batch: Iterable[Block], gradient_error: bool = False
@@ -109,7 +114,7 @@ class FirstLayer:
         gradient *= model.step
         self.weights += gradient
         self._operand = operand(self.weights, self._precision)
-        return Trained(step.beta, step.residual_energy, error)
+        return Trained(step.beta, step.residual_energy, step.batch, error)
 
     def features(self, inputs: Array, out: Array | None = None) -> Array:
         """Compute the features ``sigma(X W^T)`` in double precision, of shape (samples, width).

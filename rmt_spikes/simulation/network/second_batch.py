@@ -8,7 +8,7 @@ import numpy as np
 from rmt_spikes.simulation.network.feature_matrix import FeatureBlock, FeatureMatrix
 from rmt_spikes.simulation.network.layer import FirstLayer
 from rmt_spikes.simulation.network.sampling import BLOCK_ROWS, Array, Block
-from rmt_spikes.simulation.products import multiply
+from rmt_spikes.simulation.products import multiply, multiply_transposed
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,8 @@ class SecondBatch:
         First layer after the step.
     direction : ndarray of shape (d,)
         Unit vector along `beta`.
+    others : ndarray of shape (count, d)
+        Further unit vectors.
     samples : int
         `n_ridge`.
     plan : Plan
@@ -56,6 +58,8 @@ class SecondBatch:
         The features.
     q, labels : ndarray of shape (n_ridge,)
         Latent variable ``<direction, x>`` and labels; complete once the source has been read.
+    along : ndarray of shape (n_ridge, count)
+        Components of the samples along the further vectors.
     """
 
     def __init__(
@@ -63,13 +67,15 @@ class SecondBatch:
         draw: Callable[[], Iterator[Block]],
         layer: FirstLayer,
         direction: Array,
+        others: Array,
         samples: int,
         plan: Plan,
     ) -> None:
-        self._batch, self._layer, self._direction = draw, layer, direction
+        self._batch, self._layer, self._direction, self._others = draw, layer, direction, others
         width = len(layer.weights)
         self.q = np.empty(samples)
         self.labels = np.empty(samples)
+        self.along = np.empty((samples, len(others)))
         if plan.stored:
             matrix = np.empty((samples, width))
             for _ in self._draw(matrix):
@@ -90,5 +96,6 @@ class SecondBatch:
             out = space[:count] if matrix is None else matrix[block.rows]
             self._layer.features(block.inputs, out)
             self.q[block.rows] = multiply(block.inputs, self._direction)
+            multiply_transposed(block.inputs, self._others, self.along[block.rows])
             self.labels[block.rows] = block.labels
             yield FeatureBlock(block.rows, out, block.labels)

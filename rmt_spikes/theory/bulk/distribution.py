@@ -20,9 +20,10 @@ Array = NDArray[np.float64]
 QUANTILES = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95)
 """Probabilities whose quantiles a prediction lists: quartiles and the usual tails."""
 
-MASS_TOLERANCE = {True: 1e-10, False: 1e-7}
-"""Change of the mass of an interval at which halving stops: for densities of closed forms (True), and of
-fixed-point equations that are solved to 1e-10 (False)."""
+MASS_TOLERANCE, MASS_ERROR = 1e-10, 2e-6
+"""Where halving stops: at this change of the mass of an interval for densities of closed forms, and at this
+error of it for those of fixed-point equations, estimated from two changes; a fifth of what a certificate
+allows."""
 
 FIRST_NODES = 32
 """Enough for a smooth density on one interval, whose cosine coefficients fall geometrically."""
@@ -121,13 +122,17 @@ class Bulk(Value):
 
         The nodes are halved until the mass stays: those of one round are used again in the next.
         """
-        count, mass = FIRST_NODES, np.inf
+        count, mass, change = FIRST_NODES, np.inf, np.inf
         values, new = np.zeros(count + 1), np.arange(1, count)
         while True:
             t = new * np.pi / count
             values[new] = self.density_inside(interval.point(t)) * interval.slope(t)
             previous, mass = mass, float(values.sum() * np.pi / count)
-            if abs(mass - previous) < MASS_TOLERANCE[self.direct] or count >= MAXIMUM_NODES:
+            if count == FIRST_NODES:
+                previous = float(values[::2].sum() * 2.0 * np.pi / count)
+            before, change = change, abs(mass - previous)
+            done = change < MASS_TOLERANCE if self.direct else change * min(1.0, change / before) < MASS_ERROR
+            if (done and count > FIRST_NODES) or count >= MAXIMUM_NODES:
                 coefficients = np.asarray(dct(values, type=1)) / count
                 coefficients[[0, -1]] *= 0.5
                 return coefficients
@@ -176,8 +181,7 @@ class Bulk(Value):
         # The density times dx/dt is A (high - low)^(3/2) power^(3/2) / 4 (pi - t)^2 next to the edge.
         curvature = float(-(series * k**2) @ np.cos(np.pi * k))
         power = _Interval(low, high).power
-        amplitude = 2.0 * curvature / (power * (high - low)) ** 1.5
-        return float((np.pi * amplitude * count) ** (-2.0 / 3.0)) if amplitude > 0.0 else np.inf
+        return edge_scale(2.0 * curvature / (power * (high - low)) ** 1.5, count)
 
     def quantile(self, p: ArrayLike) -> Array:
         """Smallest `x` whose distribution function reaches `p` (any shape).
@@ -219,3 +223,8 @@ def singular_value_bulk(equivalent: BulkEquivalent) -> Bulk:
 
 def _density(equivalent: BulkEquivalent, x: Array) -> Array:
     return np.asarray(2.0 * x * equivalent.eigenvalue_density(x**2))
+
+
+def edge_scale(amplitude: float, count: int) -> float:
+    """Width of the fluctuations of the largest of `count` values below an edge, ``A sqrt(edge - x)``."""
+    return float((np.pi * amplitude * count) ** (-2.0 / 3.0)) if amplitude > 0.0 else np.inf

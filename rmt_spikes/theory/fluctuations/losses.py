@@ -262,17 +262,16 @@ def _perturbed(base: Uniform, profile: Array, penalty: float) -> _Perturbed:
     """
     setting, grid, finite = base.setting, base.grid, base.finite_rank
     shift = penalty * base.state.resolvent**-2
-    start = base.state.resolvent, base.state.omega
-    state = base.equations.solve(profile + shift, start, positive=True)
+    state = base.equations.solve(profile + shift, base.state, positive=True)
     if not np.min(state.omega) > 0.0:
         raise ConvergenceError("a perturbed resolvent is not positive", residual=state.residual, last=state)
     seen = 1.0 / (1.0 / state.resolvent - shift)
-    response = finite.response(state, finite.source(state.resolvent, grid.labels.mean, base.extra_labels))
+    response = finite.response(state, finite.source(state.resolvent, base.labels))
     t, t_weights = gauss_hermite(TEACHER_NODES)
     noise, noise_weights = gauss_hermite(NOISE_NODES)
     cosine = base.latent.beta_cosine
     teacher = cosine * grid.q[:, None] + math.sqrt(max(0.0, 1.0 - cosine**2)) * t
-    predicted = (response @ finite.functions)[:, None] + (response @ finite.extras[0])[:, None] * t
+    predicted = (response @ finite.functions[0])[:, None] + (response @ finite.functions[1])[:, None] * t
     error = (setting.target_function(teacher) - predicted)[:, :, None] + setting.noise_std * noise
     inner = np.outer(t_weights, noise_weights)
     samples = _Influence(seen[:, None, None] * error**2, grid.q_weights, inner, setting.n_ridge)

@@ -81,9 +81,13 @@ def spike_standard_deviations(setting: Setting, *, features: str = Features.CORR
 
 
 def uniform(setting: Setting, features: str) -> Uniform:
-    """The uniform method, refused at the standard output scale: its first stage has further fluctuations."""
+    """The problem that is moved, with rows treated by the first orders of the step.
+
+    The standard output scale is refused: its first stage has further fluctuations.
+    """
     require_mean_field(setting, "standard deviations")
-    return Uniform(setting, Features.of(features))
+    known = Features.of(features)
+    return Uniform(setting, known, rows=known.first_orders)
 
 
 def _spikes(solution: Uniform) -> Array:
@@ -93,7 +97,7 @@ def _spikes(solution: Uniform) -> Array:
 def moved(base: Uniform, law: ReadoutLaw, q_rule: tuple[Array, Array]) -> Uniform:
     """The problem of `base` with other distributions of a readout weight and of a latent variable."""
     grid = latent_grid(base.setting, base.latent, law=law, q_rule=q_rule)
-    return Uniform(base.setting, base.features, variables=base.latent, functions=grid)
+    return replace(base, variables=base.latent, functions=grid)
 
 
 def directions(base: Uniform) -> Iterator[tuple[Uniform, float]]:
@@ -108,7 +112,7 @@ def directions(base: Uniform) -> Iterator[tuple[Uniform, float]]:
     for b, e, rest in stages:
         norm2 = b**2 + setting.phi * e * (1.0 + rest)
         stage = _FirstStage(norm2, b / math.sqrt(norm2), e, law.nodes)
-        yield Uniform(setting, base.features, variables=latent(setting, base.features, stage)), 1.0
+        yield replace(base, variables=latent(setting, base.features, stage)), 1.0
     q, q_weights = base.grid.q, base.grid.q_weights
     for weights in _moved_weights(law.nodes, law.weights):
         yield moved(base, replace(law, weights=weights), (q, q_weights)), 1.0 / math.sqrt(setting.width)

@@ -16,7 +16,7 @@ from rmt_spikes.theory.latent import residual_moments
 from rmt_spikes.theory.limits import limits_of
 from rmt_spikes.theory.realisation import Realisation
 from rmt_spikes.theory.regimes import regime
-from rmt_spikes.theory.results import Certificate, Losses, Regime, Spike
+from rmt_spikes.theory.results import Certificate, Losses, Outliers, Regime, Spike, outliers_of
 from rmt_spikes.values import same
 
 Array = NDArray[np.float64]
@@ -112,9 +112,18 @@ class Method(ABC):
     def bulk(self) -> Any:
         """Distribution of the singular values of the bulk."""
 
+    def upper_edge(self) -> tuple[float, float]:
+        """Upper edge of the bulk, and the width of the fluctuations of the largest singular value there."""
+        return float(self.bulk.edges[-1, 1]), self.bulk.edge_scale(self.setting.width)
+
     @abstractmethod
     def spikes(self) -> tuple[Spike[Any], ...]:
         """Spikes further from the edge than its Tracy-Widom fluctuations, largest first."""
+
+    def outliers(self) -> Outliers:
+        """Values that single samples make beyond the bulk: none, where a method does not know them."""
+        nothing = np.zeros(0)
+        return outliers_of(nothing, nothing, self.bulk, self.setting.width)
 
     @abstractmethod
     def losses(self) -> Losses[Any]:
@@ -178,10 +187,10 @@ def spike_of(
     alignment = feature**2
     if not (eigenvalue > 0.0 and np.max(alignment) <= MOST_ALIGNED):
         raise ConvergenceError("a spike is not a singular vector", residual=float(np.max(alignment) - 1.0))
-    singular_value, bulk = float(np.sqrt(eigenvalue)), method.bulk
+    singular_value, (edge, scale) = float(np.sqrt(eigenvalue)), method.upper_edge()
     return Spike(
         singular_value=singular_value,
-        distance=(singular_value - float(bulk.edges[-1, 1])) / bulk.edge_scale(method.setting.width),
+        distance=(singular_value - edge) / scale,
         alignment=alignment,
         feature=leading_sign(feature) * feature,
         right_alignment=right_feature**2,

@@ -14,6 +14,9 @@ Array = NDArray[np.float64]
 SCAN_POINTS = 12
 """Of the geometric scan: with the fraction below, neighbours differ by a factor 2.3."""
 
+CORRECTIONS, SETTLED, BESIDE = 8, 1e-7, 0.01
+"""Steps of the secant method, most of them to settle at the relative change; distance of the first slope."""
+
 SMALLEST_FRACTION = 1e-4
 """Smallest step of the scan, as a fraction of the largest: below it a crossing is bracketed from zero."""
 
@@ -66,3 +69,30 @@ def nearby_crossing(excess: Callable[[float], float], guess: float, largest: flo
     while low > 0.0 and (low == high or excess(low) > 0.0):
         low, factor = (low / factor, factor**2) if low > 1e-6 * largest else (0.0, factor)
     return float(brentq(excess, low, high, xtol=1e-10 * high, rtol=1e-10))
+
+
+def modelled_crossing(
+    excess: Callable[[float], float], model: Callable[[float], float], guess: float, largest: float
+) -> float:
+    """Argument at which a function becomes positive, by way of a cheap one that differs from it little.
+
+    The secant method from the crossing of the cheap one, with the slope of that at first. Arguments and
+    result are those of `nearby_crossing`.
+    """
+    step = nearby_crossing(model, guess, largest)
+    if not 0.0 < step < math.inf:
+        return nearby_crossing(excess, guess, largest)
+    beside = step * (1.0 - BESIDE)
+    slope = (model(step) - model(beside)) / (step - beside)
+    value = excess(step)
+    for _ in range(CORRECTIONS):
+        if not slope > 0.0:
+            break
+        after = step - value / slope
+        if abs(after - step) < SETTLED * step:
+            return after if after <= largest else math.inf
+        if not 0.5 * step < after < 2.0 * step:
+            break
+        new = excess(after)
+        slope, step, value = (new - value) / (after - step), after, new
+    return nearby_crossing(excess, min(step, largest), largest)

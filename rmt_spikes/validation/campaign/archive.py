@@ -11,10 +11,13 @@ from rmt_spikes.setting import Setting
 from rmt_spikes.simulation import SIMULATION_VERSION, RealisedLatent, Trial
 from rmt_spikes.theory import THEORY_VERSION
 
+LATER = frozenset({"sample", "sample_alignment", "residuals", "teacher"})
+"""Fields that were added later: trials that were stored without them are as good, and have None there."""
+
 
 def code_schema() -> str:
     """Digest of what a trial is in this version of the package: its fields and `SIMULATION_VERSION`."""
-    names = [[f.name for f in fields(kind)] for kind in (Trial, RealisedLatent)]
+    names = [[f.name for f in fields(kind) if f.name not in LATER] for kind in (Trial, RealisedLatent)]
     return _digest([SIMULATION_VERSION, *names])
 
 

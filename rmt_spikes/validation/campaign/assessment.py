@@ -131,7 +131,9 @@ def _comparison(case: Case, rows: Sequence[Row], evidence: Evidence) -> Comparis
 def _missing(rows: Sequence[Row]) -> str | None:
     out = max((row.missing for row in rows if row.given is not Given.NONE), default=0)
     many = max((row.missing for row in rows if row.given is Given.NONE), default=0)
+    unseen = max((row.unseen for row in rows), default=0)
     said = {
+        f"up to {unseen} trials with vectors of samples alone are left out of a row": unseen,
         f"up to {out} trials without a prediction given them are left out of a row": out,
         f"rows that {many} trials have no prediction for are compared without anything given": many,
     }

@@ -117,7 +117,7 @@ def calibrate(result: CaseResult, *, repetitions: int = 2000, seed: int = 0) -> 
     level = rate / len(rows)
     numbers = [(row.trials, row.allowance, row.margin, row.scale) for row in rows]
     trials, allowance, margin, scale = np.array(numbers).T
-    error = np.array([1.0 if row.claim is Claim.COUNT else ERROR for row in rows]) * scale
+    error = np.array([1.0 if row.claim in (Claim.COUNT, Claim.OUTLIERS) else ERROR for row in rows]) * scale
     exact = worst = 0
     agrees, found = np.zeros(len(rows)), np.zeros(len(rows))
     for _ in range(repetitions):

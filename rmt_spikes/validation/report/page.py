@@ -20,6 +20,7 @@ CLAIM_MEANINGS = {
     "losses": "ridge objective, training and test loss",
     "improvement": "what the step takes from each loss, in pairs on the same random numbers",
     "count": "number of singular values clear of the bulk",
+    "outliers": "number of values beyond the edge of the bulk that single samples make",
     "spikes": "singular values clear of the bulk",
     "edge": "spikes next to the edge of the bulk, and the edge",
     "alignment": "which polynomials of q the left vectors of the spikes carry",

@@ -144,18 +144,20 @@ def measure(
 def wanted(
     prediction: Prediction, evidence: Evidence, claims: Iterable[Claim], untrained: Prediction | None = None
 ) -> list[Quantity]:
-    """Quantities of all claims that the trials can show."""
+    """Quantities of all claims that a trial shows."""
     recorded = len(evidence.trials[0].alignment)
-    return [each for claim in claims for each in quantities(prediction, claim, recorded, untrained)]
+    listed = [each for claim in claims for each in quantities(prediction, claim, recorded, untrained)]
+    return [each for each in listed if any(map(each.is_shown, evidence.trials))]
 
 
 class Pairs(NamedTuple):
-    """Values of one quantity, one a trial, and how many trials lack a conditional prediction asked for."""
+    """Values of one quantity, one a trial; numbers of trials without a prediction, or that do not show it."""
 
     observed: Array
     predicted: Array
     given: Given
     missing: int
+    unseen: int
 
 
 def pairs(quantity: Quantity, evidence: Evidence) -> Pairs:
@@ -164,22 +166,30 @@ def pairs(quantity: Quantity, evidence: Evidence) -> Pairs:
     Where more than one conditional prediction in twenty is missing, those that are left would be a selection
     (a spike that has gone into the bulk is missing): the prediction for all trials takes their place.
     """
-    untrained: Sequence[Trial | None] = evidence.untrained or [None] * len(evidence.trials)
-    observed = np.array(
-        [quantity.value(trial, plain) for trial, plain in zip(evidence.trials, untrained, strict=True)]
-    )
     path = quantity.path
+    untrained: Sequence[Trial | None] = evidence.untrained or [None] * len(evidence.trials)
+    shown = np.array(list(map(quantity.is_shown, evidence.trials)))
+    unseen = int(np.count_nonzero(~shown))
+    observed = np.array(
+        [
+            quantity.value(trial, plain) if seen else math.nan
+            for trial, plain, seen in zip(evidence.trials, untrained, shown, strict=True)
+        ]
+    )
+    # Predictions may be given the first trials only.
     has = np.array([path in each for each in evidence.conditional], dtype=bool)
     asked = has.any() or (has.size and quantity.claim in evidence.given.sharpened)
     missing = int(np.count_nonzero(~has)) if asked else 0
     if not asked or missing > MOST_MISSING * has.size:
-        return Pairs(observed, np.full(observed.shape, quantity.predicted), Given.NONE, missing)
-    predicted = np.array([quantity.read(each) for each in evidence.conditional if path in each])
-    return Pairs(observed[: has.size][has], predicted, evidence.given, missing)
+        observed = observed[shown]
+        return Pairs(observed, np.full(observed.shape, quantity.predicted), Given.NONE, missing, unseen)
+    has &= shown[: has.size]
+    predicted = np.array([quantity.read(evidence.conditional[i]) for i in np.flatnonzero(has).tolist()])
+    return Pairs(observed[: has.size][has], predicted, evidence.given, missing, unseen)
 
 
 def _row(quantity: Quantity, evidence: Evidence, tolerance: Tolerance, n: float, confidence: float) -> Row:
-    observed, predicted, given, missing = pairs(quantity, evidence)
+    observed, predicted, given, missing, unseen = pairs(quantity, evidence)
     count = observed.size
     row = Row(
         quantity=quantity.path,
@@ -189,6 +199,7 @@ def _row(quantity: Quantity, evidence: Evidence, tolerance: Tolerance, n: float,
         observed=float(observed.mean()),
         trials=count,
         missing=missing,
+        unseen=unseen,
         scale=quantity.scale,
         coefficient=tolerance.coefficient,
         exponent=tolerance.exponent,

@@ -34,6 +34,8 @@ class Row(Record):
     trials, missing
         Numbers of trials that count, and of those whose conditional prediction failed or lacks the row. These
         are left out; with more than one in twenty the row is compared unconditionally, on all trials.
+    unseen
+        Number of trials that do not show it, as all their recorded vectors belong to samples: left out.
     se, z
         Standard error of the difference, and ``(observed - predicted) / se``; None with one trial, the second
         also where the standard error is zero.
@@ -64,6 +66,7 @@ class Row(Record):
     observed: float
     trials: int
     missing: int = 0
+    unseen: int = 0
     se: float | None = None
     z: float | None = None
     gain: float | None = None

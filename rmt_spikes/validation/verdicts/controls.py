@@ -7,10 +7,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from rmt_spikes.errors import DomainError
 from rmt_spikes.setting import Setting
 from rmt_spikes.theory import Features, Prediction, limit_losses, predict
 from rmt_spikes.theory.methods import Limit
+from rmt_spikes.theory.results import outliers_of
 
 FACTORIAL_POLYNOMIALS = {2: "(z**2 - 1)", 3: "(z**3 - 3*z)"}
 """Hermite polynomials whose factorial is forgotten: that of degree one is one, higher ones hardly show."""
@@ -85,6 +88,14 @@ def _one_fewer(prediction: Prediction) -> Prediction:
     return prediction.replace(spikes=prediction.spikes[:-1], losses=losses)
 
 
+def _without_samples(prediction: Prediction) -> Prediction:
+    """No values of single samples: all that is beyond the edge is learnt."""
+    if not prediction.outliers.expected_beyond_edge:
+        raise DomainError("negative_controls", "no_values_of_samples needs such a value", 0)
+    bulk, width = prediction.bulk, prediction.setting.width
+    return prediction.replace(outliers=outliers_of(np.zeros(0), np.zeros(0), bulk, width))
+
+
 def _other_ridge(setting: Setting) -> Setting:
     """The penalty weighed by neurons instead of samples."""
     return setting.replace(ridge=setting.ridge * setting.n_ridge / setting.width)
@@ -106,6 +117,9 @@ WRONG_THEORIES: Mapping[str, WrongTheory] = {
         setting=_without_linear_direction,
     ),
     "one_spike_fewer": WrongTheory(meaning="the last spike is missing", prediction=_one_fewer),
+    "no_values_of_samples": WrongTheory(
+        meaning="single samples make no values beyond the bulk", prediction=_without_samples
+    ),
     "ridge_not_normalised": WrongTheory(
         meaning="the ridge is weighed by the number of neurons, not of samples", setting=_other_ridge
     ),

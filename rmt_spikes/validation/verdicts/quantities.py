@@ -29,6 +29,9 @@ CLEAR_WIDTHS = 4.0
 SETTLED_FLUCTUATIONS = 4.0
 """Fluctuations ``N^(-1/2)`` above the edge from which vectors follow the limit (docs/validation.md)."""
 
+NO_SAMPLES = 0.5
+"""Expected number of values of samples beyond the edge from which the edge itself is not seen."""
+
 JUMP = 5.0
 """Singular values on either side of the atom at zero whose quantiles may interpolate across it."""
 
@@ -38,7 +41,8 @@ class Quantity:
     """A predicted number at its path in the JSON of a prediction, and how to observe it in a trial.
 
     `gained`: it is what the step takes away, the value without a step minus the value with it; `vector`: for
-    an entry of a vector whose sign is free, paths and predictions of all entries.
+    an entry of a vector whose sign is free, paths and predictions of all entries; `spike`: number of the
+    spike that it belongs to, when it does.
     """
 
     path: str
@@ -48,6 +52,11 @@ class Quantity:
     observe: Callable[[Trial], float]
     gained: bool = False
     vector: tuple[tuple[str, float], ...] = ()
+    spike: int | None = None
+
+    def is_shown(self, trial: Trial) -> bool:
+        """Whether a trial shows it."""
+        return self.spike is None or spike_place(trial, self.spike) is not None
 
     def value(self, trial: Trial, untrained: Trial | None = None) -> float:
         """Value in a trial; `untrained` is the same trial without a step."""
@@ -92,6 +101,8 @@ def quantities(
             return _improvement(prediction, untrained)
         case Claim.COUNT:
             return [_count(prediction)]
+        case Claim.OUTLIERS:
+            return [_outliers(prediction)]
         case Claim.SPIKES:
             return [_singular_value(k, spike.singular_value, claim) for k, spike in enumerate(spikes)]
         case Claim.EDGE:
@@ -130,7 +141,32 @@ def _above(bound: Callable[[float, int], float], prediction: Prediction, recorde
 def _singular_value(index: int, predicted: float, claim: Claim, path: str = "") -> Quantity:
     """One of the largest singular values; its path is that of a spike unless another one is given."""
     path = path or f"spikes[{index}].singular_value"
-    return Quantity(path, claim, predicted, predicted, lambda trial: float(trial.singular_values[index]))
+    return Quantity(
+        path,
+        claim,
+        predicted,
+        predicted,
+        lambda trial: float(trial.singular_values[_place(trial, index)]),
+        spike=index,
+    )
+
+
+def spike_place(trial: Trial, index: int) -> int | None:
+    """Number of the singular value of a trial that spike `index` is compared with.
+
+    Values that single samples make are passed over; None if the trial has no vector of any other. Trials that
+    do not say which those are had none passed over when they were run.
+    """
+    if trial.origin is None:
+        return index
+    others = [j for j, origin in enumerate(trial.origin) if origin != "sample"]
+    return others[index] if index < len(others) else None
+
+
+def _place(trial: Trial, index: int) -> int:
+    place = spike_place(trial, index)
+    assert place is not None, "ask a trial first whether it shows the spike"
+    return place
 
 
 def _gradient_error(trial: Trial) -> float:
@@ -152,18 +188,42 @@ def _improvement(prediction: Prediction, untrained: Prediction | None) -> list[Q
 def _count(prediction: Prediction) -> Quantity:
     bound = clear_of(_upper_edge(prediction), prediction.setting.width)
     number = float(sum(spike.singular_value > bound for spike in prediction.spikes))
+    return Quantity("spike_count", Claim.COUNT, number, 1.0, partial(_number_above, bound))
+
+
+def _outliers(prediction: Prediction) -> Quantity:
+    """Number of singular values beyond the edge of the bulk that are no spikes."""
+    edge, learnt = _upper_edge(prediction), len(prediction.spikes)
     return Quantity(
-        "spike_count", Claim.COUNT, number, 1.0, lambda trial: float(np.sum(trial.singular_values > bound))
+        "outliers.expected_beyond_edge",
+        Claim.OUTLIERS,
+        float(prediction.outliers.expected_beyond_edge),
+        1.0,
+        lambda trial: float(np.sum(trial.singular_values > edge)) - learnt,
     )
 
 
+def _number_above(bound: float, trial: Trial) -> float:
+    """Number of singular values above a bound that no sample is known to make."""
+    origin = trial.origin or ()
+    made = sum(x > bound and each == "sample" for x, each in zip(trial.singular_values, origin, strict=False))
+    return float(np.sum(trial.singular_values > bound) - made)
+
+
 def _edge(prediction: Prediction, recorded: int) -> list[Quantity]:
-    """Spikes that are not clear of the edge, and the largest singular value of the bulk."""
+    """Spikes that are not clear of the edge, and the largest singular value of the bulk.
+
+    None of them is a sample's. Where samples make values beyond the edge, those next to it belong in part to
+    samples as well, and the largest one of the rest is well below the edge (docs/validation.md): there is no
+    row for the edge.
+    """
     edge, first = _upper_edge(prediction), len(_above(clear_of, prediction, recorded))
     near = [
         _singular_value(k, spike.singular_value, Claim.EDGE)
         for k, spike in enumerate(prediction.spikes[first:], start=first)
     ]
+    if prediction.outliers.expected_beyond_edge >= NO_SAMPLES:
+        return near
     return [*near, _singular_value(first + len(near), edge, Claim.EDGE, "bulk.edge")]
 
 
@@ -178,13 +238,13 @@ def _vectors(spikes: Sequence[Spike[Any]], claim: Claim) -> list[Quantity]:
         count = min(max(ALIGNED_DEGREES, k + 2, largest + 1), POLYNOMIALS)
         for degree, (path, value) in enumerate(entries[:count]):
             observe = partial(_coefficient, claim, k, degree, predicted)
-            rows.append(Quantity(path, claim, value, 1.0, observe, vector=vector))
+            rows.append(Quantity(path, claim, value, 1.0, observe, vector=vector, spike=k))
     return rows
 
 
 def _coefficient(claim: Claim, k: int, degree: int, predicted: np.ndarray, trial: Trial) -> float:
     """Coefficient of a singular vector; one with a sign has the orientation closest to the prediction."""
-    seen = getattr(trial, claim)[k]
+    seen = getattr(trial, claim)[_place(trial, k)]
     turned = claim is Claim.FEATURE and not seen @ predicted >= 0.0
     return float(-seen[degree] if turned else seen[degree])
 

@@ -3,11 +3,16 @@
 A feature is a latent function ``m_0(alpha, q)``, plus in each channel ``m_k(alpha, q)`` times the inner
 product of a vector of the sample and one of the neuron, of dimension ``D_k``, plus noise. *Levels* are the
 eigenvalues of the covariance of the neurons' vectors. *Directions* are the few that the latent variables of
-samples single out. Today there is one channel, of degree one.
+samples single out. Degree one is a channel of levels that are alike for all neurons (`LevelChannel`) or of
+the pencil of the first batch (`PencilChannel`); degree two is one of levels.
+
+With ``D`` the resolvent of the neurons, ``h = D^{1/2} m`` and the coupling ``K = gamma h R h^T``, a channel
+responds with ``Y(K)``, which is ``E[X (1 + K X)^{-1}]`` over its levels.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,150 +27,223 @@ Values = NDArray[Any]
 
 @dataclass(frozen=True, eq=False)
 class Response:
-    """Matrices of a channel at one state, at each of its levels and averaged over these.
+    """A channel at one state.
 
-    ``q`` is ``(D^{-1} + gamma K_h)^{-1}``, ``y`` is ``(K_h^{-1} + gamma D)^{-1}`` and ``z`` is ``(1 + gamma
-    K_h D)^{-1}``; levels are the first axis.
+    Attributes
+    ----------
+    root, h
+        ``D^{1/2}``, shape ``(n_a,)``, and ``D^{1/2} m_k``, shape ``(n_a, n_q)``: complex where ``D`` is
+        negative.
+    k, y
+        Coupling and response, shape ``(n_a, n_a)``.
+    detail
+        What the channel needs again: `Response` of its levels, or of its pencil.
+    defect
+        Relative residual of the channel's own equations.
     """
 
-    q_matrix: Values
-    q_levels: Values
-    y_levels: Values
-    z_levels: Values
-
-
-def between(rows: Array, matrix: Values, columns: Array) -> Values:
-    """Matrix whose rows and columns are multiplied by factors, of shape ``(n_levels, n)``, at each level."""
-    return np.asarray(rows[:, :, None] * matrix * columns[:, None, :])
+    root: Values
+    h: Values
+    k: Values
+    y: Values
+    detail: Any = None
+    defect: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
-class Channel:
+class Channel(ABC):
     """One channel of the features.
 
-    States enter as ``w R`` on the nodes of samples and as ``D = p omega`` on those of neurons. `functions`
-    are ``m_k(alpha, q)`` on the nodes, shape ``(n_a, n_q)``, and `gamma` is ``N / D_k``. `levels` are the
-    relative standard deviations ``s_alpha(h)`` of a neuron's vector along the eigenvectors of its covariance,
-    shape ``(n_levels, n_a)``, with the shares `level_weights` (docs/theory.md section 4.1).
+    States enter as ``w R`` on the nodes of samples and as ``D = p omega`` on those of neurons.
+
+    Parameters
+    ----------
+    functions
+        ``m_k(alpha, q)`` on the nodes, shape ``(n_a, n_q)``.
+    gamma
+        ``gamma_k = N / D_k``.
     """
 
     functions: Array
     gamma: float
-    levels: Array
-    level_weights: Array
 
-    def second_moments(self, samples: Values) -> Values:
-        """``K = E_q[R m_k m_k^T]``, linear in the resolvent, shape ``(n_a, n_a)``."""
-        return np.asarray((self.functions * samples) @ self.functions.T)
+    @property
+    @abstractmethod
+    def growth(self) -> Array:
+        """Mean squared length of a neuron's vector, shape ``(n_a,)``."""
 
-    def resolvents(self, k: Values, neurons: Values, levels: Array) -> tuple[Values, Values]:
-        """``(1 + gamma K_h D)^{-1}`` and ``(D^{-1} + gamma K_h)^{-1}`` at levels, ``(n_levels, n_a)``.
+    @abstractmethod
+    def respond(self, k: Values, previous: Response | None, *, fresh: bool) -> tuple[Values, Any, float]:
+        """``Y`` at a coupling, with what else is known of it and its residual.
 
-        Raises
-        ------
-        ConvergenceError
-            If a matrix is singular.
+        Unless `fresh`, its derivatives may be those at a coupling nearby.
         """
-        try:
-            z = np.linalg.inv(np.eye(neurons.size) + self.gamma * between(levels, k, levels) * neurons)
-        except np.linalg.LinAlgError as error:
-            raise ConvergenceError("the resolvent of the linear part is singular", residual=np.inf) from error
-        return z, neurons[:, None] * z
 
-    def response(self, samples: Values, neurons: Values) -> Response:
-        """Matrices of the channel at a state."""
-        k = self.second_moments(samples)
-        z, q = self.resolvents(k, neurons, self.levels)
-        y = z @ between(self.levels, k, self.levels)
-        return Response(self.over_levels(between(self.levels, q, self.levels)), q, y, z)
+    @abstractmethod
+    def pairings(self, part: Response) -> tuple[Values, Values, Values]:
+        """Derivative of ``Y`` along ``h_q h_q^T`` and ``(e_a K_a^T + K_a e_a^T) / 2``, between these.
 
-    def over_levels(self, values: Values) -> Values:
-        """Mean over the levels, the first axis."""
-        if self.level_weights.size == 1:
-            return np.asarray(values[0])
-        flat = self.level_weights @ values.reshape(self.level_weights.size, -1)
-        return np.asarray(flat.reshape(values.shape[1:]))
+        Shapes ``(n_q, n_q)``, ``(n_q, n_a)`` and ``(n_a, n_a)``.
+        """
+
+    def coupling(self, samples: Values, neurons: Values) -> tuple[Values, Values, Values]:
+        """``D^{1/2}``, ``D^{1/2} m_k`` and ``K``."""
+        if np.isrealobj(neurons) and np.all(neurons > 0.0):
+            root = np.sqrt(neurons)
+        else:
+            # In the upper half-plane of the eigenvalue the argument lies between -pi and 0: no cut there.
+            root = np.sqrt(neurons.astype(complex))
+            root = np.where((neurons.real < 0.0) & (neurons.imag >= 0.0), -root, root)
+        h = root[:, None] * self.functions
+        return root, h, self.gamma * (h * samples) @ h.T
+
+    def response(
+        self, samples: Values, neurons: Values, previous: Response | None = None, *, fresh: bool = True
+    ) -> Response:
+        """The channel at a state; `previous` is that at one nearby.
+
+        Unless `fresh`, its derivatives may be those at a state nearby.
+        """
+        root, h, k = self.coupling(samples, neurons)
+        y, detail, defect = self.respond(k, previous, fresh=fresh)
+        return Response(root, h, k, y, detail, defect)
+
+    def moved(self, part: Response, samples: Values, neurons: Values) -> Response:
+        """The channel at a state an infinitesimal step away."""
+        return self.response(samples, neurons, part)
+
+    def is_fresh(self, part: Response) -> bool:
+        """Whether its derivatives are those at its own state."""
+        del part
+        return True
+
+    def is_physical(self, part: Response) -> bool:
+        """Whether a real state above the bulk is connected with infinity."""
+        del part
+        return True
 
     def of_samples(self, part: Response, functions: Array | None = None) -> Values:
         """Part of the channel in ``1/R``, over ``N / n_ridge``; `functions` are ``m_k`` off the nodes."""
-        m = self.functions if functions is None else functions
-        return np.asarray(np.sum(m * (part.q_matrix @ m), axis=0))
+        h = part.h if functions is None else part.root[:, None] * functions
+        return np.asarray(np.sum(h * (part.y @ h), axis=0))
 
     def of_neurons(self, part: Response) -> Values:
-        """Part of the channel in ``1/omega`` at the nodes: the diagonal of ``(K^{-1} + gamma D)^{-1}``."""
-        return np.asarray(self.level_weights @ np.diagonal(part.y_levels, axis1=1, axis2=2))
+        """Part of the channel in ``1/omega`` at the nodes."""
+        return np.asarray(np.sum(part.k * part.y.T, axis=1) / (self.gamma * part.root**2))
 
-    def of_new_neurons(
-        self, part: Response, samples: Values, functions: Array, levels: Array
-    ) -> tuple[Values, Values]:
-        """``(K^{-1} + gamma D)^{-1}`` between neurons off the nodes and the nodes, and its diagonal there.
+    def derivatives(self, part: Response, samples: Values) -> tuple[Values, Values, Values, Values]:
+        """Derivatives of `of_samples` and of `of_neurons` in ``log R`` and in ``log omega``.
 
-        `functions` and `levels` are those of the new neurons, shapes ``(n, n_q)`` and ``(n_levels, n)``.
+        Shapes ``(n_q, n_q)``, ``(n_q, n_a)``, ``(n_a, n_q)`` and ``(n_a, n_a)``.
         """
-        cross = between(levels, (functions * samples) @ self.functions.T, self.levels)
-        own = levels**2 * (functions**2 @ samples)
-        own -= self.gamma * np.einsum("hna,hab,hnb->hn", cross, part.q_levels, cross, optimize=True)
-        mixed = np.einsum("hna,hba->hnb", cross, part.z_levels)
-        return self.over_levels(mixed), np.asarray(self.level_weights @ own)
-
-    def derivatives(self, part: Response) -> tuple[Values, Values, Values]:
-        """Means over the levels of squares that make up the Jacobian.
-
-        Between samples, ``(n_q, n_q)``, and between neurons, ``(n_a, n_a)``, to be multiplied by ``-gamma``,
-        and between both.
-        """
-        scaled = self.levels[:, :, None] * self.functions
-        b = part.z_levels @ scaled
-        c = np.swapaxes(scaled, 1, 2) @ part.q_levels @ scaled
-        return self.over_levels(c * c), self.over_levels(part.y_levels**2), self.over_levels(b * b)
-
-    def y_slope(self, part: Response, samples_slope: Values, neurons_slope: Values) -> Values:
-        """Derivative of ``(K^{-1} + gamma D)^{-1}``, averaged over the levels, along a tangent."""
-        k_slope = between(self.levels, self.second_moments(samples_slope), self.levels)
-        change = part.z_levels @ k_slope @ np.swapaxes(part.z_levels, 1, 2)
-        change -= self.gamma * (part.y_levels * neurons_slope) @ part.y_levels
-        return self.over_levels(change)
+        among_samples, mixed, among_neurons = self.pairings(part)
+        hy = part.h * (part.y @ part.h)
+        own = among_neurons + 0.5 * part.k * part.y
+        own[np.diag_indices_from(own)] -= 0.5 * np.sum(part.k * part.y.T, axis=1)
+        size = (self.gamma * part.root**2)[:, None]
+        return (
+            self.gamma * among_samples * samples,
+            hy.T + mixed,
+            self.gamma * (hy + mixed.T) * samples / size,
+            own / size,
+        )
 
 
 @dataclass(frozen=True, eq=False)
-class Directions:
-    """Directions of a channel that samples single out, and how stiff the neurons are along them.
+class LevelChannel(Channel):
+    """A channel whose neurons' vectors have levels along common eigenvectors.
+
+    Parameters
+    ----------
+    functions, gamma
+        As for any channel.
+    levels
+        Standard deviation of a neuron's vector along each eigenvector, shape ``(n_levels, n_a)``.
+    level_weights
+        Shares of the eigenvectors, shape ``(n_levels,)``.
+    """
+
+    levels: Array
+    level_weights: Array
+
+    @property
+    def growth(self) -> Array:  # noqa: D102
+        return np.asarray(self.level_weights @ self.levels**2)
+
+    def respond(  # noqa: D102
+        self, k: Values, previous: Response | None, *, fresh: bool
+    ) -> tuple[Values, Values, float]:
+        del previous, fresh
+        try:
+            y = self.at_levels(k, self.levels)
+        except np.linalg.LinAlgError as error:
+            raise ConvergenceError("the resolvent of the linear part is singular", residual=np.inf) from error
+        return self._mean(y), y, 0.0
+
+    @staticmethod
+    def at_levels(k: Values, levels: Array) -> Values:
+        """``s (1 + s K s)^{-1} s``, shape ``(n_levels, n_a, n_a)``."""
+        inner = np.linalg.inv(np.eye(k.shape[0]) + levels[:, :, None] * k * levels[:, None, :])
+        return np.asarray(levels[:, :, None] * inner * levels[:, None, :])
+
+    def between_neurons(self, part: Response) -> Values:
+        """``(K_h^{-1} + gamma D)^{-1}`` at the nodes, averaged over the levels, ``K_h = s k s``."""
+        rest = self.levels[:, :, None] * (part.k - part.k @ part.detail @ part.k) * self.levels[:, None, :]
+        return self._mean(rest) / (self.gamma * part.root[:, None] * part.root)
+
+    def pairings(self, part: Response) -> tuple[Values, Values, Values]:  # noqa: D102
+        y, k = part.detail, part.k
+        yh, ky = y @ part.h, k @ y
+        first = self._mean((np.swapaxes(part.h[None], 1, 2) @ yh) ** 2)
+        second = self._mean(np.swapaxes(yh * (k @ yh), 1, 2))
+        third = self._mean(0.5 * (ky * np.swapaxes(ky, 1, 2) + (ky @ k) * y))
+        return -first, -second, -third
+
+    def _mean(self, values: Values) -> Values:
+        if self.level_weights.size == 1:
+            return np.asarray(values[0])
+        return np.asarray(np.tensordot(self.level_weights, values, axes=1))
+
+
+class Directions(ABC):
+    """Directions of a channel that samples single out."""
+
+    channel: Channel
+
+    @property
+    @abstractmethod
+    def count(self) -> int:
+        """Number of directions."""
+
+    @abstractmethod
+    def response(self, part: Response) -> Values:
+        """``D^T Y D`` between the directions, shape ``(count, n_a, count, n_a)``."""
+
+    def stiffness(self, part: Response) -> Values:
+        """Block of ``J`` at a state, shape ``(count n_a,) * 2``, without ``D^{1/2}`` on both sides."""
+        size = self.count * part.root.size
+        root = np.tile(part.root, self.count)
+        block = np.linalg.inv(self.response(part).reshape(size, size)) - np.kron(np.eye(self.count), part.k)
+        return np.asarray(block / (self.channel.gamma * root[:, None] * root))
+
+
+@dataclass(frozen=True, eq=False)
+class LevelDirections(Directions):
+    """Directions with levels and weights of their own.
 
     `levels` are relative standard deviations of the neurons' vectors along the directions, shape ``(n_levels,
     n_a)``; the positive `weights`, shape ``(n_levels, n_directions, n_directions)``, add up to the identity.
     """
 
-    channel: Channel
+    channel: LevelChannel
     levels: Array
     weights: Array
 
     @property
-    def count(self) -> int:
-        """Number of directions."""
+    def count(self) -> int:  # noqa: D102
         return int(self.weights.shape[1])
 
-    def stiffness(self, samples: Array, neurons: Array) -> Array:
-        """Block of ``J`` at a state, shape ``(n_directions n_a,) * 2``."""
-        k = self.channel.second_moments(samples)
-        _, q = self.channel.resolvents(k, neurons, self.levels)
-        block = np.linalg.inv(self._blocks(between(self.levels, q, self.levels))) / self.channel.gamma
-        return np.asarray(block - np.kron(np.eye(self.count), k))
-
-    def stiffness_slope(
-        self, samples: Array, neurons: Array, samples_slope: Array, neurons_slope: Array
-    ) -> Array:
-        """Derivative of `stiffness` along a tangent of the state."""
-        channel, levels = self.channel, self.levels
-        k_slope = channel.second_moments(samples_slope)
-        z, q = channel.resolvents(channel.second_moments(samples), neurons, levels)
-        scaled = between(levels, q, levels)
-        change = between(levels, np.swapaxes(z, 1, 2) @ (neurons_slope[:, None] * z), levels)
-        change -= channel.gamma * scaled @ k_slope @ scaled
-        inverse = np.linalg.inv(self._blocks(scaled))
-        block = -inverse @ self._blocks(change) @ inverse / channel.gamma
-        return np.asarray(block - np.kron(np.eye(self.count), k_slope))
-
-    def _blocks(self, values: Array) -> Array:
-        """Sum over the levels, between the directions."""
-        size = self.count * values.shape[-1]
-        return np.asarray(np.einsum("hij,hab->iajb", self.weights, values).reshape(size, size))
+    def response(self, part: Response) -> Values:  # noqa: D102
+        return np.asarray(
+            np.einsum("hij,hab->iajb", self.weights, self.channel.at_levels(part.k, self.levels))
+        )

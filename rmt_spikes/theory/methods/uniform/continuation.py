@@ -8,7 +8,7 @@ smooth there.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq
 
 from rmt_spikes.errors import ConvergenceError
+from rmt_spikes.theory.methods.uniform.channels import Response
 from rmt_spikes.theory.methods.uniform.equations import TOLERANCE, FixedPoint, State
 
 Array = NDArray[np.float64]
@@ -31,6 +32,12 @@ CURVE_STEPS = 400
 
 LONGEST_STEP = 1.0
 """Unit of arc length: a factor e of the eigenvalue."""
+
+BEND = 1e-3
+"""Step of the second derivative at an edge: good to the square of it."""
+
+ROUNDING = 1e-13
+"""Share of a chord to which zeros are found."""
 
 SHORTEST_STEP = 1e-9
 """The turn at an edge is seen to its square, which is below rounding."""
@@ -65,10 +72,22 @@ class CurvePoint:
 
 
 class RealCurve:
-    """Real solutions of the equations of the bulk with given signs of ``R`` and of ``omega``."""
+    """Real solutions of a set of equations with given signs.
 
-    def __init__(self, equations: FixedPoint, signs: tuple[float | Array, float | Array]) -> None:
-        self.equations = equations
+    Parameters
+    ----------
+    equations
+        Equations of the bulk.
+    signs
+        Signs of ``R`` and of ``omega``: numbers or arrays.
+    above
+        Whether the curve is that above the whole bulk: samples may not leave it there.
+    """
+
+    def __init__(
+        self, equations: FixedPoint, signs: tuple[float | Array, float | Array], *, above: bool = False
+    ) -> None:
+        self.equations, self._above = equations, above
         n_q, n_a = equations.q_weights.size, equations.a_weights.size
         self._signs = np.concatenate([np.full(n_q, signs[0]), np.full(n_a, signs[1]), [1.0]])
         self._metric = np.concatenate([np.full(n_q, 1.0 / n_q), np.full(n_a, 1.0 / n_a), [1.0]])
@@ -77,17 +96,27 @@ class RealCurve:
         """Inner product of two directions: mean over samples, plus mean over neurons, plus ``z``."""
         return float(x @ (self._metric * y))
 
-    def at_eigenvalue(self, z: float, resolvent: Array, omega: Array, along: float) -> CurvePoint:
+    def at_eigenvalue(
+        self, z: float, resolvent: Array, omega: Array, along: float, near: Sequence[Response] = ()
+    ) -> CurvePoint:
         """Point at an eigenvalue, from a guess; `along` is the sign of ``dz`` of its direction."""
         position = np.log(np.abs(np.concatenate([resolvent, omega, [z]])))
         normal = np.zeros(position.size)
         normal[-1] = 1.0
-        return self.solve(position, normal, math.log(z), along * normal)
+        return self.solve(position, normal, math.log(z), along * normal, near)
 
     def solve(
-        self, start: Array, normal: Array, level: float, along: Array, tolerance: float = TOLERANCE
+        self,
+        start: Array,
+        normal: Array,
+        level: float,
+        along: Array,
+        near: Sequence[Response] = (),
+        tolerance: float = TOLERANCE,
     ) -> CurvePoint:
         """Newton's method on the equations and the plane ``<normal, position> = level``.
+
+        `near` are the channels at a point nearby.
 
         Raises
         ------
@@ -99,48 +128,57 @@ class RealCurve:
         n_q, size = equations.q_weights.size, start.size - 1
         matrix = np.zeros((size + 1, size + 1))
         plane = self._metric * normal
-        position, residual = start.copy(), math.inf
+        position, residual, exact = start.copy(), math.inf, True
         for _ in range(NEWTON_STEPS):
             if not np.max(np.abs(position)) < 300.0:
                 break
             x = self._signs * np.exp(position)
             state = (x[:n_q], x[n_q:size])
-            parts = equations.responses(*state)
             defect = np.empty(size + 1)
-            defect[:size] = equations.inverses(-x[size], state, parts) * x[:size] - 1.0
+            # A wild step overflows; its residual says so.
+            with np.errstate(all="ignore"):
+                parts = near = equations.responses(*state, near, fresh=False)
+                defect[:size] = equations.inverses(-x[size], state, parts) * x[:size] - 1.0
             defect[size] = plane @ position - level
-            previous, residual = residual, float(np.max(np.abs(defect)))
+            previous = residual
+            residual = max(float(np.max(np.abs(defect))), *(part.defect for part in parts))
             if not residual < 1e3:
                 break
+            done, slow = residual < tolerance, residual >= 0.5 * previous
+            done = done or (slow and residual < 1e4 * TOLERANCE and exact)
+            if slow or (done and tolerance < LOOSE):
+                parts = equations.refreshed(state, parts)
+            exact = equations.is_fresh(parts)
             matrix[:size, :size] = equations.jacobian(state, parts)
             matrix[:n_q, size] = -x[:n_q] * x[size]
             matrix[size] = plane
-            done = residual < tolerance or (residual < 1e4 * TOLERANCE and residual >= 0.5 * previous)
             right = np.append(np.zeros(size), 1.0) if done else -defect
             try:
                 solution = np.linalg.solve(matrix, right)
             except np.linalg.LinAlgError:
                 break
             if done:
+                if self._above and not equations.is_physical(parts):
+                    break
                 direction = solution / math.sqrt(self.inner(solution, solution))
                 direction *= math.copysign(1.0, self.inner(direction, along))
-                return CurvePoint(position, direction, State(*state, residual), float(x[size]))
+                return CurvePoint(position, direction, State(*state, residual, parts), float(x[size]))
             position = position + solution
         raise ConvergenceError(
             "the resolvent outside the bulk was not found", residual=residual, last=position
         )
 
-    def follow(self, point: CurvePoint) -> list[CurvePoint]:
+    def follow(self, point: CurvePoint, step: float = LONGEST_STEP) -> list[CurvePoint]:
         """Points of the curve from one outside the bulk until just after ``z`` has turned back.
 
-        They serve as brackets, and are solved to ``1e-6`` only.
+        They serve as brackets, and are solved to ``1e-6`` only; `step` is the first that is tried.
 
         Raises
         ------
         ConvergenceError
             If the curve is lost or does not turn.
         """
-        points, step = [point], LONGEST_STEP
+        points = [point]
         sign = math.copysign(1.0, point.log_eigenvalue_slope)
         for _ in range(CURVE_STEPS):
             last = points[-1]
@@ -161,7 +199,31 @@ class RealCurve:
         last = points[-1]
         raise ConvergenceError("an edge of the bulk was not found", residual=last.state.residual, last=last)
 
-    def zero(self, low: CurvePoint, high: CurvePoint, value: Callable[[CurvePoint], float]) -> CurvePoint:
+    def again(self, point: CurvePoint, tolerance: float = LOOSE) -> CurvePoint:
+        """Point at the eigenvalue of one on the curve of similar equations.
+
+        Raises
+        ------
+        ConvergenceError
+            If there is none nearby.
+        """
+        normal = np.zeros(point.position.size)
+        normal[-1] = 1.0
+        level = float(point.position[-1])
+        return self.solve(point.position, normal, level, point.direction, point.state.parts, tolerance)
+
+    def curvature(self, edge: CurvePoint) -> float:
+        """Second derivative of ``log z`` in the arc length at an edge."""
+        ends = [self.advance(edge, step).log_eigenvalue_slope for step in (BEND, -BEND)]
+        return (ends[0] - ends[1]) / (2.0 * BEND)
+
+    def zero(
+        self,
+        low: CurvePoint,
+        high: CurvePoint,
+        value: Callable[[CurvePoint], float],
+        precision: float = ROUNDING,
+    ) -> CurvePoint:
         """Point between two points of the curve at which a function changes sign.
 
         Where the chord between the points misses the curve, the curve is followed in shorter steps until
@@ -175,7 +237,7 @@ class RealCurve:
         sign = math.copysign(1.0, value(high))
         for _ in range(SUBDIVISIONS):
             try:
-                return self._zero_over_chord(low, high, value)
+                return self._zero_over_chord(low, high, value, precision)
             except ConvergenceError:
                 chord = high.position - low.position
                 step = 0.25 * math.sqrt(self.inner(chord, chord))
@@ -184,7 +246,7 @@ class RealCurve:
                     high = middle
                 else:
                     low = middle
-        return self._zero_over_chord(low, high, value)
+        return self._zero_over_chord(low, high, value, precision)
 
     def advance(self, point: CurvePoint, step: float, tolerance: float = TOLERANCE) -> CurvePoint:
         """Point a step along the curve, ahead or back.
@@ -196,7 +258,7 @@ class RealCurve:
         """
         start, direction = point.position + step * point.direction, point.direction
         level = self.inner(direction, point.position) + step
-        return self.solve(start, direction, level, direction, tolerance)
+        return self.solve(start, direction, level, direction, point.state.parts, tolerance)
 
     def _shortened(self, point: CurvePoint, step: float) -> CurvePoint:
         """Point a step further along the curve, shortened until Newton's method finds it."""
@@ -209,7 +271,11 @@ class RealCurve:
                     raise
 
     def _zero_over_chord(
-        self, low: CurvePoint, high: CurvePoint, value: Callable[[CurvePoint], float]
+        self,
+        low: CurvePoint,
+        high: CurvePoint,
+        value: Callable[[CurvePoint], float],
+        precision: float,
     ) -> CurvePoint:
         found: dict[float, CurvePoint] = {0.0: low, 1.0: high}
 
@@ -218,7 +284,7 @@ class RealCurve:
                 found[share] = self.between(low, high, share)
             return value(found[share])
 
-        root = float(brentq(along, 0.0, 1.0, xtol=1e-13, rtol=1e-12))
+        root = float(brentq(along, 0.0, 1.0, xtol=precision, rtol=10.0 * ROUNDING))
         return found[root]
 
     def between(self, low: CurvePoint, high: CurvePoint, share: float) -> CurvePoint:
@@ -232,11 +298,30 @@ class RealCurve:
             + length * t * (1 - t) * ((1 - t) * low.direction - t * high.direction)
         )
         level = self.inner(chord, low.position) + share * length**2
-        return self.solve(start, chord, level, chord)
+        near = low if share < 0.5 else high
+        return self.solve(start, chord, level, chord, near.state.parts)
 
-    def edge(self, points: list[CurvePoint]) -> CurvePoint:
-        """Edge of the bulk at the end of a followed curve."""
-        return self.zero(points[-2], points[-1], lambda point: point.log_eigenvalue_slope)
+    def edge(self, points: list[CurvePoint], precision: float = ROUNDING) -> CurvePoint:
+        """Edge of the bulk at the end of a followed curve.
+
+        Points that serve as brackets only are off by enough to turn too early or too late.
+        """
+        sign = math.copysign(1.0, points[0].log_eigenvalue_slope)
+        chord = points[-1].position - points[-2].position
+        step = math.sqrt(self.inner(chord, chord))
+        i, high = len(points) - 2, self.advance(points[-1], 0.0)
+        low = high
+        while high.log_eigenvalue_slope * sign > 0.0:
+            low, high = high, self._shortened(high, step)
+        while low.log_eigenvalue_slope * sign <= 0.0:
+            if low is not high:
+                high = low
+            low, i = self.advance(points[max(i, 0)], 0.0), i - 1
+            if i < -1:
+                raise ConvergenceError(
+                    "an edge of the bulk was not found", residual=low.state.residual, last=low
+                )
+        return self.zero(low, high, lambda point: point.log_eigenvalue_slope, precision)
 
 
 def lower_edge(
@@ -253,5 +338,5 @@ def lower_edge(
         If the edge is not found.
     """
     curve = RealCurve(equations, signs)
-    start = curve.at_eigenvalue(ridge, near_zero.resolvent, near_zero.omega, 1.0)
+    start = curve.at_eigenvalue(ridge, near_zero.resolvent, near_zero.omega, 1.0, near_zero.parts)
     return curve.edge(curve.follow(start))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -32,9 +32,12 @@ SMALLEST_DENSITY = 1e-9
 ROUNDING = 1e-11
 """Relative imaginary part of the wrong sign that is allowed: a tenth of `ENOUGH`."""
 
-SCAN_POINTS, AGAIN = 48, 9
-"""Points on which gaps are looked for, in the whole support and again in each interval: what they miss
-shows in the mass."""
+SCAN, AGAIN = 64, 9
+"""Parts of the whole support between which gaps are looked for, and points of each interval: what they miss
+shows in the mass. The first are nodes of the cosine series of the density."""
+
+SAME_PLACE = 1e-12
+"""Relative distance of eigenvalues whose states are the same."""
 
 DIP_STEPS = 30
 """Golden sections of a dip: they leave 5e-7 of it."""
@@ -62,9 +65,13 @@ class BranchCut:
         for order in (range(middle, z.size), range(middle - 1, -1, -1)):
             history = [(z[middle], seed)] if order.step < 0 else []
             for i in order:
-                state = seed if i == middle else self._step(float(z[i]), history)
+                known = seed if i == middle else self._recalled(float(z[i]))
+                state = known or self._step(float(z[i]), history)
                 history.append((z[i], state))
-                insort(self._known, (float(z[i]), len(self._known), state))
+                if known is None or known is seed:
+                    # The channels of a state are large: those of every eighth serve the ones beside it.
+                    kept = state if len(self._known) % 8 == 0 else replace(state, parts=())
+                    insort(self._known, (float(z[i]), len(self._known), kept))
                 values[i] = self.equations.q_weights @ state.resolvent
                 residual = max(residual, state.residual)
         return values, residual
@@ -72,11 +79,11 @@ class BranchCut:
     def support(self, low: float, high: float, hints: Array) -> Array:
         """Intervals of the spectrum between its outer edges, shape ``(n_intervals, 2)``.
 
-        Gaps are looked for on 48 points, at the `hints` and at the bottom of each dip of the density between
+        Gaps are looked for on 63 points, at the `hints` and at the bottom of each dip of the density between
         these. What goes unseen shows in the mass of the bulk.
         """
-        t = (np.arange(SCAN_POINTS) + 0.5) * np.pi / SCAN_POINTS
-        z = (0.5 * (np.sqrt(low) + np.sqrt(high)) - 0.5 * (np.sqrt(high) - np.sqrt(low)) * np.cos(t)) ** 2
+        t = np.arange(1, SCAN) * np.pi / SCAN
+        z = (np.sqrt(low) + (np.sqrt(high) - np.sqrt(low)) * np.sin(0.5 * t) ** (6 if low == 0.0 else 2)) ** 2
         z = np.unique(np.concatenate([z, hints[(hints > low) & (hints < high)]]))
         density = self.resolvent(z)[0].imag
         for i in np.flatnonzero((density[1:-1] < density[:-2]) & (density[1:-1] < density[2:])) + 1:
@@ -88,11 +95,11 @@ class BranchCut:
     def _intervals(self, low: float, high: float, z: Array, density: Array) -> list[tuple[float, float]]:
         """Intervals of the spectrum from `low` to `high`, given the density on points between these.
 
-        Each interval is looked through again on nine points of its own, until these are all occupied.
+        An interval with fewer than nine points is looked through again on nine points of its own.
         """
         empty = np.flatnonzero(density <= 0.0)
         if empty.size == 0:
-            if z.size == AGAIN:
+            if z.size >= AGAIN:
                 return [(low, high)]
             angle = (np.arange(AGAIN) + 0.5) * np.pi / AGAIN
             z = 0.5 * (low + high) - 0.5 * (high - low) * np.cos(angle)
@@ -123,7 +130,9 @@ class BranchCut:
         edges = []
         for along, occupied in ((-1.0, low), (1.0, high)):
             try:
-                edge = curve.edge(curve.follow(curve.at_eigenvalue(z, r, omega, along))).eigenvalue
+                edge = curve.edge(
+                    curve.follow(curve.at_eigenvalue(z, r, omega, along, state.parts))
+                ).eigenvalue
             except ConvergenceError:
                 edge = np.inf
             edges.append(edge if min(z, occupied) < edge < max(z, occupied) else self._bisect(occupied, z))
@@ -133,7 +142,7 @@ class BranchCut:
         """Edge between an eigenvalue of the spectrum and one of a gap, to ``1e-9``."""
         while abs(outside - inside) > 1e-9 * outside:
             middle = 0.5 * (inside + outside)
-            if _physical(self._from_above(middle)):
+            if self._physical(self._from_above(middle)):
                 inside = middle
             else:
                 outside = middle
@@ -159,23 +168,30 @@ class BranchCut:
     def _density(self, z: float) -> float:
         return float(self.resolvent(np.array([z]))[0][0].imag)
 
-    def _seed(self, z: float) -> State:
-        """Solution from that at the nearest eigenvalue known, or from far above the axis."""
+    def _nearest(self, z: float) -> tuple[float, State] | None:
+        """Nearest eigenvalue that is known, and the state there."""
         place = bisect_left(self._known, (z,))
         near = self._known[max(0, place - 1) : place + 1]
-        if not near:
-            return self._from_above(z)
-        nearest = min(near, key=lambda known: abs(known[0] - z))
-        return self._step(z, [(nearest[0], nearest[2])])
+        return min(((at, state) for at, _, state in near), key=lambda known: abs(known[0] - z), default=None)
+
+    def _recalled(self, z: float) -> State | None:
+        """Solution at an eigenvalue that is known."""
+        nearest = self._nearest(z)
+        return nearest[1] if nearest is not None and abs(nearest[0] - z) <= SAME_PLACE * z else None
+
+    def _seed(self, z: float) -> State:
+        """Solution from that at the nearest eigenvalue known, or from far above the axis."""
+        nearest = self._nearest(z)
+        return self._from_above(z) if nearest is None else self._recalled(z) or self._step(z, [nearest])
 
     def _step(self, z: float, history: list[tuple[float, State]]) -> State:
         """Solution next to the last ones, or from far above the axis when that fails."""
-        guess = _extrapolate(z, history)
+        guess = State(*_extrapolate(z, history), np.inf, history[-1][1].parts)
         try:
-            state = self.equations.solve(np.asarray(-complex(z)), guess, tolerance=ENOUGH)
+            state = self.equations.solve(np.asarray(-complex(z)), guess, tolerance=ENOUGH, fresh=False)
         except ConvergenceError:
             return self._from_above(z)
-        return state if _physical(state) else self._from_above(z)
+        return state if self._physical(state) else self._from_above(z)
 
     def _from_above(self, z: float) -> State:
         """Solution on the axis by continuation from the upper half-plane, where there is only one.
@@ -195,8 +211,8 @@ class BranchCut:
         )
         while height > LOWEST:
             try:
-                state = equations.solve(np.asarray(-complex(z, factor * height * z)), _pair(last))
-                if not _physical(state, 0.0, complex(z, factor * height * z)):
+                state = equations.solve(np.asarray(-complex(z, factor * height * z)), last, fresh=False)
+                if not self._physical(state, 0.0, complex(z, factor * height * z)):
                     raise ConvergenceError("the resolvent left its half-plane", residual=state.residual)
             except ConvergenceError:
                 factor = factor**0.5
@@ -206,16 +222,25 @@ class BranchCut:
             last, height, factor = state, factor * height, max(0.1, factor**1.5)
             if height < ATTEMPT:
                 try:
-                    state = equations.solve(np.asarray(-complex(z)), _pair(last))
+                    state = equations.solve(np.asarray(-complex(z)), last, fresh=False)
                 except ConvergenceError:
                     continue
-                if _physical(state):
+                if self._physical(state):
                     return state
-        return State(last.resolvent.real + 0j, last.omega.real + 0j, last.residual)
+        return State(last.resolvent.real + 0j, last.omega.real + 0j, last.residual, last.parts)
 
+    def _physical(self, state: State, least: float = SMALLEST_DENSITY, z: complex = 1.0) -> bool:
+        """Whether a state belongs to the upper half-plane, or inside the spectrum to its boundary.
 
-def _pair(state: State) -> tuple[Values, Values]:
-    return state.resolvent, state.omega
+        Rows and columns that hardly fluctuate have next to no imaginary part of their own: the mean decides,
+        and rounding is allowed for in the rest.
+        """
+        r, omega = state.resolvent, state.omega / z
+        return bool(
+            np.mean(r.imag) > least * np.mean(np.abs(r))
+            and np.all(r.imag > -ROUNDING * np.abs(r))
+            and np.all(omega.imag < ROUNDING * np.abs(omega))
+        )
 
 
 def _extrapolate(z: float, history: list[tuple[float, State]]) -> tuple[Values, Values]:
@@ -239,17 +264,3 @@ def _extrapolate(z: float, history: list[tuple[float, State]]) -> tuple[Values, 
         with np.errstate(all="ignore"):
             values.append(getattr(last, name) * np.exp(logarithm))
     return values[0], values[1]
-
-
-def _physical(state: State, least: float = SMALLEST_DENSITY, z: complex = 1.0) -> bool:
-    """Whether a state belongs to the upper half-plane, or inside the spectrum to its boundary.
-
-    Rows and columns that hardly fluctuate have next to no imaginary part of their own: the mean decides,
-    and rounding is allowed for in the rest.
-    """
-    r, omega = state.resolvent, state.omega / z
-    return bool(
-        np.mean(r.imag) > least * np.mean(np.abs(r))
-        and np.all(r.imag > -ROUNDING * np.abs(r))
-        and np.all(omega.imag < ROUNDING * np.abs(omega))
-    )

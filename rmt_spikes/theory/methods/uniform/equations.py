@@ -6,7 +6,8 @@ and its counterpart ``omega(alpha)`` for a neuron (docs/theory.md section 4).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -35,12 +36,22 @@ SHORTEST_SHARE = 1e-3
 class State:
     """A solution of the equations at one ridge: ``R(q)`` and ``omega(alpha)`` on the nodes, real or complex.
 
-    `residual` is the largest relative residual of the equations.
+    Attributes
+    ----------
+    resolvent
+        ``R(q)`` on the nodes, shape ``(n_q,)``, real or complex.
+    omega
+        ``omega(alpha)`` on the nodes, shape ``(n_a,)``.
+    residual
+        Largest relative residual of the equations.
+    parts
+        The channels there.
     """
 
     resolvent: Values
     omega: Values
     residual: float
+    parts: Sequence[Response] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,77 +71,130 @@ class FixedPoint:
     @property
     def mean_eigenvalue(self) -> float:
         """Mean square of the rows of the features, their latent functions apart."""
-        squares = self.noise + sum(channel.functions**2 for channel in self.channels)
+        squares = self.noise + sum(each.growth[:, None] * each.functions**2 for each in self.channels)
         return float(self.ratio * self.a_weights @ squares @ self.q_weights)
 
     def weighted(self, resolvent: Values, omega: Values) -> tuple[Values, Values]:
         """``w R`` and ``p omega``: a state, or a tangent of one, as channels take it."""
         return self.q_weights * resolvent, self.a_weights * omega
 
-    def responses(self, resolvent: Values, omega: Values) -> list[Response]:
-        """Matrices of the channels at a state."""
-        pair = self.weighted(resolvent, omega)
-        return [channel.response(*pair) for channel in self.channels]
+    def responses(
+        self,
+        resolvent: Values,
+        omega: Values,
+        previous: Sequence[Response] | None = None,
+        *,
+        fresh: bool = True,
+    ) -> list[Response]:
+        """The channels at a state; `previous` are those at one nearby.
 
-    def inverses(self, profile: Values, state: tuple[Values, Values], parts: list[Response]) -> Values:
+        Unless `fresh`, their derivatives may be those at a state nearby.
+        """
+        pair = self.weighted(resolvent, omega)
+        near: Sequence[Response | None] = previous or [None] * len(self.channels)
+        return [
+            channel.response(*pair, part, fresh=fresh)
+            for channel, part in zip(self.channels, near, strict=True)
+        ]
+
+    def refreshed(self, state: tuple[Values, Values], parts: list[Response]) -> list[Response]:
+        """The channels at a state with their own derivatives."""
+        return parts if self.is_fresh(parts) else self.responses(*state, parts)
+
+    def is_fresh(self, parts: Sequence[Response]) -> bool:
+        """Whether the derivatives of the channels are those at their own state."""
+        return all(channel.is_fresh(part) for channel, part in zip(self.channels, parts, strict=True))
+
+    def moved_responses(self, resolvent: Values, omega: Values, parts: Sequence[Response]) -> list[Response]:
+        """The channels at a state an infinitesimal step away from that of `parts`."""
+        pair = self.weighted(resolvent, omega)
+        return [channel.moved(part, *pair) for channel, part in zip(self.channels, parts, strict=True)]
+
+    def is_physical(self, parts: Sequence[Response]) -> bool:
+        """Whether a real state above the bulk is connected with infinity."""
+        return all(channel.is_physical(part) for channel, part in zip(self.channels, parts, strict=True))
+
+    def inverses(self, profile: Values, state: tuple[Values, Values], parts: Sequence[Response]) -> Values:
         """Right-hand sides of the fixed-point equations for ``1/R`` and ``1/omega``, ``(n_q + n_a,)``."""
         samples, neurons = self.weighted(*state)
         rows, columns = neurons @ self.noise, 1.0 + self.noise @ samples
         for channel, part in zip(self.channels, parts, strict=True):
             rows = rows + channel.of_samples(part)
             columns = columns + channel.of_neurons(part)
-        return np.concatenate([profile + self.ratio * rows, columns])
+        values = np.concatenate([profile + self.ratio * rows, columns])
+        return values.real if np.isrealobj(samples) and np.isrealobj(profile) else values
 
-    def jacobian(self, state: tuple[Values, Values], parts: list[Response]) -> Values:
+    def jacobian(self, state: tuple[Values, Values], parts: Sequence[Response]) -> Values:
         """Derivative of ``(R, omega) * inverses`` in ``(log R, log omega)`` where the equations hold.
 
         These relative variables keep the matrix well scaled at a tiny ridge, where ``R`` is huge.
         """
         x = np.concatenate(state)
         n_q = state[0].size
-        matrix, mixed = np.zeros((x.size,) * 2, dtype=x.dtype), self.noise
+        samples, neurons = self.weighted(*state)
+        matrix = np.zeros((x.size,) * 2, dtype=x.dtype)
+        matrix[:n_q, n_q:] = self.noise.T * neurons
+        matrix[n_q:, :n_q] = self.noise * samples
         for channel, part in zip(self.channels, parts, strict=True):
-            samples, neurons, both = channel.derivatives(part)
-            matrix[:n_q, :n_q] -= channel.gamma * self.ratio * samples
-            matrix[n_q:, n_q:] -= channel.gamma * neurons
-            mixed = mixed + both
-        matrix[:n_q, n_q:] = self.ratio * mixed.T
-        matrix[n_q:, :n_q] = mixed
-        matrix *= np.concatenate([self.q_weights, self.a_weights])
-        matrix *= x[:, None] * x
+            blocks = channel.derivatives(part, samples)
+            real = np.isrealobj(x)
+            one, two, three, four = (block.real if real else block for block in blocks)
+            matrix[:n_q, :n_q] += one
+            matrix[:n_q, n_q:] += two
+            matrix[n_q:, :n_q] += three
+            matrix[n_q:, n_q:] += four
+        matrix[:n_q] *= self.ratio
+        matrix *= x[:, None]
         matrix[np.diag_indices_from(matrix)] += 1.0
         return matrix
 
     def solve(
         self,
         profile: Values,
-        start: tuple[Values, Values],
+        start: tuple[Values, Values] | State,
         *,
         positive: bool = False,
         tolerance: float = TOLERANCE,
+        fresh: bool = True,
+        most: int = MAXIMUM_STEPS,
     ) -> State:
         """Solve by Newton's method with the exact Jacobian, from a guess of ``(R, omega)``.
 
-        `profile` is the ridge profile ``L(q)`` on the nodes, or a number. With a positive ridge, `positive`
-        keeps the unknowns positive, which makes any positive start good. A residual below `tolerance` is
-        accepted at once.
+        Parameters
+        ----------
+        profile
+            Ridge profile ``L(q)`` on the nodes, or a number.
+        start
+            ``(R, omega)`` to start from, or a state nearby.
+        positive
+            Keep the unknowns positive (a positive ridge), which makes any positive start good.
+        tolerance
+            Largest residual that is accepted at once.
+        fresh
+            Whether the derivatives of the channels are wanted at the solution.
+        most
+            Steps after which it is given up.
 
         Raises
         ------
         ConvergenceError
             If the residual does not fall below `tolerance`, or to its rounding error below ``1e-9``.
         """
+        near: Sequence[Response] = ()
+        if isinstance(start, State):
+            near = start.parts
+            start = (start.resolvent, start.omega)
         x = np.concatenate(start)
         n_q = self.q_weights.size
-        best, residual, step, share = x, np.inf, np.zeros_like(x), 1.0
-        for _ in range(MAXIMUM_STEPS):
+        best, residual, step, share, exact = x, np.inf, np.zeros_like(x), 1.0, True
+        for _ in range(most):
             state = (x[:n_q], x[n_q:])
             with np.errstate(all="ignore"):
                 try:
-                    parts = self.responses(*state)
+                    parts = self.responses(*state, near, fresh=False)
                     wanted = self.inverses(profile, state, parts)
                     defect = wanted * x - 1.0
-                    trial = float(np.max(np.abs(defect)))
+                    trial = max(float(np.max(np.abs(defect))), *(part.defect for part in parts))
                 except ConvergenceError:
                     trial = np.inf
                 if not (positive and np.isfinite(trial)) and not trial < max(2.0 * residual, 0.1):
@@ -140,10 +204,16 @@ class FixedPoint:
                         break
                     x = best + share * step
                     continue
-                previous, residual, best = residual, trial, x
-                if residual < tolerance or (residual < STAGNATION and residual >= 0.5 * previous):
-                    return State(*state, residual)
+                previous, residual, best, near = residual, trial, x, parts
+                done, slow = residual < tolerance, residual >= 0.5 * previous
+                # Where a step with old derivatives was slow, that is no limit of rounding.
+                done = done or (slow and residual < STAGNATION and exact)
+                if slow or (done and fresh):
+                    parts = near = self.refreshed(state, parts)
+                if done:
+                    return State(*state, residual, parts)
                 try:
+                    exact = self.is_fresh(parts)
                     step = x * np.linalg.solve(self.jacobian(state, parts), -defect)
                 except np.linalg.LinAlgError:
                     break
@@ -154,12 +224,18 @@ class FixedPoint:
             x = x + step
         raise ConvergenceError("Newton's method did not converge", residual=residual, last=x)
 
-    def tangent(self, state: State, direction: Values) -> tuple[Values, Values]:
-        """Exact derivative of ``(R, omega)`` when the ridge profile moves along `direction`."""
+    def tangent(
+        self, state: State, direction: Values, columns: Values | float = 0.0
+    ) -> tuple[Values, Values]:
+        """Exact derivative of ``(R, omega)`` when the ridge profile moves along `direction`.
+
+        `columns` is what the right-hand sides of the neurons move by of themselves.
+        """
         pair = (state.resolvent, state.omega)
-        matrix = self.jacobian(pair, self.responses(*pair))
+        matrix = self.jacobian(pair, state.parts or self.responses(*pair))
         right = np.zeros(matrix.shape[0], dtype=matrix.dtype)
-        right[: state.resolvent.size] = -direction * state.resolvent
-        solution = np.linalg.solve(matrix, right)
         n_q = state.resolvent.size
+        right[:n_q] = -direction * state.resolvent
+        right[n_q:] = -columns * state.omega
+        solution = np.linalg.solve(matrix, right)
         return state.resolvent * solution[:n_q], state.omega * solution[n_q:]

@@ -1,120 +1,119 @@
 """The part of the features that is of finite rank: its kernel, its poles and their residues.
 
-On the nodes the latent functions are ``m_0(alpha, q)``, and ``m_1(alpha, q)`` times the components of a
-sample along the directions that latent variables single out: ``q`` along the learnt one, ``t`` along the rest
-of the teacher's, and at the standard output scale a third one along the rest of the initial readout's. With
-the means these are three or four blocks. With ``S`` the second moments of these functions under ``R`` and the
-stiffness ``J`` of the neurons, the resolvent of the finite-rank part is ``(J + S)^{-1}``: docs/theory.md
-sections 4, 4.1 and 8.
+With ``S`` the second moments of the latent functions (`Blocks`) under ``R`` and the stiffness ``J`` of the
+neurons, the resolvent of the finite-rank part is ``(J + S)^{-1}``: docs/theory.md sections 4, 4.1 and 8.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rmt_spikes.errors import ConvergenceError
-from rmt_spikes.theory.methods.uniform.channels import Directions
+from rmt_spikes.theory.methods.uniform.channels import Directions, LevelChannel
 from rmt_spikes.theory.methods.uniform.equations import FixedPoint, State
 
 Array = NDArray[np.float64]
+Values = NDArray[Any]
 Tangent = tuple[Array, Array]
+
+COMPLEX_STEP = 1e-30
+"""Of derivatives along a tangent: exact to rounding, since the functions are analytic."""
 
 
 @dataclass(frozen=True, eq=False)
 class FiniteRank:
     """Latent functions of the features and their kernel at a state.
 
-    `functions` of ``q`` on the nodes have shape ``(size, n_q)``: ``n_a`` for the means and ``n_a`` for each
-    direction. `extras`, shape ``(n_extras, size, n_q)``, multiply further independent sample variables of
-    variance one: ``t``, the norm of the sample, its component along the initial readout. `coupling` is
-    ``alpha alpha' / N`` when the rows are orthogonal to the readout and its direction is a latent function of
-    the first channel (standard output scale), else None.
+    Parameters
+    ----------
+    equations
+        The equations of the bulk.
+    functions
+        Functions of ``q`` on the nodes, for each sample variable: shape ``(n_variables, size, n_q)``, with
+        ``n_a`` functions a block.
+    norm, norm_covariance
+        What the norm of a sample does to each neuron, shape ``(n_a, n_q)``, and the covariance of that norm
+        between neurons, shape ``(n_a, n_a)``.
+    scales
+        ``N`` for the block of the means, ``gamma_k`` for one of channel ``k``, shape ``(n_blocks,)``.
+    directions
+        Directions of degree one: the blocks after the means.
+    readout_coupling
+        ``alpha alpha' / N`` when the rows are orthogonal to the readout and the readout's own direction is a
+        latent function of the first channel (standard output scale), shape ``(n_a, n_a)``; None otherwise.
     """
 
     equations: FixedPoint
     functions: Array
-    extras: Array
-    width: int
-    directions: tuple[Directions, ...]
-    coupling: Array | None = None
+    norm: Array
+    norm_covariance: Array
+    scales: Array
+    directions: Directions
+    readout_coupling: Array | None = None
 
-    @property
-    def scales(self) -> Array:
-        """``N`` for the block of the means and ``gamma_k`` for each direction, shape ``(n_blocks,)``."""
-        linear = [gamma for each in self.directions for gamma in [each.channel.gamma] * each.count]
-        return np.array([self.width, *linear])
-
-    def stiffness(self, state: State) -> Array:
+    def stiffness(self, state: State) -> Values:
         """``J``, shape ``(size, size)``."""
         matrix = self._trivial(state)
-        samples, neurons = self.equations.weighted(state.resolvent, state.omega)
-        for block, directions in self._blocks():
-            matrix[block, block] = directions.stiffness(samples, neurons)
+        n_a = state.omega.size
+        block = slice(n_a, (1 + self.directions.count) * n_a)
+        matrix[block, block] = self._real(state, self.directions.stiffness(self._parts(state)[0]))
         return matrix
 
-    def stiffness_slope(self, state: State, tangent: Tangent) -> Array:
-        """Derivative of ``J`` along a tangent of the state."""
-        equations, n_a = self.equations, state.omega.size
-        here = equations.weighted(state.resolvent, state.omega)
-        slope = equations.weighted(*tangent)
-        matrix = np.zeros((self.functions.shape[0],) * 2)
-        relative = -tangent[1] / (equations.a_weights * state.omega**2)
-        matrix[np.diag_indices(n_a)] = relative / self.width
-        if self.coupling is not None:
-            channel = equations.channels[0]
-            matrix[:n_a, :n_a] -= self.coupling * channel.y_slope(channel.response(*here), *slope)
-        for block, directions in self._blocks():
-            matrix[block, block] = directions.stiffness_slope(*here, *slope)
-        return matrix
+    def _parts(self, state: State) -> Any:
+        return state.parts or self.equations.responses(state.resolvent, state.omega)
 
-    def _trivial(self, state: State) -> Array:
+    @staticmethod
+    def _real(state: State, values: Values) -> Values:
+        return values.real if np.isrealobj(state.omega) else values
+
+    def _trivial(self, state: State) -> Values:
         """Stiffness of isotropic rows."""
-        samples, neurons = self.equations.weighted(state.resolvent, state.omega)
+        neurons = self.equations.weighted(state.resolvent, state.omega)[1]
         matrix = np.diag(1.0 / np.outer(self.scales, neurons).ravel())
-        if self.coupling is not None:
+        if self.readout_coupling is not None:
             channel, n_a = self.equations.channels[0], neurons.size
-            y = channel.response(samples, neurons).y_levels
-            matrix[:n_a, :n_a] -= self.coupling * channel.over_levels(y)
+            assert isinstance(channel, LevelChannel)
+            y = channel.between_neurons(self._parts(state)[0])
+            matrix[:n_a, :n_a] -= self.readout_coupling * self._real(state, y)
         return matrix
 
-    def _blocks(self) -> Iterator[tuple[slice, Directions]]:
-        """Place of the directions of each channel, after the means."""
-        n_a = self.equations.a_weights.size
-        start = n_a
-        for directions in self.directions:
-            stop = start + directions.count * n_a
-            yield slice(start, stop), directions
-            start = stop
-
-    def kernel(self, resolvent: Array) -> Array:
+    def kernel(self, resolvent: Values) -> Values:
         """``S``, linear in the resolvent, shape ``(size, size)``."""
-        functions = np.concatenate([self.functions, *self.extras], axis=1)
-        weights = np.tile(self.equations.q_weights * resolvent, 1 + len(self.extras))
-        return np.asarray((functions * weights) @ functions.T)
-
-    def source(self, resolvent: Array, labels: Array, extra_labels: Array) -> Array:
-        """``E[R u y]`` of labels with mean `labels`, and `extra_labels` along the extra variables."""
         weights = self.equations.q_weights * resolvent
-        source = self.functions @ (weights * labels)
-        for extra, label in zip(self.extras, extra_labels, strict=True):
-            source += extra @ (weights * label)
-        return np.asarray(source)
+        n_variables, size, n_q = self.functions.shape
+        flat = np.swapaxes(self.functions, 0, 1).reshape(size, n_variables * n_q)
+        kernel = (flat * np.tile(weights, n_variables)) @ flat.T
+        n_a = self.norm.shape[0]
+        kernel[:n_a, :n_a] += self.norm_covariance * ((self.norm * weights) @ self.norm.T)
+        return np.asarray(kernel)
 
-    def response(self, state: State, source: Array) -> Array:
+    def source(self, resolvent: Values, labels: Array) -> Values:
+        """``E[R u y]`` of labels with these components along the sample variables, ``(n_variables, n_q)``."""
+        weights = self.equations.q_weights * resolvent
+        return np.asarray(np.einsum("vsq,vq->s", self.functions, labels * weights))
+
+    def response(self, state: State, source: Values) -> Values:
         """``(J + S)^{-1}`` applied to a source."""
         return np.asarray(np.linalg.solve(self.total(state), source))
 
-    def total(self, state: State) -> Array:
+    def total(self, state: State) -> Values:
         """``J + S``, shape ``(size, size)``."""
         return self.stiffness(state) + self.kernel(state.resolvent)
 
+    def moved(self, state: State, tangent: Tangent) -> State:
+        """State a complex step along a tangent."""
+        h = 1j * COMPLEX_STEP
+        resolvent, omega = state.resolvent + h * tangent[0], state.omega + h * tangent[1]
+        parts = self.equations.moved_responses(resolvent, omega, self._parts(state))
+        return State(resolvent, omega, state.residual, parts)
+
     def total_slope(self, state: State, tangent: Tangent) -> Array:
         """Derivative of ``J + S`` along a tangent of the state."""
-        return self.kernel(tangent[0]) + self.stiffness_slope(state, tangent)
+        return np.asarray(self.total(self.moved(state, tangent)).imag / COMPLEX_STEP)
 
     def slope(self, state: State, tangent: Tangent, vector: Array) -> float:
         """Quadratic form of `vector` in the derivative of ``J + S`` along a tangent of the state."""
@@ -123,18 +122,28 @@ class FiniteRank:
     def margins(self, state: State) -> Array:
         """Ascending eigenvalues of ``E^{1/2} (J + S) E^{1/2}``, with the stiffness ``E^{-1}`` of equal rows.
 
+        Where ``J`` has negative eigenvalues, which come from infinity where a response vanishes, as many of
+        the least are left out: those below zero are then as many as the poles above.
+
         Raises
         ------
         ConvergenceError
             If that stiffness is not positive, which it is above the bulk.
         """
-        return np.asarray(np.linalg.eigvalsh(self._scaled(state)[0]))
+        return np.asarray(np.linalg.eigvalsh(self._scaled(state)[0]))[self._negative(state) :]
 
     def spectrum(self, state: State) -> tuple[Array, Array]:
         """`margins`, and vectors ``E^{1/2} xi`` in columns."""
         matrix, root = self._scaled(state)
         values, vectors = np.linalg.eigh(matrix)
-        return values, root.T @ vectors
+        first = self._negative(state)
+        return values[first:], (root.T @ vectors)[:, first:]
+
+    def _negative(self, state: State) -> int:
+        """Number of negative eigenvalues of ``J``, which its directions alone can have."""
+        n_a = state.omega.size
+        block = slice(n_a, (1 + self.directions.count) * n_a)
+        return int(np.sum(np.linalg.eigvalsh(self.stiffness(state)[block, block]) < 0.0))
 
     def _scaled(self, state: State) -> tuple[Array, Array]:
         trivial = self._trivial(state)
@@ -143,7 +152,7 @@ class FiniteRank:
             raise ConvergenceError("the stiffness of the neurons is not positive", residual=np.inf)
         root = np.diag(diagonal**-0.5)
         total = self.total(state)
-        if self.coupling is None:
+        if self.readout_coupling is None:
             scale = np.diagonal(root)
             return scale[:, None] * total * scale, root
         n_a = self.equations.a_weights.size

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, cached_property, partial
 
@@ -11,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rmt_spikes.errors import ConvergenceError
-from rmt_spikes.theory.methods.uniform.continuation import CurvePoint, RealCurve
+from rmt_spikes.theory.methods.uniform.continuation import ROUNDING, CurvePoint, RealCurve
 from rmt_spikes.theory.methods.uniform.equations import FixedPoint
 from rmt_spikes.theory.methods.uniform.finite_rank import FiniteRank
 
@@ -22,6 +23,15 @@ NEWTON_STEPS = 8
 
 CLOSE = 1e-11
 """Step along the curve at which a pole is settled: rounding of the eigenvalue."""
+
+CLEAR = 1.1
+"""Ratio to an edge of the eigenvalues from which that of similar equations is looked for."""
+
+SHORT = 0.25
+"""First step along a curve from next to its edge."""
+
+FARTHER = 20
+"""Times that a point four times farther is tried."""
 
 TOUCHING = 1e-10
 """Rounding error of a margin at the edge: a pole within it is not counted."""
@@ -52,6 +62,16 @@ class UpperSpectrum:
     def edge(self) -> CurvePoint:
         """Upper edge of the bulk."""
         return self.points[-1]
+
+    def amplitude(self, ratio: float) -> float:
+        """``A`` in the density ``A sqrt(edge - x)`` of singular values next to the edge.
+
+        From the second derivative of ``z`` along the curve; `ratio` is ``N / n_ridge``.
+        """
+        edge = self.edge
+        bend = self.curve.curvature(edge)
+        slope = abs(float(self.curve.equations.q_weights @ edge.tangent[0]))
+        return 4.0 * math.sqrt(math.sqrt(edge.eigenvalue)) * slope / (math.pi * ratio * math.sqrt(bend))
 
     @cached_property
     def margins(self) -> Array:
@@ -92,17 +112,94 @@ class UpperSpectrum:
         return tuple(sorted(poles, key=lambda pole: -pole.point.eigenvalue))
 
 
-def upper_spectrum(equations: FixedPoint, finite_rank: FiniteRank, top: float) -> UpperSpectrum:
-    """Follow the resolvent from far above the largest eigenvalue, roughly `top`, down to the edge.
+@dataclass(frozen=True, eq=False)
+class Descent:
+    """The way down to the upper edge, followed from far above or from a way of similar equations.
+
+    `points` end just after the edge; `above` are points of the similar equations that are higher up.
+    """
+
+    curve: RealCurve
+    finite_rank: FiniteRank
+    top: float
+    points: list[CurvePoint]
+    above: tuple[CurvePoint, ...] = ()
+
+    @classmethod
+    def of(
+        cls, equations: FixedPoint, finite_rank: FiniteRank, top: float, similar: Descent | None = None
+    ) -> Descent:
+        """Way down from far above the eigenvalue `top`, or from next to the edge of a similar one.
+
+        Raises
+        ------
+        ConvergenceError
+            If the curve is lost.
+        """
+        curve = RealCurve(equations, (-1.0, 1.0), above=True)
+        known = () if similar is None else (*similar.above, *similar.points[:-1])
+        for i in range(len(known) - 1, -1, -1):
+            if known[i].eigenvalue > CLEAR * known[-1].eigenvalue:
+                with suppress(ConvergenceError):
+                    points = curve.follow(curve.again(known[i]), SHORT)
+                    return cls(curve, finite_rank, top, points, known[:i])
+        return cls(curve, finite_rank, top, curve.follow(_far(curve, finite_rank, 4.0 * top)))
+
+    def edge(self, precision: float = ROUNDING) -> CurvePoint:
+        """Edge of the bulk; what is found serves as a bracket from then on."""
+        edge = self.curve.edge(self.points, precision)
+        turned = edge.log_eigenvalue_slope * self.points[-1].log_eigenvalue_slope > 0.0
+        self.points[-1 if turned else len(self.points) - 1 :] = [edge] if turned else [edge, self.points[-1]]
+        return edge
+
+    @cached_property
+    def margins(self) -> Array:
+        """Eigenvalues of ``1 + E^{1/2} S E^{1/2}`` at the edge, ascending."""
+        return self.finite_rank.margins(self.edge().state)
+
+    def beyond(self, factor: float, precision: float) -> CurvePoint:
+        """Point where the singular value is `factor` times that of the edge, which must be known."""
+        edge = min(self.points, key=lambda point: point.eigenvalue)
+        level = edge.eigenvalue * factor**2
+        high = next((point for point in self.points[::-1] if point.eigenvalue > level), self.points[0])
+        while high.eigenvalue <= level:
+            high = self.curve.advance(high, -SHORT)
+        return self.curve.zero(high, edge, lambda point: point.eigenvalue / level - 1.0, precision)
+
+    def completed(self) -> UpperSpectrum:
+        """Points from above every pole down to the edge."""
+        edge = self.edge()
+        if self.above:
+            with suppress(ConvergenceError):
+                points = [self.curve.again(point) for point in self.above]
+                if self.finite_rank.margins(points[0].state)[0] > 0.0:
+                    return UpperSpectrum(self.curve, self.finite_rank, (*points, *self.points[:-1], edge))
+        elif self.finite_rank.margins(self.points[0].state)[0] > 0.0:
+            return UpperSpectrum(self.curve, self.finite_rank, (*self.points[:-1], edge))
+        points = self.curve.follow(_far(self.curve, self.finite_rank, 4.0 * self.top))
+        return UpperSpectrum(self.curve, self.finite_rank, (*points[:-1], edge))
+
+
+def upper_edge(equations: FixedPoint, known: UpperSpectrum) -> CurvePoint:
+    """Upper edge of the bulk of equations with other nodes of neurons than those of a known spectrum.
 
     Raises
     ------
     ConvergenceError
         If the curve is lost.
     """
-    curve = RealCurve(equations, (-1.0, 1.0))
-    points = curve.follow(_far(curve, finite_rank, 4.0 * top))
-    return UpperSpectrum(curve, finite_rank, (*points[:-1], curve.edge(points)))
+    curve = RealCurve(equations, (-1.0, 1.0), above=True)
+    lost = ConvergenceError("an edge of the bulk was not found", residual=math.inf)
+    for point in known.points[::-1]:
+        if point.eigenvalue > CLEAR * known.edge.eigenvalue:
+            mean = float(known.curve.equations.a_weights @ point.state.omega)
+            omega = np.full(equations.a_weights.size, mean)
+            try:
+                start = curve.at_eigenvalue(point.eigenvalue, point.state.resolvent, omega, -1.0)
+                return curve.edge(curve.follow(start, SHORT))
+            except ConvergenceError as error:
+                lost = error
+    raise lost
 
 
 def _pole_between(
@@ -161,11 +258,9 @@ def _pole(finite_rank: FiniteRank, point: CurvePoint, vector: Array) -> Pole:
 
 def _far(curve: RealCurve, finite_rank: FiniteRank, z: float) -> CurvePoint:
     """Point above every pole."""
-    equations = curve.equations
-    for _ in range(20):
-        resolvent = np.full(equations.q_weights.size, -1.0 / z)
+    for _ in range(FARTHER):
         try:
-            point = curve.at_eigenvalue(z, resolvent, np.ones(equations.a_weights.size), -1.0)
+            point = _at(curve, z)
         except ConvergenceError:
             z *= 4.0
             continue
@@ -173,3 +268,9 @@ def _far(curve: RealCurve, finite_rank: FiniteRank, z: float) -> CurvePoint:
             return point
         z *= 4.0
     raise ConvergenceError("no point above the spectrum was found", residual=math.inf, last=z)
+
+
+def _at(curve: RealCurve, z: float) -> CurvePoint:
+    """Point of the curve far above the spectrum."""
+    resolvent = np.full(curve.equations.q_weights.size, -1.0 / z)
+    return curve.at_eigenvalue(z, resolvent, np.ones(curve.equations.a_weights.size), -1.0)

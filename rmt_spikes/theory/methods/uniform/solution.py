@@ -2,38 +2,49 @@
 
 from __future__ import annotations
 
-import math
+import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from functools import cached_property
-from typing import ClassVar, final
+from functools import cached_property, partial
+from typing import Any, ClassVar, Self, final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rmt_spikes.errors import ConvergenceError
+from rmt_spikes.errors import AccuracyWarning, ConvergenceError
+from rmt_spikes.setting import Setting
 from rmt_spikes.theory.bulk.distribution import Bulk
 from rmt_spikes.theory.bulk.equivalent import BulkEquivalent
 from rmt_spikes.theory.features import Rows
-from rmt_spikes.theory.latent import Latent, LatentGrid, latent, latent_grid
+from rmt_spikes.theory.latent import Latent, LatentGrid, latent, latent_grid, readout_rule
 from rmt_spikes.theory.methods.base import Method, leading_sign, spike_of
 from rmt_spikes.theory.methods.closed_form import ClosedForm
-from rmt_spikes.theory.methods.thresholds import nearby_crossing
+from rmt_spikes.theory.methods.thresholds import modelled_crossing, nearby_crossing
 from rmt_spikes.theory.methods.uniform import vectors
-from rmt_spikes.theory.methods.uniform.channels import Channel, Directions
-from rmt_spikes.theory.methods.uniform.continuation import lower_edge
-from rmt_spikes.theory.methods.uniform.density import BranchCut
+from rmt_spikes.theory.methods.uniform.blocks import Blocks, LevelBlocks, PencilBlocks
 from rmt_spikes.theory.methods.uniform.equations import FixedPoint, State
-from rmt_spikes.theory.methods.uniform.finite_rank import FiniteRank
-from rmt_spikes.theory.methods.uniform.levels import anisotropy, direction_levels
-from rmt_spikes.theory.methods.uniform.outliers import Pole, UpperSpectrum, upper_spectrum
-from rmt_spikes.theory.results import EDGE_TOLERANCE, Certificate, Losses, Spike, ordered
+from rmt_spikes.theory.methods.uniform.finite_rank import COMPLEX_STEP, FiniteRank
+from rmt_spikes.theory.methods.uniform.norms.losses import NormLosses, blended, norm_losses, share_of_norms
+from rmt_spikes.theory.methods.uniform.outliers import Pole, UpperSpectrum
+from rmt_spikes.theory.methods.uniform.pencil.levels import lost_coupling
+from rmt_spikes.theory.methods.uniform.pencil.neglected import neglected
+from rmt_spikes.theory.methods.uniform.pencil.rows import Terms
+from rmt_spikes.theory.methods.uniform.problem import Problem
+from rmt_spikes.theory.methods.uniform.samples import Separated
+from rmt_spikes.theory.methods.uniform.spectrum import Spectrum, from_untrained, solved
+from rmt_spikes.theory.results import EDGE_TOLERANCE, Certificate, Losses, Outliers, Spike, ordered
 
 Array = NDArray[np.float64]
+Values = NDArray[Any]
 
-START_SHARES = (1e-3, 1e-4, 1e-5, 1e-6, 1e-7)
-"""Ridges from which the lowest edge is looked for, as shares of the edge without a step; a step may bring it
-far down."""
+RANKS, LOST = ((4,), (12, 16, 20), (6, 8, 10, 12, 16, 20)), (1.0, 5e-4, 0.07)
+"""Numbers of nodes of the pencil that are tried, and the largest coupling that they may leave out, without a
+step, with one block of the pencil and with two, over the growth of rows that are more than twice as long:
+losses then move by less than 4e-4 of themselves, and are as smooth in the step size."""
+
+LEARNT = 0.01
+"""Squared norm of the functions of ``q`` below which a pole belongs to single samples."""
 
 
 @final
@@ -41,12 +52,19 @@ far down."""
 class Uniform(Method):
     """The method for every step size: everything is read off one resolvent.
 
-    `rows` says how the covariance of trained rows is treated, by default as the features do; `variables` and
-    `functions` are latent variables and functions to take instead of those of the setting.
+    Parameters
+    ----------
+    rows
+        How the covariance of trained rows is treated; by default as the features say.
+    terms
+        Terms of order ``1/d`` that the pencil keeps, by default as the features say.
+    variables, functions
+        Latent variables and latent functions to take instead of those of the setting.
     """
 
     name: ClassVar[str] = "uniform"
     rows: Rows | None = None
+    terms: Terms | None = None
     variables: Latent | None = field(default=None, repr=False)
     functions: LatentGrid | None = field(default=None, repr=False)
 
@@ -56,85 +74,128 @@ class Uniform(Method):
         return latent(self.setting, self.features, self.given) if self.variables is None else self.variables
 
     @cached_property
-    def grid(self) -> LatentGrid:
-        """Latent functions under the distributions of ``width`` neurons and ``n_ridge`` samples."""
+    def blocks(self) -> Blocks:
+        """Description of the trained rows, on the readout nodes."""
+        law = readout_rule(self.setting, finite=True, given=self.given)
         if self.functions is not None:
-            return self.functions
-        return latent_grid(self.setting, self.latent, finite=True, given=self.given)
+            law = self.functions.law
+        if self.treatment is Rows.PENCIL:
+            return self._with_rank(PencilBlocks(self.setting, self.latent, law, self.kept))
+        return LevelBlocks(self.setting, self.latent, law, self.treatment)
+
+    def _with_rank(self, blocks: PencilBlocks) -> PencilBlocks:
+        """Description with as few nodes of the pencil as lose nothing that shows, at a rough coupling."""
+        point = self.untrained.at_ridge(self.setting.ridge)
+        law, grid = blocks.law, self._grid(blocks)
+        h = grid.linear / blocks.tau[:, None] * np.sqrt(point.kappa * point.g * law.weights)[:, None]
+        k = self.setting.gamma / point.kappa * (h * grid.q_weights) @ h.T
+        count = blocks.pencil.blocks
+        growth = max(1.0, self.latent.inflation)
+        for rank in RANKS[count]:
+            if rank < law.nodes.size:
+                other = blocks.with_rank(rank)
+                if growth * lost_coupling(other.pencil, k) < LOST[count]:
+                    return other
+        return blocks
 
     @cached_property
-    def equations(self) -> FixedPoint:
-        """Equations of the bulk."""
-        grid, setting = self.grid, self.setting
-        levels, weights = self.anisotropy(grid.law.nodes)
-        noise = np.maximum(grid.second - grid.mean**2 - grid.linear**2, 0.0)
-        return FixedPoint(
-            q_weights=grid.q_weights,
-            a_weights=grid.law.weights,
-            noise=noise,
-            ratio=setting.ridge_ratio,
-            channels=(Channel(grid.linear, setting.gamma, levels, weights),),
-        )
+    def reduced(self) -> Problem:
+        """Equations with as few nodes of the pencil as lose nothing at a rough coupling."""
+        return self._problem(self.blocks)
 
-    def anisotropy(self, alpha: Array) -> tuple[Array, Array]:
-        """Standard deviations of trained rows along the levels of `anisotropy`, and weights of the levels."""
-        return anisotropy(self.setting, self.latent, alpha, self.treatment)
+    @cached_property
+    def solution(self) -> tuple[Problem, State]:
+        """Equations that the losses are read off, and their state.
+
+        All samples of the first batch are in the bulk. Where a pencil of few nodes has no solution, as for
+        neurons with far larger readout weights than the rest, it is that of all nodes.
+        """
+        with suppress(ConvergenceError):
+            return self.reduced, from_untrained(self.reduced.equations, self.untrained, self.setting.ridge)
+        problem = self.reduced
+        if isinstance(self.blocks, PencilBlocks) and self.blocks.pencil.reduced:
+            problem = self._problem(self.blocks.with_rank(None))
+        return problem, solved(problem.equations, self.untrained, self.setting.ridge)
+
+    def _problem(self, blocks: Blocks) -> Problem:
+        grid = self.functions if self.functions is not None else self._grid(blocks)
+        return Problem(self.setting, self.latent, blocks, grid)
+
+    @property
+    def problem(self) -> Problem:
+        """Equations that the losses are read off."""
+        return self.solution[0]
+
+    @property
+    def grid(self) -> LatentGrid:
+        """Latent functions under the distributions of ``width`` neurons and ``n_ridge`` samples."""
+        return self.reduced.grid
+
+    @property
+    def equations(self) -> FixedPoint:
+        """Equations that the losses are read off."""
+        return self.problem.equations
+
+    @property
+    def finite_rank(self) -> FiniteRank:
+        """Finite-rank part that the losses are read off."""
+        return self.problem.finite_rank
+
+    def _grid(self, blocks: Blocks) -> LatentGrid:
+        return latent_grid(
+            self.setting, self.latent, finite=True, given=self.given, law=blocks.law, tau=blocks.tau
+        )
 
     @property
     def treatment(self) -> Rows:
         """How the covariance of trained rows is treated."""
-        return self.features.rows if self.rows is None else self.rows
-
-    @cached_property
-    def finite_rank(self) -> FiniteRank:
-        """Finite-rank part of the features."""
-        functions, extras = self._functions(self.grid)
-        nodes, width = self.grid.law.nodes, self.setting.width
-        coupling = np.outer(nodes, nodes) / width if self.setting.output_scale == "standard" else None
-        levels, weights = direction_levels(self.setting, self.latent, nodes, self.treatment)
-        directions = Directions(self.equations.channels[0], levels, weights)
-        return FiniteRank(self.equations, functions, extras, width, (directions,), coupling)
-
-    def _functions(self, grid: LatentGrid) -> tuple[Array, Array]:
-        """Latent functions on a grid: those of ``q``, and those that multiply further sample variables."""
-        setting, overlap = self.setting, self.latent.initial_overlap
-        nothing = np.zeros_like(grid.mean)
-        mean = grid.mean
-        norm = math.sqrt(2.0 / setting.d) * grid.norm
-        if setting.output_scale == "mean_field":
-            extras: list[tuple[Array, ...]] = [(nothing, nothing, grid.linear), (norm, nothing, nothing)]
-            functions = np.concatenate([mean, grid.linear * grid.q, nothing])
-        else:
-            own = grid.law.nodes[:, None] * grid.linear / math.sqrt(setting.width)
-            along_teacher, along_rest = self.initial_components
-            extras = [
-                (along_teacher * own, nothing, grid.linear, nothing),
-                (norm, nothing, nothing, nothing),
-                (along_rest * own, nothing, nothing, grid.linear),
-            ]
-            functions = np.concatenate(
-                [mean + overlap * own * grid.q, grid.linear * grid.q, nothing, nothing]
-            )
-        return functions, np.array([np.concatenate(extra) for extra in extras])
+        rows = self.features.rows if self.rows is None else self.rows
+        # The initial output of the standard scale has not been worked out beyond the first orders.
+        standard = self.setting.output_scale == "standard"
+        return Rows.LEVELS if rows is Rows.PENCIL and standard else rows
 
     @property
-    def initial_components(self) -> tuple[float, float]:
-        """Components of the initial readout's direction along ``t`` and beyond ``q`` and ``t``.
-
-        Readout and teacher are orthogonal: what they share along ``beta`` they undo off it.
-        """
-        cosine, overlap = self.latent.beta_cosine, self.latent.initial_overlap
-        sine = math.sqrt(max(1.0 - cosine**2, 1e-300))
-        rest = math.sqrt(max(1.0 - overlap**2, 0.0))
-        along_teacher = max(-rest, min(rest, -cosine * overlap / sine))
-        return along_teacher, math.sqrt(rest**2 - along_teacher**2)
+    def kept(self) -> Terms:
+        """Terms of order ``1/d`` that are kept."""
+        return self.terms or Terms(**dict.fromkeys(self.features.dropped, False))
 
     @cached_property
-    def extra_labels(self) -> Array:
-        """Components of the labels along the extra sample variables, shape ``(n_extras, n_q)``."""
-        labels = np.zeros((len(self.finite_rank.extras), self.grid.q.size))
-        labels[0] = self.grid.labels.linear
-        return labels
+    def labels(self) -> Array:
+        """Components of the labels along the sample variables, shape ``(n_variables, n_q)``."""
+        return self.blocks.labels(self.grid.labels)
+
+    @cached_property
+    def spectrum(self) -> Spectrum:
+        """Bulk, its edges and the values of single samples."""
+        return Spectrum(self.reduced, self.untrained, self._on_nodes, self.given)
+
+    def _on_nodes(self, count: int) -> Problem | None:
+        """The problem on a number of readout nodes; None where these are its own."""
+        blocks = self.blocks
+        assert isinstance(blocks, PencilBlocks)
+        law = readout_rule(self.setting, count, finite=True, given=self.given)
+        if self.functions is not None or law.nodes.size == blocks.law.nodes.size == blocks.pencil.nodes:
+            return None
+        few = PencilBlocks(self.setting, self.latent, law, self.kept)
+        return Problem(self.setting, self.latent, few, self._grid(few))
+
+    @property
+    def upper(self) -> UpperSpectrum:
+        """Upper edge and poles."""
+        return self.spectrum.upper
+
+    def upper_edge(self) -> tuple[float, float]:
+        """Upper edge of the bulk, and the width of the fluctuations of the largest singular value there."""
+        return self.spectrum.upper_edge
+
+    @cached_property
+    def bulk(self) -> Bulk:
+        """Distribution of the singular values."""
+        return self.spectrum.bulk
+
+    def outliers(self) -> Outliers:
+        """Values that single samples make beyond the bulk."""
+        return self.spectrum.outliers
 
     @cached_property
     def untrained(self) -> BulkEquivalent:
@@ -144,81 +205,24 @@ class Uniform(Method):
     @cached_property
     def state(self) -> State:
         """Solution at the ridge of the setting."""
-        return self.at_ridge(self.setting.ridge)
-
-    @cached_property
-    def upper(self) -> UpperSpectrum:
-        """Upper edge and poles."""
-        finite = self.finite_rank
-        sizes = np.outer(finite.scales, self.grid.law.weights).ravel()
-        latent_size = sizes @ (finite.functions**2 @ self.grid.q_weights)
-        return upper_spectrum(self.equations, finite, latent_size + self.untrained.edges[-1, 1])
-
-    @cached_property
-    def cut(self) -> BranchCut:
-        """Resolvent inside the bulk."""
-        return BranchCut(self.equations)
-
-    @cached_property
-    def bulk(self) -> Bulk:
-        """Distribution of the singular values."""
-        high = self.upper.edge.eigenvalue
-        low = 0.0
-        if not self.untrained.reaches_zero:
-            rows = self.untrained.rank * self.untrained.ratio < 1.0 - 1e-12
-            columns = self.untrained.rank < 1.0 - 1e-12
-            signs = (-1.0 if rows else 1.0, 1.0 if columns else -1.0)
-            low = self._lower_edge(signs)
-        untrained = self.untrained.edges.ravel()
-        edges = np.sqrt(self.cut.support(low, high, 0.5 * (untrained[1:-1:2] + untrained[2::2])))
-        return Bulk(
-            edges=edges,
-            atom_at_zero=self.untrained.atom_at_zero,
-            density_inside=self.density_inside,
-            direct=False,
-        )
-
-    def density_inside(self, x: Array) -> Array:
-        """Density of singular values at points strictly inside the bulk, ascending, shape ``(n,)``."""
-        values, _ = self.cut.resolvent(x**2)
-        return np.asarray(2.0 * x * values.imag / (np.pi * self.setting.ridge_ratio))
-
-    def _lower_edge(self, signs: tuple[float, float]) -> float:
-        """Lowest edge of a bulk that does not reach zero, which a step may have brought far down."""
-        for share in START_SHARES:
-            ridge = share * float(self.untrained.edges[0, 0])
-            try:
-                return lower_edge(self.equations, self.at_ridge(ridge), ridge, signs).eigenvalue
-            except ConvergenceError as error:
-                last = error
-        raise last
+        return self.solution[1]
 
     def at_ridge(self, ridge: float) -> State:
         """Solve the equations at a positive ridge."""
-        point = self.untrained.at_ridge(ridge)
-        start = (
-            np.full(self.grid.q.size, 1.0 / point.kappa),
-            np.full(self.grid.law.nodes.size, point.kappa * point.g),
-        )
-        return self.equations.solve(np.asarray(ridge), start, positive=True)
+        return solved(self.equations, self.untrained, ridge)
 
-    def functional(self, state: State) -> float:
+    def functional(self, state: State) -> Values:
         """``T``, the quadratic form of the labels in the resolvent."""
-        labels, weights = self.grid.labels, self.grid.q_weights
+        labels = self.grid.labels
         energy = labels.mean**2 + labels.linear**2 + labels.rest
-        source = self.finite_rank.source(state.resolvent, labels.mean, self.extra_labels)
+        source = self.finite_rank.source(state.resolvent, self.labels)
         explained = source @ self.finite_rank.response(state, source)
-        return float(weights @ (state.resolvent * energy) - explained)
+        return np.asarray(self.grid.q_weights @ (state.resolvent * energy) - explained)
 
     def functional_slope(self, state: State, direction: Array) -> float:
         """Derivative of ``T`` when the ridge profile moves along `direction`."""
-        labels, finite = self.grid.labels, self.finite_rank
-        tangent = self.equations.tangent(state, direction)
-        energy = labels.mean**2 + labels.linear**2 + labels.rest
-        response = finite.response(state, finite.source(state.resolvent, labels.mean, self.extra_labels))
-        explained = 2.0 * finite.source(tangent[0], labels.mean, self.extra_labels) @ response
-        explained -= finite.slope(state, tangent, response)
-        return float(self.grid.q_weights @ (tangent[0] * energy) - explained)
+        moved = self.finite_rank.moved(state, self.equations.tangent(state, direction))
+        return float(self.functional(moved).imag / COMPLEX_STEP)
 
     def losses(self) -> Losses[float]:
         """Losses at the ridge of the setting: value and two derivatives of ``T``.
@@ -228,18 +232,53 @@ class Uniform(Method):
         ConvergenceError
             If they are not in their order.
         """
+        share = self.share_of_norms
+        mixed = self.norm_losses.losses if share == 1.0 else self._first_losses()
+        if 0.0 < share < 1.0:
+            mixed = blended(mixed, self.norm_losses.losses, share)
+        return ordered(mixed, self.setting.label_energy)
+
+    @cached_property
+    def share_of_norms(self) -> float:
+        """Share of the losses that is computed with norms as latent variables.
+
+        They are for a distribution of second batches: a given one has norms of its own. Without the channel
+        of degree two norms are noise.
+
+        Warns
+        -----
+        AccuracyWarning
+            If their equations have no solution on a few nodes, and norms are linearised.
+        """
+        own = self.given is not None and self.given.q is not None
+        known = self.variables is not None or self.functions is not None
+        kept = self.treatment is Rows.PENCIL and self.kept.latent_norms and self.kept.degree_two
+        share = share_of_norms(self.setting) if kept and not own and not known else 0.0
+        if share > 0.0:
+            try:
+                ordered(self.norm_losses.losses, self.setting.label_energy)
+            except ConvergenceError as error:
+                text = f"norms are linearised, which is less accurate in {self.setting.d} dimensions: {error}"
+                warnings.warn(text, AccuracyWarning, stacklevel=2)
+                return 0.0
+        return share
+
+    @cached_property
+    def norm_losses(self) -> NormLosses:
+        """Losses with norms as latent variables."""
+        return norm_losses(self.setting, self.latent, self.given, self.untrained, self.kept)
+
+    def _first_losses(self) -> Losses[float]:
         ridge, state = self.setting.ridge, self.state
         slope = self.functional_slope(state, np.ones_like(state.resolvent))
         test = -self.functional_slope(state, state.resolvent**-2)
         if self.given is not None and self.given.q is not None:
             test += self.own_error(self._fresh_grid()) - self.own_error(self.grid)
-        losses = Losses(objective=ridge * self.functional(state), train=-(ridge**2) * slope, test=test)
-        return ordered(losses, self.setting.label_energy)
+        return Losses(objective=ridge * float(self.functional(state)), train=-(ridge**2) * slope, test=test)
 
     def _fresh_grid(self) -> LatentGrid:
         """Latent functions of a fresh sample, with the realised neurons."""
-        fresh = latent_grid(self.setting, self.latent, finite=True)
-        return latent_grid(self.setting, self.latent, law=self.grid.law, q_rule=(fresh.q, fresh.q_weights))
+        return latent_grid(self.setting, self.latent, finite=True, law=self.grid.law, tau=self.blocks.tau)
 
     def own_error(self, grid: LatentGrid) -> float:
         """Squared error on the samples of `grid` of what the latent variables predict.
@@ -247,13 +286,11 @@ class Uniform(Method):
         The derivative that gives the test loss counts it for the samples that were trained on, left out one
         at a time. When these are given, those of fresh samples take their place.
         """
-        trained, state = self.grid.labels, self.state
-        finite, labels = self.finite_rank, grid.labels
-        response = finite.response(state, finite.source(state.resolvent, trained.mean, self.extra_labels))
-        functions, extras = self._functions(grid)
-        latent_part, linear_part = response @ functions, response @ extras[0]
-        error = (labels.mean - latent_part) ** 2 + (labels.linear - linear_part) ** 2 + labels.rest
-        return float(grid.q_weights @ error)
+        finite, labels = self.finite_rank, self.blocks.labels(grid.labels)
+        response = finite.response(self.state, finite.source(self.state.resolvent, self.labels))
+        error = (labels - response @ self.blocks.functions(grid)) ** 2
+        rest = grid.labels.mean**2 + grid.labels.linear**2 + grid.labels.rest - np.sum(labels**2, axis=0)
+        return float(grid.q_weights @ (np.sum(error, axis=0) + rest))
 
     def spikes(self) -> tuple[Spike[float], ...]:
         """Spikes further from the edge than its Tracy-Widom fluctuations, largest first."""
@@ -262,12 +299,12 @@ class Uniform(Method):
                 self,
                 k,
                 pole.point.eigenvalue,
-                vectors.hermite_feature(self, pole),
-                vectors.readout_feature(self, pole),
+                vectors.hermite_feature(self.spectrum.separated.problem, pole),
+                vectors.readout_feature(self.spectrum.separated.problem, pole),
             )
             for k, pole in enumerate(self.upper.poles)
         )
-        return tuple(spike for spike in spikes if spike.distance > 1.0)
+        return tuple(spike for spike in spikes if spike.distance > 1.0 and np.sum(spike.alignment) > LEARNT)
 
     def profile(self, index: int, q: Array) -> Array:
         """Left singular vector of spike `index` at latent variables `q` of samples (any shape)."""
@@ -277,10 +314,12 @@ class Uniform(Method):
         """Right singular vector of spike `index` at readout weights `alpha` of neurons (any shape)."""
         return self._signed(index, vectors.right_profile, alpha)
 
-    def _signed(self, index: int, function: Callable[[Uniform, Pole, Array], Array], x: Array) -> Array:
+    def _signed(self, index: int, function: Callable[[Problem, Pole, Array], Array], x: Array) -> Array:
         pole = self.upper.poles[index]
-        values = function(self, pole, x.ravel()).reshape(x.shape)
-        return np.asarray(leading_sign(vectors.hermite_feature(self, pole)) * values)
+        values = function(self.spectrum.separated.problem, pole, x.ravel()).reshape(x.shape)
+        return np.asarray(
+            leading_sign(vectors.hermite_feature(self.spectrum.separated.problem, pole)) * values
+        )
 
     def thresholds(self, count: int, largest: float) -> Array:
         """Step sizes at which the first `count` spikes appear; ``inf`` where none does up to `largest`."""
@@ -297,16 +336,34 @@ class Uniform(Method):
             closed = ClosedForm(self.setting, self.features, self.given)
             guess = float(closed.thresholds(index + 1, largest)[index])
 
-        def excess(step: float) -> float:
-            margins = self.with_setting(self.setting.replace(step_size=step)).upper.margins
+        known: list[Separated] = []
+
+        def excess(method: Uniform, step: float) -> float:
+            moved = method.with_setting(self.setting.replace(step_size=step))
+            similar = known[-1] if known and method is self else None
+            found = moved.spectrum.separated_like(similar)
+            margins = found.descent.margins
+            if method is self and step > 0.0:
+                known[:] = [found]
             return -float(margins[index]) if index < margins.size else -1.0
 
-        return nearby_crossing(excess, min(guess, largest), largest)
+        own = partial(excess, self)
+        if self.treatment is not Rows.PENCIL:
+            return nearby_crossing(own, min(guess, largest), largest)
+        cheap = replace(self, rows=Rows.LEVELS, variables=None, functions=None)
+        return modelled_crossing(own, partial(excess, cheap), min(guess, largest), largest)
+
+    def with_setting(self, setting: Setting) -> Self:
+        """The same method for another setting."""
+        return replace(self, setting=setting, variables=None, functions=None)
 
     def evidence(self, part: str) -> Certificate:
         """Certificate of one part: residuals of the states that it is read off."""
         if part == "losses":
-            return Certificate(residual=self.state.residual)
+            share = self.share_of_norms
+            states = [self.norm_losses.solution[1]] if share else []
+            states += [self.state] if share < 1.0 else []
+            return Certificate(residual=max(state.residual for state in states))
         if part == "spikes":
             states = [self.upper.edge.state, *(pole.point.state for pole in self.upper.poles)]
             return Certificate(residual=max(state.residual for state in states))
@@ -315,7 +372,7 @@ class Uniform(Method):
         lower, higher = squares[squares[:, 0] > 0.0, 0], squares[:, 1]
         inside = [lower * (1.0 + EDGE_TOLERANCE), squares.mean(axis=1), higher * (1.0 - EDGE_TOLERANCE)]
         mass = bulk.mass
-        values, residual = self.cut.resolvent(np.sort(np.concatenate(inside)))
+        values, residual = self.spectrum.cut.resolvent(np.sort(np.concatenate(inside)))
         return Certificate(
             mass=mass,
             residual=residual,
@@ -324,26 +381,16 @@ class Uniform(Method):
         )
 
     def certificate(self) -> Certificate:
-        """Certificate of all parts together, with the size of what the theory leaves out."""
-        return replace(super().certificate(), neglected=self.neglected())
+        """Certificate of all parts together, with the size of what the theory leaves out.
 
-    def neglected(self) -> float | None:
-        """Relative size of what the theory leaves out of the losses; None for features that leave out more.
-
-        Three parts: what docs/theory.md section 4.1 changes, times ``theta``, for its next order; what the
-        spread of the incoherent part of the gradient would change; and the share ``2 n_ridge / d^2`` of a
-        part of degree two that so many samples learn in so few dimensions. Not a proved bound: the tests hold
-        it against simulations.
+        Features that leave out more do not say it.
         """
-        if self.features.rows is not Rows.LEVELS:
-            return None
-        setting = self.setting
-        second = setting.activation_expansion.coefficients[2] * setting.target_expansion.coefficients[2]
-        few = min(1.0, 2.0 * setting.n_ridge / setting.d**2) if abs(second) > 1e-12 else 0.0
-        if self.latent.inflation == 0.0:
-            return few
-        same = replace(self, variables=self.latent, functions=self.grid)
-        others = [replace(same, rows=rows) for rows in Rows]
-        isotropic, own, spread = (other.functional(other.state) for other in others)
-        next_order = setting.theta * abs(isotropic / own - 1.0)
-        return float(few + next_order + abs(spread / own - 1.0))
+        whole = super().certificate()
+        if self.features.rows is not Rows.PENCIL:
+            return whole
+        return replace(whole, neglected=neglected(self.setting, self.treatment, self._change))
+
+    def _change(self, **other: Any) -> float:
+        """Relative change of the objective by other terms, or another treatment of rows."""
+        moved = replace(self, variables=self.latent, **other)
+        return abs(float(moved.functional(moved.state)) / float(self.functional(self.state)) - 1.0)

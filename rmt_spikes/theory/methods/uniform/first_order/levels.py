@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from rmt_spikes.setting import Setting
 from rmt_spikes.theory.features import Rows
 from rmt_spikes.theory.latent import Latent, residual_moments
-from rmt_spikes.theory.methods.uniform.gradient_moments import direction_measure
+from rmt_spikes.theory.methods.uniform.first_order.gradient_moments import direction_measure
 from rmt_spikes.theory.quadrature_rules import gaussian_draws
 
 Array = NDArray[np.float64]

@@ -1,0 +1,152 @@
+"""Equations of the bulk with the degrees of freedom that the finite-rank part takes from them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import NoConvergence, anderson
+from scipy.sparse.linalg import LinearOperator, gmres
+
+from rmt_spikes.errors import ConvergenceError
+from rmt_spikes.theory.methods.uniform.channels import Response
+from rmt_spikes.theory.methods.uniform.equations import FixedPoint, State
+from rmt_spikes.theory.methods.uniform.finite_rank import COMPLEX_STEP, FiniteRank, Tangent, Values
+
+Array = NDArray[np.float64]
+
+ROUNDS, MEMORY, SETTLED = 80, 4, 1e-7
+"""Rounds of Anderson's iteration, rounds that each remembers, and the last change. It changes losses as much;
+at a ridge of 1e-6 rounding moves shares by 1e-8."""
+
+SLOPES = 1e-9
+"""Relative residual of the derivatives of the degrees of freedom."""
+
+MOST = 0.9
+"""Share of a neuron that the finite-rank part takes at most. It is less than one; nodes that stand for less
+than one neuron would be given more."""
+
+
+@dataclass(frozen=True, eq=False)
+class Corrected(FixedPoint):
+    """The equations with the degrees of freedom of the finite-rank part in ``1/R`` and ``1/omega``."""
+
+    rows: Array | float = 0.0
+    columns: Array | float = 0.0
+
+    def inverses(self, profile: Values, state: tuple[Values, Values], parts: Sequence[Response]) -> Values:
+        """Right-hand sides of the fixed-point equations."""
+        added = [np.broadcast_to(x, y.shape) for x, y in zip((self.rows, self.columns), state, strict=True)]
+        return np.asarray(super().inverses(profile, state, parts) + np.concatenate(added))
+
+
+@dataclass(frozen=True, eq=False)
+class DegreesOfFreedom:
+    """Solutions in which the bulk and the finite-rank part share the degrees of freedom.
+
+    Parameters
+    ----------
+    finite
+        The finite-rank part.
+    n_ridge, width
+        Numbers of samples and of neurons.
+    """
+
+    finite: FiniteRank
+    n_ridge: int
+    width: int
+
+    def shares(self, state: State) -> Values:
+        """Degrees of freedom for each sample and each neuron, ``(n_q + n_a,)``.
+
+        Raises
+        ------
+        ConvergenceError
+            If they are not finite.
+        """
+        finite, weights = self.finite, self.finite.equations.a_weights
+        inverse = np.linalg.inv(finite.total(state))
+        n = state.omega.size
+        flat = np.swapaxes(finite.functions, 0, 1)
+        samples = np.einsum("svq,svq->q", flat, np.tensordot(inverse, flat, axes=1))
+        own = finite.norm_covariance * inverse[:n, :n]
+        samples = (samples + np.sum(finite.norm * (own @ finite.norm), axis=0)) / self.n_ridge
+        used = np.einsum("st,ts->s", finite.kernel(state.resolvent), inverse).reshape(-1, n).sum(axis=0)
+        neurons = used / (self.width * weights)
+        neurons = np.where(neurons.real < 0.0, 0.0, np.where(neurons.real > MOST, MOST, neurons))
+        found = np.concatenate([samples * state.resolvent, neurons])
+        if not np.all(np.isfinite(found)):
+            raise ConvergenceError("the degrees of freedom are not finite", residual=np.inf)
+        return found
+
+    def solve(self, equations: Corrected, profile: Array, start: State) -> tuple[Corrected, State]:
+        """Equations with the degrees of freedom, and their state, from a state nearby without them.
+
+        Raises
+        ------
+        ConvergenceError
+            If they do not settle.
+        """
+        scales = np.concatenate([start.resolvent, start.omega])
+        n_q, last = start.resolvent.size, start
+
+        def corrected(shares: Array) -> Corrected:
+            added = shares / scales
+            return replace(equations, rows=added[:n_q], columns=added[n_q:])
+
+        def change(shares: Array) -> Array:
+            nonlocal last
+            last = corrected(shares).solve(profile, last, positive=True)
+            now = np.concatenate([last.resolvent, last.omega])
+            return np.asarray(self.shares(last) * (scales / now) - shares)
+
+        try:
+            # Where the first guess is the solution, it divides by a change of zero.
+            with np.errstate(invalid="ignore", divide="ignore"):
+                shares = anderson(
+                    change,
+                    self.shares(start),
+                    M=MEMORY,
+                    alpha=1.0,
+                    maxiter=ROUNDS,
+                    f_tol=SETTLED,
+                    line_search=None,
+                )
+        except NoConvergence as error:
+            size = float(np.max(np.abs(change(error.args[0]))))
+            text = "the degrees of freedom of the latent functions did not settle"
+            raise ConvergenceError(text, residual=size) from None
+        found = corrected(shares)
+        return found, found.solve(profile, last, positive=True)
+
+    def tangent(self, equations: Corrected, state: State, direction: Array) -> Tangent:
+        """Derivative of the state when the ridge profile moves along `direction`, and the shares with it.
+
+        Raises
+        ------
+        ConvergenceError
+            If there is none.
+        """
+        n_q = state.resolvent.size
+        now = np.concatenate([state.resolvent, state.omega])
+
+        def moved(shares: Array, outer: Array) -> Tangent:
+            added = shares / now
+            return equations.tangent(state, outer + added[:n_q], added[n_q:])
+
+        def response(tangent: Tangent) -> Array:
+            slope = self.shares(self.finite.moved(state, tangent)).imag / COMPLEX_STEP
+            # What is added to the equations are shares by the unknowns, which move as well.
+            return np.asarray(slope - self.shares(state).real * np.concatenate(tangent) / now)
+
+        def defect(shares: Array) -> Array:
+            return np.asarray(shares - response(moved(shares, np.zeros(n_q))))
+
+        operator: Any = LinearOperator((now.size,) * 2, matvec=defect, dtype=float)
+        found, failed = gmres(operator, response(moved(np.zeros(now.size), direction)), rtol=SLOPES)
+        if failed:
+            raise ConvergenceError("the degrees of freedom have no derivative", residual=SLOPES)
+        return moved(found, direction)

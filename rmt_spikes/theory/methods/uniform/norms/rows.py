@@ -1,0 +1,161 @@
+"""Trained rows given the readout weight and the component of the initial row along the learnt direction."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rmt_spikes.errors import ConvergenceError
+from rmt_spikes.setting import Setting
+from rmt_spikes.theory.latent import residual_moments
+from rmt_spikes.theory.methods.uniform.norms.sphere import coordinate, second
+from rmt_spikes.theory.methods.uniform.pencil.directions import SpecialDirections
+from rmt_spikes.theory.methods.uniform.pencil.rows import RowLengths, Terms, row_lengths
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class SampleNorms:
+    """Samples by their component along the learnt direction and by their squared norm off it, over its mean.
+
+    Attributes
+    ----------
+    q, square, weights
+        Nodes and weights, shape ``(n_s,)``.
+    labels
+        Components of the labels along ``1``, ``t`` and degree two of it, shape ``(3, n_s)``.
+    energy
+        ``E[y^2]`` at the nodes.
+    """
+
+    q: Array
+    square: Array
+    weights: Array
+    labels: Array
+    energy: Array
+
+
+def sample_norms(
+    setting: Setting, cosine: float, q: tuple[Array, Array], square: tuple[Array, Array], dimensions: float
+) -> SampleNorms:
+    """Samples on the product of two rules; the teacher's direction is on a sphere of so many dimensions."""
+    nodes, squares = np.repeat(q[0], square[0].size), np.tile(square[0], q[0].size)
+    weights = np.outer(q[1], square[1]).ravel()
+    sine = math.sqrt(max(0.0, 1.0 - cosine**2))
+    target = setting.target_function
+    size = sine * np.sqrt(squares)
+    t, w = coordinate(cosine * nodes, size, np.asarray(dimensions), target.splits)
+    y = target(cosine * nodes[:, None] + size[:, None] * t)
+    functions = [np.ones_like(t), t, (t**2 - 1.0) / math.sqrt(float(second(dimensions)))]
+    labels = np.array([np.sum(w * y * f, axis=-1) for f in functions])
+    energy = np.sum(w * y**2, axis=-1) + setting.noise_std**2
+    # The rule for finitely many draws lacks a little of the fourth moment; the label energy is kept.
+    return SampleNorms(nodes, squares, weights, labels, energy + setting.label_energy - weights @ energy)
+
+
+@dataclass(frozen=True, eq=False)
+class GrownRows:
+    """Rows at the nodes of the readout weight and of ``w``, the initial component times ``sqrt(d)``.
+
+    Parameters
+    ----------
+    setting, special, samples
+        What is predicted, its learnt and teacher's directions, and the samples.
+    terms
+        Terms that are kept.
+    w, w_weights
+        Nodes and weights of ``w``; one node at zero for the wrong theory of equal components.
+    """
+
+    setting: Setting
+    special: SpecialDirections
+    samples: SampleNorms
+    terms: Terms
+    w: Array
+    w_weights: Array
+
+    @cached_property
+    def lengths(self) -> RowLengths:
+        """Lengths of the rows, to first order in ``1/d`` and without regard to ``w``."""
+        return row_lengths(self.special, self.terms)
+
+    @cached_property
+    def own(self) -> Array:
+        """Growth along ``q`` and ``t``, shape ``(n_a, 2, 2)``."""
+        return self.special.own_growth
+
+    @property
+    def offset(self) -> float:
+        """What the residual lacks of the label."""
+        return float(self.setting.target_expansion.mean) - residual_moments(self.setting)[0]
+
+    @cached_property
+    def share(self) -> Array:
+        """Squared correlation of the trained component along ``q`` with the initial row, shape ``(n_a,)``."""
+        coherent = np.sum(self.special.coherent[:, 0] ** 2, axis=1)
+        return np.asarray(np.minimum(1.0, coherent / self.own[:, 0, 0]))
+
+    @cached_property
+    def _own_steps(self) -> tuple[Array, Array]:
+        """What a step in expectation adds to an initial row, shape ``(n_w,)``.
+
+        Along ``q`` beyond first order in ``w``, and along the rest of the row.
+        """
+        setting, samples, f = self.setting, self.samples, self.setting.activation_function
+        c, d = setting.activation_expansion.coefficients, setting.d
+        residual = samples.labels[0] - self.offset
+        rho = np.sqrt(samples.square)
+        bent, radial = np.zeros(self.w.size), np.zeros(self.w.size)
+        for i, x in enumerate(self.w / math.sqrt(d)):
+            mean, scale = x * samples.q, math.sqrt(1.0 - x * x) * rho
+            z, weights = coordinate(mean, scale, np.asarray(d - 1.0), f.splits)
+            slope = weights * f.derivative(mean[:, None] + scale[:, None] * z)
+            along = slope.sum(axis=-1) - c[1] - 2.0 * c[2] * mean
+            bent[i] = samples.weights @ (residual * samples.q * along)
+            radial[i] = samples.weights @ (residual * rho * (slope * z).sum(axis=-1))
+        return bent, radial
+
+    @cached_property
+    def component(self) -> Array:
+        """Component along ``q`` apart from the shift, shape ``(n_a, n_w)``."""
+        linear = np.sqrt(self.own[:, 0, 0] / self.setting.d)[:, None] * self.w
+        if self.special.batch.theta == 0.0:
+            return linear
+        step = self.special.batch.theta * self.special.batch.law.nodes
+        sign = np.sign(self.special.coherent[:, 0, 0])
+        bent, share = self._own_steps[0], self.share[:, None]
+        odd, even = 0.5 * (bent - bent[::-1]), 0.5 * (bent + bent[::-1])
+        mean = float(self.w_weights @ bent)
+        return np.asarray(
+            linear + step[:, None] * ((np.sqrt(share) * sign[:, None]) * odd + mean + share * (even - mean))
+        )
+
+    @cached_property
+    def square(self) -> Array:
+        """Squared length off ``q``, shape ``(n_a, n_w)``.
+
+        Exact for a step in expectation; what the noise of the batch adds does not depend on ``w``.
+        """
+        d, batch, frame = self.setting.d, self.special.batch, self.special.frame
+        growth = self.lengths.growth[0]
+        linear = (self.own[:, 1, 1] + (d - 2.0) * growth) / d
+        step = (batch.theta * batch.law.nodes)[:, None]
+        h = frame.T @ batch.whole.mean(batch.whole.r[:, None, None] * self.special.moments[1]) @ frame
+        # The incoherent part is not blind to its own row.
+        beyond = 24.0 * batch.slope.coefficients[4] * (h[1, 1] - float(batch.whole.mean(batch.whole.r))) / d
+        radial = self._own_steps[1] if batch.theta else np.zeros(self.w.size)
+        grown = (np.sqrt(1.0 - self.w**2 / d) + step * radial) ** 2
+        mean = (grown @ self.w_weights)[:, None]
+        alike = (1.0 + batch.curvature * batch.law.nodes * float(batch.whole.mean(batch.whole.r))) ** 2
+        excess = (linear - (1.0 - 1.0 / d) * alike)[:, None] + step * beyond
+        # Where the step has turned the component, initial and final one have opposite signs.
+        turned = np.where(self.special.coherent[:, 0, 0][:, None] < 0.0, grown[:, ::-1], grown)
+        square = excess + mean + self.share[:, None] * (turned - mean)
+        if not np.all(square > 0.0):
+            raise ConvergenceError("the lengths of the rows are not positive", residual=np.inf)
+        return np.asarray(square)

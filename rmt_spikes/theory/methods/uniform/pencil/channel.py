@@ -1,0 +1,245 @@
+"""Degree one as a channel whose rows have the pencil of a first batch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rmt_spikes.errors import ConvergenceError
+from rmt_spikes.theory.methods.uniform.channels import Channel, Directions, Response
+from rmt_spikes.theory.methods.uniform.pencil.directions import SpecialDirections
+from rmt_spikes.theory.methods.uniform.pencil.levels import LevelState, Pencil
+
+Array = NDArray[np.float64]
+Values = NDArray[Any]
+
+NEAR = 0.05
+"""Relative defect of the pencil below which a step of Newton's method is left to that of the rest."""
+
+SAME = 1e-3
+"""Relative change of the coupling over which derivatives are kept: each step still gains three digits."""
+
+PENCIL_STEPS, FOLLOWED_STEPS = 40, 4
+"""Of Newton's method at a fixed coupling, from nothing and from a state nearby: it takes at most 12, and one
+or two. Where it needs more the state is not nearby."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Slopes:
+    """The linear map of a pencil from one coupling to the next, between flat symmetric matrices.
+
+    Attributes
+    ----------
+    k
+        Coupling at which the others were computed.
+    inverse
+        From a defect of ``Nu`` to Newton's step.
+    source
+        From a change of the rows to one of ``M``; its transpose is from ``Nu`` to ``Y``.
+    to_nu, to_y
+        Derivatives of ``Nu`` and of ``Y`` in ``K``.
+    """
+
+    k: Values
+    inverse: Values
+    source: Values
+    to_nu: Values
+    to_y: Values
+
+
+@dataclass(frozen=True, eq=False)
+class _PencilState:
+    """A pencil at a coupling.
+
+    Attributes
+    ----------
+    levels
+        Where it is.
+    slopes
+        The linear map there, or at a coupling nearby.
+    shift
+        Newton's step of ``Nu`` that is left.
+    """
+
+    levels: LevelState
+    slopes: _Slopes
+    shift: Values
+
+    def predicted(self, k: Values) -> Values:
+        """``Nu`` at another coupling, to first order."""
+        step = self.shift + self.slopes.to_nu @ _flat(k - self.levels.k)
+        nu = self.levels.nu + _square(step, self.levels.nu.shape[0])
+        return nu.real if np.isrealobj(k) else nu
+
+    @property
+    def fresh(self) -> bool:
+        """Whether the linear map is that at this coupling."""
+        return self.slopes.k is self.levels.k
+
+
+@dataclass(frozen=True, eq=False)
+class PencilChannel(Channel):
+    """The channel of degree one, with the rows of a first batch.
+
+    Parameters
+    ----------
+    functions, gamma
+        As for any channel; the functions are divided by the lengths of the rows.
+    pencil
+        How rows grow.
+    """
+
+    pencil: Pencil
+
+    @property
+    def growth(self) -> Array:  # noqa: D102
+        return np.diagonal(self._uncoupled[0]).copy()
+
+    def respond(  # noqa: D102
+        self, k: Values, previous: Response | None, *, fresh: bool
+    ) -> tuple[Values, _PencilState, float]:
+        v, pencil = self.pencil.isometry, self.pencil
+        small = v.T @ k @ v
+        last: _PencilState | None = None if previous is None else previous.detail
+        nu = pencil.uncoupled.nu.astype(small.dtype) if last is None else last.predicted(small)
+        size = 1.0 + float(np.max(np.abs(pencil.uncoupled.nu), initial=0.0))
+        for _ in range(PENCIL_STEPS if last is None else FOLLOWED_STEPS):
+            try:
+                levels = pencil.at(small, nu)
+                slopes = (
+                    last.slopes
+                    if last and not fresh and _near(small, last.slopes.k)
+                    else self._slopes(levels)
+                )
+            except np.linalg.LinAlgError as error:
+                raise ConvergenceError("the response of the samples is singular", residual=np.inf) from error
+            shift = slopes.inverse @ _flat(pencil.batch.residuals.mean(levels.om) - nu)
+            defect = float(np.max(np.abs(shift), initial=0.0)) / size
+            if not np.isfinite(defect):
+                break
+            if defect < NEAR:
+                y = self._mean(levels.y) + _square(slopes.source.T @ shift, small.shape[0])
+                return self._lifted(y), _PencilState(levels, slopes, shift), defect
+            nu, last = nu + _square(shift, nu.shape[0]), None
+        raise ConvergenceError("the rows of the first batch were not solved", residual=defect)
+
+    def moved(self, part: Response, samples: Values, neurons: Values) -> Response:  # noqa: D102
+        root, h, k = self.coupling(samples, neurons)
+        small = self.pencil.isometry.T @ k @ self.pencil.isometry
+        levels = self.pencil.at(small, part.detail.predicted(small))
+        return Response(root, h, k, self._lifted(self._mean(levels.y)), replace(part.detail, levels=levels))
+
+    def is_fresh(self, part: Response) -> bool:  # noqa: D102
+        return bool(part.detail.fresh)
+
+    def is_physical(self, part: Response) -> bool:  # noqa: D102
+        return self.pencil.is_physical(part.detail.levels.m)
+
+    def _slopes(self, levels: LevelState) -> _Slopes:
+        batch, shares = self.pencil.batch, self.pencil.batch.proportions
+        samples = batch.phi * _congruence(levels.om, batch.residuals.weights)
+        green, source = _congruence(levels.green, shares), _congruence(levels.source, shares)
+        inverse = np.linalg.inv(np.eye(samples.shape[0]) - samples @ green)
+        to_nu = -inverse @ (samples @ source)
+        return _Slopes(levels.k, inverse, source, to_nu, source.T @ to_nu - _congruence(levels.y, shares))
+
+    def _mean(self, values: Values) -> Values:
+        """Mean over the levels of the inputs."""
+        return np.asarray(np.tensordot(self.pencil.batch.proportions, values, axes=1))
+
+    def _lifted(self, y: Values) -> Values:
+        """``Y`` on all nodes from that on the nodes of the pencil."""
+        pencil, v = self.pencil, self.pencil.isometry
+        if not pencil.reduced:
+            return y
+        wide, narrow = self._uncoupled
+        return wide + v @ (y - narrow) @ v.T
+
+    @cached_property
+    def _uncoupled(self) -> tuple[Array, Array]:
+        return self._mean(self.pencil.free.uncoupled.y), self._mean(self.pencil.uncoupled.y)
+
+    def pairings(self, part: Response) -> tuple[Values, Values, Values]:  # noqa: D102
+        v = self.pencil.isometry
+        i, j, factor = _pairs(v.shape[1])
+        h, k, linear = v.T @ part.h, part.k @ v, part.detail.slopes.to_y
+        samples = factor[:, None] * h[i] * h[j]
+        neurons = 0.5 * factor[:, None] * (v.T[i] * k.T[j] + v.T[j] * k.T[i])
+        image = linear @ neurons
+        return samples.T @ linear @ samples, samples.T @ image, neurons.T @ image
+
+
+@lru_cache(maxsize=64)
+def _pairs(size: int) -> tuple[NDArray[np.intp], NDArray[np.intp], Array]:
+    """Indices of the upper triangle, and factors that keep inner products of symmetric matrices."""
+    i, j = np.triu_indices(size)
+    return i, j, np.where(i == j, 1.0, np.sqrt(2.0))
+
+
+def _near(k: Values, other: Values) -> bool:
+    """Whether derivatives at one coupling serve at another."""
+    return bool(k.dtype == other.dtype and np.max(np.abs(k - other)) < SAME * np.max(np.abs(k)))
+
+
+def _flat(matrix: Values) -> Values:
+    """Symmetric matrix as a vector of the same norm."""
+    i, j, factor = _pairs(matrix.shape[0])
+    return np.asarray(factor * matrix[i, j])
+
+
+def _square(vector: Values, size: int) -> Values:
+    """Symmetric matrix of a vector."""
+    i, j, factor = _pairs(size)
+    matrix = np.zeros((size, size), dtype=vector.dtype)
+    matrix[i, j] = matrix[j, i] = vector / factor
+    return matrix
+
+
+def _congruence(matrices: Values, weights: Array) -> Values:
+    """The map ``X -> sum_n w_n A_n X A_n^T`` of symmetric matrices, flat; ``A`` has shape ``(n, p, q)``."""
+    i, j, factor = _pairs(matrices.shape[1])
+    left = np.transpose(weights[:, None, None] * matrices[:, i], (1, 2, 0))
+    values = left @ np.swapaxes(matrices[:, j], 0, 1)
+    k, m, columns = _pairs(matrices.shape[2])
+    return 0.5 * factor[:, None] * (values[:, k, m] + values[:, m, k]) * columns
+
+
+@dataclass(frozen=True, eq=False)
+class PencilDirections(Directions):
+    """The learnt direction and the teacher's, along which the pencil grows in its own way.
+
+    Parameters
+    ----------
+    channel
+        Degree one.
+    special
+        The directions.
+    """
+
+    channel: PencilChannel
+    special: SpecialDirections
+
+    @property
+    def count(self) -> int:  # noqa: D102
+        return int(self.special.frame.shape[1])
+
+    def response(self, part: Response) -> Values:  # noqa: D102
+        pencil, found = self.channel.pencil, part.detail
+        response = self.special.response(pencil, found.levels.k, found.levels.m)
+        if not pencil.reduced:
+            return response
+        v, (wide, narrow) = pencil.isometry, self._uncoupled
+        small = response - narrow
+        return np.asarray(wide + np.einsum("ax,ixjy,by->iajb", v, small, v, optimize=True))
+
+    @cached_property
+    def _uncoupled(self) -> tuple[Values, Values]:
+        pencils = self.channel.pencil.free, self.channel.pencil
+        wide, narrow = (
+            self.special.response(p, np.zeros((p.nodes, p.nodes)), p.uncoupled.m) for p in pencils
+        )
+        return wide, narrow

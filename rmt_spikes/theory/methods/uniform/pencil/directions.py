@@ -1,0 +1,144 @@
+"""Special directions of the pencil: the learnt one and the teacher's, along which rows grow otherwise."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rmt_spikes.theory.methods.uniform.pencil.batch import FirstBatch
+from rmt_spikes.theory.methods.uniform.pencil.levels import Pencil
+
+Array = NDArray[np.float64]
+Values = NDArray[Any]
+
+
+@dataclass(frozen=True, eq=False)
+class SpecialDirections:
+    """Directions of ``q`` and of the rest of the teacher, ``t_1 .. t_r``, in ``V``.
+
+    ``V`` is spanned by ``e_kl`` and ``n_l``: on the eigenspace of each level of the inputs, each of the
+    teacher's directions, and what of the learnt one is orthogonal to them.
+
+    Parameters
+    ----------
+    batch
+        The first batch.
+    """
+
+    batch: FirstBatch
+
+    @cached_property
+    def levels(self) -> Array:
+        """Eigenvalue of the covariance of the inputs at each direction of ``V``, shape ``(n_v,)``."""
+        return np.tile(self.batch.eigenvalues, self.batch.directions + 1)
+
+    @cached_property
+    def moments(self) -> tuple[Array, Array]:
+        """``E[v | r]`` and ``E[v v^T | r]`` of a sample: shapes ``(n_r, n_v)`` and ``(n_r, n_v, n_v)``."""
+        batch, law = self.batch, self.batch.whole
+        chi, levels, r = batch.chi, batch.eigenvalues.size, law.r
+        nu = np.sqrt(batch.phi * batch.proportions / batch.energy)
+        count = batch.directions
+        first = np.concatenate([(law.u[:, :, None] * chi).reshape(r.size, -1), r[:, None] * nu], axis=1)
+        second = np.zeros((r.size, count + 1, levels, count + 1, levels))
+        teacher, mixed = np.outer(chi, chi), np.outer(chi, nu)
+        for i in range(count):
+            second[:, i, :, i, :] += np.eye(levels) - teacher
+            for j in range(count):
+                second[:, i, :, j, :] += law.uu[:, i, j][:, None, None] * teacher
+            cross = (r * law.u[:, i])[:, None, None] * mixed
+            second[:, i, :, count, :] = cross
+            second[:, count, :, i, :] = np.swapaxes(cross, 1, 2)
+        second[:, count, :, count, :] = np.eye(levels) + r[:, None, None] ** 2 * np.outer(nu, nu)
+        size = (count + 1) * levels
+        return first, second.reshape(r.size, size, size)
+
+    @cached_property
+    def frame(self) -> Array:
+        """Orthonormal directions of ``q, t_1 .. t_r`` in ``V``, shape ``(n_v, 1 + r)``."""
+        batch = self.batch
+        chi, levels, count = batch.chi, batch.eigenvalues, batch.directions
+        noise = np.sqrt(batch.proportions * batch.noise_energy)
+        q = np.concatenate([(batch.learnt[:, None] * (chi * levels)).ravel(), levels * noise])
+        teacher = np.kron(np.eye(count + 1)[:, :count], chi[:, None])
+        size = float(np.linalg.norm(batch.learnt))
+        rotation = np.eye(count)
+        if size > 1e-12 and count > 1:
+            rotation = np.linalg.qr(np.column_stack([batch.learnt / size, np.eye(count)]))[0][:, :count]
+            rotation[:, 0] *= np.sign(rotation[:, 0] @ batch.learnt)
+        columns = [q / np.linalg.norm(q)]
+        for k in range(count):
+            vector = teacher @ rotation[:, k]
+            for _ in range(2):
+                for column in columns:
+                    vector = vector - column * (column @ vector)
+            columns.append(vector / max(float(np.linalg.norm(vector)), 1e-150))
+        return np.column_stack(columns)
+
+    @cached_property
+    def coherent(self) -> Array:
+        """Coherent growth along the frame, ``D^T (S + k a S^2 H S) D``: shape ``(n_a, 1 + r, 1 + r)``."""
+        batch, root = self.batch, np.sqrt(self.levels)
+        h = batch.whole.mean(batch.whole.r[:, None, None] * self.moments[1])
+        steps = (batch.curvature * batch.law.nodes)[:, None, None]
+        growth = np.diag(root) + steps * (self.levels[:, None] * h * root)
+        return np.asarray(self.frame.T @ growth @ self.frame)
+
+    def growth(self, pencil: Pencil, m: Values) -> Values:
+        """``X_V`` at a mean Green's function, shape ``(A n_v, A n_v)``, node before direction."""
+        a, levels = pencil.nodes, self.levels
+        n_v = levels.size
+        x = np.diag(np.tile(levels, a)).astype(m.dtype)
+        if not pencil.blocks:
+            return x
+        batch, law = self.batch, self.batch.whole
+        first, second = self.moments
+        n_b = pencil.blocks * a
+        values = pencil.response_of(m, pencil.letters if law is batch.residuals else pencil.letters_of(law.r))
+        om = values.reshape(law.r.size, -1)
+        av = (om.T @ (law.weights[:, None] * second.reshape(law.r.size, -1))).reshape(n_b, n_b, n_v, n_v)
+        c = (om.T @ ((law.weights * law.r)[:, None] * first)).reshape(n_b, n_b, n_v)
+        square = law.mean(law.r[:, None, None] ** 2 * values)
+        middle = batch.phi * m @ np.linalg.inv(batch.energy * np.eye(n_b) - batch.phi * square @ m)
+        av = av + np.einsum("ijv,jk,lkw->ilvw", c, middle, c, optimize=True)
+        av = np.swapaxes(av, 1, 2).reshape(pencil.blocks, a * n_v, pencil.blocks, a * n_v)
+        scale = np.tile(levels, a)
+        x = x + scale[:, None] * av[0, :, 0] * scale
+        if pencil.blocks == 2:
+            root = np.sqrt(scale)
+            e = root[:, None] * av[1, :, 1] * root - np.eye(scale.size)
+            left = scale[:, None] * av[0, :, 1] * root
+            x = x - left @ np.linalg.solve(e, root[:, None] * av[1, :, 0] * scale)
+        return np.asarray(x)
+
+    def response(self, pencil: Pencil, k: Values, m: Values) -> Values:
+        """``D^T Y_V D`` along the frame on the nodes of a pencil, shape ``(1 + r, A, 1 + r, A)``."""
+        n_v, frame = self.levels.size, self.frame
+        x = self.growth(pencil, m)
+        y = x @ np.linalg.inv(np.eye(x.shape[0]) + np.kron(k, np.eye(n_v)) @ x)
+        return self._along(y.reshape(pencil.nodes, n_v, pencil.nodes, n_v), frame)
+
+    @cached_property
+    def pencil(self) -> Pencil:
+        """The pencil on all nodes."""
+        return Pencil(self.batch)
+
+    @cached_property
+    def own_growth(self) -> Array:
+        """``D^T X_V D`` of each neuron without coupling, shape ``(n_a, 1 + r, 1 + r)``."""
+        a, n_v = self.batch.law.nodes.size, self.levels.size
+        growth = self.free_growth.reshape(a, n_v, a, n_v)
+        return np.asarray(np.einsum("vi,avaw,wj->aij", self.frame, growth, self.frame))
+
+    @cached_property
+    def free_growth(self) -> Array:
+        """`growth` on all nodes without coupling."""
+        return np.asarray(self.growth(self.pencil, self.pencil.uncoupled.m))
+
+    @staticmethod
+    def _along(values: Values, frame: Array) -> Values:
+        return np.asarray(np.einsum("vi,avbw,wj->iajb", frame, values, frame, optimize=True))

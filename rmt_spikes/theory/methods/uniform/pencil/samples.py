@@ -1,0 +1,139 @@
+"""Samples of a first batch, typical, drawn or given, and the distribution of those in the bulk."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rmt_spikes.functions.scalar import ScalarFunction
+from rmt_spikes.setting import Setting
+from rmt_spikes.theory.methods.uniform.pencil.batch import FirstBatch, ResidualLaw, residual_points
+from rmt_spikes.theory.quadrature_rules import gauss_rule
+
+Array = NDArray[np.float64]
+
+LEVELS = 5
+"""Nodes of the residuals left in the bulk: its edge is the same for 4 to 8 of them to 1 %."""
+
+PATIENCE = 40
+"""Samples after the last gap in the residuals among which another one is looked for."""
+
+MOST = 400
+"""Samples that may leave the bulk."""
+
+CELLS = 20_000
+"""Most samples that are taken one by one: of more, those between the largest ones come in equal cells."""
+
+DRAWS = 24
+"""First batches that expected numbers are averaged over."""
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """Residuals of a first batch, from the largest effective one down.
+
+    Attributes
+    ----------
+    r, u
+        Residuals, shape ``(n,)``, and teacher's variables, shape ``(k, n)``.
+    effective
+        Residual with which a sample acts off the latent directions, ``r sqrt(1 - q^2 / d)``, shape ``(n,)``.
+    index
+        Index of the sample in its batch, shape ``(n,)``.
+    weights
+        Shares of the samples, shape ``(n,)``; None where all are ``1/n``.
+    """
+
+    r: Array
+    u: Array
+    effective: Array
+    index: NDArray[np.int64]
+    weights: Array | None = None
+
+    @property
+    def shares(self) -> Array:
+        """Shares of the samples, shape ``(n,)``, of sum one."""
+        return np.full(self.r.size, 1.0 / self.r.size) if self.weights is None else self.weights
+
+    def rest(self, removed: tuple[int, ...], levels: int = LEVELS) -> ResidualLaw:
+        """Distribution of the samples left when some are removed, each of weight ``1/n``."""
+        r, u = np.delete(self.effective, removed), np.delete(self.u, removed, axis=1)
+        weights = np.delete(self.shares, removed)
+        share = float(np.sum(weights))
+        rule = gauss_rule(r, levels, weights / share)
+        basis, at = rule.polynomials(r) * (weights / share), rule.polynomials(rule.nodes)
+        pairs = np.einsum("bi,ki,li->bkl", basis, u, u)
+        return ResidualLaw(
+            rule.nodes, share * rule.weights, at.T @ (basis @ u.T), np.tensordot(at.T, pairs, axes=1)
+        )
+
+    def separated(self, phi: float) -> tuple[int, ...]:
+        """Samples that make an outlier of ``X^T diag(r) X / n`` beside all smaller ones.
+
+        Of two with nearly the same residual neither stands apart from the other, but both may from the rest.
+        """
+        r, found, shares = self.effective, 0, self.shares
+        for i in range(1, min(MOST, r.size - LEVELS) + 1):
+            rest = r[i:]
+            least = [part[-1] for part in (r[:i][r[:i] > 0.0], r[:i][r[:i] < 0.0]) if part.size]
+            with np.errstate(divide="ignore", invalid="ignore"):
+                if all(np.sum(shares[i:] * (rest / (each - rest)) ** 2) < phi for each in least):
+                    found = i
+            if i > found + PATIENCE:
+                break
+        return tuple(range(found))
+
+
+def sorted_samples(batch: FirstBatch, r: Array, u: Array, weights: Array | None = None) -> Samples:
+    """Samples with given residuals and teacher's variables, of equal weights if none are given."""
+    shares = np.full(r.size, 1.0 / r.size) if weights is None else weights
+    learnt, energy = u @ (shares * r), float(shares @ r**2)
+    norm2 = float(learnt @ learnt) + batch.phi * energy
+    q2 = ((batch.phi * r + learnt @ u) ** 2 + batch.phi * energy) / norm2
+    effective = r * np.sqrt(np.maximum(1.0 - q2 / batch.d, 0.0))
+    order = np.argsort(-np.abs(effective), kind="stable")
+    return Samples(r[order], u[:, order], effective[order], order, shares[order])
+
+
+@lru_cache(maxsize=16)
+def middle_quantiles(
+    target: ScalarFunction, noise_std: float, offset: float, n: int
+) -> tuple[Array, Array, Array]:
+    """Middle quantiles of the residual of `n` samples, means of the teacher's variable there, and weights."""
+    r, weights, u = residual_points(target, noise_std, offset)
+    order = np.argsort(r, kind="stable")
+    r, weights, u = r[order], weights[order], u[:, order]
+    total = weights.sum()
+    mass = np.concatenate([[0.0], np.cumsum(weights)]) / total
+    cells = np.arange(n + 1) / n if n <= CELLS else _cells(n)
+    sizes = np.diff(cells)
+    sums = np.concatenate([np.zeros((u.shape[0], 1)), np.cumsum(weights * u, axis=1)], axis=1) / total
+    means = np.array([np.diff(np.interp(cells, mass, row)) for row in sums]) / sizes
+    return np.interp(cells[:-1] + 0.5 * sizes, 0.5 * (mass[1:] + mass[:-1]), r), means, sizes
+
+
+def _cells(n: int) -> Array:
+    """Ends of cells: of one of `n` samples at both ends, and of equal ones between."""
+    tail = np.arange(MOST) / n
+    return np.concatenate(
+        [tail, np.linspace(MOST / n, 1.0 - MOST / n, CELLS - 2 * MOST + 1), 1.0 - tail[::-1]]
+    )
+
+
+def drawn_residuals(setting: Setting, batch: FirstBatch, offset: float, count: int = DRAWS) -> list[Array]:
+    """Effective residuals of `count` first batches, always the same ones.
+
+    None for more than 20,000 samples, whose largest ones are near their middle quantiles.
+    """
+    if setting.n > CELLS:
+        return []
+    rng = np.random.default_rng(0)
+    draws = []
+    for _ in range(count):
+        u, noise = rng.standard_normal((2, setting.n))
+        r = setting.target_function(u) - offset + setting.noise_std * noise
+        draws.append(sorted_samples(batch, r, u[None]).effective)
+    return draws

@@ -1,0 +1,330 @@
+"""Singular values made by single samples of the first batch, and the bulk that they leave."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
+from operator import itemgetter
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.interpolate import PchipInterpolator
+
+from rmt_spikes.errors import ConvergenceError
+from rmt_spikes.theory.methods.uniform.blocks import PencilBlocks
+from rmt_spikes.theory.methods.uniform.continuation import CurvePoint, RealCurve
+from rmt_spikes.theory.methods.uniform.finite_rank import COMPLEX_STEP
+from rmt_spikes.theory.methods.uniform.outliers import Descent, UpperSpectrum
+from rmt_spikes.theory.methods.uniform.pencil.samples import Samples
+from rmt_spikes.theory.methods.uniform.problem import Problem
+
+Array = NDArray[np.float64]
+
+ATTEMPTS, DETACHED = ((0, 5), (0, 6), (0, 4), (1, 5), (0, 3), (2, 4), (0, 2)), 3
+"""Further samples that are taken out of the bulk, and nodes of the rest, that are tried in turn; edges of
+levels that have detached from the others after which the lowest of them is taken."""
+
+ROUGH = 1e-4
+"""Share of a chord to which edges are found that only count samples."""
+
+MORE = 2
+"""Samples that may leave the bulk beside those that have left a similar one."""
+
+SEPARATION = 1.002
+"""Ratio to the edge of the others above which a sample's value has left the bulk."""
+
+STRETCH = 1e-4
+"""Relative length by which a sample is made longer: the derivative is good to 1e-4."""
+
+NODES = 10
+"""Residuals of one sign at which the value of a sample is computed; between them it is interpolated."""
+
+HALVINGS = 40
+"""Of an interval of residuals: rounding."""
+
+ROUNDS = 8
+"""Of counting the samples that leave: on the reference settings 4 are enough."""
+
+
+@dataclass(frozen=True, eq=False)
+class Separated:
+    """The bulk without the samples that have left it, and their values.
+
+    Attributes
+    ----------
+    problem
+        The bulk's equations.
+    descent
+        The way down to its edge.
+    effective
+        Effective residuals of all samples, shape ``(n,)``.
+    beyond
+        Numbers of the samples that make a value of their own.
+    removed
+        Numbers of the samples that are not in the bulk.
+    """
+
+    problem: Problem
+    descent: Descent
+    effective: Array = field(default_factory=lambda: np.zeros(0))
+    beyond: tuple[int, ...] = ()
+    removed: tuple[int, ...] = ()
+
+    @cached_property
+    def upper(self) -> UpperSpectrum:
+        """Edge of the bulk, and the poles of the finite-rank part."""
+        return self.descent.completed()
+
+    @cached_property
+    def values(self) -> dict[int, CurvePoint]:
+        """Points of the resolvent at the values of samples by the numbers of these, largest first."""
+        points, found = list(self.upper.points), {}
+        for i in self.beyond:
+            point = _place(self.problem, self.upper.curve, points, float(self.effective[i]))
+            if point is not None:
+                found[i] = point
+                points.append(point)
+                points.sort(key=lambda each: -each.eigenvalue)
+        return dict(sorted(found.items(), key=lambda item: -item[1].eigenvalue))
+
+    @property
+    def points(self) -> tuple[CurvePoint, ...]:
+        """Points of the resolvent at the values of samples, largest first."""
+        return tuple(self.values.values())
+
+    @property
+    def makers(self) -> tuple[int, ...]:
+        """Numbers of the samples that make these values."""
+        return tuple(self.values)
+
+
+def separate(problem: Problem, samples: Samples, top: float, similar: Separated | None = None) -> Separated:
+    """Let samples leave the bulk as long as each makes a value of its own.
+
+    Parameters
+    ----------
+    problem
+        The problem with all samples in the bulk.
+    samples
+        The first batch.
+    top
+        Rough size of the largest eigenvalue.
+    similar
+        What was found for a problem that differs little.
+
+    Raises
+    ------
+    ConvergenceError
+        If a curve is lost.
+    """
+    blocks = problem.blocks
+    assert isinstance(blocks, PencilBlocks)
+    effective = samples.effective
+    removed, seen, descent = samples.separated(blocks.special.batch.phi), set[tuple[int, ...]](), None
+    if similar is not None:
+        removed, descent = removed[: max(similar.removed, default=-1) + 1 + MORE], similar.descent
+    while True:
+        rest, descent = _descent(problem, samples, removed, top, descent)
+
+        def clear(point: CurvePoint, numbers: tuple[int, ...], rest: Problem = rest) -> tuple[int, ...]:
+            return tuple(i for i in numbers if _margin(rest, point, float(effective[i])) <= 0.0)
+
+        beyond = clear(descent.edge(ROUGH), removed)
+        if beyond in {removed, *seen}:
+            beyond = clear(descent.beyond(SEPARATION, ROUGH), removed)
+        seen.add(removed)
+        if beyond in seen or len(seen) > ROUNDS:
+            return Separated(rest, descent, effective, beyond, removed)
+        removed = beyond
+
+
+def _descent(
+    problem: Problem, samples: Samples, removed: tuple[int, ...], top: float, similar: Descent | None
+) -> tuple[Problem, Descent]:
+    """The problem of the samples left, and the way down to its edge.
+
+    A level that has detached from the others makes an edge of its own, above that of the bulk, or the way
+    ends above the edge: other numbers of levels, or further samples out, are then tried, and the lowest edge
+    counts.
+    """
+    blocks = problem.blocks
+    assert isinstance(blocks, PencilBlocks)
+    tried: list[tuple[float, Problem, Descent]] = []
+    lost = ConvergenceError("an edge of the bulk was not found", residual=math.inf)
+    for more, levels in ATTEMPTS:
+        others = [i for i in range(len(removed) + more) if i not in removed][:more]
+        rest = replace(problem, blocks=blocks.with_rest(samples.rest((*removed, *others), levels)))
+        try:
+            descent = Descent.of(rest.equations, rest.finite_rank, top, similar)
+            edge = descent.edge(ROUGH)
+        except ConvergenceError as error:
+            lost = error
+            continue
+        if not _detached(rest, edge):
+            return rest, descent
+        tried.append((edge.eigenvalue, rest, descent))
+        if len(tried) == DETACHED:
+            break
+    if not tried:
+        raise lost
+    return min(tried, key=itemgetter(0))[1:]
+
+
+def _detached(problem: Problem, edge: CurvePoint) -> bool:
+    """Whether a level has a value above the bulk of the other ones."""
+    blocks, k = problem.blocks, edge.state.parts[0].k
+    assert isinstance(blocks, PencilBlocks)
+    for node in range(blocks.special.batch.residuals.r.size):
+        root = np.sqrt(_growth(problem, float(blocks.special.batch.residuals.r[node]), without=node))
+        if np.linalg.eigvalsh(-root[:, None] * k * root)[-1] > 1.0:
+            return True
+    return False
+
+
+def scatter(separated: Separated, samples: Samples) -> Array:
+    """Standard deviations of the values of samples between networks, shape ``(n_points,)``.
+
+    For isotropic inputs. They come from the norm of the sample, the draws of the neurons and those of the
+    second batch.
+    """
+    values = zip(separated.makers, separated.points, strict=True)
+    return np.array([_scatter(separated.problem, point, float(samples.effective[i])) for i, point in values])
+
+
+def _scatter(problem: Problem, point: CurvePoint, r: float) -> float:
+    """Standard deviation of the value at a point of a sample with an effective residual `r`."""
+    setting = problem.setting
+    equations, state, part = problem.equations, point.state, point.state.parts[0]
+
+    def stretched(k: Array, factor: float) -> tuple[float, Array, Array]:
+        """Largest eigenvalue of ``-s K s`` for a longer sample, its vector, and ``s``."""
+        root = np.sqrt(_growth(problem, factor * r))
+        values, vectors = np.linalg.eigh(-root[:, None] * k * root)
+        return float(values[-1]), vectors[:, -1], root
+
+    value, vector, root = stretched(part.k, 1.0)
+    by_length = (stretched(part.k, 1.0 + STRETCH)[0] / value - 1.0) / STRETCH
+    mode = (part.root * root * vector) @ equations.channels[0].functions
+    y = equations.q_weights * np.abs(state.resolvent) * mode**2
+    y = y / y.sum()
+    variance = 2.0 / setting.d * by_length**2 - 1.0 / setting.width
+    variance += float(np.sum(3.0 * vector**4 / (setting.width * equations.a_weights)))
+    variance += float(np.sum(2.0 * y**2 / (setting.n_ridge * equations.q_weights)))
+    moved = problem.finite_rank.moved(state, point.tangent).parts[0].k.imag / COMPLEX_STEP
+    by_place = -(root * vector) @ moved @ (root * vector) / value / point.log_eigenvalue_slope
+    return 0.5 * math.sqrt(point.eigenvalue * max(variance, 0.0)) / abs(float(by_place))
+
+
+def _growth(problem: Problem, r: float, without: int | None = None) -> Array:
+    """Second moment of rows along a sample with residual `r`, shape ``(n_a,)``.
+
+    Beside it are all levels of the bulk, or all `without` one.
+    """
+    blocks = problem.blocks
+    assert isinstance(blocks, PencilBlocks)
+    batch, alpha = blocks.special.batch, blocks.law.nodes
+    rest = batch.residuals
+    others, weights = rest.r, rest.weights
+    if without is not None:
+        others, weights = np.delete(others, without), np.delete(weights, without)
+    h = batch.phi * r + float(weights @ (r * others / (r - others)))
+    return np.asarray(
+        (1.0 + batch.curvature * alpha * h) ** 2 + batch.incoherent * alpha**2 * batch.phi * r**2
+    )
+
+
+def drawn_values(separated: Separated, draws: list[Array]) -> tuple[tuple[Array, Array], ...]:
+    """Values of single samples and their standard deviations, for other draws of the residuals.
+
+    The bulk is kept. The value of a sample is a smooth function of its effective residual, which is
+    interpolated between a few.
+
+    Parameters
+    ----------
+    separated
+        The bulk.
+    draws
+        Effective residuals.
+    """
+    tables = [_Table.of(separated, draws, sign) for sign in (1.0, -1.0)]
+    values = []
+    for r in draws:
+        places, scatters = zip(*(table(r) for table in tables), strict=True)
+        values.append((np.concatenate(places), np.concatenate(scatters)))
+    return tuple(values)
+
+
+@dataclass(frozen=True, eq=False)
+class _Table:
+    """Values of samples and their standard deviations by the size of residuals of one sign."""
+
+    sign: float
+    sizes: Array
+    values: Array
+
+    @classmethod
+    def of(cls, separated: Separated, draws: list[Array], sign: float) -> _Table:
+        """Table up to the largest residual drawn; an empty one where no sample makes a value."""
+        problem, upper = separated.problem, separated.upper
+        largest = max(float(np.max(sign * r)) for r in draws)
+        assert isinstance(problem.blocks, PencilBlocks)
+        lowest = float(np.max(sign * problem.blocks.special.batch.residuals.r))
+        nothing = cls(sign, np.zeros(0), np.zeros((0, 2)))
+        if largest <= lowest or _margin(problem, upper.edge, sign * largest) > 0.0:
+            return nothing
+        # From the size at which a value leaves the edge, where it rises like a square.
+        least = _crossing(lambda size: _margin(problem, upper.edge, sign * size), lowest, largest)
+        nodes = 0.5 * (1.0 - np.cos(np.pi * (np.arange(NODES) + 0.5) / NODES))
+        rows = [(least, upper.edge.eigenvalue**0.5, 0.0)]
+        for size in least + (largest - least) * nodes:
+            point = _place(problem, upper.curve, upper.points, sign * float(size))
+            if point is not None:
+                rows.append((size, point.eigenvalue**0.5, _scatter(problem, point, sign * float(size))))
+        table = np.array(rows)
+        return cls(sign, table[:, 0], table[:, 1:])
+
+    def __call__(self, r: Array) -> tuple[Array, Array]:
+        """Values and standard deviations of the samples that make one."""
+        if self.sizes.size < 2:
+            return np.zeros(0), np.zeros(0)
+        sizes = self.sign * r
+        sizes = sizes[sizes > self.sizes[0]]
+        place, deviation = PchipInterpolator(self.sizes, self.values)(sizes).T
+        clear = place > SEPARATION * self.values[0, 0]
+        return place[clear], deviation[clear]
+
+
+def _crossing(function: Callable[[float], float], low: float, high: float) -> float:
+    """Argument from which a function is negative up to `high`, by bisection."""
+    for _ in range(HALVINGS):
+        middle = 0.5 * (low + high)
+        low, high = (middle, high) if function(middle) > 0.0 else (low, middle)
+    return high
+
+
+def _margin(problem: Problem, point: CurvePoint, r: float) -> float:
+    """Least eigenvalue of ``1 + phi M T(r)``, which is zero at the value of a sample with residual `r`.
+
+    Far below a large value a second eigenvalue may be negative, and the determinant positive again.
+    """
+    blocks = problem.blocks
+    assert isinstance(blocks, PencilBlocks)
+    m = point.state.parts[0].detail.levels.m
+    letter = blocks.pencil.letters_of(np.array([r]))[0]
+    return 1.0 + float(np.min(np.linalg.eigvals(blocks.special.batch.phi * m @ letter).real))
+
+
+def _place(problem: Problem, curve: RealCurve, points: Sequence[CurvePoint], r: float) -> CurvePoint | None:
+    """Point of the curve at the value of a sample, where ``det(1 + phi M T(r))`` is zero first.
+
+    `points` lead down to the edge.
+    """
+    margin = partial(_margin, problem, r=r)
+    if margin(points[-1]) > 0.0:
+        return None
+    i = next(i for i, point in enumerate(points) if margin(point) <= 0.0)
+    if i == 0:
+        raise ConvergenceError("a sample's value lies above the curve", residual=math.inf)
+    return curve.zero(points[i - 1], points[i], margin)

@@ -1,0 +1,251 @@
+"""The spectrum of the features: its bulk, the values of single samples and the curve of the spikes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from operator import itemgetter
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rmt_spikes.errors import ConvergenceError
+from rmt_spikes.theory.bulk.distribution import Bulk, edge_scale
+from rmt_spikes.theory.bulk.equivalent import BulkEquivalent
+from rmt_spikes.theory.latent import residual_moments
+from rmt_spikes.theory.methods.uniform.blocks import PencilBlocks
+from rmt_spikes.theory.methods.uniform.continuation import lower_edge
+from rmt_spikes.theory.methods.uniform.density import BranchCut
+from rmt_spikes.theory.methods.uniform.equations import FixedPoint, State
+from rmt_spikes.theory.methods.uniform.outliers import Descent, UpperSpectrum, upper_edge
+from rmt_spikes.theory.methods.uniform.pencil.samples import (
+    LEVELS,
+    Samples,
+    drawn_residuals,
+    middle_quantiles,
+    sorted_samples,
+)
+from rmt_spikes.theory.methods.uniform.problem import Problem
+from rmt_spikes.theory.methods.uniform.samples import Separated, drawn_values, scatter, separate
+from rmt_spikes.theory.realisation import Realisation, first_batch_of
+from rmt_spikes.theory.results import Draws, Outliers, outliers_of
+
+Array = NDArray[np.float64]
+
+SPECTRUM = (4, 8, 6)
+"""Most nodes of the pencil of spectra, by its blocks: edges and places move by less than 4e-4 with more."""
+
+DETACHED = 1.02
+"""Ratio of two edges of the bulk from which a level of the samples is taken to have left it."""
+
+DENSITY_NODES = (8, 8, 8)
+"""Readout nodes of the density without a step, with one block of the pencil and with two: edges move by less
+than 2e-4 with more."""
+
+START_SHARES = (1e-3, 1e-4, 1e-5, 1e-6, 1e-7)
+"""Ridges from which the lowest edge is looked for, as shares of the edge without a step; a step may bring it
+far down."""
+
+
+ABOVE, LARGER, FACTOR, LEAST_FACTOR = 10.0, 6, 10.0, 1.02
+"""First ridge on the way down to one that is not solved at once, in mean eigenvalues, and how often it is
+taken ten times larger; largest and least ratio of two ridges on the way."""
+
+STEPS = 20
+"""Steps of Newton's method at one ridge. Solutions that are found at once mostly take 7 to 9."""
+
+
+@dataclass(frozen=True, eq=False)
+class Spectrum:
+    """The spectrum of a problem.
+
+    Parameters
+    ----------
+    problem
+        The problem with all samples of the first batch in the bulk.
+    untrained
+        Bulk without a step, which serves as a first guess.
+    on_nodes
+        The same problem on a number of readout nodes; None where these are its own.
+    given
+        Realised latent variables.
+    """
+
+    problem: Problem
+    untrained: BulkEquivalent
+    on_nodes: Callable[[int], Problem | None]
+    given: Realisation | None = None
+
+    @cached_property
+    def separated(self) -> Separated:
+        """The bulk without the samples that make a value of their own."""
+        return self.separated_like(None)
+
+    def separated_like(self, similar: Separated | None) -> Separated:
+        """The bulk without these samples, from that of a problem that differs little."""
+        problem, blocks = self.problem, self.problem.blocks
+        if isinstance(blocks, PencilBlocks):
+            rank = min(blocks.pencil.nodes, SPECTRUM[blocks.pencil.blocks])
+            problem = replace(problem, blocks=blocks.with_rank(rank))
+        finite, grid = problem.finite_rank, problem.grid
+        sizes = np.outer(finite.scales, grid.law.weights).ravel()
+        top = float(np.sum(sizes @ (finite.functions**2 @ grid.q_weights).T))
+        top += float(self.untrained.edges[-1, 1])
+        if not isinstance(blocks, PencilBlocks) or problem.setting.theta == 0.0:
+            return Separated(problem, Descent.of(problem.equations, finite, top))
+        return separate(problem, self.samples, top, similar)
+
+    @cached_property
+    def samples(self) -> Samples:
+        """Samples of the first batch that is given, or of a typical one."""
+        setting, blocks = self.problem.setting, self.problem.blocks
+        assert isinstance(blocks, PencilBlocks)
+        if (given := first_batch_of(self.given)) is not None:
+            return sorted_samples(blocks.special.batch, *given)
+        typical = middle_quantiles(setting.target_function, setting.noise_std, self._offset, setting.n)
+        return sorted_samples(blocks.special.batch, *typical)
+
+    @property
+    def _offset(self) -> float:
+        """Mean of the labels less that of the residuals."""
+        setting = self.problem.setting
+        return float(setting.target_expansion.mean) - residual_moments(setting)[0]
+
+    @cached_property
+    def outliers(self) -> Outliers:
+        """Values that single samples make beyond the bulk."""
+        separated, blocks = self.separated, self.problem.blocks
+        width, places = self.problem.setting.width, np.sqrt([each.eigenvalue for each in separated.points])
+        if not isinstance(blocks, PencilBlocks) or self.problem.setting.theta == 0.0:
+            return outliers_of(places, places, self.bulk, width)
+        samples: NDArray[np.int64] | None = None
+        draws: Draws = ()
+        if first_batch_of(self.given) is None:
+            residuals = drawn_residuals(self.problem.setting, blocks.special.batch, self._offset)
+            draws = drawn_values(separated, residuals) if residuals else ()
+        else:
+            samples = self.samples.index[list(separated.makers)]
+        return outliers_of(places, scatter(separated, self.samples), self.bulk, width, samples, draws)
+
+    @property
+    def upper(self) -> UpperSpectrum:
+        """Upper edge and poles."""
+        return self.separated.upper
+
+    @cached_property
+    def upper_edge(self) -> tuple[float, float]:
+        """Upper edge of the bulk, and the width of the fluctuations there: from the curve that ends in it."""
+        setting = self.problem.setting
+        amplitude = self.upper.amplitude(setting.ridge_ratio)
+        return math.sqrt(self.upper.edge.eigenvalue), edge_scale(amplitude, setting.width)
+
+    @cached_property
+    def bulk(self) -> Bulk:
+        """Distribution of the singular values."""
+        problem, high = self.inside
+        low, cut, ratio = 0.0, self.cut, self.problem.setting.ridge_ratio
+        if not self.untrained.reaches_zero:
+            rows = self.untrained.rank * self.untrained.ratio < 1.0 - 1e-12
+            columns = self.untrained.rank < 1.0 - 1e-12
+            signs = (-1.0 if rows else 1.0, 1.0 if columns else -1.0)
+            low = self._lower_edge(problem.equations, signs)
+        untrained = self.untrained.edges.ravel()
+        return Bulk(
+            edges=np.sqrt(cut.support(low, high, 0.5 * (untrained[1:-1:2] + untrained[2::2]))),
+            atom_at_zero=self.untrained.atom_at_zero,
+            density_inside=partial(_density, cut, ratio),
+            direct=False,
+        )
+
+    @cached_property
+    def inside(self) -> tuple[Problem, float]:
+        """Problem that the density is read off, and the upper edge of its spectrum, squared.
+
+        A pencil on all of a few nodes, which keeps the resolvent in its half-plane; one with fewer nodes than
+        the readout weights may leave it.
+        """
+        problem, blocks = self.separated.problem, self.separated.problem.blocks
+        if not isinstance(blocks, PencilBlocks):
+            return problem, self.upper.edge.eigenvalue
+        few = self.on_nodes(DENSITY_NODES[blocks.pencil.blocks])
+        if few is None:
+            return problem, self.upper.edge.eigenvalue
+        if self.problem.setting.theta == 0.0:
+            return few, upper_edge(few.equations, self.upper).eigenvalue
+        assert isinstance(few.blocks, PencilBlocks)
+        found, known = [], self.upper.edge.eigenvalue
+        for levels in (LEVELS, LEVELS - 1, LEVELS + 1):
+            rest = few.blocks.with_rest(self.samples.rest(self.separated.removed, levels))
+            problem = replace(few, blocks=rest)
+            found.append((problem, upper_edge(problem.equations, self.upper).eigenvalue))
+            if found[-1][1] < DETACHED**2 * known:
+                break
+        # A level that has left the bulk makes an edge of its own above that of the bulk.
+        return min(found, key=itemgetter(1))
+
+    @cached_property
+    def cut(self) -> BranchCut:
+        """Resolvent inside the bulk."""
+        return BranchCut(self.inside[0].equations)
+
+    def _lower_edge(self, equations: FixedPoint, signs: tuple[float, float]) -> float:
+        """Lowest edge of a bulk that does not reach zero, which a step may have brought far down."""
+        for share in START_SHARES:
+            ridge = share * float(self.untrained.edges[0, 0])
+            try:
+                state = solved(equations, self.untrained, ridge)
+                return lower_edge(equations, state, ridge, signs).eigenvalue
+            except ConvergenceError as error:
+                last = error
+        raise last
+
+
+def solved(equations: FixedPoint, untrained: BulkEquivalent, ridge: float) -> State:
+    """Solution at a positive ridge: from that without a step, or else from those at larger ridges.
+
+    Raises
+    ------
+    ConvergenceError
+        If there is none.
+    """
+    with suppress(ConvergenceError):
+        return from_untrained(equations, untrained, ridge)
+    high = max(FACTOR * ridge, ABOVE * equations.mean_eigenvalue)
+    for _ in range(LARGER):
+        with suppress(ConvergenceError):
+            state = from_untrained(equations, untrained, high)
+            break
+        high *= FACTOR
+    else:
+        raise ConvergenceError("no ridge large enough was found", residual=math.inf, last=high)
+    factor = FACTOR
+    while high > ridge:
+        low = max(ridge, high / factor)
+        try:
+            state = equations.solve(np.asarray(low), state, positive=True, most=STEPS)
+        except ConvergenceError:
+            factor = math.sqrt(factor)
+            if factor < LEAST_FACTOR:
+                raise
+        else:
+            high, factor = low, min(FACTOR, factor**1.5)
+    return state
+
+
+def from_untrained(equations: FixedPoint, untrained: BulkEquivalent, ridge: float) -> State:
+    """Solution at a positive ridge, from that without a step."""
+    point = untrained.at_ridge(ridge)
+    start = (
+        np.full(equations.q_weights.size, 1.0 / point.kappa),
+        np.full(equations.a_weights.size, point.kappa * point.g),
+    )
+    return equations.solve(np.asarray(ridge), start, positive=True, most=STEPS)
+
+
+def _density(cut: BranchCut, ratio: float, x: Array) -> Array:
+    """Density of singular values at points strictly inside the bulk, ascending, shape ``(n,)``."""
+    values, _ = cut.resolvent(x**2)
+    return np.asarray(2.0 * x * values.imag / (np.pi * ratio))

@@ -1,0 +1,117 @@
+# %% [markdown]
+# # Norms and components as latent variables
+#
+# **Assumptions.** Rows of the first layer start on a sphere in $d$ dimensions, inputs are isotropic, $d$ is of
+# order $10^1$ to $10^2$, and the labels have a direction $q$ that the step learns.
+#
+# **Derived.** The trained row given the component $u = w/\sqrt d$ of the initial row along $q$, for a step in
+# expectation; what the noise of the batch adds; and the rule that a sample sees a row through its two norms.
+# **Assumed** elsewhere (`uniform/norms`): what the noise adds does not depend on $u$, and functions of the initial
+# $w$ are seen by the trained row through the correlation of initial and trained component alone. Section 10 of
+# [the theory](../docs/theory.md).
+
+# %%
+import numpy as np
+import sympy as sp
+
+# %% [markdown]
+# ## The step of a row, given its component
+#
+# The gradient of a row $w_0 = (u, \sqrt{1 - u^2})$ in the plane of $q$ and the rest of the row is
+# $a\,\mathbb E[r\,\sigma'(z)\,x]$ with $z = \langle w_0, x\rangle = uq + \sqrt{1 - u^2}\,\zeta$. All other components of $x$ are even and
+# independent of $z$ and of the residual $r$: their mean vanishes. So, with $\theta$ the step,
+#
+# $$\text{along } q:\ u + \theta a\,\mathbb E[r\,q\,\sigma'(z)], \qquad \text{off } q:\ \sqrt{1 - u^2} + \theta a\,\mathbb E[r\,\zeta\,\sigma'(z)] .$$
+#
+# For a quadratic activation and residual the integrals are polynomials in $u$:
+
+# %%
+u, c1, c2, b1, b2 = sp.symbols("u c_1 c_2 b_1 b_2", real=True)
+q, zeta = sp.symbols("q zeta", real=True)
+
+
+def mean(expression: sp.Expr) -> sp.Expr:
+    """Expectation over independent standard normal variables."""
+    for x in (q, zeta):
+        powers = sp.Poly(sp.expand(expression), x).terms()
+        expression = sum(value * (0 if k % 2 else sp.factorial2(k - 1)) for (k,), value in powers)
+    return sp.expand(expression)
+
+
+root = sp.sqrt(1 - u**2)
+slope = c1 + 2 * c2 * (u * q + root * zeta)
+residual = b1 * q + b2 * (q**2 - 1)
+along, off = (mean(residual * x * slope) for x in (q, zeta))
+assert sp.simplify(along - (c1 * b1 + 4 * c2 * b2 * u)) == 0
+assert sp.simplify(off) == 0  # a label without the direction zeta pulls the row along q alone
+
+# %% [markdown]
+# A kink does more: for ReLU the length off $q$ depends on $u$, which a theory that is linear in the components does
+# not have. Here against gradients of 400 batches, with and without the noise of the batch, whose square
+# $\theta^2 a^2\,\mathbb E[r^2 \sigma'^2]/n$ is added in each of the $d - 1$ directions.
+
+# %%
+d, n, theta, batches = 20, 2000, 1.5, 400
+nodes, weights = np.polynomial.hermite_e.hermegauss(200)
+weights = weights / weights.sum()
+rng = np.random.default_rng(18)
+
+
+def label(x):
+    """A residual of degrees one and two."""
+    return x + 0.7 * (x**2 - 1)
+
+
+def expected(component):
+    """Row along ``q`` and squared length off it: of the mean step, and what the noise of a batch adds to it."""
+    rest = np.sqrt(1 - component**2)
+    # Given q, the integrals of a step function and of zeta times it are known.
+    edge = component * nodes / rest
+    density = np.exp(-(edge**2) / 2) / np.sqrt(2 * np.pi)
+    above = np.array([0.5 * (1 + float(sp.erf(x / np.sqrt(2)))) for x in edge])
+    r = label(nodes)
+    on = component + theta * weights @ (r * nodes * above)
+    beside = rest + theta * weights @ (r * density)
+    noise = theta**2 * (d - 1) / n * weights @ (r**2 * above)
+    return on, beside**2, noise
+
+
+def simulated(component):
+    """Means over batches of the same two numbers, and their standard errors."""
+    row = np.zeros(d)
+    row[:2] = component, np.sqrt(1 - component**2)
+    found = []
+    for _ in range(batches):
+        x = rng.normal(size=(n, d))
+        trained = row + theta / n * (label(x[:, 0]) * (x @ row > 0)) @ x
+        found.append([trained[0], np.sum(trained[1:] ** 2)])
+    return np.mean(found, axis=0), np.std(found, axis=0) / np.sqrt(batches)
+
+
+excess, linear = [], []
+for component in (-0.4, 0.0, 0.4):
+    on, square, noise = expected(component)
+    (seen_on, seen_square), (se_on, se_square) = simulated(component)
+    excess += [abs(seen_on - on) / se_on]
+    # The noise is that of independent samples to order 1/d: its mean square off q has one direction of d - 1 that
+    # is not, and the square of the mean is taken once too often, 1/n.
+    excess += [max(0.0, abs(seen_square - square - noise) - noise / (d - 1)) / se_square]
+    # Wrong theory: lengths to first order in the components, the same for u and -u, and no noise.
+    flat = expected(0.0)
+    linear += [abs(seen_square - flat[1] - flat[2]) / se_square]
+assert max(excess) < 3.5  # six Gaussian numbers: one in 350
+assert min(linear[0], linear[2]) > 20.0
+
+# %% [markdown]
+# ## A sample and a row on spheres
+#
+# $\langle w, x\rangle = u q + \sqrt{1 - u^2}\,\rho\,\zeta$ where $\rho^2$ is the squared norm of the sample off $q$ over its mean and $\zeta$
+# a coordinate of a uniform point, of variance one: its density is $\propto (1 - \zeta^2/D)^{(D - 3)/2}$ with $D = d - 1$, so that degree two
+# of it is $\zeta^2 - 1$ with the second moment $2(D - 1)/(D + 2)$ in place of 2.
+
+# %%
+big, x = sp.symbols("D x", positive=True)
+moment = {k: sp.integrate(x**k * (1 - x**2 / 9) ** 3, (x, -3, 3)) for k in (0, 2, 4)}  # D = 9
+second = moment[4] / moment[0] - 2 * moment[2] / moment[0] + 1
+assert moment[2] / moment[0] == 1
+assert second == (2 * (big - 1) / (big + 2)).subs(big, 9) != 2
