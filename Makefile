@@ -50,10 +50,8 @@ calibration: $(VENV)/.installed-base ## How often the verdicts of the cases woul
 	$(BIN)/python validation/calibration.py --campaign $(CAMPAIGNS)/repetition-0
 	$(BIN)/python validation/results.py
 
-# One more than two cores: some tests wait for processes that they start.
-WORKERS := 3
 test: $(VENV)/.installed-test ## Run all tests, the benchmarks once each among them.
-	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 lint: $(VENV)/.installed-test ## Check style, imports between rooms, and types.
 	$(BIN)/ruff check
