@@ -28,6 +28,7 @@ CASE = """
 name = "tiny"
 title = "A tiny case"
 trials = 3
+features = "first_orders"
 claims = ["losses"]
 [setting]
 n = 60

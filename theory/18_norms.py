@@ -111,7 +111,12 @@ assert min(linear[0], linear[2]) > 20.0
 
 # %%
 big, x = sp.symbols("D x", positive=True)
-moment = {k: sp.integrate(x**k * (1 - x**2 / 9) ** 3, (x, -3, 3)) for k in (0, 2, 4)}  # D = 9
-second = moment[4] / moment[0] - 2 * moment[2] / moment[0] + 1
-assert moment[2] / moment[0] == 1
-assert second == (2 * (big - 1) / (big + 2)).subs(big, 9) != 2
+seconds = {}
+for size in (5, 7, 9):
+    density = (1 - x**2 / size) ** sp.Rational(size - 3, 2)
+    end = sp.sqrt(size)
+    zero, two, four = (sp.integrate(sp.expand(x**k * density), (x, -end, end)) for k in (0, 2, 4))
+    assert sp.simplify(two / zero) == 1
+    seconds[size] = sp.simplify(four / zero - 1)
+formula = 2 * (big - 1) / (big + 2)
+assert all(second == formula.subs(big, size) != 2 for size, second in seconds.items())

@@ -12,7 +12,7 @@ import rmt_spikes as rs
 from rmt_spikes.theory.methods.uniform.solution import Uniform
 from rmt_spikes.theory.predict import predict_losses
 
-EXAMPLES = {"losses": 150, "spectra": 8, "resolvent": 8}
+EXAMPLES = {"losses": 150, "spectra": 12, "resolvent": 12}
 few = settings(
     max_examples=EXAMPLES["spectra"],
     phases=[Phase.explicit, Phase.generate],  # a slow failure is not worth shrinking
@@ -105,5 +105,5 @@ def test_failures_are_few():
     if untried:
         pytest.skip(f"not tried in this run: {', '.join(untried)}; run the whole file")
     assert all(TRIED[name] >= count for name, count in EXAMPLES.items())
-    assert TRIED["refused"] <= 2
-    assert TRIED["refused spectra"] <= 2
+    assert TRIED["refused"] <= 3
+    assert TRIED["refused spectra"] <= 3

@@ -73,6 +73,8 @@ def test_share_of_norms_is_continuous():
     by_d = [share_of_norms(base.replace(d=d)) for d in range(80, 170)]
     assert by_d[0] == 1.0
     assert by_d[-1] == 0.0
+    # Below ten dimensions they are not used: the losses jump there (docs/limits.md).
+    assert [share_of_norms(base.replace(d=d)) for d in (9, 10)] == [0.0, 1.0]
     # The slope of 3 x^2 - 2 x^3 is at most 1.5, over 50 dimensions.
     assert np.max(np.abs(np.diff(by_d))) <= 1.5 / 50
 

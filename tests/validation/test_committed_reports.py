@@ -32,13 +32,10 @@ CASES = sorted(rs.built_in_cases())
 def test_predictions_are_those_of_the_theory_that_is_here(case: str) -> None:
     """To 1e-9, in all repetitions; what is found by a rule of a few nodes to 1e-7.
 
-    Of every third point of a case and its last one: all take minutes. `tests/validation/renew.py` writes all.
     What was predicted given a trial needs that trial (column `given`). Rows of an older theory, whose
     observation needs the trials as well, say so (column `theory`).
     """
-    rows = [row for row in ROWS if row["case"] == case and row["given"] == "none"]
-    last = max(int(row["point"]) for row in ROWS if row["case"] == case)
-    for row in (row for row in rows if int(row["point"]) in {*range(0, last, 3), last}):
+    for row in (row for row in ROWS if row["case"] == case and row["given"] == "none"):
         if row["theory"] == str(THEORY_VERSION):
             now = predicted(case, int(row["point"]))[row["quantity"]].predicted
             assert float(row["predicted"]) == pytest.approx(now, rel=1e-7, abs=1e-9), RENEW

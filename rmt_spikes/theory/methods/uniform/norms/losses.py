@@ -55,6 +55,10 @@ FEW = 100, 150
 """Dimensions between which norms become latent variables: below they are, above they are linearised. In 120
 dimensions that changes losses by .3 %, spread over 50 dimensions."""
 
+FLAT = 3.0
+"""Least dimensions of a row that sees a sample: in three a coordinate is uniform, in fewer it piles up at
+the ends of its interval."""
+
 LEAST = 10
 """Dimensions from which they are: in fewer, functions of degree three are learnt, which no channel has."""
 
@@ -194,11 +198,15 @@ class NormLosses:
 
     @cached_property
     def samples(self) -> SampleNorms:
-        """Nodes of samples."""
+        """Nodes of samples of the second batch."""
+        return self._nodes(self.setting.n_ridge)
+
+    def _nodes(self, count: int) -> SampleNorms:
+        """Nodes of a number of samples."""
         square = (
             norm_rule(self.dimensions, NORM_NODES) if self.terms.sample_norms else (np.ones(1), np.ones(1))
         )
-        q = gaussian_draws(self.setting.n_ridge, Q_NODES)
+        q = gaussian_draws(count, Q_NODES)
         return sample_norms(self.setting, self.variables.beta_cosine, q, square, float(self.dimensions))
 
     @cached_property
@@ -208,7 +216,7 @@ class NormLosses:
         if self.terms.components:
             w = coordinate_rule(self.setting.d, COMPONENT_NODES)
         special = SpecialDirections(first_batch(self.setting, self.variables, self.readout))
-        return GrownRows(self.setting, special, self.samples, self.terms, *w)
+        return GrownRows(self.setting, special, self._nodes(self.setting.n), self.terms, *w)
 
     @cached_property
     def law(self) -> ReadoutLaw:
@@ -229,7 +237,7 @@ class NormLosses:
         values, vectors = np.linalg.eigh(weights[:, None] * covariance * weights)
         power = np.sqrt(values[-1]) * np.abs(vectors[:, -1]) / weights
         left = covariance - np.outer(power, power)
-        return power, 2.0 / d * left, np.maximum(d / np.diagonal(covariance) - 1.0, 3.0)
+        return power, 2.0 / d * left, np.maximum(d / np.diagonal(covariance) - 1.0, FLAT)
 
     @cached_property
     def _parts(self) -> tuple[Corrected, _NormFiniteRank]:

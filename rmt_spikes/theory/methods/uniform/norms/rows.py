@@ -65,7 +65,7 @@ class GrownRows:
     Parameters
     ----------
     setting, special, samples
-        What is predicted, its learnt and teacher's directions, and the samples.
+        What is predicted, its learnt and teacher's directions, and samples of the first batch.
     terms
         Terms that are kept.
     w, w_weights
@@ -146,7 +146,7 @@ class GrownRows:
         linear = (self.own[:, 1, 1] + (d - 2.0) * growth) / d
         step = (batch.theta * batch.law.nodes)[:, None]
         h = frame.T @ batch.whole.mean(batch.whole.r[:, None, None] * self.special.moments[1]) @ frame
-        # The incoherent part is not blind to its own row.
+        # The incoherent part is not blind to its own row: (C) of docs/theory.md, section 9, for one neuron.
         beyond = 24.0 * batch.slope.coefficients[4] * (h[1, 1] - float(batch.whole.mean(batch.whole.r))) / d
         radial = self._own_steps[1] if batch.theta else np.zeros(self.w.size)
         grown = (np.sqrt(1.0 - self.w**2 / d) + step * radial) ** 2
