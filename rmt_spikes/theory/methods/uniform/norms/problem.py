@@ -1,0 +1,314 @@
+"""The equations of the uniform method with norms as latent variables, on product nodes.
+
+Nodes of neurons are pairs of a readout weight and the component of the initial row along the learnt
+direction; those of samples are pairs of ``q`` and the norm off it.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rmt_spikes.setting import Setting
+from rmt_spikes.theory.latent import Latent
+from rmt_spikes.theory.methods.uniform.channels import LevelChannel
+from rmt_spikes.theory.methods.uniform.equations import State
+from rmt_spikes.theory.methods.uniform.finite_rank import FiniteRank, Values
+from rmt_spikes.theory.methods.uniform.norms.degrees import Corrected
+from rmt_spikes.theory.methods.uniform.norms.rows import GrownRows, SampleNorms, sample_norms
+from rmt_spikes.theory.methods.uniform.norms.sphere import (
+    NORMAL,
+    coordinate,
+    coordinate_rule,
+    norm_rule,
+    second,
+)
+from rmt_spikes.theory.methods.uniform.pencil.batch import first_batch
+from rmt_spikes.theory.methods.uniform.pencil.channel import PencilChannel, PencilDirections
+from rmt_spikes.theory.methods.uniform.pencil.directions import SpecialDirections
+from rmt_spikes.theory.methods.uniform.pencil.levels import Pencil
+from rmt_spikes.theory.methods.uniform.pencil.rows import Terms
+from rmt_spikes.theory.quadrature_rules import ReadoutLaw, gauss_rule, gaussian_draws
+
+Array = NDArray[np.float64]
+
+Q_NODES, NORM_NODES, COMPONENT_NODES, READOUT_NODES = 24, 5, 5, 10
+"""Nodes of ``q``, of the norm of a sample, of the component of a row and of its readout weight: 20 of these
+change losses by less than .1 %."""
+
+READOUTS, POWERS, SMALL = 6, 2, 10
+"""Nodes of the readout weight that the pencil has, powers of ``w`` that it has beside more nodes than two,
+and pairs of which it has all: two-valued readouts lose nothing, Gaussian ones .1 % by the nodes; three powers
+in place of two change losses by .2 % at ``d = 50`` and by 9 % at 10, where losses with Gaussian readouts jump
+as the step leaves zero (docs/limits.md)."""
+
+FLAT = 3.0
+"""Least dimensions of a row that sees a sample: in three a coordinate is uniform, in fewer it piles up at
+the ends of its interval."""
+
+
+def few_nodes(law: ReadoutLaw, count: int) -> tuple[Array, Array]:
+    """Nodes of a Gauss rule of at most `count` nodes, and the isometry from them to those of the law."""
+    if count >= law.nodes.size:
+        return law.nodes, np.eye(law.nodes.size)
+    rule = gauss_rule(law.nodes, count, law.weights)
+    wide = (rule.polynomials(law.nodes) * np.sqrt(law.weights)).T
+    return rule.nodes, wide @ (rule.polynomials(rule.nodes) * np.sqrt(rule.weights))
+
+
+@dataclass(frozen=True, eq=False)
+class ProductPencil(Pencil):
+    """A pencil on pairs of nodes: how rows grow depends on the readout weight alone.
+
+    It sees the functions that are polynomials of low degree in either variable. On the rest, rows grow as
+    without coupling.
+
+    Parameters
+    ----------
+    readout
+        Quadrature rule of the readout weight.
+    other, other_weights
+        Nodes and weights of the other variable.
+    few
+        Nodes of the readout weight that it has at most.
+    """
+
+    readout: ReadoutLaw = field(kw_only=True)
+    other: Array = field(kw_only=True)
+    other_weights: Array = field(kw_only=True)
+    few: int = field(kw_only=True)
+
+    @cached_property
+    def reduction(self) -> tuple[Array, Array]:
+        """Nodes of the readout weight that the pencil has, and the isometry from them to the pairs."""
+        law = self.readout
+        nodes, wide = few_nodes(law, self.few)
+        root = np.sqrt(self.other_weights)
+        powers = self.other.size if nodes.size * self.other.size <= SMALL else min(POWERS, self.other.size)
+        if powers == self.other.size:
+            return np.repeat(nodes, powers), np.asarray(np.kron(wide, np.eye(powers)), dtype=float)
+        basis = np.linalg.qr(root[:, None] * self.other[:, None] ** np.arange(powers))[0]
+        return np.repeat(nodes, powers), np.asarray(np.kron(wide, basis), dtype=float)
+
+    @property
+    def reduced(self) -> bool:
+        """Whether the pencil has fewer nodes than there are pairs."""
+        return bool(self.reduction[0].size < self.readout.nodes.size * self.other.size)
+
+
+@dataclass(frozen=True, eq=False)
+class NormFiniteRank(FiniteRank):
+    """The finite-rank part whose means are explicit functions of the rows along the learnt direction.
+
+    Parameters
+    ----------
+    w
+        Component at the nodes of neurons, shape ``(n,)``.
+    along
+        Root mean square of it after the step, at the nodes of the readout weight, shape ``(n_a,)``.
+    rest
+        Share of the dimensions that the channel of degree one has.
+    """
+
+    w: Array = field(kw_only=True)
+    along: Array = field(kw_only=True)
+    rest: float = field(kw_only=True)
+
+    def stiffness(self, state: State) -> Values:
+        """``J``: the first power of ``w`` has the stiffness of the learnt direction."""
+        matrix = self._trivial(state)
+        part, n, count = self._parts(state)[0], self.w.size, self.directions.count
+        full = np.linalg.inv(self.directions.response(part).reshape(count * n, -1)) - np.kron(
+            np.eye(count), part.k
+        )
+        full = self._real(state, full).reshape(count, n, count, n)
+        root, gamma = self._real(state, part.root), self.directions.channel.gamma * self.rest
+        for k in range(1, count):
+            for m in range(1, count):
+                block = full[k, :, m] / (gamma * root[:, None] * root)
+                matrix[k * n : (k + 1) * n, m * n : (m + 1) * n] = block
+        if not np.any(self.w):
+            return matrix
+        constant, first = self._powers(root)
+        own = self.along[:, None] * (constant.T @ full[0, :, 0] @ constant) * self.along - np.eye(
+            self.along.size
+        )
+        matrix[:n, :n] += first @ own @ first.T / (self.scales[0] * root[:, None] * root)
+        for k in range(1, count):
+            mixed = first @ (self.along[:, None] * (constant.T @ full[0, :, k]))
+            mixed = mixed / (math.sqrt(self.scales[0] * gamma) * root[:, None] * root)
+            matrix[:n, k * n : (k + 1) * n] = mixed
+            matrix[k * n : (k + 1) * n, :n] = mixed.T
+        return matrix
+
+    def _powers(self, root: Values) -> tuple[Values, Values]:
+        """Unit vectors of one and of ``w`` at each readout weight, shape ``(n, n_a)``."""
+        select = np.kron(np.eye(self.along.size), np.ones((self.w.size // self.along.size, 1)))
+        both = [root[:, None] * select, (root * self.w)[:, None] * select]
+        one, first = (x / np.sqrt(np.sum(x**2, axis=0)) for x in both)
+        return one, first
+
+
+@dataclass(frozen=True, eq=False)
+class NormProblem:
+    """A setting with norms as latent variables.
+
+    Parameters
+    ----------
+    setting, variables, readout
+        What is predicted, its latent variables, and the rule of its readout weights.
+    terms
+        Terms that are kept.
+    """
+
+    setting: Setting
+    variables: Latent
+    readout: ReadoutLaw
+    terms: Terms = field(default_factory=Terms)
+
+    @property
+    def dimensions(self) -> int:
+        """Off the learnt direction."""
+        return self.setting.d - 1
+
+    @cached_property
+    def samples(self) -> SampleNorms:
+        """Nodes of samples of the second batch."""
+        return self._nodes(self.setting.n_ridge)
+
+    def _nodes(self, count: int) -> SampleNorms:
+        """Nodes of a number of samples."""
+        square = (
+            norm_rule(self.dimensions, NORM_NODES) if self.terms.sample_norms else (np.ones(1), np.ones(1))
+        )
+        q = gaussian_draws(count, Q_NODES)
+        return sample_norms(self.setting, self.variables.beta_cosine, q, square, float(self.dimensions))
+
+    @cached_property
+    def rows(self) -> GrownRows:
+        """Nodes of neurons."""
+        w = np.zeros(1), np.ones(1)
+        if self.terms.components:
+            w = coordinate_rule(self.setting.d, COMPONENT_NODES)
+        special = SpecialDirections(first_batch(self.setting, self.variables, self.readout))
+        return GrownRows(self.setting, special, self._nodes(self.setting.n), self.terms, *w)
+
+    @cached_property
+    def law(self) -> ReadoutLaw:
+        """Rule of the pairs."""
+        n_w = self.rows.w.size
+        weights = np.outer(self.readout.weights, self.rows.w_weights).ravel()
+        return ReadoutLaw(self.readout.name, np.repeat(self.readout.nodes, n_w), weights)
+
+    @cached_property
+    def norms(self) -> tuple[Array, Array, Array]:
+        """What the norm of a sample does to neurons of each readout weight.
+
+        The power of it, what of its covariance between neurons is left, and the dimensions of a row.
+        """
+        d, weights = self.setting.d, np.sqrt(self.readout.weights)
+        count = self.rows.special.batch.directions + 1
+        covariance = self.rows.lengths.norm_covariance * d / 2.0 / (1.0 - count / d)
+        values, vectors = np.linalg.eigh(weights[:, None] * covariance * weights)
+        power = np.sqrt(values[-1]) * np.abs(vectors[:, -1]) / weights
+        left = covariance - np.outer(power, power)
+        return power, 2.0 / d * left, np.maximum(d / np.diagonal(covariance) - 1.0, FLAT)
+
+    @cached_property
+    def parts(self) -> tuple[Corrected, NormFiniteRank]:
+        """Equations of the bulk, and the finite-rank part."""
+        setting, rows, samples = self.setting, self.rows, self.samples
+        d, width, n_w = setting.d, setting.width, rows.w.size
+        power, left, dimensions = self.norms
+        at_pairs = np.repeat(np.arange(self.readout.nodes.size), n_w)
+        squares = samples.square ** power[:, None]
+        squares = squares / (squares @ samples.weights)[:, None]
+        shift = self.variables.shift * self.readout.nodes[:, None] + rows.component
+        mean = shift.reshape(-1, 1) * samples.q
+        scale = np.sqrt(rows.square.reshape(-1, 1) * squares[at_pairs])
+        dims = dimensions[at_pairs, None] if self.terms.sphere else np.full((at_pairs.size, 1), NORMAL)
+        zero, one, two, energy = _moments(setting, mean, scale, dims)
+        norm = 0.5 * two * np.sqrt(second(dims)) * (1.0 + 2.0 / dims)
+        noise = np.maximum(energy - zero**2 - one**2 - two**2, 0.0)
+
+        # The directions of the finite-rank part are not in the bulk.
+        free, pairs = d - 2, d * (d - 1) / 2 - 1
+        growth = rows.lengths.growth[0][at_pairs] * (1.0 - 1.0 / d)
+        linear = one / np.sqrt(growth)[:, None]
+        batch = replace(rows.special.batch, law=self.law)
+        pencil = ProductPencil(
+            batch,
+            readout=self.readout,
+            other=rows.w,
+            other_weights=rows.w_weights,
+            few=READOUTS,
+        )
+        degree_one = PencilChannel(linear * math.sqrt(free / d), width / free, pencil)
+        level = np.ones((1, at_pairs.size))
+        degree_two = LevelChannel(
+            two * math.sqrt(1.0 - 1.0 / pairs), width / (pairs - 1.0), level, np.ones(1)
+        )
+        equations = Corrected(
+            q_weights=samples.weights,
+            a_weights=self.law.weights,
+            noise=noise,
+            ratio=setting.ridge_ratio,
+            channels=(degree_one, degree_two),
+        )
+        scales = np.array([width, width / d, width, width / pairs])
+        finite = NormFiniteRank(
+            equations=equations,
+            functions=self._functions(at_pairs, zero, linear, two, norm),
+            norm=norm,
+            norm_covariance=left[at_pairs][:, at_pairs] * float(self.terms.sample_norms),
+            scales=scales,
+            directions=PencilDirections(degree_one, SpecialDirections(batch)),
+            w=np.tile(rows.w, self.readout.nodes.size),
+            along=np.sqrt(rows.own[:, 0, 0]),
+            rest=free / d,
+        )
+        return equations, finite
+
+    def _functions(
+        self, at_pairs: NDArray[np.intp], zero: Array, linear: Array, two: Array, norm: Array
+    ) -> Array:
+        """Functions of samples by ``1``, ``t`` and degree two of ``t``: shape ``(3, 4 n, n_s)``."""
+        rows, q, d = self.rows, self.samples.q, self.setting.d
+        lengths, nothing, root = rows.lengths, np.zeros_like(zero), math.sqrt(0.5)
+        tau2 = lengths.tau[at_pairs] ** 2
+        own = rows.own[at_pairs] / tau2[:, None, None]
+        growth = lengths.growth[0][at_pairs] / tau2
+        gamma = rows.special.coherent[at_pairs][:, :, 1] / np.sqrt(tau2)[:, None]
+        on_q, on_both, on_t = gamma[:, 0] ** 2 * root, gamma[:, 0] * gamma[:, 1], gamma[:, 1] ** 2
+        constant = on_q + on_t * root - root * lengths.coherent[at_pairs] / tau2
+        mean = [
+            zero,
+            2.0 * norm * (own[:, 0, 1] / d)[:, None] * q,
+            norm * (math.sqrt(2.0) * (own[:, 1, 1] - growth) / d)[:, None],
+        ]
+        spread = norm * np.sqrt(lengths.spread[at_pairs])[:, None]
+        pair = [
+            two * (on_q[:, None] * (q**2 - 1.0) + constant[:, None]),
+            two * (math.sqrt(2.0) * on_both)[:, None] * q,
+            two * on_t[:, None],
+        ]
+        blocks = (mean, [nothing, linear, nothing], [spread, nothing, nothing], pair)
+        return np.array([np.concatenate([block[v] for block in blocks]) for v in range(3)])
+
+
+def _moments(setting: Setting, mean: Array, scale: Array, dims: Array) -> tuple[Array, Array, Array, Array]:
+    """Harmonics of degree 0 to 2 of the activation on a sphere, and its second moment, at the nodes."""
+    f = setting.activation_function
+    found = np.zeros((4, *mean.shape))
+    for i in range(mean.shape[0]):
+        z, weights = coordinate(mean[i], scale[i], dims[i], f.splits)
+        values = f(mean[i][:, None] + scale[i][:, None] * z)
+        weighted = weights * values
+        found[0, i], found[1, i] = weighted.sum(axis=-1), np.sum(weighted * z, axis=-1)
+        found[2, i] = np.sum(weighted * (z**2 - 1.0), axis=-1) / np.sqrt(second(dims[i]))
+        found[3, i] = np.sum(weighted * values, axis=-1)
+    return found[0], found[1], found[2], found[3]
