@@ -181,7 +181,7 @@ class Descent:
 
 
 def upper_edge(equations: FixedPoint, known: UpperSpectrum) -> CurvePoint:
-    """Upper edge of the bulk of equations with other nodes of neurons than those of a known spectrum.
+    """Upper edge of the bulk of equations on other nodes than those of a known spectrum.
 
     Raises
     ------
@@ -192,10 +192,13 @@ def upper_edge(equations: FixedPoint, known: UpperSpectrum) -> CurvePoint:
     lost = ConvergenceError("an edge of the bulk was not found", residual=math.inf)
     for point in known.points[::-1]:
         if point.eigenvalue > CLEAR * known.edge.eigenvalue:
-            mean = float(known.curve.equations.a_weights @ point.state.omega)
-            omega = np.full(equations.a_weights.size, mean)
+            others, state = known.curve.equations, point.state
+            omega = np.full(equations.a_weights.size, float(others.a_weights @ state.omega))
+            resolvent = state.resolvent
+            if resolvent.size != equations.q_weights.size:
+                resolvent = np.full(equations.q_weights.size, float(others.q_weights @ resolvent))
             try:
-                start = curve.at_eigenvalue(point.eigenvalue, point.state.resolvent, omega, -1.0)
+                start = curve.at_eigenvalue(point.eigenvalue, resolvent, omega, -1.0)
                 return curve.edge(curve.follow(start, SHORT))
             except ConvergenceError as error:
                 lost = error

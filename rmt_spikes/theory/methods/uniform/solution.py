@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -12,7 +11,7 @@ from typing import Any, ClassVar, Self, final
 import numpy as np
 from numpy.typing import NDArray
 
-from rmt_spikes.errors import AccuracyWarning, ConvergenceError
+from rmt_spikes.errors import ConvergenceError
 from rmt_spikes.setting import Setting
 from rmt_spikes.theory.bulk.distribution import Bulk
 from rmt_spikes.theory.bulk.equivalent import BulkEquivalent
@@ -25,14 +24,26 @@ from rmt_spikes.theory.methods.uniform import vectors
 from rmt_spikes.theory.methods.uniform.blocks import Blocks, LevelBlocks, PencilBlocks
 from rmt_spikes.theory.methods.uniform.equations import FixedPoint, State
 from rmt_spikes.theory.methods.uniform.finite_rank import COMPLEX_STEP, FiniteRank
-from rmt_spikes.theory.methods.uniform.norms.losses import NormLosses, blended, norm_losses, share_of_norms
+from rmt_spikes.theory.methods.uniform.norms.losses import NormLosses, blended, share_of_norms
+from rmt_spikes.theory.methods.uniform.norms.problem import (
+    OF_BULK,
+    OF_LOSSES,
+    NormProblem,
+    ProductNodes,
+    norm_problem,
+)
 from rmt_spikes.theory.methods.uniform.outliers import Pole, UpperSpectrum
 from rmt_spikes.theory.methods.uniform.pencil.levels import lost_coupling
 from rmt_spikes.theory.methods.uniform.pencil.neglected import neglected
 from rmt_spikes.theory.methods.uniform.pencil.rows import Terms
 from rmt_spikes.theory.methods.uniform.problem import Problem
 from rmt_spikes.theory.methods.uniform.samples import Separated
-from rmt_spikes.theory.methods.uniform.spectrum import Spectrum, from_untrained, solved
+from rmt_spikes.theory.methods.uniform.spectrum import (
+    Spectrum,
+    from_untrained,
+    solved,
+    warn_of_linear_norms,
+)
 from rmt_spikes.theory.results import EDGE_TOLERANCE, Certificate, Losses, Outliers, Spike, ordered
 
 Array = NDArray[np.float64]
@@ -167,7 +178,8 @@ class Uniform(Method):
     @cached_property
     def spectrum(self) -> Spectrum:
         """Bulk, its edges and the values of single samples."""
-        return Spectrum(self.reduced, self.untrained, self._on_nodes, self.given)
+        norms = self._norm_problem(OF_BULK) if self._latent_norms > 0.0 else None
+        return Spectrum(self.reduced, self.untrained, self._on_nodes, norms, self.given)
 
     def _on_nodes(self, count: int) -> Problem | None:
         """The problem on a number of readout nodes; None where these are its own."""
@@ -242,31 +254,39 @@ class Uniform(Method):
     def share_of_norms(self) -> float:
         """Share of the losses that is computed with norms as latent variables.
 
-        They are for a distribution of second batches: a given one has norms of its own. Without the channel
-        of degree two norms are noise.
-
         Warns
         -----
         AccuracyWarning
             If their equations have no solution on a few nodes, and norms are linearised.
         """
-        own = self.given is not None and self.given.q is not None
-        known = self.variables is not None or self.functions is not None
-        kept = self.treatment is Rows.PENCIL and self.kept.latent_norms and self.kept.degree_two
-        share = share_of_norms(self.setting) if kept and not own and not known else 0.0
+        share = self._latent_norms
         if share > 0.0:
             try:
                 ordered(self.norm_losses.losses, self.setting.label_energy)
             except ConvergenceError as error:
-                text = f"norms are linearised, which is less accurate in {self.setting.d} dimensions: {error}"
-                warnings.warn(text, AccuracyWarning, stacklevel=2)
+                warn_of_linear_norms(self.setting, error)
                 return 0.0
         return share
+
+    @property
+    def _latent_norms(self) -> float:
+        """Share of the predictions in which norms should be latent variables.
+
+        They are for a distribution of second batches: a given one has norms of its own. Without the channel
+        of degree two norms are noise.
+        """
+        own = self.given is not None and self.given.q is not None
+        known = self.variables is not None or self.functions is not None
+        kept = self.treatment is Rows.PENCIL and self.kept.latent_norms and self.kept.degree_two
+        return share_of_norms(self.setting) if kept and not own and not known else 0.0
+
+    def _norm_problem(self, nodes: ProductNodes) -> NormProblem:
+        return norm_problem(self.setting, self.latent, self.given, self.kept, nodes)
 
     @cached_property
     def norm_losses(self) -> NormLosses:
         """Losses with norms as latent variables."""
-        return norm_losses(self.setting, self.latent, self.given, self.untrained, self.kept)
+        return NormLosses(self._norm_problem(OF_LOSSES), self.untrained)
 
     def _first_losses(self) -> Losses[float]:
         ridge, state = self.setting.ridge, self.state

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -12,7 +13,8 @@ from operator import itemgetter
 import numpy as np
 from numpy.typing import NDArray
 
-from rmt_spikes.errors import ConvergenceError
+from rmt_spikes.errors import AccuracyWarning, ConvergenceError
+from rmt_spikes.setting import Setting
 from rmt_spikes.theory.bulk.distribution import Bulk, edge_scale
 from rmt_spikes.theory.bulk.equivalent import BulkEquivalent
 from rmt_spikes.theory.latent import residual_moments
@@ -20,7 +22,9 @@ from rmt_spikes.theory.methods.uniform.blocks import PencilBlocks
 from rmt_spikes.theory.methods.uniform.continuation import lower_edge
 from rmt_spikes.theory.methods.uniform.density import BranchCut
 from rmt_spikes.theory.methods.uniform.equations import FixedPoint, State
+from rmt_spikes.theory.methods.uniform.norms.problem import NormProblem
 from rmt_spikes.theory.methods.uniform.outliers import Descent, UpperSpectrum, upper_edge
+from rmt_spikes.theory.methods.uniform.pencil.batch import ResidualLaw
 from rmt_spikes.theory.methods.uniform.pencil.samples import (
     LEVELS,
     Samples,
@@ -44,6 +48,9 @@ DETACHED = 1.02
 DENSITY_NODES = (8, 8, 8)
 """Readout nodes of the density without a step, with one block of the pencil and with two: edges move by less
 than 2e-4 with more."""
+
+MASS_ERROR = 1e-5
+"""Of a bulk with norms as latent variables that is taken: what a certificate allows."""
 
 START_SHARES = (1e-3, 1e-4, 1e-5, 1e-6, 1e-7)
 """Ridges from which the lowest edge is looked for, as shares of the edge without a step; a step may bring it
@@ -70,6 +77,8 @@ class Spectrum:
         Bulk without a step, which serves as a first guess.
     on_nodes
         The same problem on a number of readout nodes; None where these are its own.
+    norms
+        The problem with norms as latent variables; None where they are linearised.
     given
         Realised latent variables.
     """
@@ -77,6 +86,7 @@ class Spectrum:
     problem: Problem
     untrained: BulkEquivalent
     on_nodes: Callable[[int], Problem | None]
+    norms: NormProblem | None = None
     given: Realisation | None = None
 
     @cached_property
@@ -144,52 +154,91 @@ class Spectrum:
 
     @cached_property
     def bulk(self) -> Bulk:
-        """Distribution of the singular values."""
-        problem, high = self.inside
-        low, cut, ratio = 0.0, self.cut, self.problem.setting.ridge_ratio
+        """Distribution of the singular values.
+
+        Warns
+        -----
+        AccuracyWarning
+            If the equations with norms as latent variables have no solution, and norms are linearised.
+        """
+        return self._inside[0]
+
+    @property
+    def cut(self) -> BranchCut:
+        """Resolvent inside the bulk."""
+        return self._inside[1]
+
+    @cached_property
+    def _inside(self) -> tuple[Bulk, BranchCut]:
+        if self.norms is not None:
+            try:
+                found = self._bulk_of(*self._with_norms(self.norms))
+                if abs(found[0].mass - 1.0) < MASS_ERROR:
+                    return found
+                error = ConvergenceError(f"the bulk has mass {found[0].mass:.9g}", residual=found[0].mass)
+            except ConvergenceError as failed:
+                error = failed
+            warn_of_linear_norms(self.problem.setting, error)
+        return self._bulk_of(*self._with_linear_norms)
+
+    def _bulk_of(self, equations: FixedPoint, high: float) -> tuple[Bulk, BranchCut]:
+        """Bulk of equations whose upper edge is known."""
+        low, cut, ratio = 0.0, BranchCut(equations), self.problem.setting.ridge_ratio
         if not self.untrained.reaches_zero:
             rows = self.untrained.rank * self.untrained.ratio < 1.0 - 1e-12
             columns = self.untrained.rank < 1.0 - 1e-12
             signs = (-1.0 if rows else 1.0, 1.0 if columns else -1.0)
-            low = self._lower_edge(problem.equations, signs)
+            low = self._lower_edge(equations, signs)
         untrained = self.untrained.edges.ravel()
-        return Bulk(
+        bulk = Bulk(
             edges=np.sqrt(cut.support(low, high, 0.5 * (untrained[1:-1:2] + untrained[2::2]))),
             atom_at_zero=self.untrained.atom_at_zero,
             density_inside=partial(_density, cut, ratio),
             direct=False,
         )
+        return bulk, cut
 
-    @cached_property
-    def inside(self) -> tuple[Problem, float]:
-        """Problem that the density is read off, and the upper edge of its spectrum, squared.
+    def _with_norms(self, norms: NormProblem) -> tuple[FixedPoint, float]:
+        """Equations with norms as latent variables, and the upper edge of their spectrum, squared.
+
+        All directions are in the bulk: those that make a spike are among the ``width`` singular values.
+        """
+        if self.problem.setting.theta == 0.0:
+            equations = norms.equations(0)
+            return equations, upper_edge(equations, self.upper).eigenvalue
+        return self._lowest(lambda rest: norms.equations(0, rest))
+
+    @property
+    def _with_linear_norms(self) -> tuple[FixedPoint, float]:
+        """Equations that the density is read off, and the upper edge of its spectrum, squared.
 
         A pencil on all of a few nodes, which keeps the resolvent in its half-plane; one with fewer nodes than
         the readout weights may leave it.
         """
         problem, blocks = self.separated.problem, self.separated.problem.blocks
         if not isinstance(blocks, PencilBlocks):
-            return problem, self.upper.edge.eigenvalue
+            return problem.equations, self.upper.edge.eigenvalue
         few = self.on_nodes(DENSITY_NODES[blocks.pencil.blocks])
         if few is None:
-            return problem, self.upper.edge.eigenvalue
+            return problem.equations, self.upper.edge.eigenvalue
         if self.problem.setting.theta == 0.0:
-            return few, upper_edge(few.equations, self.upper).eigenvalue
-        assert isinstance(few.blocks, PencilBlocks)
+            return few.equations, upper_edge(few.equations, self.upper).eigenvalue
+        basis = few.blocks
+        assert isinstance(basis, PencilBlocks)
+        return self._lowest(lambda rest: replace(few, blocks=basis.with_rest(rest)).equations)
+
+    def _lowest(self, equations_of: Callable[[ResidualLaw], FixedPoint]) -> tuple[FixedPoint, float]:
+        """Equations by the samples in the bulk, and the lowest edge for some numbers of levels of these.
+
+        A level that has left the bulk makes an edge of its own above that of the bulk.
+        """
         found, known = [], self.upper.edge.eigenvalue
         for levels in (LEVELS, LEVELS - 1, LEVELS + 1):
-            rest = few.blocks.with_rest(self.samples.rest(self.separated.removed, levels))
-            problem = replace(few, blocks=rest)
-            found.append((problem, upper_edge(problem.equations, self.upper).eigenvalue))
+            equations = equations_of(self.samples.rest(self.separated.removed, levels))
+            found.append((equations, upper_edge(equations, self.upper).eigenvalue))
             if found[-1][1] < DETACHED**2 * known:
                 break
-        # A level that has left the bulk makes an edge of its own above that of the bulk.
         return min(found, key=itemgetter(1))
-
-    @cached_property
-    def cut(self) -> BranchCut:
-        """Resolvent inside the bulk."""
-        return BranchCut(self.inside[0].equations)
 
     def _lower_edge(self, equations: FixedPoint, signs: tuple[float, float]) -> float:
         """Lowest edge of a bulk that does not reach zero, which a step may have brought far down."""
@@ -201,6 +250,12 @@ class Spectrum:
             except ConvergenceError as error:
                 last = error
         raise last
+
+
+def warn_of_linear_norms(setting: Setting, error: ConvergenceError) -> None:
+    """Say that norms are linearised because their equations have no solution on a few nodes."""
+    text = f"norms are linearised, which is less accurate in {setting.d} dimensions: {error}"
+    warnings.warn(text, AccuracyWarning, stacklevel=3)
 
 
 def solved(equations: FixedPoint, untrained: BulkEquivalent, ridge: float) -> State:

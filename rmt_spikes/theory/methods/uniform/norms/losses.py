@@ -11,15 +11,11 @@ from numpy.typing import NDArray
 
 from rmt_spikes.setting import Setting
 from rmt_spikes.theory.bulk.equivalent import BulkEquivalent
-from rmt_spikes.theory.latent import Latent, readout_rule
 from rmt_spikes.theory.methods.uniform.equations import State
 from rmt_spikes.theory.methods.uniform.finite_rank import COMPLEX_STEP
 from rmt_spikes.theory.methods.uniform.norms.degrees import Corrected, DegreesOfFreedom
-from rmt_spikes.theory.methods.uniform.norms.problem import READOUT_NODES, NormProblem
-from rmt_spikes.theory.methods.uniform.pencil.rows import Terms
+from rmt_spikes.theory.methods.uniform.norms.problem import NormProblem
 from rmt_spikes.theory.methods.uniform.spectrum import solved
-from rmt_spikes.theory.quadrature_rules import ReadoutLaw
-from rmt_spikes.theory.realisation import Realisation
 from rmt_spikes.theory.results import Losses
 
 Array = NDArray[np.float64]
@@ -82,16 +78,6 @@ class NormLosses:
             train=-(ridge**2) * slope(np.ones(state.resolvent.size)),
             test=-slope(state.resolvent**-2),
         )
-
-
-def norm_losses(
-    setting: Setting, variables: Latent, given: Realisation | None, untrained: BulkEquivalent, terms: Terms
-) -> NormLosses:
-    """Losses of a setting with norms as latent variables; without a step no readout weight matters."""
-    law = ReadoutLaw("constant", np.ones(1), np.ones(1))
-    if setting.theta > 0.0:
-        law = readout_rule(setting, READOUT_NODES, finite=True, given=given)
-    return NormLosses(NormProblem(setting, variables, law, terms), untrained)
 
 
 def blended(one: Losses[float], other: Losses[float], share: float) -> Losses[float]:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rmt_spikes.setting import Setting
-from rmt_spikes.theory.latent import Latent
+from rmt_spikes.theory.latent import Latent, readout_rule
 from rmt_spikes.theory.methods.uniform.channels import LevelChannel
 from rmt_spikes.theory.methods.uniform.equations import State
 from rmt_spikes.theory.methods.uniform.finite_rank import FiniteRank, Values
@@ -27,24 +27,50 @@ from rmt_spikes.theory.methods.uniform.norms.sphere import (
     norm_rule,
     second,
 )
-from rmt_spikes.theory.methods.uniform.pencil.batch import first_batch
+from rmt_spikes.theory.methods.uniform.pencil.batch import ResidualLaw, first_batch
 from rmt_spikes.theory.methods.uniform.pencil.channel import PencilChannel, PencilDirections
 from rmt_spikes.theory.methods.uniform.pencil.directions import SpecialDirections
 from rmt_spikes.theory.methods.uniform.pencil.levels import Pencil
 from rmt_spikes.theory.methods.uniform.pencil.rows import Terms
 from rmt_spikes.theory.quadrature_rules import ReadoutLaw, gauss_rule, gaussian_draws
+from rmt_spikes.theory.realisation import Realisation
 
 Array = NDArray[np.float64]
 
-Q_NODES, NORM_NODES, COMPONENT_NODES, READOUT_NODES = 24, 5, 5, 10
-"""Nodes of ``q``, of the norm of a sample, of the component of a row and of its readout weight: 20 of these
-change losses by less than .1 %."""
 
-READOUTS, POWERS, SMALL = 6, 2, 10
-"""Nodes of the readout weight that the pencil has, powers of ``w`` that it has beside more nodes than two,
-and pairs of which it has all: two-valued readouts lose nothing, Gaussian ones .1 % by the nodes; three powers
-in place of two change losses by .2 % at ``d = 50`` and by 9 % at 10, where losses with Gaussian readouts jump
-as the step leaves zero (docs/limits.md)."""
+@dataclass(frozen=True)
+class ProductNodes:
+    """Numbers of nodes.
+
+    Attributes
+    ----------
+    q, norm
+        Of the component of a sample along the learnt direction, and of its norm off it.
+    readout, component
+        Of the readout weight of a neuron, and of the component of its initial row.
+    pencil, powers
+        Nodes of the readout weight that the pencil has at most, and powers of the component.
+    """
+
+    q: int
+    norm: int
+    readout: int
+    component: int
+    pencil: int
+    powers: int
+
+
+OF_LOSSES = ProductNodes(q=24, norm=5, readout=10, component=5, pencil=6, powers=2)
+"""With 20 of each losses change by less than .1 %. The pencil on fewer nodes than there are pairs loses
+nothing for two-valued readouts, .1 % for Gaussian ones by the nodes; three powers in place of two change
+losses by .2 % at ``d = 50`` and by 9 % at 10, where losses with Gaussian readouts jump as the step leaves
+zero (docs/limits.md)."""
+
+OF_BULK = ProductNodes(q=8, norm=3, readout=5, component=2, pencil=5, powers=2)
+"""The pencil has all pairs: with fewer its resolvent leaves its half-plane."""
+
+SMALL = 10
+"""Pairs of which a pencil has all in any case."""
 
 FLAT = 3.0
 """Least dimensions of a row that sees a sample: in three a coordinate is uniform, in fewer it piles up at
@@ -73,14 +99,15 @@ class ProductPencil(Pencil):
         Quadrature rule of the readout weight.
     other, other_weights
         Nodes and weights of the other variable.
-    few
-        Nodes of the readout weight that it has at most.
+    few, powers
+        Nodes of the readout weight that it has at most, and powers of the other variable.
     """
 
     readout: ReadoutLaw = field(kw_only=True)
     other: Array = field(kw_only=True)
     other_weights: Array = field(kw_only=True)
     few: int = field(kw_only=True)
+    powers: int = field(kw_only=True)
 
     @cached_property
     def reduction(self) -> tuple[Array, Array]:
@@ -88,7 +115,8 @@ class ProductPencil(Pencil):
         law = self.readout
         nodes, wide = few_nodes(law, self.few)
         root = np.sqrt(self.other_weights)
-        powers = self.other.size if nodes.size * self.other.size <= SMALL else min(POWERS, self.other.size)
+        small = nodes.size * self.other.size <= SMALL
+        powers = self.other.size if small else min(self.powers, self.other.size)
         if powers == self.other.size:
             return np.repeat(nodes, powers), np.asarray(np.kron(wide, np.eye(powers)), dtype=float)
         basis = np.linalg.qr(root[:, None] * self.other[:, None] ** np.arange(powers))[0]
@@ -161,6 +189,8 @@ class NormProblem:
     ----------
     setting, variables, readout
         What is predicted, its latent variables, and the rule of its readout weights.
+    nodes
+        Numbers of nodes.
     terms
         Terms that are kept.
     """
@@ -168,6 +198,7 @@ class NormProblem:
     setting: Setting
     variables: Latent
     readout: ReadoutLaw
+    nodes: ProductNodes = OF_LOSSES
     terms: Terms = field(default_factory=Terms)
 
     @property
@@ -178,14 +209,14 @@ class NormProblem:
     @cached_property
     def samples(self) -> SampleNorms:
         """Nodes of samples of the second batch."""
-        return self._nodes(self.setting.n_ridge)
+        return self._nodes(self.setting.n_ridge, self.nodes)
 
-    def _nodes(self, count: int) -> SampleNorms:
+    def _nodes(self, count: int, nodes: ProductNodes) -> SampleNorms:
         """Nodes of a number of samples."""
-        square = (
-            norm_rule(self.dimensions, NORM_NODES) if self.terms.sample_norms else (np.ones(1), np.ones(1))
-        )
-        q = gaussian_draws(count, Q_NODES)
+        square = np.ones(1), np.ones(1)
+        if self.terms.sample_norms:
+            square = norm_rule(self.dimensions, nodes.norm)
+        q = gaussian_draws(count, nodes.q)
         return sample_norms(self.setting, self.variables.beta_cosine, q, square, float(self.dimensions))
 
     @cached_property
@@ -193,9 +224,9 @@ class NormProblem:
         """Nodes of neurons."""
         w = np.zeros(1), np.ones(1)
         if self.terms.components:
-            w = coordinate_rule(self.setting.d, COMPONENT_NODES)
+            w = coordinate_rule(self.setting.d, self.nodes.component)
         special = SpecialDirections(first_batch(self.setting, self.variables, self.readout))
-        return GrownRows(self.setting, special, self._nodes(self.setting.n), self.terms, *w)
+        return GrownRows(self.setting, special, self._nodes(self.setting.n, OF_LOSSES), self.terms, *w)
 
     @cached_property
     def law(self) -> ReadoutLaw:
@@ -219,57 +250,88 @@ class NormProblem:
         return power, 2.0 / d * left, np.maximum(d / np.diagonal(covariance) - 1.0, FLAT)
 
     @cached_property
-    def parts(self) -> tuple[Corrected, NormFiniteRank]:
-        """Equations of the bulk, and the finite-rank part."""
-        setting, rows, samples = self.setting, self.rows, self.samples
-        d, width, n_w = setting.d, setting.width, rows.w.size
-        power, left, dimensions = self.norms
-        at_pairs = np.repeat(np.arange(self.readout.nodes.size), n_w)
+    def _at_pairs(self) -> NDArray[np.intp]:
+        """Readout node of each pair."""
+        return np.repeat(np.arange(self.readout.nodes.size), self.rows.w.size)
+
+    @cached_property
+    def harmonics(self) -> tuple[Array, Array, Array, Array, Array]:
+        """Activation on the nodes: degrees 0 to 2, what of its energy is left, and the norm's share of it."""
+        rows, samples, at_pairs = self.rows, self.samples, self._at_pairs
+        power, _, dimensions = self.norms
         squares = samples.square ** power[:, None]
         squares = squares / (squares @ samples.weights)[:, None]
         shift = self.variables.shift * self.readout.nodes[:, None] + rows.component
         mean = shift.reshape(-1, 1) * samples.q
         scale = np.sqrt(rows.square.reshape(-1, 1) * squares[at_pairs])
         dims = dimensions[at_pairs, None] if self.terms.sphere else np.full((at_pairs.size, 1), NORMAL)
-        zero, one, two, energy = _moments(setting, mean, scale, dims)
+        zero, one, two, energy = _moments(self.setting, mean, scale, dims)
         norm = 0.5 * two * np.sqrt(second(dims)) * (1.0 + 2.0 / dims)
-        noise = np.maximum(energy - zero**2 - one**2 - two**2, 0.0)
+        return zero, one, two, np.maximum(energy - zero**2 - one**2 - two**2, 0.0), norm
 
-        # The directions of the finite-rank part are not in the bulk.
-        free, pairs = d - 2, d * (d - 1) / 2 - 1
-        growth = rows.lengths.growth[0][at_pairs] * (1.0 - 1.0 / d)
-        linear = one / np.sqrt(growth)[:, None]
+    @cached_property
+    def growth(self) -> Array:
+        """Growth of rows in the bulk of the directions, without the initial components, ``(n,)``."""
+        return np.asarray(self.rows.lengths.growth[0][self._at_pairs] * (1.0 - 1.0 / self.setting.d))
+
+    def equations(self, directions: int, rest: ResidualLaw | None = None) -> Corrected:
+        """Equations of the bulk.
+
+        Parameters
+        ----------
+        directions
+            Number of directions of degree one that are not in the bulk.
+        rest
+            Samples of the first batch that are; all by default.
+        """
+        setting, rows = self.setting, self.rows
+        _, one, two, noise, _ = self.harmonics
+        free, pairs = setting.d - directions, setting.d * (setting.d - 1) / 2 - 1
         batch = replace(rows.special.batch, law=self.law)
         pencil = ProductPencil(
-            batch,
+            batch if rest is None else replace(batch, residuals=rest),
             readout=self.readout,
             other=rows.w,
             other_weights=rows.w_weights,
-            few=READOUTS,
+            few=self.nodes.pencil,
+            powers=self.nodes.powers,
         )
-        degree_one = PencilChannel(linear * math.sqrt(free / d), width / free, pencil)
-        level = np.ones((1, at_pairs.size))
+        linear = one / np.sqrt(self.growth)[:, None] * math.sqrt(free / setting.d)
         degree_two = LevelChannel(
-            two * math.sqrt(1.0 - 1.0 / pairs), width / (pairs - 1.0), level, np.ones(1)
+            two * math.sqrt(1.0 - 1.0 / pairs),
+            setting.width / (pairs - 1.0),
+            np.ones((1, self._at_pairs.size)),
+            np.ones(1),
         )
-        equations = Corrected(
-            q_weights=samples.weights,
+        return Corrected(
+            q_weights=self.samples.weights,
             a_weights=self.law.weights,
             noise=noise,
             ratio=setting.ridge_ratio,
-            channels=(degree_one, degree_two),
+            channels=(PencilChannel(linear, setting.width / free, pencil), degree_two),
         )
-        scales = np.array([width, width / d, width, width / pairs])
+
+    @cached_property
+    def parts(self) -> tuple[Corrected, NormFiniteRank]:
+        """Equations of the bulk without the learnt and the teacher's direction, and the finite-rank part."""
+        setting, rows, at_pairs = self.setting, self.rows, self._at_pairs
+        d, width = setting.d, setting.width
+        zero, one, two, _, norm = self.harmonics
+        equations = self.equations(2)
+        degree_one = equations.channels[0]
+        assert isinstance(degree_one, PencilChannel)
         finite = NormFiniteRank(
             equations=equations,
-            functions=self._functions(at_pairs, zero, linear, two, norm),
+            functions=self._functions(at_pairs, zero, one / np.sqrt(self.growth)[:, None], two, norm),
             norm=norm,
-            norm_covariance=left[at_pairs][:, at_pairs] * float(self.terms.sample_norms),
-            scales=scales,
-            directions=PencilDirections(degree_one, SpecialDirections(batch)),
+            norm_covariance=self.norms[1][at_pairs][:, at_pairs] * float(self.terms.sample_norms),
+            scales=np.array([width, width / d, width, width / (d * (d - 1) / 2 - 1)]),
+            directions=PencilDirections(
+                degree_one, SpecialDirections(replace(rows.special.batch, law=self.law))
+            ),
             w=np.tile(rows.w, self.readout.nodes.size),
             along=np.sqrt(rows.own[:, 0, 0]),
-            rest=free / d,
+            rest=(d - 2) / d,
         )
         return equations, finite
 
@@ -312,3 +374,13 @@ def _moments(setting: Setting, mean: Array, scale: Array, dims: Array) -> tuple[
         found[2, i] = np.sum(weighted * (z**2 - 1.0), axis=-1) / np.sqrt(second(dims[i]))
         found[3, i] = np.sum(weighted * values, axis=-1)
     return found[0], found[1], found[2], found[3]
+
+
+def norm_problem(
+    setting: Setting, variables: Latent, given: Realisation | None, terms: Terms, nodes: ProductNodes
+) -> NormProblem:
+    """Problem of a setting with norms as latent variables; without a step no readout weight matters."""
+    law = ReadoutLaw("constant", np.ones(1), np.ones(1))
+    if setting.theta > 0.0:
+        law = readout_rule(setting, nodes.readout, finite=True, given=given)
+    return NormProblem(setting, variables, law, nodes, terms)
