@@ -13,6 +13,7 @@ responds with ``Y(K)``, which is ``E[X (1 + K X)^{-1}]`` over its levels.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -111,6 +112,15 @@ class Channel(ABC):
     def moved(self, part: Response, samples: Values, neurons: Values) -> Response:
         """The channel at a state an infinitesimal step away."""
         return self.response(samples, neurons, part)
+
+    def without_derivatives(self, part: Response) -> Response:
+        """What of the channel is needed to guess its neighbours."""
+        return part
+
+    def between(self, parts: Sequence[Response], mirrored: Sequence[bool], weights: Array) -> Response:
+        """Guess by interpolation between states, nearest first; of those `mirrored`, the conjugates."""
+        del mirrored, weights
+        return parts[0]
 
     def is_fresh(self, part: Response) -> bool:
         """Whether its derivatives are those at its own state."""

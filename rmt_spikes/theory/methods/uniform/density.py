@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,12 @@ SCAN, AGAIN = 64, 9
 """Parts of the whole support between which gaps are looked for, and points of each interval: what they miss
 shows in the mass. The first are nodes of the cosine series of the density."""
 
+NEAR = 6
+"""States that a guess is interpolated between."""
+
+GUESSED = 10
+"""Steps of Newton's method from a guess: mostly 2 or 3 are enough, and where 10 are not there is a gap."""
+
 SAME_PLACE = 1e-12
 """Relative distance of eigenvalues whose states are the same."""
 
@@ -49,30 +56,26 @@ class BranchCut:
 
     equations: FixedPoint
     _known: list[tuple[float, int, State]] = field(default_factory=list, repr=False)
+    _bands: list[tuple[float, float]] = field(default_factory=list, repr=False)
+    _gaps: list[tuple[float, float]] = field(default_factory=list, repr=False)
 
-    def resolvent(self, z: Array) -> tuple[Array, float]:
-        """Mean resolvent ``E_q R`` at ``z + i0`` for ascending `z`, and the largest residual.
+    def imaginary(self, z: Array) -> tuple[Array, float]:
+        """Imaginary part of the mean resolvent ``E_q R`` at ``z + i0``, and the largest residual.
+
+        The eigenvalues `z` are ascending. In a gap that is known nothing is solved.
 
         Raises
         ------
         ConvergenceError
             If the equations cannot be solved on the physical branch.
         """
-        values = np.zeros(z.size, dtype=complex)
+        values = np.zeros(z.size)
         middle = z.size // 2
-        seed = self._seed(float(z[middle]))
         residual = 0.0
-        for order in (range(middle, z.size), range(middle - 1, -1, -1)):
-            history = [(z[middle], seed)] if order.step < 0 else []
-            for i in order:
-                known = seed if i == middle else self._recalled(float(z[i]))
-                state = known or self._step(float(z[i]), history)
-                history.append((z[i], state))
-                if known is None or known is seed:
-                    # The channels of a state are large: those of every eighth serve the ones beside it.
-                    kept = state if len(self._known) % 8 == 0 else replace(state, parts=())
-                    insort(self._known, (float(z[i]), len(self._known), kept))
-                values[i] = self.equations.q_weights @ state.resolvent
+        for i in (*range(middle, z.size), *range(middle - 1, -1, -1)):
+            if not self._in_gap(float(z[i])):
+                state = self._state(float(z[i]))
+                values[i] = self.equations.q_weights @ state.resolvent.imag
                 residual = max(residual, state.residual)
         return values, residual
 
@@ -82,15 +85,17 @@ class BranchCut:
         Gaps are looked for on 63 points, at the `hints` and at the bottom of each dip of the density between
         these. What goes unseen shows in the mass of the bulk.
         """
+        self._bands[:] = [(low, high)]
         t = np.arange(1, SCAN) * np.pi / SCAN
         z = (np.sqrt(low) + (np.sqrt(high) - np.sqrt(low)) * np.sin(0.5 * t) ** (6 if low == 0.0 else 2)) ** 2
         z = np.unique(np.concatenate([z, hints[(hints > low) & (hints < high)]]))
-        density = self.resolvent(z)[0].imag
+        density = self.imaginary(z)[0]
         for i in np.flatnonzero((density[1:-1] < density[:-2]) & (density[1:-1] < density[2:])) + 1:
             dip, value = self._lowest(z[i - 1], z[i], z[i + 1])
             place = np.searchsorted(z, dip)
             z, density = np.insert(z, place, dip), np.insert(density, place, value)
-        return np.array(self._intervals(low, high, z, density))
+        self._bands[:] = self._intervals(low, high, z, density)
+        return np.array(self._bands)
 
     def _intervals(self, low: float, high: float, z: Array, density: Array) -> list[tuple[float, float]]:
         """Intervals of the spectrum from `low` to `high`, given the density on points between these.
@@ -103,7 +108,7 @@ class BranchCut:
                 return [(low, high)]
             angle = (np.arange(AGAIN) + 0.5) * np.pi / AGAIN
             z = 0.5 * (low + high) - 0.5 * (high - low) * np.cos(angle)
-            return self._intervals(low, high, z, self.resolvent(z)[0].imag)
+            return self._intervals(low, high, z, self.imaginary(z)[0])
         first = empty[0]
         last = first + int(np.argmin(np.append(density[first:] <= 0.0, False))) - 1
         occupied = (z[first - 1] if first > 0 else low, z[last + 1] if last + 1 < z.size else high)
@@ -121,22 +126,31 @@ class BranchCut:
     def _gap_edges(self, z: float, low: float, high: float) -> tuple[float, float]:
         """Edges of the gap around `z`, between two eigenvalues of the spectrum.
 
-        The real resolvent is followed to both sides. Where it is lost (a component that changes sign in the
-        gap), the edge is found by bisection.
+        Where the real resolvent is lost (a component that changes sign in the gap), the edge is found by
+        bisection.
         """
-        state = self._from_above(z)
+        known = next((gap for gap in self._gaps if gap[0] < z < gap[1]), None)
+        left, right = known or self._followed(z, self._from_above(z))
+        return (
+            left if low < left < z else self._bisect(low, z),
+            right if z < right < high else self._bisect(high, z),
+        )
+
+    def _followed(self, z: float, state: State) -> tuple[float, float]:
+        """Ends of the real resolvent around `z`, where it is `state`; NaN where it is lost."""
         r, omega = state.resolvent.real, state.omega.real
         curve = RealCurve(self.equations, (np.sign(r), np.sign(omega)))
-        edges = []
-        for along, occupied in ((-1.0, low), (1.0, high)):
+        ends = []
+        for along in (-1.0, 1.0):
             try:
-                edge = curve.edge(
-                    curve.follow(curve.at_eigenvalue(z, r, omega, along, state.parts))
-                ).eigenvalue
+                start = curve.at_eigenvalue(z, r, omega, along, state.parts)
+                ends.append(curve.edge(curve.follow(start)).eigenvalue)
             except ConvergenceError:
-                edge = np.inf
-            edges.append(edge if min(z, occupied) < edge < max(z, occupied) else self._bisect(occupied, z))
-        return edges[0], edges[1]
+                ends.append(np.nan)
+        return ends[0], ends[1]
+
+    def _in_gap(self, z: float) -> bool:
+        return any(left < z < right for left, right in self._gaps)
 
     def _bisect(self, inside: float, outside: float) -> float:
         """Edge between an eigenvalue of the spectrum and one of a gap, to ``1e-9``."""
@@ -166,32 +180,77 @@ class BranchCut:
         return middle, value
 
     def _density(self, z: float) -> float:
-        return float(self.resolvent(np.array([z]))[0][0].imag)
+        return float(self.imaginary(np.array([z]))[0][0])
 
-    def _nearest(self, z: float) -> tuple[float, State] | None:
-        """Nearest eigenvalue that is known, and the state there."""
+    def _state(self, z: float) -> State:
+        """Solution at an eigenvalue, remembered; a gap that it lies in is remembered as well."""
         place = bisect_left(self._known, (z,))
-        near = self._known[max(0, place - 1) : place + 1]
-        return min(((at, state) for at, _, state in near), key=lambda known: abs(known[0] - z), default=None)
+        for at, _, state in self._known[max(0, place - 1) : place + 1]:
+            if abs(at - z) <= SAME_PLACE * z:
+                return state
+        state = self._next(z)
+        if self._physical(state):
+            # The derivatives of channels are large: those of every eighth state serve the ones beside it.
+            kept = state if len(self._known) % 8 == 0 else self.equations.without_derivatives(state)
+            insort(self._known, (z, len(self._known), kept))
+        else:
+            left, right = self._followed(z, state)
+            if left < z < right:
+                self._gaps.append((left, right))
+        return state
 
-    def _recalled(self, z: float) -> State | None:
-        """Solution at an eigenvalue that is known."""
-        nearest = self._nearest(z)
-        return nearest[1] if nearest is not None and abs(nearest[0] - z) <= SAME_PLACE * z else None
+    def _next(self, z: float) -> State:
+        """Solution from those nearby, or from far above the axis where that fails."""
+        guess = self._guess(z)
+        if guess is not None:
+            try:
+                state = self.equations.solve(
+                    np.asarray(-complex(z)), guess, tolerance=ENOUGH, fresh=False, most=GUESSED
+                )
+                if self._physical(state):
+                    return state
+            except ConvergenceError:
+                pass
+        return self._from_above(z)
 
-    def _seed(self, z: float) -> State:
-        """Solution from that at the nearest eigenvalue known, or from far above the axis."""
-        nearest = self._nearest(z)
-        return self._from_above(z) if nearest is None else self._recalled(z) or self._step(z, [nearest])
+    def _guess(self, z: float) -> State | None:
+        """Guess by interpolation between the states nearby, in the angle of the interval that `z` lies in.
 
-    def _step(self, z: float, history: list[tuple[float, State]]) -> State:
-        """Solution next to the last ones, or from far above the axis when that fails."""
-        guess = State(*_extrapolate(z, history), np.inf, history[-1][1].parts)
-        try:
-            state = self.equations.solve(np.asarray(-complex(z)), guess, tolerance=ENOUGH, fresh=False)
-        except ConvergenceError:
-            return self._from_above(z)
-        return state if self._physical(state) else self._from_above(z)
+        At an edge the resolvent has a root, which the angle removes: beyond it there are the complex
+        conjugates. The logarithms of the unknowns are interpolated, which are powers of a small eigenvalue.
+        """
+        low, high = next(((a, b) for a, b in self._bands if a < z < b), (0.0, np.inf))
+        place = bisect_left(self._known, (z,))
+        near = [known for known in self._known[max(0, place - NEAR) : place + NEAR] if low < known[0] < high]
+        if not near:
+            return None
+        angle = partial(_angle, low, high)
+        points = [(angle(at), False, state) for at, _, state in near]
+        if np.isfinite(high):
+            points += [(2.0 * np.pi - u, True, state) for u, _, state in points]
+        if low > 0.0 and np.isfinite(high):
+            points += [(-u, True, state) for u, mirrored, state in points if not mirrored]
+        here = angle(z)
+        points = sorted(points, key=lambda point: abs(point[0] - here))[:NEAR]
+        nodes = np.array([u for u, _, _ in points])
+        if np.min(np.abs(nodes - here)) == 0.0:
+            nodes = nodes[:1]
+        weights = _lagrange(nodes, here)
+        # A wild guess overflows; it is refused like any other that leads nowhere.
+        with np.errstate(all="ignore"):
+            resolvent, omega = (
+                np.exp(
+                    sum(
+                        w * _logarithm(getattr(x, name), m)
+                        for w, (_, m, x) in zip(weights, points, strict=False)
+                    )
+                )
+                for name in ("resolvent", "omega")
+            )
+        states = [state for _, _, state in points][: weights.size]
+        mirrored = [m for _, m, _ in points][: weights.size]
+        parts = self.equations.between(states, mirrored, weights)
+        return State(resolvent, omega, np.inf, parts)
 
     def _from_above(self, z: float) -> State:
         """Solution on the axis by continuation from the upper half-plane, where there is only one.
@@ -243,24 +302,22 @@ class BranchCut:
         )
 
 
-def _extrapolate(z: float, history: list[tuple[float, State]]) -> tuple[Values, Values]:
-    """Guess from the last states, by extrapolating logarithms: the unknowns are powers of a small ``z``.
+def _angle(low: float, high: float, z: float) -> float:
+    """Angle of an eigenvalue in an interval, between 0 and pi; its logarithm where there is none."""
+    if not np.isfinite(high):
+        return float(np.log(z))
+    share = (np.sqrt(z) - np.sqrt(low)) / (np.sqrt(high) - np.sqrt(low))
+    return float(2.0 * np.arcsin(np.sqrt(share)))
 
-    In steps of the same kind (angles of an interval) for neighbours, in ``log z`` where they are far apart.
-    """
-    (last_z, last) = history[-1]
-    if len(history) < 2 or last_z == history[-2][0]:
-        return last.resolvent, last.omega
-    share = np.log(z / last_z) / np.log(last_z / history[-2][0])
-    neighbours = abs(np.log(z / last_z)) < 1.0 and len(history) > 2
-    weights = {1: 2.0, 2: -1.0} if neighbours else {1: share}
-    values = []
-    for name in ("resolvent", "omega"):
-        logarithm = np.zeros_like(getattr(last, name))
-        for k, weight in weights.items():
-            newer, older = getattr(history[-k][1], name), getattr(history[-k - 1][1], name)
-            logarithm += weight * np.log(newer / older)
-        # A wild guess overflows; it is refused like any other that leads nowhere.
-        with np.errstate(all="ignore"):
-            values.append(getattr(last, name) * np.exp(logarithm))
-    return values[0], values[1]
+
+def _lagrange(nodes: Array, x: float) -> Array:
+    """Weights of values on the nodes in their interpolation at `x`."""
+    difference = nodes[:, None] - nodes + np.eye(nodes.size)
+    others = np.where(np.eye(nodes.size) > 0.0, 1.0, x - nodes)
+    return np.asarray(np.prod(others / difference, axis=1))
+
+
+def _logarithm(values: Values, mirrored: bool) -> Values:
+    """Logarithm, continued beyond an edge where the state is `mirrored`."""
+    found = np.log(values)
+    return found.conj() + 2.0j * np.pi * np.round(found.imag / np.pi) if mirrored else found

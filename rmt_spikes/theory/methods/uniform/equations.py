@@ -7,7 +7,7 @@ and its counterpart ``omega(alpha)`` for a neuron (docs/theory.md section 4).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -109,6 +109,21 @@ class FixedPoint:
         """The channels at a state an infinitesimal step away from that of `parts`."""
         pair = self.weighted(resolvent, omega)
         return [channel.moved(part, *pair) for channel, part in zip(self.channels, parts, strict=True)]
+
+    def without_derivatives(self, state: State) -> State:
+        """The same state without the derivatives of its channels, which are large."""
+        parts = [
+            channel.without_derivatives(part)
+            for channel, part in zip(self.channels, state.parts, strict=True)
+        ]
+        return replace(state, parts=parts)
+
+    def between(self, states: Sequence[State], mirrored: Sequence[bool], weights: Array) -> list[Response]:
+        """Guess of the channels by interpolation between states; of those `mirrored`, the conjugates."""
+        return [
+            channel.between([state.parts[i] for state in states], mirrored, weights)
+            for i, channel in enumerate(self.channels)
+        ]
 
     def is_physical(self, parts: Sequence[Response]) -> bool:
         """Whether a real state above the bulk is connected with infinity."""

@@ -392,11 +392,11 @@ class Uniform(Method):
         lower, higher = squares[squares[:, 0] > 0.0, 0], squares[:, 1]
         inside = [lower * (1.0 + EDGE_TOLERANCE), squares.mean(axis=1), higher * (1.0 - EDGE_TOLERANCE)]
         mass = bulk.mass
-        values, residual = self.spectrum.cut.resolvent(np.sort(np.concatenate(inside)))
+        values, residual = self.spectrum.cut.imaginary(np.sort(np.concatenate(inside)))
         return Certificate(
             mass=mass,
             residual=residual,
-            imaginary_part=float(values.imag.min() / np.pi),
+            imaginary_part=float(values.min() / np.pi),
             edge_error=EDGE_TOLERANCE,
         )
 

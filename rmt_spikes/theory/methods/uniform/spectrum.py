@@ -302,5 +302,5 @@ def from_untrained(equations: FixedPoint, untrained: BulkEquivalent, ridge: floa
 
 def _density(cut: BranchCut, ratio: float, x: Array) -> Array:
     """Density of singular values at points strictly inside the bulk, ascending, shape ``(n,)``."""
-    values, _ = cut.resolvent(x**2)
-    return np.asarray(2.0 * x * values.imag / (np.pi * ratio))
+    values, _ = cut.imaginary(x**2)
+    return np.asarray(2.0 * x * values / (np.pi * ratio))

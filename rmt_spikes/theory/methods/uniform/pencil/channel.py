@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg import lu_factor, lu_solve
 
 from rmt_spikes.errors import ConvergenceError
 from rmt_spikes.theory.methods.uniform.channels import Channel, Directions, Response
@@ -36,8 +38,8 @@ class _Slopes:
     ----------
     k
         Coupling at which the others were computed.
-    inverse
-        From a defect of ``Nu`` to Newton's step.
+    factors
+        Of the matrix that takes Newton's step of ``Nu`` to its defect: its LU decomposition.
     source
         From a change of the rows to one of ``M``; its transpose is from ``Nu`` to ``Y``.
     to_nu, to_y
@@ -45,10 +47,14 @@ class _Slopes:
     """
 
     k: Values
-    inverse: Values
+    factors: tuple[Values, NDArray[np.int32]]
     source: Values
     to_nu: Values
     to_y: Values
+
+    def step(self, defect: Values) -> Values:
+        """Newton's step of ``Nu``, flat."""
+        return np.asarray(lu_solve(self.factors, defect, check_finite=False))
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,25 +66,27 @@ class _PencilState:
     levels
         Where it is.
     slopes
-        The linear map there, or at a coupling nearby.
+        The linear map there, or at a coupling nearby; None where it is not kept.
     shift
         Newton's step of ``Nu`` that is left.
     """
 
     levels: LevelState
-    slopes: _Slopes
+    slopes: _Slopes | None
     shift: Values
 
     def predicted(self, k: Values) -> Values:
-        """``Nu`` at another coupling, to first order."""
-        step = self.shift + self.slopes.to_nu @ _flat(k - self.levels.k)
+        """``Nu`` at another coupling, to first order where the linear map is known."""
+        step = self.shift
+        if self.slopes is not None:
+            step = step + self.slopes.to_nu @ _flat(k - self.levels.k)
         nu = self.levels.nu + _square(step, self.levels.nu.shape[0])
         return nu.real if np.isrealobj(k) else nu
 
     @property
     def fresh(self) -> bool:
         """Whether the linear map is that at this coupling."""
-        return self.slopes.k is self.levels.k
+        return self.slopes is not None and self.slopes.k is self.levels.k
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,12 +120,12 @@ class PencilChannel(Channel):
                 levels = pencil.at(small, nu)
                 slopes = (
                     last.slopes
-                    if last and not fresh and _near(small, last.slopes.k)
+                    if last and last.slopes and not fresh and _near(small, last.slopes.k)
                     else self._slopes(levels)
                 )
             except np.linalg.LinAlgError as error:
                 raise ConvergenceError("the response of the samples is singular", residual=np.inf) from error
-            shift = slopes.inverse @ _flat(pencil.batch.residuals.mean(levels.om) - nu)
+            shift = slopes.step(_flat(pencil.batch.residuals.mean(levels.om) - nu))
             defect = float(np.max(np.abs(shift), initial=0.0)) / size
             if not np.isfinite(defect):
                 break
@@ -133,6 +141,24 @@ class PencilChannel(Channel):
         levels = self.pencil.at(small, part.detail.predicted(small))
         return Response(root, h, k, self._lifted(self._mean(levels.y)), replace(part.detail, levels=levels))
 
+    def without_derivatives(self, part: Response) -> Response:  # noqa: D102
+        return replace(part, detail=replace(part.detail, slopes=None))
+
+    def between(  # noqa: D102
+        self, parts: Sequence[Response], mirrored: Sequence[bool], weights: Array
+    ) -> Response:
+        details = [part.detail for part in parts]
+        own = next((each.slopes for each in details if each.slopes is not None), None)
+        k, nu = (
+            sum(
+                w * (value.conj() if m else value)
+                for w, m, value in zip(weights, mirrored, values, strict=True)
+            )
+            for values in ([d.levels.k for d in details], [d.levels.nu for d in details])
+        )
+        levels = replace(details[0].levels, k=k, nu=nu)
+        return replace(parts[0], detail=_PencilState(levels, own, np.zeros_like(details[0].shift)))
+
     def is_fresh(self, part: Response) -> bool:  # noqa: D102
         return bool(part.detail.fresh)
 
@@ -143,9 +169,10 @@ class PencilChannel(Channel):
         batch, shares = self.pencil.batch, self.pencil.batch.proportions
         samples = batch.phi * _congruence(levels.om, batch.residuals.weights)
         green, source = _congruence(levels.green, shares), _congruence(levels.source, shares)
-        inverse = np.linalg.inv(np.eye(samples.shape[0]) - samples @ green)
-        to_nu = -inverse @ (samples @ source)
-        return _Slopes(levels.k, inverse, source, to_nu, source.T @ to_nu - _congruence(levels.y, shares))
+        factors = lu_factor(np.eye(samples.shape[0]) - samples @ green, overwrite_a=True, check_finite=False)
+        to_nu = -lu_solve(factors, samples @ source, check_finite=False)
+        to_y = source.T @ to_nu - _congruence(levels.y, shares)
+        return _Slopes(levels.k, factors, source, to_nu, to_y)
 
     def _mean(self, values: Values) -> Values:
         """Mean over the levels of the inputs."""
