@@ -88,11 +88,11 @@ def test_resolvent_is_in_the_upper_half_plane(setting, share):
         low, high = solution.bulk.edges[0]
         z = np.array([(low + share * (high - low)) ** 2])
         cut = solution.spectrum.cut
-        values, residual = cut.resolvent(z)
+        values, residual = cut.imaginary(z)
     except rs.ConvergenceError:
         TRIED["refused"] += 1
         return
-    assert values[0].imag >= 0
+    assert values[0] >= 0
     assert residual < 1e-8
 
 

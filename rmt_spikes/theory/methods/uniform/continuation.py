@@ -13,7 +13,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import brentq
 
 from rmt_spikes.errors import ConvergenceError
 from rmt_spikes.theory.methods.uniform.channels import Response
@@ -38,6 +37,18 @@ BEND = 1e-3
 
 ROUNDING = 1e-13
 """Share of a chord to which zeros are found."""
+
+ROUGH = 1e-4
+"""Share of a chord from which zeros serve as brackets only."""
+
+SETTLED = 1e-11
+"""Arc length to which a zero is found at most: the states on the curve are solved to ten times less."""
+
+SECANTS = 100
+"""Rounds of a search for a zero: mostly 2 to 5, and where halving alone works 45."""
+
+REACHES = 4
+"""Steps that are tried from the edge of similar equations: mostly one."""
 
 SHORTEST_STEP = 1e-9
 """The turn at an edge is seen to its square, which is below rounding."""
@@ -185,7 +196,7 @@ class RealCurve:
             if last.log_eigenvalue_slope * sign <= 0.0:
                 return points
             try:
-                new = self.advance(last, step, LOOSE)
+                new = self.advance(last, step, LOOSE, points[-2] if len(points) > 1 else None)
                 turned = self.inner(new.direction, last.direction)
             except ConvergenceError:
                 turned = -1.0
@@ -211,6 +222,31 @@ class RealCurve:
         normal[-1] = 1.0
         level = float(point.position[-1])
         return self.solve(point.position, normal, level, point.direction, point.state.parts, tolerance)
+
+    def near(self, before: CurvePoint, edge: CurvePoint) -> list[CurvePoint]:
+        """Two points on either side of an edge, from that of similar equations and a point before it.
+
+        They serve as brackets.
+
+        Raises
+        ------
+        ConvergenceError
+            If they are not found nearby.
+        """
+        level = self.inner(edge.direction, edge.position)
+        start = edge.position, edge.direction, level, edge.direction, edge.state.parts
+        points = [self.solve(*start, LOOSE)]
+        chord = edge.position - before.position
+        arc = math.sqrt(self.inner(chord, chord))
+        bend = (edge.log_eigenvalue_slope - before.log_eigenvalue_slope) / arc
+        sign, step = math.copysign(1.0, bend), 0.0
+        for _ in range(REACHES):
+            slope = points[-1].log_eigenvalue_slope
+            step = 1.5 * (step - slope / bend)
+            points.append(self.advance(points[-1], step, LOOSE))
+            if points[-1].log_eigenvalue_slope * slope <= 0.0:
+                return sorted(points[-2:], key=lambda point: sign * point.log_eigenvalue_slope)
+        raise ConvergenceError("an edge of the bulk was not found", residual=abs(slope), last=points[-1])
 
     def curvature(self, edge: CurvePoint) -> float:
         """Second derivative of ``log z`` in the arc length at an edge."""
@@ -248,8 +284,10 @@ class RealCurve:
                     low = middle
         return self._zero_over_chord(low, high, value, precision)
 
-    def advance(self, point: CurvePoint, step: float, tolerance: float = TOLERANCE) -> CurvePoint:
-        """Point a step along the curve, ahead or back.
+    def advance(
+        self, point: CurvePoint, step: float, tolerance: float = TOLERANCE, before: CurvePoint | None = None
+    ) -> CurvePoint:
+        """Point a step along the curve, ahead or back; a point `before` tells how it bends.
 
         Raises
         ------
@@ -258,7 +296,17 @@ class RealCurve:
         """
         start, direction = point.position + step * point.direction, point.direction
         level = self.inner(direction, point.position) + step
-        return self.solve(start, direction, level, direction, point.state.parts, tolerance)
+        near = point.state.parts
+        if before is not None:
+            chord = point.position - before.position
+            length = self.inner(direction, chord)
+            bend = (direction - before.direction) / length
+            start = start + 0.5 * step**2 * (bend - self.inner(direction, bend) * direction)
+            share = step / length
+            near = self.equations.between(
+                [point.state, before.state], [False, False], np.array([1.0 + share, -share])
+            )
+        return self.solve(start, direction, level, direction, near, tolerance)
 
     def _shortened(self, point: CurvePoint, step: float) -> CurvePoint:
         """Point a step further along the curve, shortened until Newton's method finds it."""
@@ -277,17 +325,33 @@ class RealCurve:
         value: Callable[[CurvePoint], float],
         precision: float,
     ) -> CurvePoint:
-        found: dict[float, CurvePoint] = {0.0: low, 1.0: high}
+        """Zero by secants that stay in their bracket."""
+        tolerance = LOOSE if precision >= ROUGH else TOLERANCE
+        chord = high.position - low.position
+        precision = max(precision, SETTLED / math.sqrt(self.inner(chord, chord)))
+        ends = [(0.0, value(low)), (1.0, value(high))]
+        for point, (_, found) in zip((low, high), ends, strict=True):
+            if found == 0.0:
+                return point
+        if math.copysign(1.0, ends[0][1]) == math.copysign(1.0, ends[1][1]):
+            raise ConvergenceError("a zero on the curve was not found", residual=abs(ends[1][1]), last=high)
+        last, here = sorted(ends, key=lambda end: -abs(end[1]))
+        for _ in range(SECANTS):
+            step = -here[1] * (here[0] - last[0]) / (here[1] - last[1])
+            share = here[0] + step
+            if not ends[0][0] < share < ends[1][0]:
+                share = 0.5 * (ends[0][0] + ends[1][0])
+            point = self.between(low, high, share, tolerance)
+            last, here = here, (share, value(point))
+            ends[int(math.copysign(1.0, here[1]) == math.copysign(1.0, ends[1][1]))] = here
+            slope = (here[1] - last[1]) / (here[0] - last[0])
+            if min(abs(here[1] / slope), ends[1][0] - ends[0][0]) <= precision:
+                return point
+        raise ConvergenceError("a zero on the curve was not found", residual=abs(here[1]), last=point)
 
-        def along(share: float) -> float:
-            if share not in found:
-                found[share] = self.between(low, high, share)
-            return value(found[share])
-
-        root = float(brentq(along, 0.0, 1.0, xtol=precision, rtol=10.0 * ROUNDING))
-        return found[root]
-
-    def between(self, low: CurvePoint, high: CurvePoint, share: float) -> CurvePoint:
+    def between(
+        self, low: CurvePoint, high: CurvePoint, share: float, tolerance: float = TOLERANCE
+    ) -> CurvePoint:
         """Point over a share of the chord between two points, from a cubic through both."""
         chord = high.position - low.position
         length = math.sqrt(self.inner(chord, chord))
@@ -298,8 +362,10 @@ class RealCurve:
             + length * t * (1 - t) * ((1 - t) * low.direction - t * high.direction)
         )
         level = self.inner(chord, low.position) + share * length**2
-        near = low if share < 0.5 else high
-        return self.solve(start, chord, level, chord, near.state.parts)
+        ends, weights = [low.state, high.state], np.array([1.0 - t, t])
+        order = [0, 1] if share < 0.5 else [1, 0]
+        near = self.equations.between([ends[i] for i in order], [False, False], weights[order])
+        return self.solve(start, chord, level, chord, near, tolerance)
 
     def edge(self, points: list[CurvePoint], precision: float = ROUNDING) -> CurvePoint:
         """Edge of the bulk at the end of a followed curve.
@@ -309,8 +375,10 @@ class RealCurve:
         sign = math.copysign(1.0, points[0].log_eigenvalue_slope)
         chord = points[-1].position - points[-2].position
         step = math.sqrt(self.inner(chord, chord))
-        i, high = len(points) - 2, self.advance(points[-1], 0.0)
-        low = high
+        i, high = len(points) - 2, points[-1]
+        if precision >= ROUGH:
+            return self.zero(points[-2], high, lambda point: point.log_eigenvalue_slope, precision)
+        high = low = self.advance(high, 0.0)
         while high.log_eigenvalue_slope * sign > 0.0:
             low, high = high, self._shortened(high, step)
         while low.log_eigenvalue_slope * sign <= 0.0:

@@ -6,8 +6,9 @@ neurons, the resolvent of the finite-rank part is ``(J + S)^{-1}``: docs/theory.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,9 +55,17 @@ class FiniteRank:
     scales: Array
     directions: Directions
     readout_coupling: Array | None = None
+    _known: WeakKeyDictionary[State, Values] = field(
+        default_factory=WeakKeyDictionary, init=False, repr=False
+    )
 
     def stiffness(self, state: State) -> Values:
-        """``J``, shape ``(size, size)``."""
+        """``J``, shape ``(size, size)``; remembered as long as the state is."""
+        if state not in self._known:
+            self._known[state] = self._stiffness(state)
+        return self._known[state]
+
+    def _stiffness(self, state: State) -> Values:
         matrix = self._trivial(state)
         n_a = state.omega.size
         block = slice(n_a, (1 + self.directions.count) * n_a)

@@ -27,6 +27,9 @@ CLOSE = 1e-11
 CLEAR = 1.1
 """Ratio to an edge of the eigenvalues from which that of similar equations is looked for."""
 
+ABOVE = 1.5
+"""Times the rough size of the largest eigenvalue from where the curve is followed down."""
+
 SHORT = 0.25
 """First step along a curve from next to its edge."""
 
@@ -138,12 +141,19 @@ class Descent:
         """
         curve = RealCurve(equations, (-1.0, 1.0), above=True)
         known = () if similar is None else (*similar.above, *similar.points[:-1])
+        if similar is not None:
+            k = min(range(len(similar.points)), key=lambda i: similar.points[i].eigenvalue)
+            edge = similar.points[k]
+            with suppress(ConvergenceError, IndexError):
+                points = curve.near(similar.points[k - 1 if k else 1], edge)
+                above = tuple(point for point in known if point.eigenvalue > CLEAR * edge.eigenvalue)
+                return cls(curve, finite_rank, top, points, above)
         for i in range(len(known) - 1, -1, -1):
             if known[i].eigenvalue > CLEAR * known[-1].eigenvalue:
                 with suppress(ConvergenceError):
                     points = curve.follow(curve.again(known[i]), SHORT)
                     return cls(curve, finite_rank, top, points, known[:i])
-        return cls(curve, finite_rank, top, curve.follow(_far(curve, finite_rank, 4.0 * top)))
+        return cls(curve, finite_rank, top, curve.follow(_far(curve, finite_rank, ABOVE * top)))
 
     def edge(self, precision: float = ROUNDING) -> CurvePoint:
         """Edge of the bulk; what is found serves as a bracket from then on."""
@@ -164,7 +174,12 @@ class Descent:
         high = next((point for point in self.points[::-1] if point.eigenvalue > level), self.points[0])
         while high.eigenvalue <= level:
             high = self.curve.advance(high, -SHORT)
-        return self.curve.zero(high, edge, lambda point: point.eigenvalue / level - 1.0, precision)
+
+        def distance(point: CurvePoint) -> float:
+            # The eigenvalue grows like a square next to its edge.
+            return math.sqrt(max(0.0, point.eigenvalue / edge.eigenvalue - 1.0)) - math.sqrt(factor**2 - 1.0)
+
+        return self.curve.zero(high, edge, distance, precision)
 
     def completed(self) -> UpperSpectrum:
         """Points from above every pole down to the edge."""
@@ -176,7 +191,7 @@ class Descent:
                     return UpperSpectrum(self.curve, self.finite_rank, (*points, *self.points[:-1], edge))
         elif self.finite_rank.margins(self.points[0].state)[0] > 0.0:
             return UpperSpectrum(self.curve, self.finite_rank, (*self.points[:-1], edge))
-        points = self.curve.follow(_far(self.curve, self.finite_rank, 4.0 * self.top))
+        points = self.curve.follow(_far(self.curve, self.finite_rank, ABOVE * self.top))
         return UpperSpectrum(self.curve, self.finite_rank, (*points[:-1], edge))
 
 

@@ -146,7 +146,7 @@ class NormFiniteRank(FiniteRank):
     along: Array = field(kw_only=True)
     rest: float = field(kw_only=True)
 
-    def stiffness(self, state: State) -> Values:
+    def _stiffness(self, state: State) -> Values:
         """``J``: the first power of ``w`` has the stiffness of the learnt direction."""
         matrix = self._trivial(state)
         part, n, count = self._parts(state)[0], self.w.size, self.directions.count

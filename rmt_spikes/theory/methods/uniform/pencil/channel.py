@@ -261,7 +261,8 @@ class PencilDirections(Directions):
             return response
         v, (wide, narrow) = pencil.isometry, self._uncoupled
         small = response - narrow
-        return np.asarray(wide + np.einsum("ax,ixjy,by->iajb", v, small, v, optimize=True))
+        lifted = np.tensordot(np.tensordot(v, small, axes=(1, 1)), v, axes=(3, 1))
+        return np.asarray(wide + np.swapaxes(lifted, 0, 1))
 
     @cached_property
     def _uncoupled(self) -> tuple[Values, Values]:

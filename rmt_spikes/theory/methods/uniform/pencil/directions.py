@@ -104,7 +104,8 @@ class SpecialDirections:
         c = (om.T @ ((law.weights * law.r)[:, None] * first)).reshape(n_b, n_b, n_v)
         square = law.mean(law.r[:, None, None] ** 2 * values)
         middle = batch.phi * m @ np.linalg.inv(batch.energy * np.eye(n_b) - batch.phi * square @ m)
-        av = av + np.einsum("ijv,jk,lkw->ilvw", c, middle, c, optimize=True)
+        first_order = np.tensordot(np.tensordot(c, middle, axes=(1, 0)), c, axes=(2, 1))
+        av = av + np.swapaxes(first_order, 1, 2)
         av = np.swapaxes(av, 1, 2).reshape(pencil.blocks, a * n_v, pencil.blocks, a * n_v)
         scale = np.tile(levels, a)
         x = x + scale[:, None] * av[0, :, 0] * scale
@@ -141,4 +142,5 @@ class SpecialDirections:
 
     @staticmethod
     def _along(values: Values, frame: Array) -> Values:
-        return np.asarray(np.einsum("vi,avbw,wj->iajb", frame, values, frame, optimize=True))
+        right = np.tensordot(values, frame, axes=(3, 0))
+        return np.asarray(np.swapaxes(np.tensordot(frame, right, axes=(0, 1)), 2, 3))
