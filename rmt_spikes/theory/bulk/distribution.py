@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property, partial
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from scipy.fft import dct
 
 from rmt_spikes.errors import DomainError
 from rmt_spikes.theory.bulk.equivalent import BulkEquivalent
+from rmt_spikes.theory.bulk.interval import Interval, converged, refinements
 from rmt_spikes.values import Value
 
 Array = NDArray[np.float64]
@@ -20,45 +22,11 @@ Array = NDArray[np.float64]
 QUANTILES = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95)
 """Probabilities whose quantiles a prediction lists: quartiles and the usual tails."""
 
-MASS_TOLERANCE, MASS_ERROR = 1e-10, 2e-6
-"""Where halving stops: at this change of the mass of an interval for densities of closed forms, and at this
-error of it for those of fixed-point equations, estimated from two changes; a fifth of what a certificate
-allows."""
-
-FIRST_NODES = 32
-"""Enough for a smooth density on one interval, whose cosine coefficients fall geometrically."""
+MASS_TOLERANCE = 1e-10
+"""Change of the mass of an interval at which halving stops for densities of closed forms."""
 
 MAXIMUM_NODES = 4096
 """Where halving stops in any case: what is then missing shows in the mass, which the certificate checks."""
-
-
-@dataclass(frozen=True)
-class _Interval:
-    """Change of variable ``x = low + (high - low) ((1 - cos t)/2)^power`` on one interval of the support.
-
-    The power is 1, or 3 where the support reaches zero and the density is finite or diverges there.
-    """
-
-    low: float
-    high: float
-
-    @property
-    def power(self) -> int:
-        return 3 if self.low == 0.0 else 1
-
-    def point(self, t: Array) -> Array:
-        """``x`` at `t`."""
-        return np.asarray(self.low + (self.high - self.low) * np.sin(0.5 * t) ** (2 * self.power))
-
-    def slope(self, t: Array) -> Array:
-        """``dx/dt`` at `t`."""
-        width, half = self.high - self.low, np.sin(0.5 * t)
-        return np.asarray(width * self.power * half ** (2 * self.power - 1) * np.cos(0.5 * t))
-
-    def angle(self, x: Array) -> Array:
-        """``t`` in ``[0, pi]`` at `x`, clipped to the interval."""
-        share = np.clip((x - self.low) / (self.high - self.low), 0.0, 1.0)
-        return np.asarray(2.0 * np.arcsin(share ** (0.5 / self.power)))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -75,6 +43,8 @@ class Bulk(Value):
         Density at points strictly inside the support, ascending, shape ``(n,)``.
     direct
         Whether `density_inside` is cheap enough to answer every question; otherwise its cosine series does.
+    joints
+        Points inside the support at which the density nearly vanishes; it has a series on either side.
 
     Notes
     -----
@@ -87,6 +57,7 @@ class Bulk(Value):
     atom_at_zero: float
     density_inside: Callable[[Array], Array] = field(repr=False, compare=False)
     direct: bool = field(default=True, repr=False, compare=False)
+    joints: tuple[float, ...] = field(default=(), repr=False, compare=False)
 
     def __hash__(self) -> int:  # type: ignore[override]
         return hash((self.edges.tobytes(), self.atom_at_zero))
@@ -98,16 +69,15 @@ class Bulk(Value):
         """
         x = np.asarray(x, dtype=float)
         values = np.where(np.isnan(x), np.nan, 0.0)
-        for k, (low, high) in enumerate(self.edges):
-            inside = (x > low) & (x < high)
+        for k, interval in enumerate(self._intervals):
+            inside = (x > interval.low) & ((x < interval.high) | (interval.joints[1] & (x == interval.high)))
             if not np.any(inside):
                 continue
             points, back = np.unique(x[inside], return_inverse=True)
             if self.direct:
                 found = self.density_inside(points)
             else:
-                interval, series = _Interval(low, high), self._series[k]
-                t = interval.angle(points)
+                series, t = self._series[k], interval.angle(points)
                 total = np.cos(t[:, None] * np.arange(series.size)) @ series
                 found = np.maximum(total, 0.0) / interval.slope(t)
             values[inside] = found[back]
@@ -115,34 +85,41 @@ class Bulk(Value):
 
     @cached_property
     def _series(self) -> list[Array]:
-        return [self._cosine_series(_Interval(low, high)) for low, high in self.edges]
+        return [self._cosine_series(interval) for interval in self._intervals]
 
-    def _cosine_series(self, interval: _Interval) -> Array:
+    @cached_property
+    def _intervals(self) -> list[Interval]:
+        """Intervals of the support, cut at the joints."""
+        found = []
+        for low, high in self.edges.tolist():
+            ends = [low, *(joint for joint in self.joints if low < joint < high), high]
+            cuts = [False] + [True] * (len(ends) - 2) + [False]
+            found += [
+                Interval(a, b, joints) for (a, b), joints in zip(pairwise(ends), pairwise(cuts), strict=True)
+            ]
+        return found
+
+    def _cosine_series(self, interval: Interval) -> Array:
         """Coefficients of ``density * dx/dt = sum_k a_k cos(k t)`` on one interval.
 
         The nodes are halved until the mass stays: those of one round are used again in the next.
         """
-        count, mass, change = FIRST_NODES, np.inf, np.inf
-        values, new = np.zeros(count + 1), np.arange(1, count)
-        while True:
-            t = new * np.pi / count
-            values[new] = self.density_inside(interval.point(t)) * interval.slope(t)
-            previous, mass = mass, float(values.sum() * np.pi / count)
-            if count == FIRST_NODES:
-                previous = float(values[::2].sum() * 2.0 * np.pi / count)
-            before, change = change, abs(mass - previous)
-            done = change < MASS_TOLERANCE if self.direct else change * min(1.0, change / before) < MASS_ERROR
-            if (done and count > FIRST_NODES) or count >= MAXIMUM_NODES:
-                coefficients = np.asarray(dct(values, type=1)) / count
+        for values, change, before in refinements(self.density_inside, interval):
+            done = change < MASS_TOLERANCE if self.direct else converged(change, before)
+            if done or values.size > MAXIMUM_NODES:
+                coefficients = np.asarray(dct(values, type=1)) / (values.size - 1)
                 coefficients[[0, -1]] *= 0.5
                 return coefficients
-            values, count = np.insert(values, np.arange(1, count + 1), 0.0), 2 * count
-            new = np.arange(1, count, 2)
+        raise AssertionError("refinements go on for ever")
 
     @cached_property
     def masses(self) -> Array:
-        """Mass of each interval, shape ``(n_intervals,)``."""
-        return np.array([np.pi * series[0] for series in self._series])
+        """Mass of each interval of the support, shape ``(n_intervals,)``."""
+        masses = [np.pi * series[0] for series in self._series]
+        lows = [interval.low for interval in self._intervals]
+        return np.array(
+            [sum(m for m, at in zip(masses, lows, strict=True) if a <= at < b) for a, b in self.edges]
+        )
 
     @property
     def mass(self) -> float:
@@ -156,8 +133,8 @@ class Bulk(Value):
         """
         x = np.asarray(x, dtype=float)
         total = np.where(x >= 0.0, self.atom_at_zero, 0.0)
-        for (low, high), series in zip(self.edges, self._series, strict=True):
-            t = _Interval(low, high).angle(x)
+        for interval, series in zip(self._intervals, self._series, strict=True):
+            t = interval.angle(x)
             k = np.arange(1, series.size)
             total = total + series[0] * t + np.sin(t[..., None] * k) @ (series[1:] / k)
         return np.minimum(total, 1.0)
@@ -175,12 +152,12 @@ class Bulk(Value):
         ``(pi A count)^(-2/3)`` where the density is ``A sqrt(edge - x)`` next to the edge: in this unit the
         largest singular value of a bulk without spikes follows the Tracy-Widom law.
         """
-        low, high = self.edges[-1]
-        series = self._series[-1]
+        interval, series = self._intervals[-1], self._series[-1]
+        low, high = interval.low, interval.high
         k = np.arange(series.size)
         # The density times dx/dt is A (high - low)^(3/2) power^(3/2) / 4 (pi - t)^2 next to the edge.
         curvature = float(-(series * k**2) @ np.cos(np.pi * k))
-        power = _Interval(low, high).power
+        power = 1 if any(interval.joints) else interval.power
         return edge_scale(2.0 * curvature / (power * (high - low)) ** 1.5, count)
 
     def quantile(self, p: ArrayLike) -> Array:

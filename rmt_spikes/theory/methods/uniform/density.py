@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rmt_spikes.errors import ConvergenceError
-from rmt_spikes.theory.methods.uniform.continuation import RealCurve
+from rmt_spikes.theory.bulk.interval import Interval, converged, refinements
+from rmt_spikes.theory.methods.uniform.continuation import LONGEST_STEP, RealCurve
 from rmt_spikes.theory.methods.uniform.equations import FixedPoint, State
 
 Array = NDArray[np.float64]
@@ -43,8 +44,17 @@ NEAR = 6
 GUESSED = 10
 """Steps of Newton's method from a guess: mostly 2 or 3 are enough, and where 10 are not there is a gap."""
 
+SHORT = 0.25
+"""First step from a point of a gap, by its distance from the spectrum."""
+
 SAME_PLACE = 1e-12
 """Relative distance of eigenvalues whose states are the same."""
+
+SLOW, FINEST = 128, 512
+"""Nodes of a band after which gaps are looked for between those, and on which they are looked for at most."""
+
+DEEP = 0.3
+"""Share of the density at both neighbours below which a dip is deep."""
 
 DIP_STEPS = 30
 """Golden sections of a dip: they leave 5e-7 of it."""
@@ -79,10 +89,11 @@ class BranchCut:
                 residual = max(residual, state.residual)
         return values, residual
 
-    def support(self, low: float, high: float, hints: Array) -> Array:
-        """Intervals of the spectrum between its outer edges, shape ``(n_intervals, 2)``.
+    def support(self, low: float, high: float, hints: Array) -> tuple[Array, tuple[float, ...]]:
+        """Intervals of the spectrum between its outer edges, shape ``(n_intervals, 2)``, and joints.
 
-        Gaps are looked for on 63 points, at the `hints` and at the bottom of each dip of the density between
+        Edges are eigenvalues, joints singular values next to a cusp of the density. Gaps are looked for on 63
+        points, at the `hints` and at the bottom of each dip of the density between
         these. What goes unseen shows in the mass of the bulk.
         """
         self._bands[:] = [(low, high)]
@@ -94,8 +105,48 @@ class BranchCut:
             dip, value = self._lowest(z[i - 1], z[i], z[i + 1])
             place = np.searchsorted(z, dip)
             z, density = np.insert(z, place, dip), np.insert(density, place, value)
-        self._bands[:] = self._intervals(low, high, z, density)
-        return np.array(self._bands)
+        rough = self._bands[:] = self._intervals(low, high, z, density)
+        parts = [self._split(*band) for band in rough]
+        self._bands[:] = [band for bands, _ in parts for band in bands]
+        return np.array(self._bands), tuple(joint for _, joints in parts for joint in joints)
+
+    def density(self, x: Array) -> Array:
+        """Density of singular values at ascending points, shape ``(n,)``."""
+        return np.asarray(2.0 * x * self.imaginary(x**2)[0] / (np.pi * self.equations.ratio))
+
+    def _split(
+        self, low: float, high: float, joints: tuple[bool, bool] = (False, False)
+    ) -> tuple[list[tuple[float, float]], list[float]]:
+        """Bands within one in which gaps may have gone unseen, and its joints: its mass converges slowly.
+
+        A joint is the bottom of a deep dip, next to a cusp of the density.
+        """
+        interval = Interval(float(np.sqrt(low)), float(np.sqrt(high)), joints)
+        for values, change, before in refinements(self.density, interval):
+            if converged(change, before) or values.size > FINEST:
+                break
+            if values.size <= SLOW:
+                continue
+            x = interval.point(np.arange(1, values.size - 1) * np.pi / (values.size - 1))
+            found = self.density(x)
+            for i in np.flatnonzero((found[1:-1] < found[:-2]) & (found[1:-1] < found[2:])) + 1:
+                dip, value = self._lowest(x[i - 1] ** 2, x[i] ** 2, x[i + 1] ** 2)
+                ends = (dip, dip)
+                if value <= 0.0:
+                    ends = self._gap_edges(dip, float(x[i - 1] ** 2), float(x[i + 1] ** 2))
+                elif (
+                    value
+                    > DEEP * min(found[i - 1], found[i + 1]) / (2.0 * x[i]) * np.pi * self.equations.ratio
+                ):
+                    continue
+                cusp = value > 0.0
+                below = self._split(low, ends[0], (joints[0], cusp))
+                above = self._split(ends[1], high, (cusp, joints[1]))
+                if not cusp:
+                    return below[0] + above[0], below[1] + above[1]
+                bands = [*below[0][:-1], (below[0][-1][0], above[0][0][1]), *above[0][1:]]
+                return bands, [*below[1], float(np.sqrt(dip)), *above[1]]
+        return [(low, high)], []
 
     def _intervals(self, low: float, high: float, z: Array, density: Array) -> list[tuple[float, float]]:
         """Intervals of the spectrum from `low` to `high`, given the density on points between these.
@@ -137,17 +188,29 @@ class BranchCut:
         )
 
     def _followed(self, z: float, state: State) -> tuple[float, float]:
-        """Ends of the real resolvent around `z`, where it is `state`; NaN where it is lost."""
+        """Ends of the real resolvent around `z`, where it is `state`; NaN where it is lost.
+
+        It is followed in steps that are short against the way to the spectrum, and must grow all the way.
+        """
         r, omega = state.resolvent.real, state.omega.real
         curve = RealCurve(self.equations, (np.sign(r), np.sign(omega)))
+        step = min((abs(np.log(at / z)) for at, _, _ in self._around(z)), default=LONGEST_STEP) * SHORT
         ends = []
         for along in (-1.0, 1.0):
             try:
-                start = curve.at_eigenvalue(z, r, omega, along, state.parts)
-                ends.append(curve.edge(curve.follow(start)).eigenvalue)
+                points = curve.follow(curve.at_eigenvalue(z, r, omega, along, state.parts), step)
+                end = curve.edge(points).eigenvalue
+                grows = all(np.all(p.tangent[0] * p.log_eigenvalue_slope > 0.0) for p in points[:-1])
+                passed = any(min(z, end) < at < max(z, end) for at, _, _ in self._known)
+                ends.append(end if grows and not passed else np.nan)
             except ConvergenceError:
                 ends.append(np.nan)
         return ends[0], ends[1]
+
+    def _around(self, z: float, count: int = 1) -> list[tuple[float, int, State]]:
+        """States inside the spectrum that are known, up to `count` on either side."""
+        place = bisect_left(self._known, (z,))
+        return self._known[max(0, place - count) : place + count]
 
     def _in_gap(self, z: float) -> bool:
         return any(left < z < right for left, right in self._gaps)
@@ -184,8 +247,7 @@ class BranchCut:
 
     def _state(self, z: float) -> State:
         """Solution at an eigenvalue, remembered; a gap that it lies in is remembered as well."""
-        place = bisect_left(self._known, (z,))
-        for at, _, state in self._known[max(0, place - 1) : place + 1]:
+        for at, _, state in self._around(z):
             if abs(at - z) <= SAME_PLACE * z:
                 return state
         state = self._next(z)
@@ -220,8 +282,7 @@ class BranchCut:
         conjugates. The logarithms of the unknowns are interpolated, which are powers of a small eigenvalue.
         """
         low, high = next(((a, b) for a, b in self._bands if a < z < b), (0.0, np.inf))
-        place = bisect_left(self._known, (z,))
-        near = [known for known in self._known[max(0, place - NEAR) : place + NEAR] if low < known[0] < high]
+        near = [known for known in self._around(z, NEAR) if low < known[0] < high]
         if not near:
             return None
         angle = partial(_angle, low, high)

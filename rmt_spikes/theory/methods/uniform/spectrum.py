@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import cached_property
 from operator import itemgetter
 
 import numpy as np
@@ -183,17 +183,19 @@ class Spectrum:
 
     def _bulk_of(self, equations: FixedPoint, high: float) -> tuple[Bulk, BranchCut]:
         """Bulk of equations whose upper edge is known."""
-        low, cut, ratio = 0.0, BranchCut(equations), self.problem.setting.ridge_ratio
+        low, cut = 0.0, BranchCut(equations)
         if not self.untrained.reaches_zero:
             rows = self.untrained.rank * self.untrained.ratio < 1.0 - 1e-12
             columns = self.untrained.rank < 1.0 - 1e-12
             signs = (-1.0 if rows else 1.0, 1.0 if columns else -1.0)
             low = self._lower_edge(equations, signs)
         untrained = self.untrained.edges.ravel()
+        edges, joints = cut.support(low, high, 0.5 * (untrained[1:-1:2] + untrained[2::2]))
         bulk = Bulk(
-            edges=np.sqrt(cut.support(low, high, 0.5 * (untrained[1:-1:2] + untrained[2::2]))),
+            edges=np.sqrt(edges),
+            joints=joints,
             atom_at_zero=self.untrained.atom_at_zero,
-            density_inside=partial(_density, cut, ratio),
+            density_inside=cut.density,
             direct=False,
         )
         return bulk, cut
@@ -298,9 +300,3 @@ def from_untrained(equations: FixedPoint, untrained: BulkEquivalent, ridge: floa
         np.full(equations.a_weights.size, point.kappa * point.g),
     )
     return equations.solve(np.asarray(ridge), start, positive=True, most=STEPS)
-
-
-def _density(cut: BranchCut, ratio: float, x: Array) -> Array:
-    """Density of singular values at points strictly inside the bulk, ascending, shape ``(n,)``."""
-    values, _ = cut.imaginary(x**2)
-    return np.asarray(2.0 * x * values / (np.pi * ratio))
