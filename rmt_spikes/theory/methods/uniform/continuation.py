@@ -47,6 +47,9 @@ SETTLED = 1e-11
 SECANTS = 100
 """Rounds of a search for a zero: mostly 2 to 5, and where halving alone works 45."""
 
+BRACKET = 0.02
+"""Least width of a bracket of an edge: points that are solved to ``1e-6`` only know it to ``1e-3``."""
+
 REACHES = 4
 """Steps that are tried from the edge of similar equations: mostly one."""
 
@@ -243,6 +246,7 @@ class RealCurve:
         for _ in range(REACHES):
             slope = points[-1].log_eigenvalue_slope
             step = 1.5 * (step - slope / bend)
+            step = math.copysign(max(abs(step), BRACKET), step)
             points.append(self.advance(points[-1], step, LOOSE))
             if points[-1].log_eigenvalue_slope * slope <= 0.0:
                 return sorted(points[-2:], key=lambda point: sign * point.log_eigenvalue_slope)
@@ -372,39 +376,19 @@ class RealCurve:
 
         Points that serve as brackets only are off by enough to turn too early or too late.
         """
-        sign = math.copysign(1.0, points[0].log_eigenvalue_slope)
-        chord = points[-1].position - points[-2].position
-        step = math.sqrt(self.inner(chord, chord))
-        i, high = len(points) - 2, points[-1]
+        last, end = points[-2:]
         if precision >= ROUGH:
-            return self.zero(points[-2], high, lambda point: point.log_eigenvalue_slope, precision)
-        high = low = self.advance(high, 0.0)
+            return self.zero(last, end, lambda point: point.log_eigenvalue_slope, precision)
+        sign = math.copysign(1.0, last.log_eigenvalue_slope - end.log_eigenvalue_slope)
+        chord = end.position - last.position
+        step = max(BRACKET, math.sqrt(self.inner(chord, chord)))
+        high = low = self.advance(end, 0.0)
         while high.log_eigenvalue_slope * sign > 0.0:
             low, high = high, self._shortened(high, step)
-        while low.log_eigenvalue_slope * sign <= 0.0:
-            if low is not high:
-                high = low
-            low, i = self.advance(points[max(i, 0)], 0.0), i - 1
-            if i < -1:
-                raise ConvergenceError(
-                    "an edge of the bulk was not found", residual=low.state.residual, last=low
-                )
-        return self.zero(low, high, lambda point: point.log_eigenvalue_slope, precision)
-
-
-def lower_edge(
-    equations: FixedPoint, near_zero: State, ridge: float, signs: tuple[float, float]
-) -> CurvePoint:
-    """Lowest edge of the bulk, followed upwards from a solution at a positive ridge that is small against it.
-
-    Below the edge ``R`` has a pole at the origin, and changes sign there, when the features have more rows
-    than their rank; ``omega`` has a zero there when they do not have more columns.
-
-    Raises
-    ------
-    ConvergenceError
-        If the edge is not found.
-    """
-    curve = RealCurve(equations, signs)
-    start = curve.at_eigenvalue(ridge, near_zero.resolvent, near_zero.omega, 1.0, near_zero.parts)
-    return curve.edge(curve.follow(start))
+        before = list(points[:-1])
+        for _ in range(len(before) + REACHES):
+            if low.log_eigenvalue_slope * sign > 0.0:
+                return self.zero(low, high, lambda point: point.log_eigenvalue_slope, precision)
+            high, low = low, self.advance(before.pop(), 0.0) if before else self._shortened(low, -step)
+            step *= 2.0
+        raise ConvergenceError("an edge of the bulk was not found", residual=low.state.residual, last=low)

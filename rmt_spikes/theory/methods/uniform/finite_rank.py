@@ -6,9 +6,9 @@ neurons, the resolvent of the finite-rank part is ``(J + S)^{-1}``: docs/theory.
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,9 @@ from rmt_spikes.theory.methods.uniform.equations import FixedPoint, State
 Array = NDArray[np.float64]
 Values = NDArray[Any]
 Tangent = tuple[Array, Array]
+
+REMEMBERED = 4
+"""States whose stiffness is remembered: margins, slope and residue are asked for one after another."""
 
 COMPLEX_STEP = 1e-30
 """Of derivatives along a tangent: exact to rounding, since the functions are analytic."""
@@ -55,15 +58,18 @@ class FiniteRank:
     scales: Array
     directions: Directions
     readout_coupling: Array | None = None
-    _known: WeakKeyDictionary[State, Values] = field(
-        default_factory=WeakKeyDictionary, init=False, repr=False
+    _known: deque[tuple[State, Values]] = field(
+        default_factory=lambda: deque(maxlen=REMEMBERED), init=False, repr=False
     )
 
     def stiffness(self, state: State) -> Values:
-        """``J``, shape ``(size, size)``; remembered as long as the state is."""
-        if state not in self._known:
-            self._known[state] = self._stiffness(state)
-        return self._known[state]
+        """``J``, shape ``(size, size)``; remembered for the last states."""
+        for known, matrix in self._known:
+            if known is state:
+                return matrix
+        matrix = self._stiffness(state)
+        self._known.append((state, matrix))
+        return matrix
 
     def _stiffness(self, state: State) -> Values:
         matrix = self._trivial(state)

@@ -22,7 +22,7 @@ from rmt_spikes.theory.methods.closed_form import ClosedForm
 from rmt_spikes.theory.methods.thresholds import modelled_crossing, nearby_crossing
 from rmt_spikes.theory.methods.uniform import vectors
 from rmt_spikes.theory.methods.uniform.blocks import Blocks, LevelBlocks, PencilBlocks
-from rmt_spikes.theory.methods.uniform.equations import FixedPoint, State
+from rmt_spikes.theory.methods.uniform.equations import FixedPoint, State, from_untrained, solved
 from rmt_spikes.theory.methods.uniform.finite_rank import COMPLEX_STEP, FiniteRank
 from rmt_spikes.theory.methods.uniform.norms.losses import NormLosses, blended, share_of_norms
 from rmt_spikes.theory.methods.uniform.norms.problem import (
@@ -38,12 +38,7 @@ from rmt_spikes.theory.methods.uniform.pencil.neglected import neglected
 from rmt_spikes.theory.methods.uniform.pencil.rows import Terms
 from rmt_spikes.theory.methods.uniform.problem import Problem
 from rmt_spikes.theory.methods.uniform.samples import Separated
-from rmt_spikes.theory.methods.uniform.spectrum import (
-    Spectrum,
-    from_untrained,
-    solved,
-    warn_of_linear_norms,
-)
+from rmt_spikes.theory.methods.uniform.spectrum import Spectrum, warn_of_linear_norms
 from rmt_spikes.theory.results import EDGE_TOLERANCE, Certificate, Losses, Outliers, Spike, ordered
 
 Array = NDArray[np.float64]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from operator import itemgetter
@@ -19,9 +18,9 @@ from rmt_spikes.theory.bulk.distribution import Bulk, edge_scale
 from rmt_spikes.theory.bulk.equivalent import BulkEquivalent
 from rmt_spikes.theory.latent import residual_moments
 from rmt_spikes.theory.methods.uniform.blocks import PencilBlocks
-from rmt_spikes.theory.methods.uniform.continuation import lower_edge
+from rmt_spikes.theory.methods.uniform.continuation import RealCurve
 from rmt_spikes.theory.methods.uniform.density import BranchCut
-from rmt_spikes.theory.methods.uniform.equations import FixedPoint, State
+from rmt_spikes.theory.methods.uniform.equations import FixedPoint, solved
 from rmt_spikes.theory.methods.uniform.norms.problem import NormProblem
 from rmt_spikes.theory.methods.uniform.outliers import Descent, UpperSpectrum, upper_edge
 from rmt_spikes.theory.methods.uniform.pencil.batch import ResidualLaw
@@ -55,14 +54,6 @@ MASS_ERROR = 1e-5
 START_SHARES = (1e-3, 1e-4, 1e-5, 1e-6, 1e-7)
 """Ridges from which the lowest edge is looked for, as shares of the edge without a step; a step may bring it
 far down."""
-
-
-ABOVE, LARGER, FACTOR, LEAST_FACTOR = 10.0, 6, 10.0, 1.02
-"""First ridge on the way down to one that is not solved at once, in mean eigenvalues, and how often it is
-taken ten times larger; largest and least ratio of two ridges on the way."""
-
-STEPS = 20
-"""Steps of Newton's method at one ridge. Solutions that are found at once mostly take 7 to 9."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -243,12 +234,19 @@ class Spectrum:
         return min(found, key=itemgetter(1))
 
     def _lower_edge(self, equations: FixedPoint, signs: tuple[float, float]) -> float:
-        """Lowest edge of a bulk that does not reach zero, which a step may have brought far down."""
+        """Lowest edge of a bulk that does not reach zero, which a step may have brought far down.
+
+        It is followed upwards from a solution at a positive ridge that is small against it. Below the edge
+        ``R`` has a pole at the origin, and changes sign there, when the features have more rows than their
+        rank; ``omega`` has a zero there when they do not have more columns.
+        """
+        curve = RealCurve(equations, signs)
         for share in START_SHARES:
             ridge = share * float(self.untrained.edges[0, 0])
             try:
                 state = solved(equations, self.untrained, ridge)
-                return lower_edge(equations, state, ridge, signs).eigenvalue
+                start = curve.at_eigenvalue(ridge, state.resolvent, state.omega, 1.0, state.parts)
+                return curve.edge(curve.follow(start)).eigenvalue
             except ConvergenceError as error:
                 last = error
         raise last
@@ -258,45 +256,3 @@ def warn_of_linear_norms(setting: Setting, error: ConvergenceError) -> None:
     """Say that norms are linearised because their equations have no solution on a few nodes."""
     text = f"norms are linearised, which is less accurate in {setting.d} dimensions: {error}"
     warnings.warn(text, AccuracyWarning, stacklevel=3)
-
-
-def solved(equations: FixedPoint, untrained: BulkEquivalent, ridge: float) -> State:
-    """Solution at a positive ridge: from that without a step, or else from those at larger ridges.
-
-    Raises
-    ------
-    ConvergenceError
-        If there is none.
-    """
-    with suppress(ConvergenceError):
-        return from_untrained(equations, untrained, ridge)
-    high = max(FACTOR * ridge, ABOVE * equations.mean_eigenvalue)
-    for _ in range(LARGER):
-        with suppress(ConvergenceError):
-            state = from_untrained(equations, untrained, high)
-            break
-        high *= FACTOR
-    else:
-        raise ConvergenceError("no ridge large enough was found", residual=math.inf, last=high)
-    factor = FACTOR
-    while high > ridge:
-        low = max(ridge, high / factor)
-        try:
-            state = equations.solve(np.asarray(low), state, positive=True, most=STEPS)
-        except ConvergenceError:
-            factor = math.sqrt(factor)
-            if factor < LEAST_FACTOR:
-                raise
-        else:
-            high, factor = low, min(FACTOR, factor**1.5)
-    return state
-
-
-def from_untrained(equations: FixedPoint, untrained: BulkEquivalent, ridge: float) -> State:
-    """Solution at a positive ridge, from that without a step."""
-    point = untrained.at_ridge(ridge)
-    start = (
-        np.full(equations.q_weights.size, 1.0 / point.kappa),
-        np.full(equations.a_weights.size, point.kappa * point.g),
-    )
-    return equations.solve(np.asarray(ridge), start, positive=True, most=STEPS)

@@ -11,11 +11,10 @@ from numpy.typing import NDArray
 
 from rmt_spikes.setting import Setting
 from rmt_spikes.theory.bulk.equivalent import BulkEquivalent
-from rmt_spikes.theory.methods.uniform.equations import State
+from rmt_spikes.theory.methods.uniform.equations import State, solved
 from rmt_spikes.theory.methods.uniform.finite_rank import COMPLEX_STEP
 from rmt_spikes.theory.methods.uniform.norms.degrees import Corrected, DegreesOfFreedom
 from rmt_spikes.theory.methods.uniform.norms.problem import NormProblem
-from rmt_spikes.theory.methods.uniform.spectrum import solved
 from rmt_spikes.theory.results import Losses
 
 Array = NDArray[np.float64]
