@@ -59,6 +59,7 @@ def test_losses_are_in_their_order(setting, method):
     assert losses.test >= setting.noise_std**2 - size
 
 
+@pytest.mark.filterwarnings("ignore::rmt_spikes.AccuracyWarning")
 @given(setting=problems())
 @few
 def test_spectra_are_spectra(setting):
@@ -78,6 +79,7 @@ def test_spectra_are_spectra(setting):
     assert all(np.all(spike.alignment <= 1 + 1e-6) for spike in prediction.spikes)
 
 
+@pytest.mark.filterwarnings("ignore::rmt_spikes.AccuracyWarning")
 @given(setting=problems(), share=st.floats(0.1, 0.9))
 @few
 def test_resolvent_is_in_the_upper_half_plane(setting, share):

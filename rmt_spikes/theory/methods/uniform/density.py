@@ -279,39 +279,39 @@ class BranchCut:
         """Guess by interpolation between the states nearby, in the angle of the interval that `z` lies in.
 
         At an edge the resolvent has a root, which the angle removes: beyond it there are the complex
-        conjugates. The logarithms of the unknowns are interpolated, which are powers of a small eigenvalue.
+        conjugates. The logarithms of the unknowns are interpolated, less those of their power where the
+        interval reaches zero.
         """
         low, high = next(((a, b) for a, b in self._bands if a < z < b), (0.0, np.inf))
         near = [known for known in self._around(z, NEAR) if low < known[0] < high]
         if not near:
             return None
         angle = partial(_angle, low, high)
-        points = [(angle(at), False, state) for at, _, state in near]
+        points = [(angle(at), False, at, state) for at, _, state in near]
         if np.isfinite(high):
-            points += [(2.0 * np.pi - u, True, state) for u, _, state in points]
-        if low > 0.0 and np.isfinite(high):
-            points += [(-u, True, state) for u, mirrored, state in points if not mirrored]
+            points += [(2.0 * np.pi - u, True, at, state) for u, _, at, state in points]
+        if low > 0.0:
+            points += [(-u, True, at, state) for u, mirrored, at, state in points if not mirrored]
         here = angle(z)
         points = sorted(points, key=lambda point: abs(point[0] - here))[:NEAR]
-        nodes = np.array([u for u, _, _ in points])
-        if np.min(np.abs(nodes - here)) == 0.0:
-            nodes = nodes[:1]
-        weights = _lagrange(nodes, here)
+        nodes, mirrored, places, states = map(list, zip(*points, strict=True))
+        weights = _lagrange(np.array(nodes), here)
+        trend = np.log(np.array(places) / z)
+        unknowns = []
         # A wild guess overflows; it is refused like any other that leads nowhere.
         with np.errstate(all="ignore"):
-            resolvent, omega = (
-                np.exp(
-                    sum(
-                        w * _logarithm(getattr(x, name), m)
-                        for w, (_, m, x) in zip(weights, points, strict=False)
-                    )
+            for name in ("resolvent", "omega"):
+                values = np.array(
+                    [_logarithm(getattr(x, name), m) for x, m in zip(states, mirrored, strict=True)]
                 )
-                for name in ("resolvent", "omega")
-            )
-        states = [state for _, _, state in points][: weights.size]
-        mirrored = [m for _, m, _ in points][: weights.size]
-        parts = self.equations.between(states, mirrored, weights)
-        return State(resolvent, omega, np.inf, parts)
+                power = np.zeros(values.shape[1])
+                if low == 0.0 and len(near) > 1:
+                    first, second = np.argsort(places)[:2]
+                    if trend[first] != trend[second]:
+                        power = (values[first] - values[second]).real / (trend[first] - trend[second])
+                unknowns.append(np.exp(weights @ (values - np.multiply.outer(trend, power))))
+            parts = self.equations.between(states, mirrored, weights)
+        return State(unknowns[0], unknowns[1], np.inf, parts)
 
     def _from_above(self, z: float) -> State:
         """Solution on the axis by continuation from the upper half-plane, where there is only one.
@@ -367,8 +367,8 @@ def _angle(low: float, high: float, z: float) -> float:
     """Angle of an eigenvalue in an interval, between 0 and pi; its logarithm where there is none."""
     if not np.isfinite(high):
         return float(np.log(z))
-    share = (np.sqrt(z) - np.sqrt(low)) / (np.sqrt(high) - np.sqrt(low))
-    return float(2.0 * np.arcsin(np.sqrt(share)))
+    share, power = (np.sqrt(z) - np.sqrt(low)) / (np.sqrt(high) - np.sqrt(low)), 3 if low == 0.0 else 1
+    return float(2.0 * np.arcsin(share ** (0.5 / power)))
 
 
 def _lagrange(nodes: Array, x: float) -> Array:
