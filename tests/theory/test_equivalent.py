@@ -142,3 +142,28 @@ def test_derivatives_are_exact(gamma, ratio, linear, tail, ridge):
         exact = getattr(point, f"{name}_slope")
         rounding = 1e-11 * abs(getattr(point, name)) / point.kappa
         assert exact == pytest.approx(slope, rel=1e-5, abs=rounding + 1e-12)  # h^2 and cancellation
+
+
+@pytest.mark.parametrize("power", [1 / 3, 1.0])
+def test_a_cusp_inside_the_support_is_a_joint(power):
+    """The density ``c |x - 1|^power sqrt(x (2 - x))`` on [0.5, 1.5], against adaptive quadrature.
+
+    Without the joint its mass is off by more than the tolerance of a certificate.
+    """
+    low, cusp, high = 0.5, 1.1, 1.5
+
+    def density(x):
+        return np.abs(x - cusp) ** power * np.sqrt((x - low) * (high - x))
+
+    expected = quad(density, low, high, points=[cusp], epsabs=1e-12)[0]
+    middle = quad(density, low, 1.3, points=[cusp], epsabs=1e-12)[0]
+    options = {"edges": np.array([[low, high]]), "atom_at_zero": 0.0, "density_inside": density}
+    bulk = Bulk(**options, direct=False, joints=(cusp,))
+    assert bulk.mass == pytest.approx(expected, abs=1e-6)
+    assert bulk.masses.shape == (1,)
+    assert float(bulk.cdf(1.3)) == pytest.approx(middle, abs=1e-6)
+    assert bulk.quantile(middle) == pytest.approx(1.3, abs=1e-5)
+    x = np.array([0.6, 1.0, cusp, 1.2, 1.45])
+    np.testing.assert_allclose(bulk.density(x), density(x), atol=1e-4)
+    if power < 1.0:
+        assert abs(Bulk(**options, direct=False).mass - expected) > 1e-5

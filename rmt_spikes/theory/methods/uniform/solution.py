@@ -26,14 +26,13 @@ from rmt_spikes.theory.methods.uniform.equations import FixedPoint, State, from_
 from rmt_spikes.theory.methods.uniform.finite_rank import COMPLEX_STEP, FiniteRank
 from rmt_spikes.theory.methods.uniform.norms.losses import NormLosses, blended, share_of_norms
 from rmt_spikes.theory.methods.uniform.norms.problem import (
-    OF_BULK,
     OF_LOSSES,
     NormProblem,
     ProductNodes,
+    nodes_of_bulk,
     norm_problem,
 )
 from rmt_spikes.theory.methods.uniform.outliers import Pole, UpperSpectrum
-from rmt_spikes.theory.methods.uniform.pencil.levels import lost_coupling
 from rmt_spikes.theory.methods.uniform.pencil.neglected import neglected
 from rmt_spikes.theory.methods.uniform.pencil.rows import Terms
 from rmt_spikes.theory.methods.uniform.problem import Problem
@@ -43,11 +42,6 @@ from rmt_spikes.theory.results import EDGE_TOLERANCE, Certificate, Losses, Outli
 
 Array = NDArray[np.float64]
 Values = NDArray[Any]
-
-RANKS, LOST = ((4,), (12, 16, 20), (6, 8, 10, 12, 16, 20)), (1.0, 5e-4, 0.07)
-"""Numbers of nodes of the pencil that are tried, and the largest coupling that they may leave out, without a
-step, with one block of the pencil and with two, over the growth of rows that are more than twice as long:
-losses then move by less than 4e-4 of themselves, and are as smooth in the step size."""
 
 LEARNT = 0.01
 """Squared norm of the functions of ``q`` below which a pole belongs to single samples."""
@@ -95,14 +89,7 @@ class Uniform(Method):
         law, grid = blocks.law, self._grid(blocks)
         h = grid.linear / blocks.tau[:, None] * np.sqrt(point.kappa * point.g * law.weights)[:, None]
         k = self.setting.gamma / point.kappa * (h * grid.q_weights) @ h.T
-        count = blocks.pencil.blocks
-        growth = max(1.0, self.latent.inflation)
-        for rank in RANKS[count]:
-            if rank < law.nodes.size:
-                other = blocks.with_rank(rank)
-                if growth * lost_coupling(other.pencil, k) < LOST[count]:
-                    return other
-        return blocks
+        return blocks.with_few_nodes(k, max(1.0, self.latent.inflation))
 
     @cached_property
     def reduced(self) -> Problem:
@@ -173,7 +160,8 @@ class Uniform(Method):
     @cached_property
     def spectrum(self) -> Spectrum:
         """Bulk, its edges and the values of single samples."""
-        norms = self._norm_problem(OF_BULK) if self._latent_norms > 0.0 else None
+        nodes = nodes_of_bulk(self.setting) if self._keeps_norms else None
+        norms = None if nodes is None else self._norm_problem(nodes)
         return Spectrum(self.reduced, self.untrained, self._on_nodes, norms, self.given)
 
     def _on_nodes(self, count: int) -> Problem | None:
@@ -254,7 +242,7 @@ class Uniform(Method):
         AccuracyWarning
             If their equations have no solution on a few nodes, and norms are linearised.
         """
-        share = self._latent_norms
+        share = share_of_norms(self.setting) if self._keeps_norms else 0.0
         if share > 0.0:
             try:
                 ordered(self.norm_losses.losses, self.setting.label_energy)
@@ -264,8 +252,8 @@ class Uniform(Method):
         return share
 
     @property
-    def _latent_norms(self) -> float:
-        """Share of the predictions in which norms should be latent variables.
+    def _keeps_norms(self) -> bool:
+        """Whether norms may be latent variables.
 
         They are for a distribution of second batches: a given one has norms of its own. Without the channel
         of degree two norms are noise.
@@ -273,7 +261,7 @@ class Uniform(Method):
         own = self.given is not None and self.given.q is not None
         known = self.variables is not None or self.functions is not None
         kept = self.treatment is Rows.PENCIL and self.kept.latent_norms and self.kept.degree_two
-        return share_of_norms(self.setting) if kept and not own and not known else 0.0
+        return kept and not own and not known
 
     def _norm_problem(self, nodes: ProductNodes) -> NormProblem:
         return norm_problem(self.setting, self.latent, self.given, self.kept, nodes)

@@ -19,6 +19,7 @@ from rmt_spikes.theory.methods.uniform.channels import LevelChannel
 from rmt_spikes.theory.methods.uniform.equations import State
 from rmt_spikes.theory.methods.uniform.finite_rank import FiniteRank, Values
 from rmt_spikes.theory.methods.uniform.norms.degrees import Corrected
+from rmt_spikes.theory.methods.uniform.norms.pencil import ProductPencil
 from rmt_spikes.theory.methods.uniform.norms.rows import GrownRows, SampleNorms, sample_norms
 from rmt_spikes.theory.methods.uniform.norms.sphere import (
     NORMAL,
@@ -30,9 +31,8 @@ from rmt_spikes.theory.methods.uniform.norms.sphere import (
 from rmt_spikes.theory.methods.uniform.pencil.batch import ResidualLaw, first_batch
 from rmt_spikes.theory.methods.uniform.pencil.channel import PencilChannel, PencilDirections
 from rmt_spikes.theory.methods.uniform.pencil.directions import SpecialDirections
-from rmt_spikes.theory.methods.uniform.pencil.levels import Pencil
 from rmt_spikes.theory.methods.uniform.pencil.rows import Terms
-from rmt_spikes.theory.quadrature_rules import ReadoutLaw, gauss_rule, gaussian_draws
+from rmt_spikes.theory.quadrature_rules import ReadoutLaw, gaussian_draws
 from rmt_spikes.theory.realisation import Realisation
 
 Array = NDArray[np.float64]
@@ -66,66 +66,18 @@ nothing for two-valued readouts, .1 % for Gaussian ones by the nodes; three powe
 losses by .2 % at ``d = 50`` and by 9 % at 10, where losses with Gaussian readouts jump as the step leaves
 zero (docs/limits.md)."""
 
-OF_BULK = ProductNodes(q=8, norm=3, readout=5, component=2, pencil=5, powers=2)
-"""The pencil has all pairs: with fewer its resolvent leaves its half-plane."""
-
-SMALL = 10
-"""Pairs of which a pencil has all in any case."""
+OF_BULK = (
+    (10, None),
+    (100, ProductNodes(q=8, norm=3, readout=5, component=2, pencil=5, powers=2)),
+    (400, ProductNodes(q=8, norm=3, readout=8, component=1, pencil=8, powers=1)),
+)
+"""Numbers of dimensions, and nodes of the bulk in fewer. From 100 on initial components are alike, from 400
+on norms are linearised: quantiles move by up to .5 % there. The pencil has all pairs, for with fewer its
+resolvent leaves its half-plane; 6 nodes of ``q`` and 2 of the norm change quantiles by less than .1 %."""
 
 FLAT = 3.0
 """Least dimensions of a row that sees a sample: in three a coordinate is uniform, in fewer it piles up at
 the ends of its interval."""
-
-
-def few_nodes(law: ReadoutLaw, count: int) -> tuple[Array, Array]:
-    """Nodes of a Gauss rule of at most `count` nodes, and the isometry from them to those of the law."""
-    if count >= law.nodes.size:
-        return law.nodes, np.eye(law.nodes.size)
-    rule = gauss_rule(law.nodes, count, law.weights)
-    wide = (rule.polynomials(law.nodes) * np.sqrt(law.weights)).T
-    return rule.nodes, wide @ (rule.polynomials(rule.nodes) * np.sqrt(rule.weights))
-
-
-@dataclass(frozen=True, eq=False)
-class ProductPencil(Pencil):
-    """A pencil on pairs of nodes: how rows grow depends on the readout weight alone.
-
-    It sees the functions that are polynomials of low degree in either variable. On the rest, rows grow as
-    without coupling.
-
-    Parameters
-    ----------
-    readout
-        Quadrature rule of the readout weight.
-    other, other_weights
-        Nodes and weights of the other variable.
-    few, powers
-        Nodes of the readout weight that it has at most, and powers of the other variable.
-    """
-
-    readout: ReadoutLaw = field(kw_only=True)
-    other: Array = field(kw_only=True)
-    other_weights: Array = field(kw_only=True)
-    few: int = field(kw_only=True)
-    powers: int = field(kw_only=True)
-
-    @cached_property
-    def reduction(self) -> tuple[Array, Array]:
-        """Nodes of the readout weight that the pencil has, and the isometry from them to the pairs."""
-        law = self.readout
-        nodes, wide = few_nodes(law, self.few)
-        root = np.sqrt(self.other_weights)
-        small = nodes.size * self.other.size <= SMALL
-        powers = self.other.size if small else min(self.powers, self.other.size)
-        if powers == self.other.size:
-            return np.repeat(nodes, powers), np.asarray(np.kron(wide, np.eye(powers)), dtype=float)
-        basis = np.linalg.qr(root[:, None] * self.other[:, None] ** np.arange(powers))[0]
-        return np.repeat(nodes, powers), np.asarray(np.kron(wide, basis), dtype=float)
-
-    @property
-    def reduced(self) -> bool:
-        """Whether the pencil has fewer nodes than there are pairs."""
-        return bool(self.reduction[0].size < self.readout.nodes.size * self.other.size)
 
 
 @dataclass(frozen=True, eq=False)
@@ -223,7 +175,7 @@ class NormProblem:
     def rows(self) -> GrownRows:
         """Nodes of neurons."""
         w = np.zeros(1), np.ones(1)
-        if self.terms.components:
+        if self.terms.components and not self.alike:
             w = coordinate_rule(self.setting.d, self.nodes.component)
         special = SpecialDirections(first_batch(self.setting, self.variables, self.readout))
         return GrownRows(self.setting, special, self._nodes(self.setting.n, OF_LOSSES), self.terms, *w)
@@ -272,7 +224,13 @@ class NormProblem:
     @cached_property
     def growth(self) -> Array:
         """Growth of rows in the bulk of the directions, without the initial components, ``(n,)``."""
-        return np.asarray(self.rows.lengths.growth[0][self._at_pairs] * (1.0 - 1.0 / self.setting.d))
+        growth = self.rows.lengths.growth[0][self._at_pairs]
+        return np.asarray(growth if self.alike else growth * (1.0 - 1.0 / self.setting.d))
+
+    @property
+    def alike(self) -> bool:
+        """Whether components along the learnt direction are in the bulk like those along any other."""
+        return self.nodes.component == 1
 
     def equations(self, directions: int, rest: ResidualLaw | None = None) -> Corrected:
         """Equations of the bulk.
@@ -287,6 +245,7 @@ class NormProblem:
         setting, rows = self.setting, self.rows
         _, one, two, noise, _ = self.harmonics
         free, pairs = setting.d - directions, setting.d * (setting.d - 1) / 2 - 1
+        pairs += setting.d if self.alike else 0
         batch = replace(rows.special.batch, law=self.law)
         pencil = ProductPencil(
             batch if rest is None else replace(batch, residuals=rest),
@@ -374,6 +333,11 @@ def _moments(setting: Setting, mean: Array, scale: Array, dims: Array) -> tuple[
         found[2, i] = np.sum(weighted * (z**2 - 1.0), axis=-1) / np.sqrt(second(dims[i]))
         found[3, i] = np.sum(weighted * values, axis=-1)
     return found[0], found[1], found[2], found[3]
+
+
+def nodes_of_bulk(setting: Setting) -> ProductNodes | None:
+    """Nodes of the bulk; None where its norms are linearised."""
+    return next((nodes for d, nodes in OF_BULK if setting.d < d), None)
 
 
 def norm_problem(
