@@ -25,6 +25,9 @@ QUANTILES = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95)
 MASS_TOLERANCE = 1e-10
 """Change of the mass of an interval at which halving stops for densities of closed forms."""
 
+FLAT = 1e-3
+"""Slope of a change of variable, in lengths of its interval, below which the density itself is taken."""
+
 MAXIMUM_NODES = 4096
 """Where halving stops in any case: what is then missing shows in the mass, which the certificate checks."""
 
@@ -79,7 +82,12 @@ class Bulk(Value):
             else:
                 series, t = self._series[k], interval.angle(points)
                 total = np.cos(t[:, None] * np.arange(series.size)) @ series
-                found = np.maximum(total, 0.0) / interval.slope(t)
+                slope = interval.slope(t)
+                # Next to a joint the series is a small number over a small one.
+                near = (slope < FLAT * (interval.high - interval.low)) & interval.at_joint(t)
+                found = np.maximum(total, 0.0) / np.where(near, 1.0, slope)
+                if np.any(near):
+                    found[near] = self.density_inside(points[near])
             values[inside] = found[back]
         return values
 

@@ -51,6 +51,10 @@ class Interval:
     def _powers(self) -> tuple[int, int]:
         return 3 if self.joints[0] or self.low == 0.0 else 1, 3 if self.joints[1] else 1
 
+    def at_joint(self, t: Array) -> NDArray[np.bool_]:
+        """Whether the nearer end is a joint."""
+        return np.where(t < 0.5 * np.pi, *self.joints)
+
     def point(self, t: Array) -> Array:
         """``x`` at `t`."""
         return np.asarray(self.low + (self.high - self.low) * self._share(t))
