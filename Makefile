@@ -76,7 +76,7 @@ bench: $(VENV)/.installed-bench ## Measure the speed of predictions and simulati
 	$(BIN)/python benchmarks/simulation_scaling.py --large
 	$(BIN)/python benchmarks/spread_cost.py
 	$(BIN)/python benchmarks/precision_errors.py
-	OPENBLAS_NUM_THREADS=1 $(BIN)/python benchmarks/random_losses.py
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python benchmarks/random_settings.py
 	$(BIN)/python benchmarks/peers.py
 	$(BIN)/python benchmarks/campaign.py
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest benchmarks --benchmark-enable --benchmark-only

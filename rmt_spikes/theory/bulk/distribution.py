@@ -14,7 +14,7 @@ from scipy.fft import dct
 
 from rmt_spikes.errors import DomainError
 from rmt_spikes.theory.bulk.equivalent import BulkEquivalent
-from rmt_spikes.theory.bulk.interval import Interval, converged, refinements
+from rmt_spikes.theory.bulk.interval import MASS_ERROR, Interval, mass_error, refinements
 from rmt_spikes.values import Value
 
 Array = NDArray[np.float64]
@@ -112,8 +112,8 @@ class Bulk(Value):
 
         The nodes are halved until the mass stays: those of one round are used again in the next.
         """
-        for values, change, before in refinements(self.density_inside, interval):
-            done = change < MASS_TOLERANCE if self.direct else converged(change, before)
+        for values, changes in refinements(self.density_inside, interval):
+            done = changes[-1] < MASS_TOLERANCE if self.direct else mass_error(changes) < MASS_ERROR
             if done or values.size > MAXIMUM_NODES:
                 coefficients = np.asarray(dct(values, type=1)) / (values.size - 1)
                 coefficients[[0, -1]] *= 0.5

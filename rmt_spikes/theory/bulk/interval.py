@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,7 @@ FIRST_NODES = 32
 """Enough for a smooth density on one interval, whose cosine coefficients fall geometrically."""
 
 MASS_ERROR = 2e-6
-"""Error of the mass of an interval, estimated from two changes, at which halving stops for densities of
+"""Error of the mass of an interval, as its changes let expect, at which halving stops for densities of
 fixed-point equations: a fifth of what a certificate allows."""
 
 HALVINGS = 60
@@ -90,29 +91,34 @@ class Interval:
         return 0.5 * (low + high)
 
 
-def refinements(
-    density: Callable[[Array], Array], interval: Interval
-) -> Iterator[tuple[Array, float, float]]:
+def refinements(density: Callable[[Array], Array], interval: Interval) -> Iterator[tuple[Array, list[float]]]:
     """Values of ``density * dx/dt`` on finer and finer nodes of ``t``, ends included.
 
-    With each come the last two changes of the mass.
+    With each come the changes of the mass so far.
     """
     count = FIRST_NODES
     values, new = np.zeros(count + 1), np.arange(1, count)
-    change = mass = np.inf
+    mass, changes = np.inf, []
     while True:
         t = new * np.pi / count
         values[new] = density(interval.point(t)) * interval.slope(t)
         previous, mass = mass, float(values.sum() * np.pi / count)
         if count == FIRST_NODES:
             previous = float(values[::2].sum() * 2.0 * np.pi / count)
-        before, change = change, abs(mass - previous)
+        changes.append(abs(mass - previous))
         if count > FIRST_NODES:
-            yield values, change, before
+            yield values, changes
         values, count = np.insert(values, np.arange(1, count + 1), 0.0), 2 * count
         new = np.arange(1, count, 2)
 
 
-def converged(change: float, before: float) -> bool:
-    """Whether a mass with these last two changes is as exact as that of fixed-point equations needs to be."""
-    return change * min(1.0, change / before) < MASS_ERROR
+def mass_error(changes: list[float]) -> float:
+    """Error of a mass with these changes, if it goes on to converge as slowly as it did in the last three.
+
+    A change that is small by chance says little.
+    """
+    last = changes[-3:]
+    ratio = max(new / max(old, 1e-300) for old, new in pairwise(last))
+    if ratio >= 0.5:
+        return max(last)
+    return max(last[-1], last[-2] * ratio) * ratio / (1.0 - ratio)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rmt_spikes.errors import ConvergenceError
-from rmt_spikes.theory.bulk.interval import Interval, converged, refinements
+from rmt_spikes.theory.bulk.interval import MASS_ERROR, Interval, mass_error, refinements
 from rmt_spikes.theory.methods.uniform.continuation import LONGEST_STEP, RealCurve
 from rmt_spikes.theory.methods.uniform.equations import FixedPoint, State
 
@@ -53,8 +53,8 @@ SAME_PLACE = 1e-12
 SLOW, FINEST = 128, 512
 """Nodes of a band after which gaps are looked for between those, and on which they are looked for at most."""
 
-DEEP = 0.3
-"""Share of the density at both neighbours below which a dip is deep."""
+DEEP = 0.98
+"""Share of the density at both neighbours below which a dip is a joint: rounding makes none."""
 
 DIP_STEPS = 30
 """Golden sections of a dip: they leave 5e-7 of it."""
@@ -122,8 +122,8 @@ class BranchCut:
         A joint is the bottom of a deep dip, next to a cusp of the density.
         """
         interval = Interval(float(np.sqrt(low)), float(np.sqrt(high)), joints)
-        for values, change, before in refinements(self.density, interval):
-            if converged(change, before) or values.size > FINEST:
+        for values, changes in refinements(self.density, interval):
+            if mass_error(changes) < MASS_ERROR or values.size > FINEST:
                 break
             if values.size <= SLOW:
                 continue
@@ -207,6 +207,12 @@ class BranchCut:
                 ends.append(np.nan)
         return ends[0], ends[1]
 
+    def _band(self, z: float) -> tuple[float, float]:
+        """Interval of the spectrum that an eigenvalue lies in, as far as it is known."""
+        low, high = next(((a, b) for a, b in self._bands if a < z < b), (0.0, np.inf))
+        low = max((right for _, right in self._gaps if low < right <= z), default=low)
+        return low, min((left for left, _ in self._gaps if z <= left < high), default=high)
+
     def _around(self, z: float, count: int = 1) -> list[tuple[float, int, State]]:
         """States inside the spectrum that are known, up to `count` on either side."""
         place = bisect_left(self._known, (z,))
@@ -282,7 +288,7 @@ class BranchCut:
         conjugates. The logarithms of the unknowns are interpolated, less those of their power where the
         interval reaches zero.
         """
-        low, high = next(((a, b) for a, b in self._bands if a < z < b), (0.0, np.inf))
+        low, high = self._band(z)
         near = [known for known in self._around(z, NEAR) if low < known[0] < high]
         if not near:
             return None
