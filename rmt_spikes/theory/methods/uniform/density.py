@@ -18,9 +18,10 @@ from rmt_spikes.theory.methods.uniform.equations import FixedPoint, State
 Array = NDArray[np.float64]
 Values = NDArray[Any]
 
-HIGHEST, ATTEMPT, LOWEST = 100.0, 0.02, 1e-12
-"""Heights above the axis, relative to the eigenvalue: where the first guess is good, from where the axis
-itself is tried, and where a solution that has not reached it counts as real."""
+HIGHEST, ATTEMPT, LOWEST = np.array([1e2, 1e4, 1e6]), 0.02, 1e-12
+"""Heights above the axis, relative to the eigenvalue: where the first guess is good (the first unless rows
+differ greatly), from where the axis itself is tried, and where a solution that has not reached it counts as
+real."""
 
 SLOWEST = 0.95
 """Factor of the height closer to one than which the continuation counts as stuck."""
@@ -326,15 +327,20 @@ class BranchCut:
         there is no spectrum the solution becomes real, and is returned once its imaginary part is that
         of the height.
         """
-        equations = self.equations
-        height, factor = HIGHEST * (1.0 + equations.mean_eigenvalue / z), 0.1
-        last = equations.solve(
-            np.asarray(-complex(z, height * z)),
-            (
-                np.full(equations.q_weights.size, -1.0 / complex(z, height * z)),
+        equations, factor = self.equations, 0.1
+        for height in (1.0 + equations.mean_eigenvalue / z) * HIGHEST:
+            top = complex(z, height * z)
+            start = (
+                np.full(equations.q_weights.size, -1.0 / top),
                 np.ones(equations.a_weights.size, dtype=complex),
-            ),
-        )
+            )
+            try:
+                last = equations.solve(np.asarray(-top), start)
+                break
+            except ConvergenceError as error:
+                failed = error
+        else:
+            raise failed
         while height > LOWEST:
             try:
                 state = equations.solve(np.asarray(-complex(z, factor * height * z)), last, fresh=False)

@@ -51,7 +51,7 @@ than 2e-4 with more."""
 MASS_ERROR = 1e-5
 """Of a bulk with norms as latent variables that is taken: what a certificate allows."""
 
-START_SHARES = (1e-3, 1e-4, 1e-5, 1e-6, 1e-7)
+START_SHARES = (1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-9, 1e-11)
 """Ridges from which the lowest edge is looked for, as shares of the edge without a step; a step may bring it
 far down."""
 
