@@ -54,6 +54,9 @@ SAME_PLACE = 1e-12
 SLOW, FINEST = 128, 512
 """Nodes of a band after which gaps are looked for between those, and on which they are looked for at most."""
 
+CUTS = 3
+"""Of a band one after another: settings of users need at most two."""
+
 DEEP = 0.98
 """Share of the density at both neighbours below which a dip is a joint: rounding makes none."""
 
@@ -116,15 +119,15 @@ class BranchCut:
         return np.asarray(2.0 * x * self.imaginary(x**2)[0] / (np.pi * self.equations.ratio))
 
     def _split(
-        self, low: float, high: float, joints: tuple[bool, bool] = (False, False)
+        self, low: float, high: float, joints: tuple[bool, bool] = (False, False), cuts: int = CUTS
     ) -> tuple[list[tuple[float, float]], list[float]]:
         """Bands within one in which gaps may have gone unseen, and its joints: its mass converges slowly.
 
-        A joint is the bottom of a deep dip, next to a cusp of the density.
+        A joint is the bottom of a dip, next to a cusp. Parts are cut again at most `cuts` times.
         """
         interval = Interval(float(np.sqrt(low)), float(np.sqrt(high)), joints)
         for values, changes in refinements(self.density, interval):
-            if mass_error(changes) < MASS_ERROR or values.size > FINEST:
+            if mass_error(changes) < MASS_ERROR or values.size > FINEST or cuts == 0:
                 break
             if values.size <= SLOW:
                 continue
@@ -141,8 +144,8 @@ class BranchCut:
                 ):
                     continue
                 cusp = value > 0.0
-                below = self._split(low, ends[0], (joints[0], cusp))
-                above = self._split(ends[1], high, (cusp, joints[1]))
+                below = self._split(low, ends[0], (joints[0], cusp), cuts - 1)
+                above = self._split(ends[1], high, (cusp, joints[1]), cuts - 1)
                 if not cusp:
                     return below[0] + above[0], below[1] + above[1]
                 bands = [*below[0][:-1], (below[0][-1][0], above[0][0][1]), *above[0][1:]]
