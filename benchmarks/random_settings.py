@@ -2,8 +2,8 @@
 
 The draws behind the numbers of docs/limits.md. `normal` settings are those of users: ``n`` from 100 to a
 million, ``d/n`` from .03 to 30, ``width/n`` from .1 to 10, every activation and target, exponents up to .5.
-`few` (10 to 150 dimensions) and `many` (at least 150) go to steps of ``3 sqrt(N)``. Times depend on the
-machine, the rest does not.
+`few` (10 to 150 dimensions), `many` and `corners` (at least 150) go to steps of ``3 sqrt(N)``. Times depend
+on the machine, the rest does not.
 """
 
 import argparse
@@ -25,6 +25,7 @@ KINDS: dict[str, tuple[int, int, tuple[str, ...]]] = {
     "normal": (3, 300, ("losses", "spikes", "bulk")),
     "few": (1, 265, ("losses",)),
     "many": (2, 300, ("losses",)),
+    "corners": (4, 100, ("spikes", "bulk")),
 }
 """Seed and number of settings of each kind, and the parts of a prediction that are asked for."""
 
