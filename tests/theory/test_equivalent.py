@@ -146,7 +146,7 @@ def test_derivatives_are_exact(gamma, ratio, linear, tail, ridge):
 
 @pytest.mark.parametrize("power", [1 / 3, 1.0])
 def test_a_cusp_inside_the_support_is_a_joint(power):
-    """The density ``c |x - 1|^power sqrt(x (2 - x))`` on [0.5, 1.5], against adaptive quadrature.
+    """The density ``|x - 1.1|^power sqrt((x - 0.5) (1.5 - x))``, against adaptive quadrature.
 
     Without the joint its series takes more than eight times as many nodes.
     """

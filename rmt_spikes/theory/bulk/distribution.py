@@ -47,7 +47,8 @@ class Bulk(Value):
     direct
         Whether `density_inside` is cheap enough to answer every question; otherwise its cosine series does.
     joints
-        Points inside the support at which the density nearly vanishes; it has a series on either side.
+        Singular values inside the support, next to cusps of the density; it has a series on either side of
+        each.
 
     Notes
     -----

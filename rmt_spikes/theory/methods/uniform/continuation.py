@@ -241,7 +241,10 @@ class RealCurve:
         points = [self.solve(*start, LOOSE)]
         chord = edge.position - before.position
         arc = math.sqrt(self.inner(chord, chord))
-        bend = (edge.log_eigenvalue_slope - before.log_eigenvalue_slope) / arc
+        turn = edge.log_eigenvalue_slope - before.log_eigenvalue_slope
+        if arc == 0.0 or turn == 0.0:
+            raise ConvergenceError("an edge of the bulk was not found", residual=math.inf, last=edge)
+        bend = turn / arc
         sign, step = math.copysign(1.0, bend), 0.0
         for _ in range(REACHES):
             slope = points[-1].log_eigenvalue_slope
@@ -341,15 +344,16 @@ class RealCurve:
             raise ConvergenceError("a zero on the curve was not found", residual=abs(ends[1][1]), last=high)
         last, here = sorted(ends, key=lambda end: -abs(end[1]))
         for _ in range(SECANTS):
-            step = -here[1] * (here[0] - last[0]) / (here[1] - last[1])
-            share = here[0] + step
+            rise = here[1] - last[1]
+            share = here[0] - here[1] * (here[0] - last[0]) / rise if rise != 0.0 else math.nan
             if not ends[0][0] < share < ends[1][0]:
                 share = 0.5 * (ends[0][0] + ends[1][0])
             point = self.between(low, high, share, tolerance)
             last, here = here, (share, value(point))
             ends[int(math.copysign(1.0, here[1]) == math.copysign(1.0, ends[1][1]))] = here
-            slope = (here[1] - last[1]) / (here[0] - last[0])
-            if min(abs(here[1] / slope), ends[1][0] - ends[0][0]) <= precision:
+            # The next secant would move by less than the precision; of two equal values it says nothing.
+            next_step = abs(here[1] * (here[0] - last[0]))
+            if next_step <= precision * abs(here[1] - last[1]) or ends[1][0] - ends[0][0] <= precision:
                 return point
         raise ConvergenceError("a zero on the curve was not found", residual=abs(here[1]), last=point)
 

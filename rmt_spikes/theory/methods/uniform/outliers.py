@@ -141,10 +141,10 @@ class Descent:
         """
         curve = RealCurve(equations, (-1.0, 1.0), above=True)
         known = () if similar is None else (*similar.above, *similar.points[:-1])
-        if similar is not None:
+        if similar is not None and len(similar.points) > 1:
             k = min(range(len(similar.points)), key=lambda i: similar.points[i].eigenvalue)
             edge = similar.points[k]
-            with suppress(ConvergenceError, IndexError):
+            with suppress(ConvergenceError):
                 points = curve.near(similar.points[k - 1 if k else 1], edge)
                 above = tuple(point for point in known if point.eigenvalue > CLEAR * edge.eigenvalue)
                 return cls(curve, finite_rank, top, points, above)

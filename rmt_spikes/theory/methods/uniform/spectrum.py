@@ -48,8 +48,8 @@ DENSITY_NODES = (8, 8, 8)
 """Readout nodes of the density without a step, with one block of the pencil and with two: edges move by less
 than 2e-4 with more."""
 
-MASS_ERROR = 1e-5
-"""Of a bulk with norms as latent variables that is taken: what a certificate allows."""
+ACCEPTED = 1e-5
+"""Error of the mass of a bulk with norms as latent variables that is taken: what a certificate allows."""
 
 START_SHARES = (1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-9, 1e-11)
 """Ridges from which the lowest edge is looked for, as shares of the edge without a step; a step may bring it
@@ -164,7 +164,7 @@ class Spectrum:
         if self.norms is not None:
             try:
                 found = self._bulk_of(*self._with_norms(self.norms))
-                if abs(found[0].mass - 1.0) < MASS_ERROR:
+                if abs(found[0].mass - 1.0) < ACCEPTED:
                     return found
                 error = ConvergenceError(f"the bulk has mass {found[0].mass:.9g}", residual=found[0].mass)
             except ConvergenceError as failed:
@@ -194,7 +194,8 @@ class Spectrum:
     def _with_norms(self, norms: NormProblem) -> tuple[FixedPoint, float]:
         """Equations with norms as latent variables, and the upper edge of their spectrum, squared.
 
-        All directions are in the bulk: those that make a spike are among the ``width`` singular values.
+        All directions are in the bulk: those that make a spike are among the ``width`` singular values. To
+        order ``1/d`` this count is chosen, not derived (docs/theory.md section 10).
         """
         if self.problem.setting.theta == 0.0:
             equations = norms.equations(0)

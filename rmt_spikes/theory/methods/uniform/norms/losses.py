@@ -14,7 +14,7 @@ from rmt_spikes.theory.bulk.equivalent import BulkEquivalent
 from rmt_spikes.theory.methods.uniform.equations import State, solved
 from rmt_spikes.theory.methods.uniform.finite_rank import COMPLEX_STEP
 from rmt_spikes.theory.methods.uniform.norms.degrees import Corrected, DegreesOfFreedom
-from rmt_spikes.theory.methods.uniform.norms.problem import NormProblem
+from rmt_spikes.theory.methods.uniform.norms.problem import LEAST, NormProblem
 from rmt_spikes.theory.results import Losses
 
 Array = NDArray[np.float64]
@@ -22,9 +22,6 @@ Array = NDArray[np.float64]
 FEW = 100, 150
 """Dimensions between which norms become latent variables: below they are, above they are linearised. In 120
 dimensions that changes losses by .3 %, spread over 50 dimensions."""
-
-LEAST = 10
-"""Dimensions from which they are: in fewer, functions of degree three are learnt, which no channel has."""
 
 
 def share_of_norms(setting: Setting) -> float:
