@@ -11,7 +11,7 @@ from rmt_spikes.theory.predict import critical_step_sizes, predict, predict_loss
 from rmt_spikes.theory.prediction import PrecisePrediction, Prediction
 from rmt_spikes.theory.regimes import regime_degree
 from rmt_spikes.theory.results import Certificate, Losses, Regime, Spike
-from rmt_spikes.theory.sweep import LossSweep, sweep_losses
+from rmt_spikes.theory.sweeps.losses import LossSweep, sweep_losses
 
 __all__ = [
     "THEORY_VERSION",

@@ -6,7 +6,7 @@ from refusals import refused
 
 import rmt_spikes as rs
 from rmt_spikes.theory.predict import predict_losses
-from rmt_spikes.theory.sweep import sweep_losses
+from rmt_spikes.theory.sweeps.losses import sweep_losses
 
 SETTING = rs.Setting(
     n=2000, d=1000, width=1300, activation="tanh", target={"hermite": [0.2, 1, 0, 0.4]},

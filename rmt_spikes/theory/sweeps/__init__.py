@@ -1,0 +1,1 @@
+"""Predictions over ranges of the keys of a setting."""
