@@ -23,9 +23,11 @@ if TYPE_CHECKING:
         PrecisePrediction,
         Prediction,
         Spike,
+        SweepTable,
         critical_step_sizes,
         predict,
         predict_losses,
+        sweep,
         sweep_losses,
     )
     from rmt_spikes.validation import (
@@ -59,6 +61,7 @@ __all__ = [
     "RmtSpikesError",
     "Setting",
     "Spike",
+    "SweepTable",
     "Trial",
     "__version__",
     "built_in_cases",
@@ -68,6 +71,7 @@ __all__ = [
     "predict",
     "predict_losses",
     "simulate",
+    "sweep",
     "sweep_losses",
     "theory",
     "validate",
@@ -78,7 +82,7 @@ _HOMES = {
     "setting": "Setting",
     "simulation": "Observation Trial simulate",
     "theory": "Bulk Certificate Latent LossSweep Losses PrecisePrediction Prediction Spike "
-    "critical_step_sizes predict predict_losses sweep_losses",
+    "SweepTable critical_step_sizes predict predict_losses sweep sweep_losses",
     "validation": "CaseCalibration Comparison Report built_in_cases calibrate compare validate",
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}

@@ -11,7 +11,9 @@ from rmt_spikes.theory.predict import critical_step_sizes, predict, predict_loss
 from rmt_spikes.theory.prediction import PrecisePrediction, Prediction
 from rmt_spikes.theory.regimes import regime_degree
 from rmt_spikes.theory.results import Certificate, Losses, Regime, Spike
+from rmt_spikes.theory.sweeps.grid import sweep
 from rmt_spikes.theory.sweeps.losses import LossSweep, sweep_losses
+from rmt_spikes.theory.sweeps.table import SweepTable
 
 __all__ = [
     "THEORY_VERSION",
@@ -25,6 +27,7 @@ __all__ = [
     "Prediction",
     "Regime",
     "Spike",
+    "SweepTable",
     "critical_step_sizes",
     "limit_losses",
     "loss_standard_deviations",
@@ -32,6 +35,7 @@ __all__ = [
     "predict_losses",
     "regime_degree",
     "spike_standard_deviations",
+    "sweep",
     "sweep_losses",
     "symbolic",
 ]
