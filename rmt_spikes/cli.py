@@ -36,7 +36,8 @@ MESSAGE_CHARACTERS = 1500
 app = typer.Typer(
     name="rmt-spikes",
     help="Random matrix theory of one gradient step: predict, simulate, validate, derive.",
-    epilog="Exit status: 0 agrees (or done), 1 disagrees, 2 bad input, 3 inconclusive (or no convergence).",
+    epilog="Exit status: 0 agrees, but for known exceptions, if any (or done), 1 disagrees, 2 bad input, "
+    "3 inconclusive (or no convergence).",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

@@ -56,8 +56,8 @@ HOSTILE = (
 
 def hostile_cases() -> list[Case]:
     control = {**CASE["negative_controls"][0], "meaning": HOSTILE}
-    finding = {"quantities": ["losses.*"], "reason": HOSTILE, "reference": HOSTILE}
-    text: dict[str, Any] = {"title": HOSTILE, "description": HOSTILE, "findings": [finding]}
+    known = {"quantities": ["losses.*"], "size": 0.5, "reason": HOSTILE, "link": HOSTILE}
+    text: dict[str, Any] = {"title": HOSTILE, "description": HOSTILE, "exceptions": [known]}
     small: dict[str, Any] = {"figures": CASE["figures"][:1], "trials": 2, "claims": ["losses"]}
     scaling = {"n": [40, 80, 120], "scatter_rates": ["*"], "limits": ["*"]}
     sizes = {"sweep": {}, "scaling": scaling, "setting": {**SETTING, "step_exponent": 0.1}}

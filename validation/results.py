@@ -60,7 +60,7 @@ def collect(campaigns: Sequence[Path], out: Path, *, figures: bool = True) -> No
             place = {"case": case["name"], "repetition": repetition}
             for i, point in enumerate(case["points"]):
                 for row in point["rows"]:
-                    more = {"point": i, "exception": row["finding"], "theory": THEORY_VERSION}
+                    more = {"point": i, "exception": row["exception"], "theory": THEORY_VERSION}
                     results.append({**row, **place, **more})
             for control in case["negative_controls"]:
                 controls.append({**control, **place, "control": control["name"]})
@@ -75,18 +75,25 @@ def collect(campaigns: Sequence[Path], out: Path, *, figures: bool = True) -> No
         shutil.copyfile(campaigns[0] / "figures" / f"{name}.svg", out / f"{name}.svg")
 
 
-def verdict(rows: Table) -> str:
-    """Verdict of the rows of a case, and what it rests on."""
-    kinds = Counter(row["verdict"] for row in rows)
-    known = sum(row["verdict"] == "disagrees" and row["exception"] != "" for row in rows)
-    parts = [f"{kinds['agrees']} agree"]
-    if known:
-        parts.append(f"{known} known exception{'s' * (known > 1)}")
-    if other := kinds["disagrees"] - known:
-        parts.append(f"**{other} disagree**")
-    if kinds["inconclusive"]:
-        parts.append(f"{kinds['inconclusive']} inconclusive")
-    return ", ".join(parts)
+def numbers(rows: Table) -> str:
+    """How many rows came out how."""
+    known = Counter(row["verdict"] for row in rows if row["exception"])
+    parts = []
+    for word, count in Counter(row["verdict"] for row in rows).items():
+        of_these = f" ({known[word]} known)" if known[word] else ""
+        parts.append(f"{word} {count}{of_these}")
+    return ", ".join(sorted(parts))
+
+
+def verdict(rows: Table, fits: Table | None = None, controls: Table | None = None) -> str:
+    """Verdict on rows, fits over sizes and wrong theories together, in the words of a report."""
+    known = {(row["case"], row["exception"]) for row in rows if row["exception"]}
+    parts = {row["verdict"] for row in (*rows, *(fits or [])) if not row.get("exception")}
+    if "disagrees" in parts:
+        return "disagrees"
+    if parts - {"agrees"} or any(control["rejected"] != "True" for control in controls or []):
+        return "inconclusive"
+    return f"agrees with {len(known)} known exception{'s' * (len(known) > 1)}" if known else "agrees"
 
 
 def grouped(rows: Table, *columns: str) -> dict[tuple[str, ...], Table]:
@@ -111,7 +118,10 @@ def page(folder: Path) -> str:
         "`validation/results.py`.",
         "`rmt-spikes validate NAME` makes the full report of a case.",
         "",
-        f"- Comparisons: {verdict(results)}.",
+        f"**Verdict: {verdict(results, fits, controls)}**",
+        "",
+        *exception_lines(results),
+        f"- Comparisons: {numbers(results)}.",
         *older_lines(results),
         f"- Wrong theories rejected: {rejected} of {len(controls)}.",
         f"- Fits over sizes: {Counter(row['verdict'] for row in fits)['agrees']} of {len(fits)} agree.",
@@ -119,23 +129,30 @@ def page(folder: Path) -> str:
         "| case | " + " | ".join(f"repetition {k}" for k in repetitions) + " |",
         "|---" * (1 + len(repetitions)) + "|",
     ]
-    cells = grouped(results, "case", "repetition")
+    cells, fitted, tried = (grouped(each, "case", "repetition") for each in (results, fits, controls))
+
+    def cell(case: str, k: str) -> str:
+        rows = cells[case, k]
+        return f"{verdict(rows, fitted.get((case, k), []), tried.get((case, k), []))} ({len(rows)} rows)"
+
     for (case,) in grouped(results, "case"):
-        lines.append(f"| {case} | " + " | ".join(verdict(cells[case, k]) for k in repetitions) + " |")
-    lines += ["", "## Known exceptions", ""]
-    exceptions = grouped(
-        [row for row in results if row["verdict"] == "disagrees" and row["exception"]], "case", "exception"
-    )
-    for (case, reason), rows in exceptions.items():
-        pairs = [(float(row["observed"]), float(row["predicted"])) for row in rows]
-        sizes = sorted(100.0 * (seen / said - 1.0) for seen, said in pairs if said)
-        size = f", observed less predicted {sizes[0]:+.1f} to {sizes[-1]:+.1f} %" if sizes else ""
-        names = ", ".join(sorted({f"`{row['quantity']}`" for row in rows}))
-        lines.append(f"- {case}: {reason}: {names}{size}.")
-    lines += ["None."] * (not exceptions)
+        lines.append(f"| {case} | " + " | ".join(cell(case, k) for k in repetitions) + " |")
     for name in FIGURES:
         lines += ["", f"![{name.replace('-', ' ')}, repetition 0]({name}.svg)"]
     return "\n".join([*lines, "", *calibration_lines(folder)]) + "\n"
+
+
+def exception_lines(results: Table) -> list[str]:
+    """Markdown of the known exceptions that were seen, each once."""
+    exceptions = grouped([row for row in results if row["exception"]], "case", "exception")
+    lines = ["Known exceptions:", ""] if exceptions else ["Known exceptions: none.", ""]
+    for (case, reason), rows in exceptions.items():
+        differences = sorted(float(row["observed"]) - float(row["predicted"]) for row in rows)
+        names = ", ".join(sorted({f"`{row['quantity']}`" for row in rows}))
+        seen = ", ".join(dict.fromkeys(row["repetition"] for row in rows))
+        size = f"observed less predicted {differences[0]:+.2g} to {differences[-1]:+.2g}"
+        lines.append(f"- {case}: {names}: {size} in repetitions {seen}. {reason}.")
+    return [*lines, ""] if exceptions else lines
 
 
 def older_lines(results: Table) -> list[str]:

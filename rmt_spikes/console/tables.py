@@ -104,7 +104,15 @@ def print_report(document: Mapping[str, Any], page: Path, console: Console) -> N
             fate = "rejected" if control["rejected"] else "NOT rejected"
             console.print(f"wrong theory {control['name']}: {fate}", markup=False)
         console.print()
+    for known in document["exceptions"]:
+        seen = f"seen in {len(known['seen'])} comparisons" if known["seen"] else "not seen"
+        text = f"known exception of {known['case']}, up to {known['size']:.2g} of the value, {seen}: "
+        console.print(f"{text}{known['reason']} ({known['link']})", markup=False, soft_wrap=True)
     console.print(f"verdict: {document['verdict']}", style="bold")
+    if document["verdict"] == Verdict.INCONCLUSIVE:
+        for case in document["cases"]:
+            for text in case["undecided"]:
+                console.print(f"  {case['name']}: {text}", markup=False, soft_wrap=True)
     console.print(f"report: {page}", markup=False, soft_wrap=True)
 
 

@@ -6,13 +6,14 @@ from rmt_spikes.validation.report.write import Report, validate
 from rmt_spikes.validation.verdicts.claims import Claim, Given, Tolerance
 from rmt_spikes.validation.verdicts.compare import compare
 from rmt_spikes.validation.verdicts.comparison import Comparison, Row
-from rmt_spikes.verdict import Verdict
+from rmt_spikes.verdict import Conclusion, Verdict
 
 __all__ = [
     "Case",
     "CaseCalibration",
     "Claim",
     "Comparison",
+    "Conclusion",
     "Given",
     "Report",
     "Row",

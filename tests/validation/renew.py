@@ -69,17 +69,21 @@ def judged(case: Case, rows: list[dict[str, str]]) -> list[dict[str, str]]:
     trials = np.array([int(row["trials"]) for row in rows])
     rate = case.family_rate if case.scaling is None else case.family_rate / 2.0
     far = holm(excess_p_value(difference, se, allowance, trials), rate)
-    near = is_inside(t_interval(difference, se, trials, CONFIDENCE), margin)
+    intervals = t_interval(difference, se, trials, CONFIDENCE)
+    near = is_inside(intervals, margin)
     points = case.points()
     found = []
-    for row, too_far, inside in zip(rows, far, near, strict=True):
+    for row, too_far, inside, interval in zip(rows, far, near, intervals, strict=True):
         verdict = Verdict.DISAGREES if too_far else Verdict.AGREES if inside else Verdict.INCONCLUSIVE
+        place = int(row["point"])
         reasons = [
-            f"{finding.reason} ({finding.reference})"
-            for finding in case.findings
-            if is_at(points[int(row["point"])], finding.at) and matches(row["quantity"], finding.quantities)
+            f"{known.reason} ({known.link})"
+            for known in case.exceptions
+            if is_at(points[place], known.at) and matches(row["quantity"], known.quantities)
+            if is_inside(interval, known.size * predicted(case.name, place)[row["quantity"]].scale)
         ]
-        found.append({**row, "verdict": str(verdict), "exception": (reasons or [""])[0]})
+        reason = reasons[0] if reasons and verdict is not Verdict.AGREES else ""
+        found.append({**row, "verdict": str(verdict), "exception": reason})
     return found
 
 

@@ -1,4 +1,4 @@
-"""From rows to the verdict on a case: findings, wrong theories, target precision, rates."""
+"""From rows to the verdict on a case: known exceptions, wrong theories, target precision, rates."""
 
 import math
 from collections.abc import Iterable
@@ -25,7 +25,7 @@ SWEEP = {"step_exponent": [0.3, 0.4]}
 OPTIONS: dict[str, Any] = {**PLAIN, "setting": BIG, "sweep": SWEEP, "claims": ["losses"]}
 CONTROL = {"name": "c", "meaning": "m", "at": {"step_exponent": 0.4}, "features": "published"}
 SIZES: dict[str, Any] = {**PLAIN, "sweep": {}, "setting": {**SETTING, "step_exponent": 0.1}}
-FINDING = {"quantities": ["losses.test"], "reason": "known", "reference": "docs/limits.md"}
+KNOWN = {"quantities": ["losses.test"], "size": 0.06, "reason": "known", "link": "docs/limits.md"}
 
 
 @pytest.fixture(scope="module")
@@ -75,25 +75,54 @@ def test_a_case_needs_its_wrong_theories_rejected(predictions: list[Prediction])
 
 def test_a_row_in_which_the_theory_itself_disagrees_rejects_nothing(predictions: list[Prediction]) -> None:
     """Or a known error of the theory would reject any wrong theory: the theory itself, even."""
-    asked = case(**{**OPTIONS, "negative_controls": [CONTROL]}, findings=[FINDING])
+    asked = case(**{**OPTIONS, "negative_controls": [CONTROL]}, exceptions=[KNOWN])
     found = judged(asked, predictions, factor=1.05, control=1.05)
     assert [row.verdict for row in found.controls[0].comparison.rows].count("disagrees") == 1
     assert not found.controls[0].rejected
     assert found.verdict == "inconclusive"
 
 
-def test_a_finding_is_shown_and_does_not_fail(predictions: list[Prediction]) -> None:
-    found = judged(case(**OPTIONS, findings=[FINDING]), predictions, factor=1.05)
-    assert found.verdict == "agrees"
+def test_a_known_exception_is_shown_and_does_not_fail(predictions: list[Prediction]) -> None:
+    found = judged(case(**OPTIONS, exceptions=[KNOWN]), predictions, factor=1.05)
+    assert found.verdict == "agrees with 1 known exception"
+    assert found.verdict.exit_status == 0
+    assert [point.verdict for point in found.points] == ["agrees", found.verdict]
     (row,) = found.points[1].comparison.select("losses.test")
-    assert (row.verdict, row.finding) == ("disagrees", "known (docs/limits.md)")
-    assert found.findings[0].seen == (("losses.test", {"step_exponent": 0.4}),)
+    assert (row.verdict, row.exception) == ("disagrees", "known (docs/limits.md)")
+    (seen,) = found.exceptions[0].to_dict()["seen"]
+    assert (seen["quantity"], seen["values"]) == ("losses.test", {"step_exponent": 0.4})
+    # The prediction is 5 % too high; drawn are 20 trials that scatter by 1 %.
+    assert seen["difference"] == pytest.approx(1.0 / 1.05 - 1.0, abs=0.01)
     # It says so when it is not seen, and covers no other quantity or point.
-    assert judged(case(**OPTIONS, findings=[FINDING]), predictions).findings[0].seen == ()
-    other = [{**FINDING, "quantities": ["losses.train"]}]
-    assert judged(case(**OPTIONS, findings=other), predictions, factor=1.05).verdict == "disagrees"
-    elsewhere = [{**FINDING, "at": {"step_exponent": 0.3}}]
-    assert judged(case(**OPTIONS, findings=elsewhere), predictions, factor=1.05).verdict == "disagrees"
+    unseen = judged(case(**OPTIONS, exceptions=[KNOWN]), predictions)
+    assert (unseen.verdict, unseen.exceptions[0].seen) == ("agrees", ())
+    other = [{**KNOWN, "quantities": ["losses.train"]}]
+    assert judged(case(**OPTIONS, exceptions=other), predictions, factor=1.05).verdict == "disagrees"
+    elsewhere = [{**KNOWN, "at": {"step_exponent": 0.3}}]
+    assert judged(case(**OPTIONS, exceptions=elsewhere), predictions, factor=1.05).verdict == "disagrees"
+
+
+def test_an_error_larger_than_the_known_one_disagrees(predictions: list[Prediction]) -> None:
+    """Also one that is larger by less than what the trials can tell: 1 % over the root of 20 trials."""
+    for factor, size in ((1.05, 0.02), (1.08, 0.06), (1.05, 0.049)):
+        known = {**KNOWN, "size": size}
+        found = judged(case(**OPTIONS, exceptions=[known]), predictions, factor=factor)
+        assert found.verdict == "disagrees"
+        assert found.exceptions[0].seen == ()
+
+
+def test_an_exception_is_counted_once(predictions: list[Prediction]) -> None:
+    """However many rows it has; two that are declared are two."""
+    evidence = drawn(predictions, repeat(0.01))
+    forecasts = [Forecast(prediction=with_test_loss(each, 1.05)) for each in predictions]
+    for declared, words in (([KNOWN], "1 known exception"), ([], None), (None, "2 known exceptions")):
+        if declared is None:
+            at = [{**KNOWN, "at": {"step_exponent": a}, "reason": f"at {a}"} for a in (0.3, 0.4)]
+            asked = case(**OPTIONS, exceptions=at)
+        else:
+            asked = case(**OPTIONS, exceptions=declared)
+        found = assess(asked, asked.points(), forecasts, evidence, [], {})
+        assert found.verdict == (f"agrees with {words}" if words else "disagrees")
 
 
 def test_a_point_without_prediction_is_not_told(predictions: list[Prediction]) -> None:
@@ -156,7 +185,7 @@ def test_rates_are_judged_where_they_are_asked_for() -> None:
 @pytest.mark.parametrize(
     ("changes", "field"),
     [
-        ({"findings": [{**FINDING, "quantities": ["nothing"]}]}, "findings.0.quantities"),
+        ({"exceptions": [{**KNOWN, "quantities": ["nothing"]}]}, "exceptions.0.quantities"),
         (
             {"negative_controls": [{**CASE["negative_controls"][0], "quantities": ["loses.*"]}]},
             "negative_controls.0.quantities",

@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[2]
 ACTIVATIONS = Case.built_in("activations").sweep["activation"]
 STEADY = {**SETTING, "step_exponent": 0.3}
 RANGE = {"start": 0.0, "stop": 0.4, "points": 2}
-FINDING = {"quantities": ["*"], "reason": "x", "reference": "y"}
+KNOWN = {"quantities": ["*"], "size": 0.1, "reason": "x", "link": "y"}
 SCALED: dict[str, Any] = {**PLAIN, "setting": STEADY, "sweep": {}}
 
 
@@ -177,8 +177,9 @@ def test_quick_is_smaller() -> None:
         ({**SCALED, "quick": {"trials": 2, "sweep": {"ridge": [1.0]}}}, "quick.sweep.ridge"),
         ({"quick": {"trials": 2, "n": [50, 100, 200]}}, "quick.n"),
         ({"quick": {"trials": 2, "sweep": {"step_exponent": [0.1]}}}, "negative_controls.0.at"),
-        ({"findings": [{"quantities": ["*"], "reason": "why"}]}, "findings.0.reference"),
-        ({"findings": [{**FINDING, "at": {"n": 3}}]}, "findings.0.at"),
+        ({"exceptions": [{"quantities": ["*"], "size": 0.1, "reason": "why"}]}, "exceptions.0.link"),
+        ({"exceptions": [{**KNOWN, "size": 0.0}]}, "exceptions.0.size"),
+        ({"exceptions": [{**KNOWN, "at": {"n": 3}}]}, "exceptions.0.at"),
         (control(at={"step_exponent": 0.3}), "negative_controls.0.at"),
         (control(at={}), "negative_controls.0.at"),
         (control(features="x"), "negative_controls.0.features"),

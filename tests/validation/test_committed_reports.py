@@ -10,13 +10,15 @@ from renew import KEPT, judged, predicted
 
 import rmt_spikes as rs
 from rmt_spikes.theory import THEORY_VERSION
-from rmt_spikes.validation import Case
+from rmt_spikes.validation import Case, Conclusion, Verdict
 from rmt_spikes.validation.verdicts.comparison import matches
 
 ROOT = Path(__file__).parents[2]
 REPORTS = ROOT / "validation" / "reports"
 RENEW = "`make validate` and `make calibration` renew validation/reports"
-page: Callable[[Path], str] = runpy.run_path(str(ROOT / "validation" / "results.py"))["page"]
+RESULTS = runpy.run_path(str(ROOT / "validation" / "results.py"))
+page: Callable[[Path], str] = RESULTS["page"]
+verdict: Callable[..., str] = RESULTS["verdict"]
 
 
 def read(name: str) -> list[dict[str, str]]:
@@ -66,6 +68,19 @@ def test_results_are_of_the_cases_that_are_here() -> None:
 
 def test_the_page_is_that_of_the_tables() -> None:
     assert (REPORTS / "report.md").read_text(encoding="utf-8") == page(REPORTS), RENEW
+
+
+def test_the_page_has_the_words_of_a_report() -> None:
+    """The verdict on rows, fits and wrong theories: known exceptions are counted once, and named."""
+    row = {"case": "a", "verdict": "agrees", "exception": ""}
+    known = {**row, "verdict": "disagrees", "exception": "why"}
+    other = {**known, "case": "b"}
+    fit, control = {"verdict": "inconclusive"}, {"rejected": "False"}
+    assert verdict([row]) == Conclusion(Verdict.AGREES)
+    assert verdict([row, known, known]) == Conclusion(Verdict.AGREES, 1)
+    assert verdict([row, known, other]) == Conclusion(Verdict.AGREES, 2)
+    assert verdict([known, {**row, "verdict": "disagrees"}]) == Conclusion(Verdict.DISAGREES, 1)
+    assert verdict([row], [fit]) == verdict([row], [], [control]) == Conclusion(Verdict.INCONCLUSIVE)
 
 
 def test_no_disagreement_is_undocumented_and_every_wrong_theory_is_rejected() -> None:

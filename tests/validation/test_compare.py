@@ -23,7 +23,7 @@ from rmt_spikes.validation.verdicts.compare import Evidence, judge, measure
 from rmt_spikes.validation.verdicts.comparison import Row, matches
 from rmt_spikes.validation.verdicts.quantities import clear_of
 from rmt_spikes.validation.verdicts.statistics import excess_p_value, holm, t_interval
-from rmt_spikes.verdict import Verdict
+from rmt_spikes.verdict import Conclusion, Verdict
 
 SETTING = Setting(
     n=1800, d=900, width=1200, activation="relu", target={"hermite": [0.0, 1.0, math.sqrt(0.5)]},
@@ -92,11 +92,25 @@ def test_holm_by_hand() -> None:
 
 def test_a_verdict_on_all() -> None:
     agrees, disagrees, inconclusive = Verdict
-    assert Verdict.on_all([agrees, inconclusive, disagrees]) is disagrees
-    assert Verdict.on_all([agrees, inconclusive]) is inconclusive
-    assert Verdict.on_all([agrees, agrees]) is agrees
-    assert Verdict.on_all([]) is inconclusive
+    assert Conclusion.on_all([agrees, inconclusive, disagrees]) == disagrees
+    assert Conclusion.on_all([agrees, inconclusive]) == inconclusive
+    assert Conclusion.on_all([agrees, agrees]) == agrees
+    assert Conclusion.on_all([]) == inconclusive
     assert [each.exit_status for each in Verdict] == [0, 1, 3]
+
+
+def test_words_of_a_whole_name_its_exceptions() -> None:
+    known = Conclusion.on_all([Verdict.AGREES], 2)
+    assert known == "agrees with 2 known exceptions"
+    assert known != Verdict.AGREES
+    assert Conclusion(Verdict.AGREES, 1) == "agrees with 1 known exception"
+    assert Conclusion.on_all([known, Verdict.AGREES], 2) == known
+    assert Conclusion.on_all([known, Verdict.DISAGREES], 2) == "disagrees"
+    assert Conclusion.on_all([known, Conclusion(Verdict.INCONCLUSIVE)], 2) == "inconclusive"
+    assert known.exit_status == 0
+    again = pickle.loads(pickle.dumps(known))
+    assert (again, again.verdict, again.exceptions) == (known, Verdict.AGREES, 2)
+    assert json.dumps(known) == '"agrees with 2 known exceptions"'
 
 
 def test_family_rate_is_kept() -> None:
@@ -233,12 +247,12 @@ def test_a_row_without_many_of_its_conditional_predictions_is_compared_without_t
     assert found == {("spikes", "none", 20), ("latent", "none", 0)}
 
 
-def test_a_documented_disagreement_counts_as_known(prediction: Prediction) -> None:
+def test_a_known_disagreement_is_an_exception(prediction: Prediction) -> None:
     comparison = compare(with_losses(prediction, 1.1), draw(prediction, 12, 0.01, seed=9), claims=["losses"])
     assert comparison.verdict == "disagrees"
-    known = replace(comparison, rows=tuple(replace(row, finding="known") for row in comparison.rows))
+    known = replace(comparison, rows=tuple(replace(row, exception="known") for row in comparison.rows))
     assert {row.verdict for row in known.rows} == {"disagrees"}
-    assert known.verdict == "agrees"
+    assert known.verdict == "agrees with 1 known exception"
     partly = replace(comparison, rows=(*known.rows[:1], *comparison.rows[1:]))
     assert partly.verdict == "disagrees"
 
@@ -327,7 +341,7 @@ def test_document(prediction: Prediction) -> None:
     comparison = compare(prediction, draw(prediction, 4, 0.02, seed=10))
     document = comparison.to_dict()
     assert json.loads(json.dumps(document, allow_nan=False)) == document
-    assert document["schema"] == "rmt-spikes/comparison/2"
+    assert document["schema"] == "rmt-spikes/comparison/3"
     assert Comparison.from_dict(document) == comparison == pickle.loads(pickle.dumps(comparison))
     assert compare(prediction, draw(prediction, 4, 0.02, seed=11)) != comparison
     assert repr(comparison).count("\n") < 20

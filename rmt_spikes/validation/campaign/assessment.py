@@ -1,4 +1,4 @@
-"""Verdicts on a case: every row of every point, the wrong theories, the findings, the rates and limits."""
+"""Verdicts on a case: rows of all points, known exceptions, wrong theories, rates and limits."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from rmt_spikes.simulation import Trial
-from rmt_spikes.validation.campaign.results import CaseResult, ControlResult, FindingResult, PointResult
+from rmt_spikes.validation.campaign.results import CaseResult, ControlResult, ExceptionResult, PointResult
 from rmt_spikes.validation.campaign.theories import Forecast
 from rmt_spikes.validation.cases.case import Case, Point, is_at
-from rmt_spikes.validation.cases.tables import NegativeControl
+from rmt_spikes.validation.cases.tables import KnownException, NegativeControl
 from rmt_spikes.validation.verdicts.claims import Given
 from rmt_spikes.validation.verdicts.compare import Array, Evidence, judge, measure, pairs, wanted
 from rmt_spikes.validation.verdicts.comparison import Comparison, Row, matches
@@ -72,7 +72,7 @@ def assess(
             prediction=forecast.prediction,
             error=forecast.error or _missing(rows),
             trials=tuple(shown.trials),
-            comparison=_comparison(case, [_documented(case, point, next(judged)) for _ in rows], shown),
+            comparison=_comparison(case, with_exceptions(case, point, [next(judged) for _ in rows]), shown),
             differences=_differences(case, forecast, shown),
         )
         for point, forecast, shown, rows in zip(points, forecasts, evidence, measured, strict=True)
@@ -84,7 +84,7 @@ def assess(
             _try(case, results, control, *pair)
             for control, pair in zip(case.negative_controls, controls, strict=True)
         ),
-        findings=_findings(case, results),
+        exceptions=_exceptions(case, results),
         scaling=_scale(case, results),
         figure_trials=figure_trials,
     )
@@ -140,30 +140,31 @@ def _missing(rows: Sequence[Row]) -> str | None:
     return "; ".join(text for text, count in said.items() if count) or None
 
 
-def _documented(case: Case, point: Point, row: Row) -> Row:
-    for finding in case.findings:
-        if is_at(point, finding.at) and matches(row.quantity, finding.quantities):
-            return replace(row, finding=f"{finding.reason} ({finding.reference})")
-    return row
+def _exception_of(case: Case, point: Point, row: Row) -> str | None:
+    """Reason and link of the known exception that a row which does not agree belongs to."""
+    for known in case.exceptions:
+        here = is_at(point, known.at) and matches(row.quantity, known.quantities)
+        if here and row.verdict is not Verdict.AGREES and row.is_within(known.size):
+            return _named(known)
+    return None
 
 
-def _findings(case: Case, results: Sequence[PointResult]) -> tuple[FindingResult, ...]:
-    disagreeing = [
-        (result.point, row.quantity)
-        for result in results
-        for row in result.comparison.rows
-        if row.verdict is Verdict.DISAGREES
-    ]
+def _named(known: KnownException) -> str:
+    return f"{known.reason} ({known.link})"
+
+
+def with_exceptions(case: Case, point: Point, rows: Sequence[Row]) -> list[Row]:
+    """Judged rows of a point, with the known exceptions that they belong to."""
+    return [replace(row, exception=_exception_of(case, point, row)) for row in rows]
+
+
+def _exceptions(case: Case, results: Sequence[PointResult]) -> tuple[ExceptionResult, ...]:
+    rows = [(row, dict(result.point.values)) for result in results for row in result.comparison.rows]
     return tuple(
-        FindingResult(
-            finding=finding,
-            seen=tuple(
-                (quantity, dict(point.values))
-                for point, quantity in disagreeing
-                if is_at(point, finding.at) and matches(quantity, finding.quantities)
-            ),
+        ExceptionResult(
+            declared=known, seen=tuple(pair for pair in rows if pair[0].exception == _named(known))
         )
-        for finding in case.findings
+        for known in case.exceptions
     )
 
 

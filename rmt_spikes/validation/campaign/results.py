@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from rmt_spikes.simulation import Trial
 from rmt_spikes.theory import Prediction
 from rmt_spikes.validation.cases.case import Case, Point
-from rmt_spikes.validation.cases.tables import Finding, NegativeControl
-from rmt_spikes.validation.verdicts.comparison import Comparison
+from rmt_spikes.validation.cases.tables import KnownException, NegativeControl
+from rmt_spikes.validation.verdicts.comparison import Comparison, Row, conclude
 from rmt_spikes.validation.verdicts.scaling import ScalingResult
 from rmt_spikes.values import Record, jsonable
-from rmt_spikes.verdict import Verdict
+from rmt_spikes.verdict import Conclusion, Verdict
 
 Array = NDArray[np.float64]
 
@@ -36,7 +36,7 @@ class PointResult(Record):
     differences: dict[str, Array] = field(repr=False, default_factory=dict)
 
     @property
-    def verdict(self) -> Verdict:
+    def verdict(self) -> Conclusion:
         """Verdict on the point."""
         return self.comparison.verdict
 
@@ -83,21 +83,29 @@ class ControlResult(Record):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class FindingResult(Record):
-    """A documented disagreement, and quantities in which it was seen, with swept values of their point."""
+class ExceptionResult(Record):
+    """A known exception, and rows in which it was seen, with swept values of their point."""
 
-    finding: Finding
-    seen: tuple[tuple[str, dict[str, Any]], ...]
+    declared: KnownException
+    seen: tuple[tuple[Row, dict[str, Any]], ...]
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-ready."""
-        seen = [{"quantity": quantity, "values": values} for quantity, values in self.seen]
-        return {**self.finding.model_dump(), "seen": seen}
+        """JSON-ready; differences are in units of the scale, as the size is."""
+        seen = [
+            {
+                "quantity": row.quantity,
+                "values": values,
+                "difference": (row.observed - row.predicted) / row.scale,
+                "verdict": row.verdict,
+            }
+            for row, values in self.seen
+        ]
+        return {**self.declared.model_dump(), "seen": seen}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class CaseResult(Record):
-    """What came out of a case: points, wrong theories, findings, rates and limits.
+    """What came out of a case: points, wrong theories, known exceptions, rates and limits.
 
     `figure_trials` are by number of the figure and of the panel.
     """
@@ -105,19 +113,20 @@ class CaseResult(Record):
     case: Case
     points: tuple[PointResult, ...]
     controls: tuple[ControlResult, ...]
-    findings: tuple[FindingResult, ...] = ()
+    exceptions: tuple[ExceptionResult, ...] = ()
     scaling: ScalingResult | None = None
     figure_trials: dict[tuple[int, int], tuple[Trial, ...]] = field(repr=False)
 
     @property
-    def verdict(self) -> Verdict:
+    def verdict(self) -> Conclusion:
         """Verdict on the case: agreement counts only when every wrong theory was rejected."""
-        verdicts = [result.verdict for result in self.points]
+        verdicts: list[Verdict | Conclusion] = [result.verdict for result in self.points]
         if self.scaling is not None and (self.scaling.rates or self.scaling.limits):
             verdicts.append(self.scaling.verdict)
         if not all(control.rejected for control in self.controls):
             verdicts.append(Verdict.INCONCLUSIVE)
-        return Verdict.on_all(verdicts)
+        known = conclude(row for result in self.points for row in result.comparison.rows).exceptions
+        return Conclusion.on_all(verdicts, known)
 
     def to_dict(self) -> dict[str, Any]:
         """Everything but the trials, JSON-ready."""
@@ -138,6 +147,5 @@ class CaseResult(Record):
             },
             "points": jsonable(self.points),
             "negative_controls": jsonable(self.controls),
-            "findings": jsonable(self.findings),
             "scaling": jsonable(self.scaling),
         }

@@ -8,7 +8,7 @@ from functools import partial
 
 from rmt_spikes.console.progress import OnProgress
 from rmt_spikes.simulation import Trial
-from rmt_spikes.validation.campaign.assessment import assess, open_rows, trials_wanted
+from rmt_spikes.validation.campaign.assessment import assess, open_rows, trials_wanted, with_exceptions
 from rmt_spikes.validation.campaign.conditional import Conditions
 from rmt_spikes.validation.campaign.results import CaseResult
 from rmt_spikes.validation.campaign.schedule import Ensemble, provide
@@ -18,7 +18,8 @@ from rmt_spikes.validation.cases.case import Case, Point
 from rmt_spikes.validation.cases.tables import LossFigure
 from rmt_spikes.validation.verdicts.claims import Claim, Given
 from rmt_spikes.validation.verdicts.compare import Evidence, judge
-from rmt_spikes.verdict import Verdict
+from rmt_spikes.validation.verdicts.comparison import conclude
+from rmt_spikes.verdict import Conclusion
 
 
 def run(
@@ -54,7 +55,7 @@ def run(
             store,
             jobs=jobs,
             scheduler=scheduler,
-            judge=None if on_progress is None else partial(_judge_so_far, case, forecasts),
+            judge=None if on_progress is None else partial(_judge_so_far, case, points, forecasts),
             on_progress=on_progress,
             case=case.name,
         )
@@ -80,8 +81,8 @@ def run(
 
 
 def _judge_so_far(
-    case: Case, forecasts: Sequence[Forecast], key: Hashable, trials: Sequence[Trial]
-) -> Verdict | None:
+    case: Case, points: Sequence[Point], forecasts: Sequence[Forecast], key: Hashable, trials: Sequence[Trial]
+) -> Conclusion | None:
     """Verdict on one point alone and unconditioned, for whoever watches; the report judges all together."""
     match key:
         case ("point", int(place)):
@@ -89,7 +90,8 @@ def _judge_so_far(
             claims = [claim for claim in case.claims if claim is not Claim.IMPROVEMENT]
             alone = case.model_copy(update={"claims": claims})
             rows = open_rows(alone, forecasts[place], Evidence(trials=trials))
-            return Verdict.on_all(row.verdict for row in judge(rows, case.family_rate)) if rows else None
+            judged = with_exceptions(case, points[place], judge(rows, case.family_rate))
+            return conclude(judged) if rows else None
     return None
 
 

@@ -17,7 +17,7 @@ from rmt_spikes.simulation.trial import run_trial
 from rmt_spikes.validation.campaign.archive import code_version, fingerprint
 from rmt_spikes.validation.campaign.store import Store
 from rmt_spikes.validation.cases.case import Point
-from rmt_spikes.verdict import Verdict
+from rmt_spikes.verdict import Conclusion
 
 TOP = 5
 """Leading singular vectors of a trial: the default of `simulate`."""
@@ -80,7 +80,7 @@ def provide(
     *,
     jobs: int = 1,
     scheduler: str | None = None,
-    judge: Callable[[Hashable, Sequence[Trial]], Verdict | None] | None = None,
+    judge: Callable[[Hashable, Sequence[Trial]], Conclusion | None] | None = None,
     on_progress: OnProgress | None = None,
     case: str = "",
 ) -> dict[Hashable, tuple[Trial, ...]]:

@@ -108,7 +108,7 @@ def _check_patterns(case: Case, forecasts: Sequence[Forecast]) -> None:
         for claim in case.claims
         for quantity in quantities(each.prediction, claim, TOP, each.untrained)
     }
-    asked = {f"findings.{i}.quantities": finding.quantities for i, finding in enumerate(case.findings)}
+    asked = {f"exceptions.{i}.quantities": known.quantities for i, known in enumerate(case.exceptions)}
     for i, control in enumerate(case.negative_controls):
         asked[f"negative_controls.{i}.quantities"] = control.quantities
     if case.scaling is not None:

@@ -21,7 +21,7 @@ from rmt_spikes.theory.methods import look_up
 from rmt_spikes.validation.cases.tables import (
     CaseFigure,
     FeatureFigure,
-    Finding,
+    KnownException,
     LossFigure,
     MethodName,
     Name,
@@ -44,7 +44,7 @@ MAXIMUM_POINTS = 1000
 QUICK_CURVE_POINTS = 11
 """Points of a curve of a figure in a quick run: each is a prediction."""
 
-_Placed = TypeVar("_Placed", NegativeControl, Finding)
+_Placed = TypeVar("_Placed", NegativeControl, KnownException)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +98,7 @@ class Case(BaseModel):
         A list of `n` instead of a sweep, with every other size in proportion.
     tolerances
         Replacements for the defaults of `claims.TOLERANCES`, by claim.
-    negative_controls, findings, figures, quick
+    negative_controls, exceptions, figures, quick
         See the classes of these names in `tables`.
     """
 
@@ -121,7 +121,7 @@ class Case(BaseModel):
     scaling: Scaling | None = None
     tolerances: dict[Claim, ToleranceTable] = {}
     negative_controls: list[NegativeControl] = []
-    findings: list[Finding] = []
+    exceptions: list[KnownException] = []
     figures: list[CaseFigure] = []
     quick: Quick | None = None
 
@@ -150,9 +150,9 @@ class Case(BaseModel):
         self.tolerance_map()
         self._check_places()
         points = self.points()
-        for i, finding in enumerate(self.findings):
-            nowhere = not any(is_at(point, finding.at) for point in points)
-            _refuse(nowhere, f"findings.{i}.at", f"must be at a point of the case, got {finding.at}")
+        for i, known in enumerate(self.exceptions):
+            nowhere = not any(is_at(point, known.at) for point in points)
+            _refuse(nowhere, f"exceptions.{i}.at", f"must be at a point of the case, got {known.at}")
         for i, figure in enumerate(self.figures):
             unknown = isinstance(figure, LossFigure) and figure.against not in self.sweep
             _refuse(unknown, f"figures.{i}.against", "must be a key of [sweep]")
@@ -246,10 +246,10 @@ class Case(BaseModel):
         if self.scaling is not None:
             sizes = self.quick.n or self.scaling.n
             update["scaling"] = self.scaling.model_copy(update={"n": sizes, "trials": None})
-            # A control or finding at the i-th size stays there, or at the largest where there are fewer.
+            # A control or exception at the i-th size stays there, or at the largest where there are fewer.
             places = {n: sizes[min(i, len(sizes) - 1)] for i, n in enumerate(self.scaling.n)}
             update["negative_controls"] = [_moved(each, places) for each in self.negative_controls]
-            update["findings"] = [_moved(each, places) for each in self.findings]
+            update["exceptions"] = [_moved(each, places) for each in self.exceptions]
         return self.model_copy(update=update)
 
 

@@ -232,23 +232,27 @@ class NegativeControl(Table):
         return self
 
 
-class Finding(Table):
-    """A disagreement that is known and documented: it is shown as `disagrees`, and does not fail the case.
+class KnownException(Table):
+    """A known error of the theory: rows that do not agree keep their verdict, and do not fail the case.
 
     Attributes
     ----------
     quantities, at
         Patterns of the quantities, and swept keys of the points where it is expected (all by default).
+    size
+        How large it is at most, in units of the scale of a row: 0.05 is 5 % of a loss. A row whose interval
+        is not within this size is none of it.
     reason
         What is known about it.
-    reference
-        Where it is documented, for example ``docs/limits.md``.
+    link
+        Where it is documented, for example ``docs/limits.md``, or an address.
     """
 
     quantities: Patterns
     at: dict[str, Any] = {}
+    size: Annotated[float, Field(gt=0.0, le=1.0)]
     reason: Text
-    reference: Text
+    link: Text
 
 
 class SpectrumFigure(Table):

@@ -19,10 +19,11 @@ from rmt_spikes.validation.campaign.store import Store
 from rmt_spikes.validation.cases.case import Case
 from rmt_spikes.validation.report.page import render_pages
 from rmt_spikes.validation.report.style import PAPER, Drawing
-from rmt_spikes.values import Record
-from rmt_spikes.verdict import Verdict
+from rmt_spikes.validation.report.undecided import undecided
+from rmt_spikes.values import Record, jsonable
+from rmt_spikes.verdict import Conclusion, Verdict
 
-SCHEMA = "rmt-spikes/report/2"
+SCHEMA = "rmt-spikes/report/3"
 STORE_NAME = "trials.sqlite"
 FORMATS = ("svg", "pdf")
 SEED_STRIDE = 1_000_000
@@ -46,7 +47,7 @@ class Report(Record):
         Content of the JSON file.
     """
 
-    verdict: Verdict
+    verdict: Conclusion
     cases: tuple[CaseResult, ...]
     document: Mapping[str, Any] = field(repr=False)
     html: Path
@@ -115,12 +116,18 @@ def validate(
         results = [run(each, store, jobs=jobs, scheduler=scheduler, on_progress=watch.see) for each in cases]
         # The store is held until the end: two runs must not write the same report either.
         drawn = _draw(results, folder, jobs, on_progress)
-        verdict = Verdict.on_all(result.verdict for result in results)
+        known = sum(result.verdict.exceptions for result in results)
+        verdict = Conclusion.on_all((result.verdict for result in results), known)
         document = {
             "schema": SCHEMA,
             "verdict": verdict,
             "quick": quick,
             "summary": _summary(results),
+            "exceptions": [
+                {"case": result.case.name, **jsonable(known)}
+                for result in results
+                for known in result.exceptions
+            ],
             "cases": [_case_document(result, drawn[result.case.name]) for result in results],
             "provenance": provenance(files, quick, repetition),
         }
@@ -176,6 +183,7 @@ def _case_document(result: CaseResult, drawn: Sequence[Drawing]) -> dict[str, An
         "setting": result.case.setting,
         "sweep": result.case.sweep,
         "summary": _summary([result]),
+        "undecided": undecided(result),
         "figures": [f"figures/{drawing.name}.svg" for drawing in drawn],
     }
 
@@ -188,7 +196,7 @@ def _summary(results: Sequence[CaseResult]) -> Mapping[str, int]:
     return {
         "agrees": counts[Verdict.AGREES],
         "disagrees": counts[Verdict.DISAGREES],
-        "documented": sum(row.verdict is not row.counted_verdict for row in rows),
+        "known": sum(row.exception is not None for row in rows),
         "inconclusive": counts[Verdict.INCONCLUSIVE],
         "controls": len(controls),
         "rejected": sum(control.rejected for control in controls),

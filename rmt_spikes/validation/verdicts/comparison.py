@@ -10,10 +10,11 @@ from typing import Any, Self
 from pydantic import TypeAdapter
 
 from rmt_spikes.validation.verdicts.claims import Claim, Given
+from rmt_spikes.validation.verdicts.statistics import is_inside
 from rmt_spikes.values import Document, Record
-from rmt_spikes.verdict import Verdict
+from rmt_spikes.verdict import Conclusion, Verdict
 
-SCHEMA = "rmt-spikes/comparison/2"
+SCHEMA = "rmt-spikes/comparison/3"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -55,8 +56,9 @@ class Row(Record):
     trials_needed
         Of an inconclusive row: how many trials would have told, were difference and scatter to stay as they
         are; None above a million, with one trial, and for other verdicts.
-    finding
-        Why a disagreement was expected, when the case documents it; the verdict stays what it is.
+    exception
+        Reason and link of the known exception that a row which does not agree belongs to: its difference is
+        within the size that the case declares. The verdict stays what it is.
     """
 
     quantity: str
@@ -79,13 +81,11 @@ class Row(Record):
     p_value: float | None = None
     verdict: Verdict = Verdict.INCONCLUSIVE
     trials_needed: int | None = None
-    finding: str | None = None
+    exception: str | None = None
 
-    @property
-    def counted_verdict(self) -> Verdict:
-        """Verdict for the whole: a disagreement that the case documents is known, and counts as told."""
-        known = self.verdict is Verdict.DISAGREES and self.finding is not None
-        return Verdict.AGREES if known else self.verdict
+    def is_within(self, size: float) -> bool:
+        """Whether the interval of the difference is within `size` times the scale."""
+        return self.interval is not None and bool(is_inside(self.interval, size * self.scale))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -107,16 +107,22 @@ class Comparison(Record, Document):
     family_rate: float
 
     @property
-    def verdict(self) -> Verdict:
-        """Verdict on the whole; a disagreement that is a documented finding does not count."""
-        return Verdict.on_all(row.counted_verdict for row in self.rows)
+    def verdict(self) -> Conclusion:
+        """Verdict on the whole."""
+        return conclude(self.rows)
+
+    @property
+    def trials_needed(self) -> int | None:
+        """Number of trials that would have told every row; None where no number does, or all are told."""
+        needed = [row.trials_needed for row in self.rows if row.verdict is Verdict.INCONCLUSIVE]
+        return None if None in needed else max(filter(None, needed), default=None)
 
     def select(self, pattern: str) -> tuple[Row, ...]:
         """Rows whose quantity matches a shell-style pattern; brackets stand for themselves."""
         return tuple(row for row in self.rows if matches(row.quantity, [pattern]))
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything, JSON-ready (schema ``rmt-spikes/comparison/2``)."""
+        """Everything, JSON-ready (schema ``rmt-spikes/comparison/3``)."""
         return {"schema": SCHEMA, "verdict": self.verdict, **super().to_dict()}
 
     @classmethod
@@ -124,6 +130,14 @@ class Comparison(Record, Document):
         """Return the comparison that `to_dict` wrote."""
         fields = {key: value for key, value in document.items() if key not in ("schema", "verdict")}
         return TypeAdapter(cls).validate_python(fields)
+
+
+def conclude(rows: Iterable[Row]) -> Conclusion:
+    """Verdict on rows together; those of a known exception count as told, and the exception is named."""
+    rows = tuple(rows)
+    known = {row.exception for row in rows} - {None}
+    told = (Verdict.AGREES if row.exception is not None else row.verdict for row in rows)
+    return Conclusion.on_all(told, len(known))
 
 
 def matches(quantity: str, patterns: Iterable[str]) -> bool:

@@ -15,7 +15,7 @@ from rmt_spikes.validation.verdicts.claims import SCATTER_EXPONENTS, SLOPES, Cla
 from rmt_spikes.validation.verdicts.comparison import Row
 from rmt_spikes.validation.verdicts.statistics import excess_p_value, fit_line, is_inside, t_interval
 from rmt_spikes.values import Record
-from rmt_spikes.verdict import Verdict
+from rmt_spikes.verdict import Conclusion, Verdict
 
 Array = NDArray[np.float64]
 
@@ -88,9 +88,9 @@ class ScalingResult(Record):
     limits: tuple[LimitFit, ...]
 
     @property
-    def verdict(self) -> Verdict:
+    def verdict(self) -> Conclusion:
         """Verdict on all of them."""
-        return Verdict.on_all(fit.verdict for fits in (self.rates, self.limits) for fit in fits)
+        return Conclusion.on_all(fit.verdict for fits in (self.rates, self.limits) for fit in fits)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain dictionary, JSON-ready."""
