@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from refusals import refused
+from scipy.optimize import brentq
 
 import rmt_spikes as rs
 from rmt_spikes.theory.features import Rows
@@ -91,6 +92,25 @@ def test_number_beyond_the_edge(observation):
     error = counts.std(ddof=1) / math.sqrt(counts.size)
     assert abs(prediction.outliers.expected_above(edge) - counts.mean()) < 0.3 + 3.0 * error
     assert counts.mean() > 2.5 * error
+
+
+def test_upper_quantiles(observation):
+    """Levels .95 and .99 of all values but the learnt ones, within 3 % and 2.5 standard errors.
+
+    The bulk of `Rows.LEVELS`, which has no values of samples, is rejected.
+    """
+    levels = np.array([0.95, 0.99])
+    rest = [t.singular_values[t.origin.count("learnt") :] for t in observation.trials]
+    seen = np.array([np.quantile(values, levels, method="hazen") for values in rest])
+    mean, error = seen.mean(axis=0), seen.std(axis=0, ddof=1) / math.sqrt(len(rest))
+    assert np.all(error < 0.03 * mean)
+    outliers = rs.predict(CONSTANT).outliers
+    count = np.mean([values.size for values in rest])
+    found = [brentq(lambda x, p=p: outliers.expected_above(x) - (1.0 - p) * count, 0.5, 10.0) for p in levels]
+    allowed = 0.03 * mean + 2.5 * error
+    assert np.all(np.abs(found - mean) < allowed)
+    old = Uniform(CONSTANT, rows=Rows.LEVELS).bulk.quantile(levels)
+    assert np.any(np.abs(old - mean) > allowed)
 
 
 def test_saved_and_loaded(observation):

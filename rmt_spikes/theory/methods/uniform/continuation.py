@@ -29,8 +29,11 @@ LOOSE = 1e-6
 CURVE_STEPS = 400
 """Points after which a curve counts as lost: on the golden settings it turns after at most 21."""
 
-LONGEST_STEP = 1.0
+LONGEST_STEP = 2.0
 """Unit of arc length: a factor e of the eigenvalue."""
+
+TURN = 0.45
+"""Angle by which the curve should turn in a step; a step that turns by more than .64 is not taken."""
 
 BEND = 1e-3
 """Step of the second derivative at an edge: good to the square of it."""
@@ -42,7 +45,10 @@ ROUGH = 1e-4
 """Share of a chord from which zeros serve as brackets only."""
 
 SETTLED = 1e-11
-"""Arc length to which a zero is found at most: the states on the curve are solved to ten times less."""
+"""Arc length and value to which zeros are found: the states on the curve are solved to ten times less."""
+
+NEARLY = 2e-3
+"""Slope at which an edge is known roughly: to a few 1e-6 of the eigenvalue."""
 
 SECANTS = 100
 """Rounds of a search for a zero: mostly 2 to 5, and where halving alone works 45."""
@@ -85,6 +91,9 @@ class CurvePoint:
         return self.state.resolvent * self.direction[:n_q], self.state.omega * self.direction[n_q:-1]
 
 
+Value = Callable[[CurvePoint], float]
+
+
 class RealCurve:
     """Real solutions of a set of equations with given signs.
 
@@ -104,6 +113,7 @@ class RealCurve:
         self.equations, self._above = equations, above
         n_q, n_a = equations.q_weights.size, equations.a_weights.size
         self._signs = np.concatenate([np.full(n_q, signs[0]), np.full(n_a, signs[1]), [1.0]])
+        self._up = np.append(np.zeros(n_q + n_a), 1.0)
         self._metric = np.concatenate([np.full(n_q, 1.0 / n_q), np.full(n_a, 1.0 / n_a), [1.0]])
 
     def inner(self, x: Array, y: Array) -> float:
@@ -115,9 +125,7 @@ class RealCurve:
     ) -> CurvePoint:
         """Point at an eigenvalue, from a guess; `along` is the sign of ``dz`` of its direction."""
         position = np.log(np.abs(np.concatenate([resolvent, omega, [z]])))
-        normal = np.zeros(position.size)
-        normal[-1] = 1.0
-        return self.solve(position, normal, math.log(z), along * normal, near)
+        return self.solve(position, self._up, math.log(z), along * self._up, near)
 
     def solve(
         self,
@@ -209,7 +217,8 @@ class RealCurve:
                     break
                 continue
             points.append(new)
-            step = min(LONGEST_STEP, 1.8 * step)
+            bend = math.acos(min(1.0, turned)) / step
+            step = min(LONGEST_STEP, 1.8 * step, TURN / max(bend, TURN / LONGEST_STEP))
         last = points[-1]
         raise ConvergenceError("an edge of the bulk was not found", residual=last.state.residual, last=last)
 
@@ -221,10 +230,8 @@ class RealCurve:
         ConvergenceError
             If there is none nearby.
         """
-        normal = np.zeros(point.position.size)
-        normal[-1] = 1.0
         level = float(point.position[-1])
-        return self.solve(point.position, normal, level, point.direction, point.state.parts, tolerance)
+        return self.solve(point.position, self._up, level, point.direction, point.state.parts, tolerance)
 
     def near(self, before: CurvePoint, edge: CurvePoint) -> list[CurvePoint]:
         """Two points on either side of an edge, from that of similar equations and a point before it.
@@ -261,11 +268,7 @@ class RealCurve:
         return (ends[0] - ends[1]) / (2.0 * BEND)
 
     def zero(
-        self,
-        low: CurvePoint,
-        high: CurvePoint,
-        value: Callable[[CurvePoint], float],
-        precision: float = ROUNDING,
+        self, low: CurvePoint, high: CurvePoint, value: Value, precision: float = ROUNDING
     ) -> CurvePoint:
         """Point between two points of the curve at which a function changes sign.
 
@@ -326,19 +329,15 @@ class RealCurve:
                     raise
 
     def _zero_over_chord(
-        self,
-        low: CurvePoint,
-        high: CurvePoint,
-        value: Callable[[CurvePoint], float],
-        precision: float,
+        self, low: CurvePoint, high: CurvePoint, value: Value, precision: float
     ) -> CurvePoint:
         """Zero by secants that stay in their bracket."""
-        tolerance = LOOSE if precision >= ROUGH else TOLERANCE
+        tolerance, enough = (LOOSE, NEARLY) if precision >= ROUGH else (TOLERANCE, SETTLED)
         chord = high.position - low.position
         precision = max(precision, SETTLED / math.sqrt(self.inner(chord, chord)))
         ends = [(0.0, value(low)), (1.0, value(high))]
         for point, (_, found) in zip((low, high), ends, strict=True):
-            if found == 0.0:
+            if abs(found) <= enough:
                 return point
         if math.copysign(1.0, ends[0][1]) == math.copysign(1.0, ends[1][1]):
             raise ConvergenceError("a zero on the curve was not found", residual=abs(ends[1][1]), last=high)
@@ -350,6 +349,8 @@ class RealCurve:
                 share = 0.5 * (ends[0][0] + ends[1][0])
             point = self.between(low, high, share, tolerance)
             last, here = here, (share, value(point))
+            if abs(here[1]) <= enough:
+                return point
             ends[int(math.copysign(1.0, here[1]) == math.copysign(1.0, ends[1][1]))] = here
             # The next secant would move by less than the precision; of two equal values it says nothing.
             next_step = abs(here[1] * (here[0] - last[0]))

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rmt_spikes.errors import ConvergenceError
-from rmt_spikes.theory.methods.uniform.continuation import ROUNDING, CurvePoint, RealCurve
-from rmt_spikes.theory.methods.uniform.equations import FixedPoint
+from rmt_spikes.theory.methods.uniform.continuation import LOOSE, ROUNDING, CurvePoint, RealCurve
+from rmt_spikes.theory.methods.uniform.equations import TOLERANCE, FixedPoint
 from rmt_spikes.theory.methods.uniform.finite_rank import FiniteRank
 
 Array = NDArray[np.float64]
@@ -23,6 +23,9 @@ NEWTON_STEPS = 8
 
 CLOSE = 1e-11
 """Step along the curve at which a pole is settled: rounding of the eigenvalue."""
+
+FIRST = 0.03
+"""Step along the curve above which the next point serves as a guess only."""
 
 CLEAR = 1.1
 """Ratio to an edge of the eigenvalues from which that of similar equations is looked for."""
@@ -247,7 +250,7 @@ def _pole_between(
         except np.linalg.LinAlgError:
             break
         vector = np.asarray(vector / np.linalg.norm(vector))
-        moved = curve.advance(point, step)
+        moved = curve.advance(point, step, LOOSE if abs(step) > FIRST else TOLERANCE)
         if not low <= moved.eigenvalue <= high:
             raise ConvergenceError("a pole was not found", residual=abs(step), last=point)
         point = moved
