@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 BAD_INPUT = 2
 INTERRUPTED = 130
 TERMINATED = 143
+CLOSED_PIPE = 141
 INTERNAL_ERROR = 70
 """EX_SOFTWARE of sysexits.h; those before are 128 and the signal, and that of a usage error."""
 
@@ -39,13 +40,13 @@ app = typer.Typer(
     epilog="Exit status: 0 agrees, but for known exceptions, if any (or done), 1 disagrees, 2 bad input, "
     "3 inconclusive (or no convergence).",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
 
 SettingFile = Annotated[
-    Path, typer.Argument(metavar="SETTING.toml", help="A setting, or a case with [setting].")
+    Path,
+    typer.Argument(metavar="SETTING.toml", help="A setting, or a case with [setting]; - is standard input."),
 ]
 Overrides = Annotated[
     list[str] | None,
@@ -55,6 +56,24 @@ Scheduler = Annotated[
     str | None, typer.Option(metavar="ADDRESS", help="Simulate on the dask cluster of this scheduler.")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        from rmt_spikes import __version__
+
+        typer.echo(f"rmt-spikes {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit."),
+    ] = False,
+) -> None:
+    """Options of every command."""
 
 
 @app.command()
@@ -292,7 +311,7 @@ def _reporting(kept: Callable[[], str] = str) -> Iterator[None]:
     except BrokenPipeError:
         # Whoever read the output has left: nothing more can be said, not even when Python flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise typer.Exit(1) from None
+        raise typer.Exit(CLOSED_PIPE) from None
     except OSError as error:
         _fail(f"{error.filename or 'output'}: {error.strerror or error}", BAD_INPUT)
     except Terminated:

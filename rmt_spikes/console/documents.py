@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 import tomllib
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +15,14 @@ MAX_BYTES = 1 << 20
 
 
 def read_toml(path: str | Path) -> dict[str, Any]:
-    """Read a TOML file of at most 1 MB that is not empty."""
+    """Read a TOML file of at most 1 MB that is not empty; ``-`` is standard input."""
     try:
-        with open(path, "rb") as stream:
+        with nullcontext(sys.stdin.buffer) if str(path) == "-" else open(path, "rb") as stream:
             content = stream.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise CaseError(path, "", f"cannot be read: {reason}") from None
+    path = name_of(path)
     if len(content) > MAX_BYTES:
         raise CaseError(path, "", "must be a TOML file of at most 1 MB, got a longer one")
     try:
@@ -33,6 +36,11 @@ def read_toml(path: str | Path) -> dict[str, Any]:
     if not document:
         raise CaseError(path, "", "must hold parameters, got an empty file")
     return document
+
+
+def name_of(path: str | Path) -> str:
+    """Name of a file in messages."""
+    return "standard input" if str(path) == "-" else str(path)
 
 
 def parse_override(text: str) -> tuple[str, Any]:

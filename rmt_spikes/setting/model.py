@@ -22,7 +22,7 @@ from pydantic import (
 )
 
 from rmt_spikes.arguments import boolean, choice, integer, number, suggestion
-from rmt_spikes.console.documents import parse_override
+from rmt_spikes.console.documents import name_of, parse_override
 from rmt_spikes.console.documents import read_toml as read_toml
 from rmt_spikes.errors import CaseError, ConvergenceError, DomainError, Word, shorten
 from rmt_spikes.functions.hermite import HermiteExpansion, expand
@@ -148,7 +148,7 @@ class Setting(BaseModel):
         Parameters
         ----------
         path : str or Path
-            A file with the keys at top level, or under ``[setting]``.
+            A file with the keys at top level, or under ``[setting]``; ``"-"`` is standard input.
         overrides : sequence of str
             ``"key=value"`` with TOML values; a bare word is taken as text. Giving one step key drops the
             other.
@@ -162,14 +162,14 @@ class Setting(BaseModel):
         prefix = "setting." if "setting" in document else ""
         values = document["setting"] if prefix else document
         if not isinstance(values, Mapping):
-            raise CaseError(path, "setting", f"must be a table of parameters, got {shorten(values)}")
+            raise CaseError(name_of(path), "setting", f"must be a table of parameters, got {shorten(values)}")
         changes = dict(parse_override(override) for override in overrides)
         try:
             return cls(**_merged(values, changes))
         except DomainError as error:
             if error.field in changes:
                 raise CaseError(None, error.field, error.reason) from None
-            raise CaseError(path, prefix + error.field, error.reason) from None
+            raise CaseError(name_of(path), prefix + error.field, error.reason) from None
 
     def replace(self, /, **changes: Any) -> Self:
         """Return a setting with some values changed, checked again.

@@ -1,7 +1,10 @@
 """Commands: exit statuses, one JSON document, short messages, tables, and a fast start."""
 
 import inspect
+import json
 import resource
+from importlib import metadata
+from pathlib import Path
 from typing import Any
 from unittest.mock import ANY, Mock
 
@@ -283,3 +286,19 @@ def test_derive_lists_what_it_knows() -> None:
     assert "    --spikes  (required)" in lines
     assert run("derive").stdout.splitlines() == lines
     assert strict(run("derive", "--list", "--json").stdout)["quantities"] == names
+
+
+def test_a_setting_from_standard_input(setting: str) -> None:
+    """The same document as from the file; an error names standard input."""
+    text = Path(setting).read_text(encoding="utf-8")
+    piped = command("predict", "-", "--method", "closed_form", "--json", input=text)
+    assert json.loads(piped.stdout) == json.loads(
+        command("predict", setting, "--method", "closed_form", "--json").stdout
+    )
+    wrong = command("predict", "-", input=text.replace("n = 120", "n = -1"))
+    assert (wrong.returncode, wrong.stdout) == (2, "")
+    assert "standard input: n: " in wrong.stderr
+
+
+def test_version() -> None:
+    assert command("--version").stdout == f"rmt-spikes {metadata.version('rmt-spikes')}\n"

@@ -12,7 +12,7 @@ import rmt_spikes as rs
 from rmt_spikes.theory.methods.uniform.solution import Uniform
 from rmt_spikes.theory.predict import predict_losses
 
-EXAMPLES = {"losses": 150, "spectra": 12, "resolvent": 12}
+EXAMPLES = {"losses": 150, "spectra": 6, "resolvent": 6}
 few = settings(
     max_examples=EXAMPLES["spectra"],
     phases=[Phase.explicit, Phase.generate],  # a slow failure is not worth shrinking
@@ -99,13 +99,14 @@ def test_resolvent_is_in_the_upper_half_plane(setting, share):
 
 
 def test_failures_are_few():
-    """The properties above are of something: spectra and resolvents are found in three cases out of four.
+    """The properties above are of something: spectra and resolvents are found.
 
-    Measured over 60 independent draws of the same kind: 12 % of the spectra are refused (docs/limits.md).
+    Measured by benchmarks/random_settings.py over 60 other draws: one bulk is refused. Two in six would be
+    seen by chance once in 250 runs.
     """
     untried = [name for name in EXAMPLES if not TRIED[name]]
     if untried:
         pytest.skip(f"not tried in this run: {', '.join(untried)}; run the whole file")
     assert all(TRIED[name] >= count for name, count in EXAMPLES.items())
-    assert TRIED["refused"] <= 3
-    assert TRIED["refused spectra"] <= 3
+    assert TRIED["refused"] <= 1
+    assert TRIED["refused spectra"] <= 1
