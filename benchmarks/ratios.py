@@ -22,7 +22,7 @@ SETTING = rs.Setting(
     noise_std=0.5, step_exponent=0.4, ridge=0.01,
 )  # fmt: skip
 POINTS = np.linspace(0.05, 1.45, 1000)
-STEPS = 3000.0 ** np.linspace(0.0, 0.5, 200)
+RTOL = 1e-4
 
 
 def seconds(function: Callable[[], object]) -> float:
@@ -39,6 +39,17 @@ def uniform_spike_table() -> object:
         (pole.point.eigenvalue, hermite_feature(solution, pole), readout_feature(solution, pole))
         for pole in solution.upper.poles
     ]
+
+
+def steps(count: int, *names: str) -> object:
+    """Sweep over step sizes from 1 to ``sqrt(n)``."""
+    return rs.sweep(SETTING, {"step_exponent": np.linspace(0.0, 0.5, count)}, names, rtol=RTOL)
+
+
+def squares() -> object:
+    """Sweep of 400 settings over the step and the input dimension."""
+    axes = {"step_exponent": np.linspace(0.0, 0.5, 20), "d": np.linspace(600, 2500, 20).round()}
+    return rs.sweep(SETTING, axes, ["losses.test", "spike_count"], rtol=RTOL)
 
 
 def quantities() -> dict[str, tuple[Callable[[], object], float]]:
@@ -82,8 +93,15 @@ def main() -> None:
         low, middle, high = statistics.quantiles(values, n=4)
         print(f"{name:<40}{middle:>9.3f}{f'{low:.3f} to {high:.3f}':>19}{aim:>8g}")
     single = [seconds(lambda: rs.predict_losses(SETTING)) for _ in range(rounds)]
-    sweep = seconds(lambda: rs.sweep_losses(SETTING, STEPS)) / statistics.median(single)
+    sweep = seconds(lambda: steps(200, "losses.test")) / statistics.median(single)
     print(f"{'sweep of 200 steps, in single solutions':<40}{sweep:>9.1f}{'':>19}{25:>8g}")
+    sweeps: dict[str, Callable[[], object]] = {
+        "400 steps, losses and spike count": lambda: steps(400, "losses.test", "spike_count"),
+        "20 steps x 20 dimensions, the same": squares,
+    }
+    for name, function in sweeps.items():
+        ratio = seconds(function) / (0.5 * (seconds(reference) + seconds(reference)))
+        print(f"{name:<40}{ratio:>9.1f}{'':>19}{60:>8g}")
 
 
 if __name__ == "__main__":

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
         Certificate,
         Latent,
         Losses,
-        LossSweep,
         PrecisePrediction,
         Prediction,
         Spike,
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
         predict,
         predict_losses,
         sweep,
-        sweep_losses,
     )
     from rmt_spikes.validation import (
         CaseCalibration,
@@ -52,7 +50,6 @@ __all__ = [
     "ConvergenceError",
     "DomainError",
     "Latent",
-    "LossSweep",
     "Losses",
     "Observation",
     "PrecisePrediction",
@@ -72,7 +69,6 @@ __all__ = [
     "predict_losses",
     "simulate",
     "sweep",
-    "sweep_losses",
     "theory",
     "validate",
 ]
@@ -81,8 +77,8 @@ _HOMES = {
     "errors": "AccuracyWarning CaseError ConvergenceError DomainError RmtSpikesError",
     "setting": "Setting",
     "simulation": "Observation Trial simulate",
-    "theory": "Bulk Certificate Latent LossSweep Losses PrecisePrediction Prediction Spike "
-    "SweepTable critical_step_sizes predict predict_losses sweep sweep_losses",
+    "theory": "Bulk Certificate Latent Losses PrecisePrediction Prediction Spike "
+    "SweepTable critical_step_sizes predict predict_losses sweep",
     "validation": "CaseCalibration Comparison Report built_in_cases calibrate compare validate",
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}

@@ -12,7 +12,6 @@ from rmt_spikes.theory.prediction import PrecisePrediction, Prediction
 from rmt_spikes.theory.regimes import regime_degree
 from rmt_spikes.theory.results import Certificate, Losses, Regime, Spike
 from rmt_spikes.theory.sweeps.grid import sweep
-from rmt_spikes.theory.sweeps.losses import LossSweep, sweep_losses
 from rmt_spikes.theory.sweeps.table import SweepTable
 
 __all__ = [
@@ -21,7 +20,6 @@ __all__ = [
     "Certificate",
     "Features",
     "Latent",
-    "LossSweep",
     "Losses",
     "PrecisePrediction",
     "Prediction",
@@ -36,7 +34,6 @@ __all__ = [
     "regime_degree",
     "spike_standard_deviations",
     "sweep",
-    "sweep_losses",
     "symbolic",
 ]
 

@@ -84,8 +84,10 @@ def predict_precisely(setting: rs.Setting, *, digits: int) -> dict[str, Any]:
 
 def sweep(setting: rs.Setting, **options: Any) -> dict[str, Any]:
     """Losses over step sizes."""
-    result = rs.sweep_losses(setting, np.linspace(0.0, math.sqrt(setting.width), 25), **options)
-    return some(result, (*LOSSES, "error", "solves"))
+    steps = np.linspace(0.0, math.sqrt(setting.width), 25)
+    table = rs.sweep(setting, {"step_size": steps}, **{"rtol": 1e-4, **options})
+    found = {name: table[f"losses.{name}"] for name in LOSSES}
+    return plain(found | {"error": table.error, "solves": table.solves})
 
 
 def standard_deviations(setting: rs.Setting) -> dict[str, Any]:

@@ -69,6 +69,9 @@ def test_words_and_functions_can_be_swept():
     changed = SETTING.replace(activation=functions[1], readout="constant")
     assert table["losses.test"][1, 1] == predict_losses(changed, **CHEAP).test
     assert table.axes["readout"] == ("gaussian", "constant")
+    sizes = sweep(SETTING, {"d": np.linspace(200, 300, 3)}, **CHEAP).axes["d"]
+    assert sizes.tolist() == [200, 250, 300]
+    assert sizes.dtype.kind == "i"
     assert sweep(SETTING, {"n": [600, 700]}, **CHEAP)["losses.test"][1] == pytest.approx(
         predict_losses(SETTING.replace(n=700, n_ridge=700), **CHEAP).test, rel=0
     )
@@ -192,6 +195,7 @@ def test_pandas_is_used_where_it_is(monkeypatch):
         ({"axes": {"ridge": [0.1, -1.0]}}, "ridge", "-1.0"),
         ({"axes": {"ridge": [0.1, np.nan]}}, "ridge", "nan"),
         ({"axes": {"d": [10.5]}}, "d", "10.5"),
+        ({"axes": {"d": np.array([10.0, 10.5])}}, "d", "10.5"),
         ({"axes": {"activation": "relu"}}, "activation", "list"),
         ({"axes": {"activation": ["rely"]}}, "activation", "did you mean 'relu'"),
         ({"quantities": "losses.test"}, "quantities", "list"),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from functools import partial
 from itertools import product
 from typing import Any
@@ -13,55 +12,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from rmt_spikes.arguments import choice, function, integer
+from rmt_spikes.arguments import choice, function, integer, number
 from rmt_spikes.console.progress import Progress, shown_progress
-from rmt_spikes.errors import AccuracyWarning, DomainError, RmtSpikesError
+from rmt_spikes.errors import AccuracyWarning, DomainError
 from rmt_spikes.execution.tasks import work_through
 from rmt_spikes.setting import Setting, require_setting
 from rmt_spikes.theory.features import Features
-from rmt_spikes.theory.methods import look_up
-from rmt_spikes.theory.predict import predict
-from rmt_spikes.theory.sweeps.names import METHOD, NamedQuantity, named
-from rmt_spikes.theory.sweeps.table import Failure, SweepTable, axis_of, point_of, read_only
-
-LOSSES = ("losses.objective", "losses.train", "losses.test")
-"""Quantities when none are asked for."""
+from rmt_spikes.theory.methods import CONTINUOUS, look_up
+from rmt_spikes.theory.sweeps.lines import LOSSES, solve_line
+from rmt_spikes.theory.sweeps.names import COUNT, named
+from rmt_spikes.theory.sweeps.points import Plan, Point, Solved, solve_points
+from rmt_spikes.theory.sweeps.table import SweepTable, axis_of, point_of, read_only
 
 RUN = 25
 """Most points of one task: a task takes seconds, so that progress is seen and work is shared evenly."""
 
-FAILURES = (RmtSpikesError, ArithmeticError, np.linalg.LinAlgError)
-"""What a point may raise without ending the sweep."""
-
 OnPoints = Callable[[int, int], object]
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What is predicted at each point."""
-
-    setting: Setting
-    names: tuple[str, ...]
-    method: str
-    features: str
-
-
-@dataclass(frozen=True)
-class Point:
-    """One point of a grid: its index and the values of the swept keys."""
-
-    index: tuple[int, ...]
-    values: Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Found:
-    """Values at a point, and which of them failed or were warned of, with reasons."""
-
-    point: Point
-    values: tuple[Any, ...]
-    failures: tuple[Failure, ...]
-    warned: tuple[Failure, ...]
 
 
 def sweep(
@@ -71,6 +37,7 @@ def sweep(
     *,
     method: str | None = None,
     features: str = Features.CORRECTED,
+    rtol: float | None = None,
     jobs: int = 1,
     progress: bool | OnPoints = False,
 ) -> SweepTable:
@@ -91,6 +58,10 @@ def sweep(
         ``"latent.shift"``, ``"regime.degree"`` or ``"certificate.residual"``.
     method, features
         As in `predict`.
+    rtol
+        None to predict every point. Else the relative error allowed to losses, which are interpolated along
+        the step where there are more than 21 of them; `spike_count` is then filled in between points of equal
+        counts, at most an eighth of the range of steps apart.
     jobs
         Number of processes.
     progress
@@ -104,7 +75,8 @@ def sweep(
     Raises
     ------
     DomainError
-        For an unknown key, quantity, method or features, and for a value outside the domain of its key.
+        For an unknown key, quantity, method or features, for a value outside the domain of its key, and for
+        an `rtol` without steps, for the method ``"limit"``, or where there is nothing to interpolate.
 
     Warns
     -----
@@ -114,7 +86,10 @@ def sweep(
     Notes
     -----
     A point that cannot be predicted, such as a step that is too large for one of the widths, is NaN, and
-    `SweepTable.failures` has its reason.
+    `SweepTable.failures` has its reason. With `rtol` the losses, which are analytic in the step size, are
+    interpolated at Chebyshev points of ``asinh(s sqrt(N))``, linear in the step below the critical size and
+    its logarithm above; the last coefficients of the series tell the error. Where 161 points do not reach
+    `rtol`, or one of them fails, every point is predicted.
     """
     require_setting(setting)
     listed = _axes(axes)
@@ -126,28 +101,28 @@ def sweep(
     points = [
         Point(index, point_of(listed, index)) for index in product(*(range(len(v)) for v in listed.values()))
     ]
-    tasks = [points[i : i + RUN] for i in range(0, len(points), RUN)]
+    solve: Callable[[Sequence[Point]], Solved] = partial(solve_points, plan)
+    tasks: list[Sequence[Point]] = [points[i : i + RUN] for i in range(0, len(points), RUN)]
+    if rtol is not None:
+        step = _refuse_bad_rtol(rtol, listed, names, method)
+        solve, tasks = partial(solve_line, plan, step=step, rtol=float(rtol)), _lines(points, step)
+    done: list[Solved] = []
+    with _told(progress) as tell, closing(work_through(solve, tasks, jobs)) as results:
+        for solved in results:
+            done.append(solved)
+            tell(sum(len(each.found) for each in done), len(points))
+    found = sorted((each for solved in done for each in solved.found), key=lambda each: each.point.index)
     shape = tuple(map(len, listed.values()))
-    arrays = {
-        name: np.full(shape, "", dtype=object) if name == METHOD else np.full(shape, np.nan) for name in names
-    }
-    done: list[Found] = []
-    with _told(progress) as tell, closing(work_through(partial(_solve, plan), tasks, jobs)) as results:
-        for found in results:
-            done += found
-            tell(len(done), len(points))
-    done.sort(key=lambda each: each.point.index)
-    for each in done:
-        for name, value in zip(names, each.values, strict=True):
-            arrays[name][each.point.index] = value
     table = SweepTable(
         setting=setting,
         axes=listed,
-        arrays={name: read_only(a.astype(str) if name == METHOD else a, shape) for name, a in arrays.items()},
+        arrays={name: read_only(np.array([each.values[name] for each in found]), shape) for name in names},
         method=plan.method,
         features=plan.features,
-        failures=tuple(failure for each in done for failure in each.failures),
-        warned=tuple(warning for each in done for warning in each.warned),
+        failures=tuple(failure for each in found for failure in each.failures),
+        warned=tuple(warning for each in found for warning in each.warned),
+        error=max(each.error for each in done),
+        solves=sum(each.solves for each in done),
     )
     if table.warned:
         first = table.warned[0]
@@ -176,6 +151,26 @@ def _names(given: Any) -> tuple[str, ...]:
     return tuple(dict.fromkeys(named(name).name for name in given))
 
 
+def _refuse_bad_rtol(rtol: Any, axes: Mapping[str, Any], names: Sequence[str], method: str | None) -> str:
+    """Check that something can be interpolated, and return the key of the step."""
+    number("rtol", rtol, 1e-10, 1.0, "must be a number in [1e-10, 1], or None")
+    look_up(method, CONTINUOUS)
+    step = next((key for key in ("step_size", "step_exponent") if key in axes), "")
+    if not step:
+        raise DomainError("rtol", "must be None unless step_size or step_exponent is swept", rtol)
+    if not {*LOSSES, COUNT} & {*names}:
+        raise DomainError("rtol", "must be None unless losses or spike_count are wanted", rtol)
+    return step
+
+
+def _lines(points: Sequence[Point], step: str) -> list[Sequence[Point]]:
+    """Points that differ in the step only, line by line."""
+    lines: dict[str, list[Point]] = {}
+    for point in points:
+        lines.setdefault(repr({k: v for k, v in point.values.items() if k != step}), []).append(point)
+    return list(lines.values())
+
+
 @contextmanager
 def _told(progress: bool | OnPoints) -> Iterator[OnPoints]:
     """Yield what is told of the progress."""
@@ -186,42 +181,3 @@ def _told(progress: bool | OnPoints) -> Iterator[OnPoints]:
     else:
         with shown_progress() as show:
             yield lambda done, total: show(Progress("predicting", done, total))
-
-
-def _solve(plan: Plan, points: Sequence[Point]) -> list[Found]:
-    """Predict one task."""
-    wanted = [named(name) for name in plan.names]
-    return [_predict(plan, wanted, point) for point in points]
-
-
-def _predict(plan: Plan, wanted: Sequence[NamedQuantity], point: Point) -> Found:
-    """Predict one point; what cannot be predicted is NaN with a reason."""
-    values: list[Any] = []
-    failed: dict[str, list[str]] = {}
-    warned: dict[str, list[str]] = {}
-    prediction = None
-    for quantity in wanted:
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            try:
-                if prediction is None:
-                    setting = plan.setting.replace(**point.values)
-                    prediction = predict(setting, method=plan.method, features=plan.features)
-                values.append(quantity.of(prediction))
-            except FAILURES as error:
-                values.append("" if quantity.name == METHOD else np.nan)
-                text = str(error) if isinstance(error, RmtSpikesError) else f"{type(error).__name__}: {error}"
-                failed.setdefault(text, []).append(quantity.name)
-        for warning in caught:
-            if issubclass(warning.category, AccuracyWarning):
-                warned.setdefault(str(warning.message), []).append(quantity.name)
-            else:
-                warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
-    return Found(point, tuple(values), _listed(point, failed), _listed(point, warned))
-
-
-def _listed(point: Point, reasons: Mapping[str, list[str]]) -> tuple[Failure, ...]:
-    return tuple(
-        Failure(point.index, dict(point.values), tuple(dict.fromkeys(names)), reason)
-        for reason, names in reasons.items()
-    )

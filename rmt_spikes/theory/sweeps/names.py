@@ -18,6 +18,9 @@ from rmt_spikes.theory.results import Certificate, Losses, Regime
 METHOD = "method"
 """Name of the only quantity that is a word."""
 
+COUNT = "spike_count"
+"""Name of the number of spikes."""
+
 INDICES = {
     "i": r"(\d+)",
     "j": r"(-?\d+)",
@@ -99,7 +102,7 @@ def _forms() -> tuple[Form, ...]:
     spike = _of_spike
     return (
         Form(METHOD, lambda prediction: prediction.method),
-        Form("spike_count", lambda prediction: len(prediction.spikes)),
+        Form(COUNT, lambda prediction: len(prediction.spikes)),
         *(
             Form(f"{part}.{field.name}", _Reader(_of_part, (part, field.name)))
             for part, kind in parts.items()

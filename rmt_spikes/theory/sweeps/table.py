@@ -76,6 +76,10 @@ class SweepTable(Document):
         point could not be predicted, which is in `failures`, and where it has no such spike or band.
     method, features
         As in `predict`.
+    error
+        Estimate of the largest relative error of what was interpolated; 0 when every point was predicted.
+    solves
+        Number of settings that were predicted.
     failures
         Points that could not be predicted, each with its reason.
     warned
@@ -87,6 +91,8 @@ class SweepTable(Document):
     arrays: Mapping[str, NDArray[Any]]
     method: str
     features: str
+    error: float = 0.0
+    solves: int = 0
     failures: tuple[Failure, ...] = ()
     warned: tuple[Failure, ...] = ()
     schema: ClassVar[str] = "rmt-spikes/sweep/1"
@@ -138,6 +144,8 @@ class SweepTable(Document):
         lines += [f"{name}: {_range(array)}" for name, array in list(self.arrays.items())[:SHOWN_ROWS]]
         if len(self.arrays) > SHOWN_ROWS:
             lines.append(f"and {len(self.arrays) - SHOWN_ROWS} more quantities")
+        if self.error:
+            lines.append(f"{self.solves} settings predicted, interpolated to {self.error:.1e}")
         lines += self._problems()
         return "\n".join([f"{type(self).__name__}(", *(f"    {line}" for line in lines), ")"])
 
@@ -170,6 +178,8 @@ class SweepTable(Document):
             "setting": self.setting.to_dict(),
             "method": self.method,
             "features": self.features,
+            "error": self.error,
+            "solves": self.solves,
             "axes": {key: [_plain(value) for value in values] for key, values in self.axes.items()},
             "quantities": {name: _nested(array.tolist()) for name, array in self.arrays.items()},
             "failures": [each.to_dict() for each in self.failures],
@@ -200,6 +210,8 @@ class SweepTable(Document):
                 },
                 method=document["method"],
                 features=document["features"],
+                error=document["error"],
+                solves=document["solves"],
                 failures=tuple(_failure(each) for each in document["failures"]),
                 warned=tuple(_failure(each) for each in document["warned"]),
             )
@@ -219,7 +231,9 @@ def axis_of(key: str, values: Any) -> Any:
         If they are not a sequence with something in it, or one is outside the domain of the key.
     """
     if isinstance(values, np.ndarray) and values.ndim == 1:
-        values = values.tolist()
+        # Ranges of sizes come from numpy as floats.
+        whole = Setting.model_fields[key].annotation is int and values.dtype.kind == "f"
+        values = [int(x) if whole and x.is_integer() else x for x in values.tolist()]
     if isinstance(values, str | bytes | Mapping) or not hasattr(values, "__iter__"):
         raise DomainError(key, "must be a list or a vector of values to sweep over", values)
     listed = [checked(key, value) for value in values]
