@@ -11,6 +11,8 @@ import pytest
 from layout_rules import run_python
 from small_case import SETTING
 
+from rmt_spikes.plot.profiles import CENTRES, _panel, feature_drawing
+from rmt_spikes.plot.style import DARK, LIGHT, PAPER, Drawing
 from rmt_spikes.setting import Setting
 from rmt_spikes.simulation import Trial
 from rmt_spikes.simulation.trial import run_trial
@@ -18,9 +20,7 @@ from rmt_spikes.theory import predict
 from rmt_spikes.validation import Case
 from rmt_spikes.validation.campaign.results import CaseResult, PointResult
 from rmt_spikes.validation.cases.case import FeatureFigure
-from rmt_spikes.validation.report.feature_figure import CENTRES, _panel, feature_drawing
 from rmt_spikes.validation.report.figures import drawings
-from rmt_spikes.validation.report.style import DARK, LIGHT, PAPER, Drawing
 from rmt_spikes.validation.verdicts.compare import Comparison
 
 CASE = Case(
@@ -156,7 +156,7 @@ def test_pyplot_is_left_alone(tmp_path: Path) -> None:
     """Figures must not depend on, or change, the state of a notebook that imports the package."""
     code = (
         "import sys, matplotlib\nbefore = dict(matplotlib.rcParams)\n"
-        "from rmt_spikes.validation.report.style import PAPER, Drawing, panels\n"
+        "from rmt_spikes.plot.style import PAPER, Drawing, panels\n"
         "drawing = Drawing(name='a', title='', caption='', alt='', draw=lambda t, n: panels(1, n, 2.0)[0])\n"
         "assert drawing.render('svg').startswith(b'<?xml')\n"
         "assert 'matplotlib.pyplot' not in sys.modules\n"

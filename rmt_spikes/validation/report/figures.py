@@ -12,15 +12,15 @@ from joblib import Parallel, delayed
 
 from rmt_spikes.console.progress import OnProgress, Progress
 from rmt_spikes.errors import ConvergenceError, RmtSpikesError
+from rmt_spikes.plot.profiles import feature_drawing
+from rmt_spikes.plot.rates import scaling_drawings
+from rmt_spikes.plot.style import DASHED, Drawing, Theme, legend_above, marks, panels, sizes
 from rmt_spikes.setting import Setting
 from rmt_spikes.simulation import Trial
 from rmt_spikes.theory import Features, Prediction, predict, predict_losses
 from rmt_spikes.validation.campaign.results import CaseResult
 from rmt_spikes.validation.cases.case import Point
 from rmt_spikes.validation.cases.tables import CaseFigure, LossFigure, SpectrumFigure
-from rmt_spikes.validation.report.feature_figure import feature_drawing
-from rmt_spikes.validation.report.scaling_figure import scaling_drawings
-from rmt_spikes.validation.report.style import DASHED, Drawing, Theme, legend_above, marks, panels, sizes
 from rmt_spikes.validation.verdicts.statistics import mean_and_half_width
 
 if TYPE_CHECKING:

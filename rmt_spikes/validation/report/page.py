@@ -7,9 +7,9 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from rmt_spikes.plot.style import DARK, LIGHT, Drawing
 from rmt_spikes.validation.campaign.provenance import Run
 from rmt_spikes.validation.report.notation import FILTERS, printable
-from rmt_spikes.validation.report.style import DARK, LIGHT, Drawing
 
 if TYPE_CHECKING:
     from jinja2 import Environment

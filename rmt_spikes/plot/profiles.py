@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rmt_spikes.plot.style import DASHED, Drawing, Theme, legend_above, marks, panels, sizes
 from rmt_spikes.simulation import Trial
 from rmt_spikes.theory import Features, Spike, predict
 from rmt_spikes.validation.cases.case import Point
 from rmt_spikes.validation.cases.tables import FeatureFigure
-from rmt_spikes.validation.report.style import DASHED, Drawing, Theme, legend_above, marks, panels, sizes
 from rmt_spikes.validation.verdicts.statistics import mean_and_half_width
 
 if TYPE_CHECKING:

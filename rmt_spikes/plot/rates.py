@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from rmt_spikes.plot.style import Drawing, Theme, marks, panels
 from rmt_spikes.validation.report.notation import number
-from rmt_spikes.validation.report.style import Drawing, Theme, marks, panels
 from rmt_spikes.validation.verdicts.scaling import LimitFit, Rate, RateFit, ScalingResult
 
 if TYPE_CHECKING:
