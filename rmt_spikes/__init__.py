@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from rmt_spikes import theory
+    from rmt_spikes import plot, theory
     from rmt_spikes.errors import AccuracyWarning, CaseError, ConvergenceError, DomainError, RmtSpikesError
     from rmt_spikes.setting import Setting
     from rmt_spikes.simulation import Observation, Trial, simulate
@@ -65,6 +65,7 @@ __all__ = [
     "calibrate",
     "compare",
     "critical_step_sizes",
+    "plot",
     "predict",
     "predict_losses",
     "simulate",
@@ -86,8 +87,8 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split
 
 def __getattr__(name: str) -> Any:
     """Import the module that defines a public name, and keep the name."""
-    if name == "theory":
-        return import_module("rmt_spikes.theory")
+    if name in ("plot", "theory"):
+        return import_module(f"rmt_spikes.{name}")
     if name not in _HOME_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(import_module(f"rmt_spikes.{_HOME_OF[name]}"), name)

@@ -15,6 +15,7 @@ import layout_rules as rules
 import pytest
 
 import rmt_spikes
+from rmt_spikes import plot
 from rmt_spikes.theory import symbolic
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -121,7 +122,8 @@ def test_the_api_page_lists_what_there_is() -> None:
     documented = rules.documented_names((DOCS / "api.md").read_text(encoding="utf-8"))
     package, theory = rmt_spikes.__all__, rmt_spikes.theory.__all__
     listed = {
-        "rmt_spikes": set(package) - {"theory"},
+        "rmt_spikes": set(package) - {"plot", "theory"},
+        "rmt_spikes.plot": set(plot.__all__),
         "rmt_spikes.theory": set(theory) - set(package) - {"symbolic"},
         "rmt_spikes.theory.symbolic": set(symbolic.__all__),
     }
@@ -223,6 +225,7 @@ display = SimpleNamespace(formatters={"text/latex": SimpleNamespace(for_type_by_
 namespace = {"get_ipython": lambda: SimpleNamespace(display_formatter=display)}
 exec(Path(PATH).read_text(encoding="utf-8"), namespace)
 import sympy
+from rmt_spikes import plot
 from rmt_spikes.theory import symbolic
 for module, name in found:
     assert hasattr(__import__(module, fromlist=[name]), name)

@@ -42,6 +42,7 @@ def test_imports_between_rooms_keep_the_contracts() -> None:
         ("theory/latent.py", "from ..simulation import simulate", "layers"),
         ("simulation/trial.py", "from rmt_spikes import predict", "layers"),
         ("functions/hermite.py", "def f():\n    import rmt_spikes.setting", "layers"),
+        ("plot/spectra.py", "def f():\n    from rmt_spikes.validation import compare", "layers"),
         ("validation/__init__.py", "from rmt_spikes.cli import main", "cycles"),
         ("helpers.py", "import numpy", "layers"),
         ("simulation/trial.py", "from .distributed import spread", "entrance"),

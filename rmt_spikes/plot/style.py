@@ -1,54 +1,65 @@
-"""Look of the figures: palette, sizes, marks, and files that are the same bytes for the same figure."""
+"""Look of the figures: palette, sizes, and the settings of matplotlib while a function draws."""
 
 from __future__ import annotations
 
-import io
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from rmt_spikes.arguments import choice
+from rmt_spikes.errors import DomainError, Word
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
-    from rmt_spikes.setting import Setting
+MINUS = "\N{MINUS SIGN}"
+SIZE_INCHES = (5.2, 3.3)
+"""Of a figure of its own: one column and a half of a journal, all text of it at 8 points or more."""
 
-WIDE_INCHES, NARROW_INCHES = 6.75, 3.6
-"""Widths of two columns and of one in a journal, and of a page on a screen and on a telephone."""
-
+SOLID = "-"
 DASHED = (0, (5, 2))
 """Dashes that are told from a solid line at the size of a legend."""
 
-RASTER_DPI = 200
-"""Of PNG files and of clouds of dots: finer than a screen, and still small."""
+DOTTED = (0, (1.2, 1.6))
+"""Dots that are told from dashes at the size of a legend."""
+
+BAND_OPACITY = 0.25
+"""Of bands around lines: a line and the bars of a histogram behind it stay visible."""
+
+INTERVAL = "95 % interval"
+"""What error bars of simulations are, everywhere."""
 
 SETTINGS: dict[str, Any] = {
     "svg.hashsalt": "rmt_spikes",
-    "svg.fonttype": "path",
+    "svg.fonttype": "none",
     "pdf.fonttype": 42,
-    "font.family": "STIXGeneral",
-    "mathtext.fontset": "stix",
-    "font.size": 9.0,
-    **dict.fromkeys(("axes.titlesize", "axes.labelsize"), 9.0),
-    **dict.fromkeys(("xtick.labelsize", "ytick.labelsize", "legend.fontsize"), 8.0),
+    "font.family": "DejaVu Sans",
+    "mathtext.fontset": "dejavusans",
+    "font.size": 8.5,
+    **dict.fromkeys(("axes.titlesize", "axes.labelsize"), 8.5),
+    **dict.fromkeys(("xtick.labelsize", "ytick.labelsize", "legend.fontsize"), 7.5),
     **dict.fromkeys(("axes.linewidth", "xtick.major.width", "ytick.major.width"), 0.6),
     "xtick.minor.width": 0.4,
     **dict.fromkeys(("axes.spines.top", "axes.spines.right", "legend.frameon"), False),
 }
-"""Settings of matplotlib that every figure has: identifiers that repeat, and fonts that journals accept."""
+"""Settings of matplotlib that every figure has: text stays text, in a font that comes with matplotlib."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Theme:
-    """Colours of a figure, from the Okabe-Ito palette; every pair also differs in marker or line style.
+    """Colours of a figure, told apart in grey and with any colour blindness.
 
-    Ink is for text and axes, faint for individual trials, bars for histograms; no background is transparent.
+    Ink is for text, axes and simulations, faint for single samples, bars for histograms and bands of
+    tolerances, their outline in `edges`; the other two are for theories. No background is transparent.
     """
 
     name: str
     ink: str
-    faint: str = "#8b949e"
+    faint: str
     bars: str
+    edges: str
     corrected: str
     published: str
     background: str | None = None
@@ -61,47 +72,88 @@ class Theme:
         return {**dict.fromkeys(inks, self.ink), **dict.fromkeys(grounds, self.background or "none")}
 
 
-LIGHT = Theme(name="light", ink="#1a1a1a", bars="#c3cad2", corrected="#0072b2", published="#d55e00")
+LIGHT = Theme(
+    name="light",
+    ink="#1a1a1a",
+    faint="#8b949e",
+    bars="#cfd5db",
+    edges="#8b949e",
+    corrected="#005a9c",
+    published="#e06c10",
+)
 PAPER = replace(LIGHT, name="paper", background="#ffffff")
-DARK = Theme(name="dark", ink="#e8eaed", bars="#535d69", corrected="#56b4e9", published="#f0a050")
+DARK = Theme(
+    name="dark",
+    ink="#e8eaed",
+    faint="#8b949e",
+    bars="#414a55",
+    edges="#8b949e",
+    corrected="#5cb6ea",
+    published="#c05a10",
+)
+THEMES = {theme.name: theme for theme in (PAPER, LIGHT, DARK)}
+
+_theme: ContextVar[Theme] = ContextVar("theme", default=PAPER)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Drawing:
-    """A figure that can be drawn in any theme, wide or narrow; its name is the stem of its files."""
-
-    name: str
-    title: str
-    caption: str
-    alt: str
-    draw: Callable[[Theme, bool], Figure]
-
-    def render(self, file_format: str, theme: Theme = PAPER, *, narrow: bool = False) -> bytes:
-        """Content of an undated file, ``"svg"``, ``"pdf"`` or ``"png"``; panels are stacked when `narrow`."""
-        import matplotlib
-
-        stream = io.BytesIO()
-        undated: dict[str, Any] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(file_format, {})
-        with matplotlib.rc_context():
-            matplotlib.rcdefaults()
-            settings: Any = SETTINGS | theme.settings
-            matplotlib.rcParams.update(settings)
-            figure = self.draw(theme, narrow)
-            # Text alternatives are in the page; a title element in the file would pop up over the figure.
-            figure.savefig(stream, format=file_format, metadata=undated, dpi=RASTER_DPI)
-        return stream.getvalue()
+def theme_now() -> Theme:
+    """Theme in which functions draw."""
+    return _theme.get()
 
 
-def panels(count: int, narrow: bool, height: float, **options: Any) -> tuple[Figure, list[Axes]]:
-    """Figure with panels in a row, or stacked when narrow; `height` is that of a row, in inches."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
+@contextmanager
+def style(theme: str | Theme = "paper") -> Iterator[None]:
+    """Draw with the fonts, sizes and colours of this package, also what is not its own.
 
-    size = (NARROW_INCHES, height * count) if narrow else (WIDE_INCHES, height)
-    figure = Figure(figsize=size, layout="constrained")
-    FigureCanvasAgg(figure)
-    rows, columns = (count, 1) if narrow else (1, count)
-    return figure, list(figure.subplots(rows, columns, squeeze=False, **options).flat)
+    Parameters
+    ----------
+    theme
+        ``"paper"``: on white. ``"light"``, ``"dark"``: for light and dark pages, without a background.
+
+    Raises
+    ------
+    DomainError
+        For an unknown theme.
+
+    Notes
+    -----
+    Functions of `rmt_spikes.plot` use this style by themselves and leave ``matplotlib.rcParams`` alone. The
+    context is for the rest of a figure, and for saving with ``savefig``: `save` has it.
+    """
+    import matplotlib
+
+    chosen = theme if isinstance(theme, Theme) else THEMES[choice("theme", theme, THEMES)]
+    settings: Any = SETTINGS | chosen.settings
+    token = _theme.set(chosen)
+    try:
+        with matplotlib.rc_context(settings):
+            yield
+    finally:
+        _theme.reset(token)
+
+
+@contextmanager
+def drawing(ax: Axes | None, size: tuple[float, float] | None = None) -> Iterator[tuple[Axes, Theme]]:
+    """Yield the axes to draw on, new ones where there are none, and the theme, in the style."""
+    with style(theme_now()):
+        yield _own(size or SIZE_INCHES) if ax is None else _checked(ax), theme_now()
+
+
+def _own(size: tuple[float, float]) -> Axes:
+    """Axes of a new figure of pyplot, which a notebook shows."""
+    from matplotlib import pyplot
+
+    _, axes = pyplot.subplots(figsize=size, layout="constrained")
+    return axes
+
+
+def _checked(ax: Any) -> Axes:
+    from matplotlib.axes import Axes
+
+    if not isinstance(ax, Axes):
+        advice = "make them with plt.subplots()"
+        raise DomainError("ax", "must be axes of matplotlib", Word(type(ax).__name__), advice)
+    return ax
 
 
 def marks(axis: Axes, x: Any, y: Any, marker: str = "o", **options: Any) -> None:
@@ -109,15 +161,35 @@ def marks(axis: Axes, x: Any, y: Any, marker: str = "o", **options: Any) -> None
     axis.errorbar(x, y, **{"linestyle": "none", "marker": marker, "markersize": 3.5, **options})
 
 
-def legend_above(figure: Figure, axes: Axes, narrow: bool) -> None:
-    """Put one legend for all panels above them, where it can cover nothing."""
-    handles, labels = axes.get_legend_handles_labels()
-    columns = 1 if narrow else len(labels)
-    figure.legend(
-        handles, labels, loc="outside upper left", ncols=columns, handlelength=2.2, columnspacing=1.4
-    )
+def legend_outside(axis: Axes, columns: int = 2, *, also: Axes | None = None) -> None:
+    """Put a legend above the axes, where it can cover nothing; with what is drawn on `also`."""
+    handles, labels = entries(axis) if also is None else entries(axis, also)
+    if handles:
+        place: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (0.0, 1.01), "borderaxespad": 0.0}
+        axis.legend(handles, labels, ncols=columns, handlelength=2.2, columnspacing=1.4, **place)
 
 
-def sizes(setting: Setting) -> str:
-    """Sizes of a setting, for a caption."""
-    return f"n = {setting.n}, d = {setting.d}, N = {setting.width}"
+def decades(axis: Axes, which: str = "x") -> None:
+    """Put numbers at 1, 2 and 5 of each decade of a logarithmic axis, as plain text."""
+    from matplotlib.ticker import LogLocator, NullFormatter
+
+    scale = getattr(axis, f"{which}axis")
+    scale.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    scale.set_major_formatter("{x:g}")
+    scale.set_minor_formatter(NullFormatter())
+
+
+def entries(*axes: Axes) -> tuple[list[Any], list[str]]:
+    """Handles and labels of a legend for several axes, each label once."""
+    found: dict[str, Any] = {}
+    for axis in axes:
+        for handle, label in zip(*axis.get_legend_handles_labels(), strict=True):
+            found.setdefault(label, handle)
+    return list(found.values()), list(found)
+
+
+def require(field: str, given: Any, kind: type, what: str) -> None:
+    """Refuse what is not of a class; `what` says how to get one."""
+    if not isinstance(given, kind):
+        article = "an" if kind.__name__[0] in "AEIOU" else "a"
+        raise DomainError(field, f"must be {article} {kind.__name__}", Word(type(given).__name__), what)

@@ -1,48 +1,37 @@
-"""The figures that a case asks for: spectra, losses, features of spikes, rates and limits."""
+"""The figures of a case: all comparisons, those that its file asks for, rates and limits."""
 
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from joblib import Parallel, delayed
 
+from rmt_spikes import plot
 from rmt_spikes.console.progress import OnProgress, Progress
-from rmt_spikes.errors import ConvergenceError, RmtSpikesError
-from rmt_spikes.plot.profiles import feature_drawing
-from rmt_spikes.plot.rates import scaling_drawings
-from rmt_spikes.plot.style import DASHED, Drawing, Theme, legend_above, marks, panels, sizes
-from rmt_spikes.setting import Setting
-from rmt_spikes.simulation import Trial
-from rmt_spikes.theory import Features, Prediction, predict, predict_losses
+from rmt_spikes.errors import AccuracyWarning, ConvergenceError
+from rmt_spikes.plot.curves import LOSS_NAMES
+from rmt_spikes.plot.profiles import CENTRES, BinnedVectors
+from rmt_spikes.plot.spectra import SHARES
+from rmt_spikes.simulation import Observation, Trial
+from rmt_spikes.theory import Features, Prediction, Spike, SweepTable, predict, sweep
 from rmt_spikes.validation.campaign.results import CaseResult
 from rmt_spikes.validation.cases.case import Point
-from rmt_spikes.validation.cases.tables import CaseFigure, LossFigure, SpectrumFigure
-from rmt_spikes.validation.verdicts.statistics import mean_and_half_width
+from rmt_spikes.validation.cases.tables import CaseFigure, FeatureFigure, LossFigure, SpectrumFigure
+from rmt_spikes.validation.report.comparison_figures import comparison_drawing, scaling_drawings
+from rmt_spikes.validation.report.drawing import Drawing, legend_above, panels, sizes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-HISTOGRAM_BINS = 48
-"""Bars of a histogram of some hundred singular values: a tenth of a decade each."""
-
-SMALLEST = 1e-3
-"""Singular values below this share of the largest of the bulk are zeros, or nearly: left out of a picture."""
-
-CURVE_POINTS = 600
-"""Points of a density: a corner at an edge looks sharp."""
-
-LOSS_NAMES = {"objective": "ridge objective", "train": "training loss", "test": "test loss"}
-SWEPT_SYMBOLS = {"step_exponent": "step exponent $a$  ($\\eta = n^a$)", "step_size": "step size $\\eta$"}
-
 
 def drawings(result: CaseResult, jobs: int = 1, on_progress: OnProgress | None = None) -> list[Drawing]:
-    """Figures of a case, ready to be drawn: those of its file in their order, then rates and limits."""
-    made: list[Drawing | None] = []
+    """Figures of a case, ready to be drawn: comparisons, those of its file in their order, rates, limits."""
+    made: list[Drawing | None] = [comparison_drawing(result)]
     for i, figure in enumerate(result.case.figures):
         if on_progress is not None:
             on_progress(Progress("drawing", i, len(result.case.figures), case=result.case.name))
@@ -58,131 +47,165 @@ def _drawing(result: CaseResult, number: int, figure: CaseFigure, jobs: int) -> 
     if isinstance(figure, LossFigure):
         return _losses(result, figure, jobs)
     points = result.case.figure_points(figure)
-    trials = [result.figure_trials[number, j] for j in range(len(points))]
+    observations = [_observed(point, result.figure_trials[number, j]) for j, point in enumerate(points)]
     if isinstance(figure, SpectrumFigure):
-        return _spectrum(result.case.name, points, trials)
-    return feature_drawing(result.case.name, figure, points[0], trials[0])
+        return _spectrum(result.case.name, points, observations)
+    return feature_drawing(result.case.name, figure, points[0], observations[0])
 
 
-def _spectrum(case: str, points: Sequence[Point], trials: Sequence[Sequence[Trial]]) -> Drawing:
+def _observed(point: Point, trials: Sequence[Trial]) -> Observation:
+    return Observation(setting=point.setting, seed=point.seed, trials=tuple(trials))
+
+
+def _spectrum(case: str, points: Sequence[Point], observations: Sequence[Observation]) -> Drawing:
     # Parts are computed here: one that fails when the figure is drawn would take the report with it.
     predictions = [predict(point.setting).compute() for point in points]
 
-    def draw(theme: Theme, narrow: bool) -> Figure:
-        figure, axes = panels(len(points), narrow, 2.3, sharex=True, sharey=True)
-        for axis, point, prediction, found in zip(axes, points, predictions, trials, strict=True):
-            _spectrum_panel(axis, theme, prediction, found)
+    def draw(narrow: bool) -> Figure:
+        figure, axes = panels(len(points), narrow, 2.4, sharex=True, sharey=True)
+        for axis, point, prediction, seen in zip(axes, points, predictions, observations, strict=True):
+            plot.spectrum(prediction, seen, ax=axis, legend=False)
             axis.set_title(", ".join(_label(key, value) for key, value in point.values.items()))
-        for axis in axes if narrow else axes[:1]:
-            axis.set_ylabel(r"density of $\log\,\sigma$")
-        for axis in axes[-1:] if narrow else axes:
-            axis.set_xlabel(r"singular value $\sigma$ of $F/\sqrt{\tilde n}$")
-        axes[-1].plot([], [], color=theme.bars, linewidth=5, label="simulated bulk")
-        legend_above(figure, axes[-1], narrow)
+        shares = [axis for axis in figure.axes if axis.get_label() == SHARES]
+        top = max(axis.get_ylim()[1] for axis in shares)
+        for axis in shares:
+            axis.set_ylim(0.0, top)
+        if not narrow:
+            _label_outside(axes, shares)
+        legend_above(figure, (axes[-1], shares[-1]), narrow)
         return figure
 
     what = [
         f"{', '.join(f'{k} {v}' for k, v in point.values.items())}: predicted spikes "
-        f"{_list(s.singular_value for s in prediction.spikes) or 'none'}, observed "
-        f"{_list(np.mean([t.singular_values[: len(prediction.spikes)] for t in found], axis=0)) or 'none'}"
-        for point, prediction, found in zip(points, predictions, trials, strict=True)
+        f"{_list(s.singular_value for s in prediction.spikes)}, observed "
+        f"{_list(np.mean([t.singular_values[: len(prediction.spikes)] for t in seen.trials], axis=0))}"
+        for point, prediction, seen in zip(points, predictions, observations, strict=True)
     ]
+    first = observations[0]
     return Drawing(
         name=f"{case}-spectrum",
         title="Spectrum",
-        caption=f"Singular values of the features of {len(trials[0])} networks ({sizes(points[0].setting)}) "
-        "on a logarithmic axis; densities are per unit of log singular value. Line: predicted bulk. Dashed "
-        "with a diamond: predicted spikes. "
-        "Triangles: as many largest singular values of each network as there are predicted spikes.",
+        caption=f"Singular values of the features of {len(first.trials)} networks ({sizes(first.setting)}) "
+        "on a logarithmic axis. Bars and line, left axis: density per unit of log singular value, of all "
+        "simulated values and of the predicted bulk. Markers, right axis: how much of the left vector is a "
+        "polynomial of the learnt variable, for each predicted spike (diamonds) and for the "
+        f"{len(first.trials[0].alignment)} largest values of each network (triangles).",
         alt=f"Histograms of singular values with the predicted bulk density over them. {'. '.join(what)}.",
         draw=draw,
     )
 
 
-def _spectrum_panel(axis: Axes, theme: Theme, prediction: Prediction, trials: Sequence[Trial]) -> None:
-    values = np.stack([trial.singular_values for trial in trials])
-    places = [spike.singular_value for spike in prediction.spikes]
-    seen, bulk = values[:, : len(places)].ravel(), values[:, len(places) :]
-    bulk = bulk[bulk > SMALLEST * bulk.max()]
-    edges = np.geomspace(bulk.min(), bulk.max(), HISTOGRAM_BINS + 1)
-    height = np.histogram(bulk, edges)[0] / (values.size * np.diff(np.log(edges)))
-    axis.stairs(height, edges, fill=True, color=theme.bars)
-    low, high = prediction.bulk.edges[0, 0], prediction.bulk.edges[-1, 1]
-    x = np.geomspace(max(low, SMALLEST * high), high, CURVE_POINTS)
-    axis.plot(x, x * prediction.bulk.density(x), color=theme.corrected, linewidth=1.3, label="predicted bulk")
-    top = 1.15 * float(np.max(height))
-    axis.vlines(places, 0.0, 0.62 * top, color=theme.corrected, linewidth=1.0, linestyle=(0, (4, 2)))
-    spike: dict[str, Any] = {"linestyle": "none", "markersize": 4.5}
-    diamond = {**spike, "marker": "D", "markerfacecolor": "none", "label": "predicted spike"}
-    axis.plot(places, [0.65 * top] * len(places), color=theme.corrected, **diamond)
-    triangle = {**spike, "marker": "v", "markeredgewidth": 0.0, "alpha": 0.75, "label": "observed spike"}
-    axis.plot(seen, np.full(seen.size, 0.1 * top), color=theme.ink, **triangle)
-    axis.set_xscale("log")
-    axis.set_ylim(0.0, top)
-    axis.xaxis.set_major_formatter("{x:g}")
+def _label_outside(axes: Sequence[Axes], shares: Sequence[Axes]) -> None:
+    """Leave the labels of the outer panels of a row, and numbers of the shares at the right end."""
+    for axis in axes[1:]:
+        axis.set_ylabel("")
+    for axis in shares[:-1]:
+        axis.set_ylabel("")
+        axis.tick_params(labelright=False)
 
 
 def _losses(result: CaseResult, figure: LossFigure, jobs: int) -> Drawing:
-    key = figure.against
+    key, names = figure.against, figure.quantities
     shown = sorted(result.points, key=lambda point: float(point.point.values[key]))
-    swept = np.array([float(point.point.values[key]) for point in shown])
-    grid = np.linspace(swept[0], swept[-1], figure.points)
     base = shown[0].point.setting
-    settings = [base.replace(**{key: float(x)}) for x in grid]
-    curves = {
-        features: np.array(
-            Parallel(n_jobs=jobs)(delayed(_losses_at)(setting, features) for setting in settings)
+    first, last = (float(point.point.values[key]) for point in (shown[0], shown[-1]))
+    grid = np.linspace(first, last, figure.points)
+    with warnings.catch_warnings():
+        # The rows of the case have the errors of the predictions that are compared.
+        warnings.simplefilter("ignore", AccuracyWarning)
+        wanted = [f"losses.{name}" for name in names]
+        corrected, published = (
+            sweep(base, {key: grid}, wanted, features=each, jobs=jobs) for each in Features.limits()
         )
-        for features in Features.limits()
-    }
-    names = figure.quantities
-    columns = {name: list(LOSS_NAMES).index(name) for name in names}
-    trials = {name: [[getattr(trial, name) for trial in point.trials] for point in shown] for name in names}
-    observed = {name: mean_and_half_width(np.array(values), axis=1) for name, values in trials.items()}
+    observations = [_observed(point.point, point.trials) for point in shown]
 
-    def draw(theme: Theme, narrow: bool) -> Figure:
-        sheet, axes = panels(len(names), narrow, 2.5)
-        dashes: dict[str, Any] = {"linestyle": DASHED, "label": "theory, published features"}
+    def draw(narrow: bool) -> Figure:
+        sheet, axes = panels(len(names), narrow, 2.6)
         for axis, name in zip(axes, names, strict=True):
-            corrected, published = (curves[features][:, columns[name]] for features in curves)
-            axis.plot(grid, corrected, color=theme.corrected, linewidth=1.5, label="theory, corrected")
-            axis.plot(grid, published, color=theme.published, linewidth=1.2, **dashes)
-            bars: dict[str, Any] = {"capsize": 2.0, "elinewidth": 0.8, "label": "simulation, 95 % interval"}
-            marks(axis, swept, observed[name][0], yerr=observed[name][1], color=theme.ink, **bars)
-            axis.set_ylabel(LOSS_NAMES[name])
-            axis.set_xlabel(SWEPT_SYMBOLS.get(key, key))
-        legend_above(sheet, axes[0], narrow)
+            plot.losses(
+                corrected, observations, quantities=[name], published=published, ax=axis, legend=False
+            )
+        legend_above(sheet, axes, narrow)
         return sheet
 
-    corrected = curves[Features.CORRECTED]
-    said = [
-        f"{LOSS_NAMES[name]}: in theory from {corrected[0, columns[name]]:.3g} to "
-        f"{corrected[-1, columns[name]]:.3g}, "
-        f"in simulation from {observed[name][0][0]:.3g} to {observed[name][0][-1]:.3g}"
-        for name in names
-    ]
+    said = [f"{LOSS_NAMES[name]}: {_ends(corrected, name)}, {_seen(observations, name)}" for name in names]
     return Drawing(
         name=f"{result.case.name}-losses",
         title="Losses",
-        caption=f"Losses after one step ({sizes(base)}). Points: mean of {result.case.trials} networks each, "
-        "independent between points, with 95 % Student intervals. Solid: corrected theory. Dashed: the same "
+        caption=f"Losses after one step ({sizes(base)}). Markers: mean of {result.case.trials} networks "
+        "each, independent between points, with 95 % Student intervals. Solid: theory. Dashed: the same "
         "with the published features.",
         alt=f"Losses against {key.replace('_', ' ')}: {'; '.join(said)}.",
         draw=draw,
     )
 
 
-def _losses_at(setting: Setting, features: Features) -> list[float]:
-    # A gap in a curve is honest, a report that is not written because of one point of a figure is not useful.
-    try:
-        return list(predict_losses(setting, features=features).to_dict().values())
-    except RmtSpikesError:
-        return [math.nan] * len(LOSS_NAMES)
+def _ends(table: SweepTable, name: str) -> str:
+    first, *_, last = table[f"losses.{name}"]
+    return f"in theory from {first:.3g} to {last:.3g}"
+
+
+def _seen(observations: Sequence[Observation], name: str) -> str:
+    ends = (observations[0], observations[-1])
+    first, last = (np.mean([getattr(trial, name) for trial in each.trials]) for each in ends)
+    return f"in simulation from {first:.3g} to {last:.3g}"
+
+
+def feature_drawing(
+    case: str, figure: FeatureFigure, point: Point, observation: Observation
+) -> Drawing | None:
+    """Left vectors of trials that kept them against ``q``, with both theories; None without a spike."""
+    corrected = predict(point.setting)
+    published = predict(point.setting, features=Features.PUBLISHED)
+    shown = [number for number in figure.spikes if number <= len(corrected.spikes)]
+    if not shown:
+        return None
+    said = [_feature_in_words(number, corrected, published, observation) for number in shown]
+
+    def draw(narrow: bool) -> Figure:
+        sheet, axes = panels(len(shown), narrow, 2.9)
+        for axis, number in zip(axes, shown, strict=True):
+            options: dict[str, Any] = {"spike": number, "published": published, "legend": False}
+            plot.features(corrected, observation, ax=axis, **options)
+            axis.set_title(f"spike {number}")
+        legend_above(sheet, axes, narrow)
+        return sheet
+
+    return Drawing(
+        name=f"{case}-features",
+        title="The features that the spikes carry",
+        caption=f"Left singular vectors u of the spikes against the learnt variable q of the samples "
+        f"({sizes(point.setting)}, step exponent {point.setting.exponent:.3g}). Small dots: samples of one "
+        f"network. Large dots: means over bins of q and {len(observation.trials)} networks, with 95 % "
+        "intervals. Solid: "
+        f"theory at this n; as n grows it tends to q² + χ, χ = {corrected.latent.chi:.3g}. Dashed: "
+        "as published, with q² in its place.",
+        alt=" ".join(said),
+        draw=draw,
+    )
+
+
+def _feature_in_words(
+    number: int, corrected: Prediction, published: Prediction, observation: Observation
+) -> str:
+    spike: Spike[Any] = corrected.spikes[number - 1]
+    binned = BinnedVectors.of(observation, number - 1, spike)
+    parts = []
+    for q in (-2.0, 0.0, 2.0):
+        nearest = int(np.argmin(np.abs(CENTRES - q)))
+        centre = CENTRES[nearest]
+        known = number <= len(published.spikes)
+        other = float(published.spikes[number - 1].profile(centre)) if known else math.nan
+        text = (
+            f"near q = {q:g} it is {binned.means[nearest]:.2f}, in theory {float(spike.profile(centre)):.2f}"
+        )
+        parts.append(f"{text}, as published {other:.2f}" if known else text)
+    return f"Left singular vector of spike {number}: {'; '.join(parts)}."
 
 
 def _label(key: str, value: Any) -> str:
-    return f"$a = {value:g}$" if key == "step_exponent" else f"{key} = {value}"
+    return f"a = {value:g}" if key == "step_exponent" else f"{key} = {value}"
 
 
 def _list(values: Iterable[float]) -> str:
-    return ", ".join(f"{float(value):.3g}" for value in values)
+    return ", ".join(f"{float(value):.3g}" for value in values) or "none"

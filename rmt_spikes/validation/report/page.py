@@ -7,8 +7,9 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from rmt_spikes.plot.style import DARK, LIGHT, Drawing
+from rmt_spikes.plot.style import DARK, LIGHT
 from rmt_spikes.validation.campaign.provenance import Run
+from rmt_spikes.validation.report.drawing import Drawing
 from rmt_spikes.validation.report.notation import FILTERS, printable
 
 if TYPE_CHECKING:

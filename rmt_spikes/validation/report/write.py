@@ -12,12 +12,13 @@ from rmt_spikes.arguments import integer
 from rmt_spikes.console.json_documents import to_json, write
 from rmt_spikes.console.progress import OnProgress
 from rmt_spikes.errors import CaseError, DomainError
-from rmt_spikes.plot.style import PAPER, Drawing
+from rmt_spikes.plot.style import PAPER
 from rmt_spikes.validation.campaign.provenance import Stopwatch, provenance
 from rmt_spikes.validation.campaign.results import CaseResult
 from rmt_spikes.validation.campaign.run import run
 from rmt_spikes.validation.campaign.store import Store
 from rmt_spikes.validation.cases.case import Case
+from rmt_spikes.validation.report.drawing import Drawing
 from rmt_spikes.validation.report.page import render_pages
 from rmt_spikes.validation.report.undecided import undecided
 from rmt_spikes.values import Record, jsonable

@@ -30,13 +30,6 @@ def t_interval(
     return np.stack([difference - half, difference + half], axis=-1)
 
 
-def mean_and_half_width(values: Array, axis: int) -> tuple[Array, Array]:
-    """Means along an axis, and half the widths of their 95 % Student intervals."""
-    count = values.shape[axis]
-    se = values.std(axis=axis, ddof=1) / np.sqrt(count)
-    return values.mean(axis=axis), t_interval(np.zeros(se.size), se, count, 0.95)[:, 1]
-
-
 def is_inside(interval: ArrayLike, margin: ArrayLike) -> NDArray[np.bool_]:
     """Whether intervals of shape ``(*shape, 2)`` lie within margins of zero, of shape `shape`."""
     bounds = np.asarray(interval, dtype=float)

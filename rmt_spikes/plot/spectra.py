@@ -1,0 +1,145 @@
+"""Figure of a spectrum: bulk and spikes, predicted and simulated."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rmt_spikes.errors import DomainError, Word
+from rmt_spikes.plot.style import Theme, decades, drawing, legend_outside, require
+from rmt_spikes.simulation import Observation
+from rmt_spikes.theory import Prediction
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+Array = NDArray[np.float64]
+
+BINS_PER_DECADE = 16
+"""Of a histogram: about ten bars over a bulk, each of dozens of the singular values of a small network."""
+
+SMALLEST = 1e-3
+"""Singular values below this share of the largest are zeros, or nearly: left out of a picture."""
+
+CURVE_POINTS = 600
+"""Points of a density: a corner at an edge looks sharp."""
+
+SHARES = "share explained by q"
+"""Label of the axis on the right, by which it is found."""
+
+
+def spectrum(
+    prediction: Prediction | None = None,
+    observation: Observation | None = None,
+    *,
+    ax: Axes | None = None,
+    legend: bool = True,
+) -> Axes:
+    """Draw the singular values of the features, predicted and simulated, on a logarithmic axis.
+
+    Parameters
+    ----------
+    prediction, observation
+        Results of `predict` and `simulate`, or one of them alone.
+    ax
+        Axes to draw on; those of a new figure when None.
+    legend
+        Whether there is a legend above the axes.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        With the density per unit of log singular value on the left. On the right, the height of the markers:
+        squared correlation of a left singular vector with polynomials of degree 0 to 4 of the learnt ``q``.
+
+    Raises
+    ------
+    DomainError
+        For anything else than the results of `predict` and `simulate`.
+    ConvergenceError
+        If a part of the prediction fails.
+    """
+    if prediction is None and observation is None:
+        raise DomainError("prediction", "must be given, or an observation", Word("neither"))
+    if prediction is not None:
+        require("prediction", prediction, Prediction, "make one with predict(setting)")
+        # What may fail is computed before a figure is made.
+        _ = prediction.bulk, prediction.spikes
+    if observation is not None:
+        require("observation", observation, Observation, "make one with simulate(setting, trials=8)")
+    with drawing(ax) as (axis, theme):
+        axis.set(xscale="log", xlabel="singular value of F / √ñ", ylabel="density of its logarithm")
+        shares = axis.twinx()
+        shares.set(ylabel=SHARES, label=SHARES)
+        shares.spines["right"].set_visible(True)
+        heights = [1.0]
+        if observation is not None:
+            heights += _simulated(axis, shares, theme, observation)
+        if prediction is not None:
+            heights += _predicted(axis, shares, theme, prediction)
+        axis.set_ylim(bottom=0.0)
+        shares.set_ylim(0.0, 1.06 * max(heights))
+        decades(axis)
+        if legend:
+            legend_outside(axis, also=shares)
+    return axis
+
+
+def _simulated(axis: Axes, shares: Axes, theme: Theme, observation: Observation) -> list[float]:
+    """Histogram of all singular values, or the density that was estimated, and markers of the largest."""
+    values = np.stack([trial.singular_values for trial in observation.trials])
+    if not np.isnan(values).any():
+        seen = values[values > SMALLEST * values.max()]
+        first, last = np.log10([seen.min(), seen.max()]) * BINS_PER_DECADE
+        edges = 10.0 ** (np.arange(np.floor(first), np.floor(last) + 2) / BINS_PER_DECADE)
+        height = np.histogram(seen, edges)[0] / (values.size * np.diff(np.log(edges)))
+        axis.stairs(height, edges, fill=True, color=theme.bars, label="simulated, all values")
+        axis.vlines(edges, 0.0, np.maximum([*height, 0.0], [0.0, *height]), color=theme.edges, linewidth=0.5)
+        axis.stairs(height, edges, color=theme.edges, linewidth=0.5)
+    elif any(trial.density is not None for trial in observation.trials):
+        found = observation.mean_se()["bulk"]["density"]
+        x, mean = np.array(found["points"]), np.array([leaf["mean"] for leaf in found["values"]])
+        kept = x > SMALLEST * np.nanmax(values)
+        axis.fill_between(x[kept], (x * mean)[kept], color=theme.bars, linewidth=0.0)
+        axis.plot(
+            x[kept], (x * mean)[kept], color=theme.edges, linewidth=0.9, label="simulated, estimated density"
+        )
+    tops = np.concatenate([trial.alignment.sum(axis=1) for trial in observation.trials])
+    places = np.concatenate([trial.singular_values[: len(trial.alignment)] for trial in observation.trials])
+    triangles: dict[str, Any] = {
+        "linestyle": "none",
+        "marker": "v",
+        "markersize": 4.0,
+        "markeredgewidth": 0.6,
+    }
+    shares.plot(
+        places, tops, color=theme.ink, markerfacecolor="none", label="simulated, largest values", **triangles
+    )
+    return [float(tops.max())]
+
+
+def _predicted(axis: Axes, shares: Axes, theme: Theme, prediction: Prediction) -> list[float]:
+    """Density of the bulk, and a stem with a diamond for each spike."""
+    line: dict[str, Any] = {"color": theme.corrected, "linewidth": 1.6}
+    bulk, label = prediction.bulk, "predicted bulk"
+    for low, high in bulk.edges:
+        x = np.geomspace(max(low, SMALLEST * high), high, CURVE_POINTS)
+        axis.plot(x, x * bulk.density(x), label=label, **line)
+        label = ""
+    spikes = prediction.spikes
+    places = np.array([float(spike.singular_value) for spike in spikes])
+    heights = np.array([float(spike.alignment.sum()) for spike in spikes])
+    if places.size:
+        shares.vlines(places, 0.0, heights, color=theme.corrected, linewidth=1.2)
+        shares.plot(
+            places,
+            heights,
+            color=theme.corrected,
+            linestyle="none",
+            marker="D",
+            markersize=5.0,
+            label="predicted spike",
+        )
+    return [float(height) for height in heights]
