@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rmt_spikes import plot, theory
     from rmt_spikes.errors import AccuracyWarning, CaseError, ConvergenceError, DomainError, RmtSpikesError
+    from rmt_spikes.functions.callables import Function
     from rmt_spikes.setting import Setting
     from rmt_spikes.simulation import Observation, Trial, simulate
     from rmt_spikes.theory import (
@@ -49,6 +50,7 @@ __all__ = [
     "Comparison",
     "ConvergenceError",
     "DomainError",
+    "Function",
     "Latent",
     "Losses",
     "Observation",
@@ -76,6 +78,7 @@ __all__ = [
 
 _HOMES = {
     "errors": "AccuracyWarning CaseError ConvergenceError DomainError RmtSpikesError",
+    "functions.callables": "Function",
     "setting": "Setting",
     "simulation": "Observation Trial simulate",
     "theory": "Bulk Certificate Latent Losses PrecisePrediction Prediction Spike "

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rmt_spikes.arguments import number, suggestion
-from rmt_spikes.errors import DomainError
+from rmt_spikes.errors import DomainError, Word
 from rmt_spikes.functions.arithmetic import FLOATS, Arithmetic
+from rmt_spikes.functions.callables import Function
 from rmt_spikes.functions.expression import Expression, parse_expression
 from rmt_spikes.functions.table import NAMES, TABLE, Row, corner_moments
 
@@ -20,7 +21,7 @@ FloatArray = NDArray[np.float64]
 # Any: the floating type of the argument is kept.
 RealArray = Any
 
-SPECIFICATIONS = 'a name, {hermite = [...]} or {expression = "..."}'
+SPECIFICATIONS = 'a name, {hermite = [...]}, {expression = "..."} or, in Python, a function'
 """Ways of saying which function is meant."""
 
 MAX_DEGREE = 20
@@ -153,6 +154,26 @@ class ExpressionFunction(ScalarFunction):
 
 
 @dataclass(frozen=True)
+class CallableFunction(ScalarFunction):
+    """A Python function, known in double precision."""
+
+    function: Function
+
+    def value(self, z: Any, numbers: Arithmetic = FLOATS) -> Any:  # noqa: D102
+        self._refuse(numbers)
+        return self.function.at(z)
+
+    def slope(self, z: Any, numbers: Arithmetic = FLOATS) -> Any:  # noqa: D102
+        self._refuse(numbers)
+        return self.function.slope_at(z)
+
+    def _refuse(self, numbers: Arithmetic) -> None:
+        if numbers is not FLOATS:
+            required = "must be left out for a Python function, which is known in double precision"
+            raise DomainError("digits", required, Word(self.name))
+
+
+@dataclass(frozen=True)
 class ShiftedFunction(ScalarFunction):
     """A function minus a constant."""
 
@@ -214,8 +235,13 @@ class FunctionSpecification(Mapping[str, Any]):
         return {key: list(value) if isinstance(value, tuple) else value for key, value in self._items}
 
 
-def function_from(spec: str | Mapping[str, Any], field: str) -> ScalarFunction:
+Specification = str | Mapping[str, Any] | Function
+
+
+def function_from(spec: Specification, field: str) -> ScalarFunction:
     """Build a function from one of the `SPECIFICATIONS`, or raise a `DomainError` that names `field`."""
+    if isinstance(spec, Function):
+        return CallableFunction(spec.name, tuple(spec.kinks), spec)
     if isinstance(spec, str):
         if spec not in NAMES:
             advice = suggestion(spec, NAMES, 'other functions: {expression = "..."}')

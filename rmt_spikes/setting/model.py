@@ -25,15 +25,16 @@ from rmt_spikes.arguments import boolean, choice, integer, number, suggestion
 from rmt_spikes.console.documents import name_of, parse_override
 from rmt_spikes.console.documents import read_toml as read_toml
 from rmt_spikes.errors import CaseError, ConvergenceError, DomainError, Word, shorten
+from rmt_spikes.functions.callables import Function, refuse_to_write, with_derivative
 from rmt_spikes.functions.hermite import HermiteExpansion, expand
 from rmt_spikes.functions.scalar import (
     SPECIFICATIONS,
     FunctionSpecification,
     ScalarFunction,
+    Specification,
     function_from,
 )
 
-_Specification = str | Mapping[str, Any]
 _Size = Annotated[int, Field(ge=1, le=10**9)]
 
 
@@ -51,7 +52,9 @@ class Setting(BaseModel):
         Samples of the second batch; `n` when not given.
     activation, target : str or mapping
         A name, ``{"hermite": [c_0, c_1, ...]}`` (probabilists', not normalised) or
-        ``{"expression": "tanh(z) + z**2/10"}``.
+        ``{"expression": "tanh(z) + z**2/10"}``; in Python also a function of arrays, or a `Function`.
+    derivative : callable, optional
+        Derivative of an activation that is a Python function; differences take its place.
     center : bool
         Whether ``E activation(Z)`` is subtracted.
     noise_std : float
@@ -83,10 +86,10 @@ class Setting(BaseModel):
     d: _Size = Field(title="d", description="input dimension")
     width: _Size = Field(title="N", description="neurons of the hidden layer")
     n_ridge: _Size = Field(title="n~", description="samples of the second batch; n when not given")
-    activation: SkipValidation[_Specification] = Field(
+    activation: SkipValidation[Specification] = Field(
         title="sigma", description="activation of the hidden layer"
     )
-    target: SkipValidation[_Specification] = Field(title="sigma_*", description="link function of the target")
+    target: SkipValidation[Specification] = Field(title="sigma_*", description="link function of the target")
     center: bool = Field(True, description="whether E activation(Z) is subtracted")
     noise_std: float = Field(
         0.0, ge=0, le=1e6, title="sigma_eps", description="standard deviation of the label noise"
@@ -112,7 +115,7 @@ class Setting(BaseModel):
             if name in values and values[name] is None:
                 del values[name]
         try:
-            super().__init__(**values)
+            super().__init__(**with_derivative(values))
         except ValidationError as error:
             raise _domain_error(error) from None
 
@@ -185,13 +188,15 @@ class Setting(BaseModel):
         DomainError
             When a value is outside its domain.
         """
-        values = self.to_dict()
+        values = {str(key): value for key, value in self.__repr_args__()}
         if self.n_ridge == self.n:
             del values["n_ridge"]
         return type(self)(**_merged(values, changes))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the keys of the TOML, ready for JSON, with the one step key that was given."""
+        for key in ("activation", "target"):
+            refuse_to_write(key, getattr(self, key))
         return self.model_dump(exclude_none=True)
 
     @classmethod
@@ -200,7 +205,7 @@ class Setting(BaseModel):
         return cls(**document)
 
     @field_serializer("activation", "target")
-    def _plain(self, given: str | Mapping[str, Any]) -> str | dict[str, Any]:
+    def _plain(self, given: Specification) -> str | dict[str, Any]:
         return given.to_dict() if isinstance(given, FunctionSpecification) else str(given)
 
     def __dir__(self) -> list[str]:
@@ -209,7 +214,8 @@ class Setting(BaseModel):
         return sorted(own | set(type(self).model_fields))
 
     def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
-        return list(self.to_dict().items())
+        values = [(name, getattr(self, name)) for name in type(self).model_fields]
+        return [(name, value) for name, value in values if value is not None]
 
     @property
     def step(self) -> float:
@@ -293,7 +299,7 @@ def domain(name: str) -> str:
         return "true or false"
     if get_origin(kind) is Literal:
         return "one of " + ", ".join(get_args(kind))
-    if kind == _Specification:
+    if kind == Specification:
         return SPECIFICATIONS
     low, high = (f"{bound:g}".replace("e+0", "e").replace("e+", "e") for bound in bounds(name))
     return f"a {'whole ' if kind is int else ''}number from {low} to {high}"
@@ -308,9 +314,12 @@ def checked(name: str, given: Any) -> Any:
         return boolean(name, given, required)
     if get_origin(kind) is Literal:
         return choice(name, given, get_args(kind))
-    if kind == _Specification:
+    if kind == Specification:
+        given = Function(given) if callable(given) and not isinstance(given, Function) else given
+        if isinstance(given, Function):
+            given.check(name)
         function_from(given, name)
-        return given if isinstance(given, str) else FunctionSpecification(given)
+        return FunctionSpecification(given) if isinstance(given, Mapping) else given
     low, high = bounds(name)
     if kind is not int:
         return number(name, given, low, high, required)
@@ -319,12 +328,12 @@ def checked(name: str, given: Any) -> Any:
 
 
 @lru_cache(maxsize=256)
-def _function(spec: str | Mapping[str, Any], field: str, center: bool) -> ScalarFunction:
+def _function(spec: Specification, field: str, center: bool) -> ScalarFunction:
     function = function_from(spec, field)
     return function.shifted(_expansion(spec, field, False).mean) if center else function
 
 
-def _expansion(spec: str | Mapping[str, Any], field: str, center: bool) -> HermiteExpansion:
+def _expansion(spec: Specification, field: str, center: bool) -> HermiteExpansion:
     """Expand a function of the setting; what cannot be expanded is outside the domain of its field."""
     try:
         return expand(_function(spec, field, center))
@@ -334,7 +343,7 @@ def _expansion(spec: str | Mapping[str, Any], field: str, center: bool) -> Hermi
         raise DomainError(field, f"must be smooth enough to integrate: {error.message}", spec) from None
 
 
-def _check_activation(spec: str | Mapping[str, Any], center: bool) -> None:
+def _check_activation(spec: Specification, center: bool) -> None:
     """Refuse activations for which one gradient step has no signal, or no derivative."""
     expansion = _expansion(spec, "activation", center)
     rms = math.sqrt(expansion.second_moment)
