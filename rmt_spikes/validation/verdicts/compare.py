@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rmt_spikes.arguments import number
 from rmt_spikes.errors import DomainError, Word
+from rmt_spikes.setting import Setting
 from rmt_spikes.validation.verdicts.claims import (
     DEFAULT_CLAIMS,
     SPECIAL_CLAIMS,
@@ -22,6 +23,7 @@ from rmt_spikes.validation.verdicts.claims import (
     effective_size,
 )
 from rmt_spikes.validation.verdicts.comparison import Comparison, Row
+from rmt_spikes.validation.verdicts.own_numbers import OwnNumber, own_quantities
 from rmt_spikes.validation.verdicts.quantities import Quantity, quantities
 from rmt_spikes.validation.verdicts.statistics import (
     CONFIDENCE,
@@ -58,23 +60,26 @@ class Evidence:
 
 
 def compare(
-    prediction: Prediction,
+    prediction: Prediction | Mapping[str, OwnNumber],
     observation: Observation,
     *,
-    claims: Sequence[str] = DEFAULT_CLAIMS,
+    claims: Sequence[str] | None = None,
     tolerances: Mapping[str, Tolerance] | None = None,
     confidence: float = CONFIDENCE,
     family_rate: float = FAMILY_RATE,
 ) -> Comparison:
-    """Compare a prediction with an observation of the same setting.
+    """Compare a prediction, or one's own numbers, with an observation of the same setting.
 
     Parameters
     ----------
-    prediction, observation
-        Results of `predict` and `simulate`.
+    prediction
+        A result of `predict`; or numbers by the names of their quantities, such as ``{"losses.test": 2.18,
+        "spikes[0].singular_value": (5.49, 0.02)}``: a pair is a number and its error.
+    observation
+        A result of `simulate`.
     claims
         Groups of quantities to compare, from `claims.Claim`; not ``gradient`` and ``improvement``, which only
-        a case can ask for.
+        a case can ask for. None for `DEFAULT_CLAIMS`, and for one's own numbers, which are all compared.
     tolerances
         Replacements for `TOLERANCES`, by claim.
     confidence
@@ -89,7 +94,8 @@ def compare(
     Raises
     ------
     DomainError
-        If the two are not of the same setting, or an argument is outside its domain.
+        If the two are not of the same setting, a number has an unknown name, or an argument is outside its
+        domain.
 
     Notes
     -----
@@ -97,16 +103,18 @@ def compare(
     degrees of freedom and Holm's correction over the rows; it *agrees* when it does not disagree and the
     interval of the difference is inside its margin; otherwise it is *inconclusive*: the trials could not
     tell. Vectors are compared for spikes far from the edge only (`quantities.settled_from`): closer to it the
-    transition is smeared over a width that shrinks with ``n``.
+    transition is smeared over a width that shrinks with ``n``. The error of an own number takes the place
+    of its allowance; one without an error has the allowance of a prediction.
     """
-    for field, given, part in (("prediction", prediction, "spikes"), ("observation", observation, "trials")):
-        if not hasattr(type(given), part) and part not in getattr(type(given), "__dataclass_fields__", ()):
-            maker = {"prediction": "predict", "observation": "simulate"}[field]
-            raise DomainError(field, f"must be a result of {maker}", Word(type(given).__name__))
-    if prediction.setting != observation.setting:
-        raise DomainError(
-            "observation", "must be of the setting that was predicted", observation.setting.to_dict()
-        )
+    if isinstance(prediction, Mapping) and claims is not None:
+        raise DomainError("claims", "must be None for one's own numbers, which are all compared", claims)
+    claims = DEFAULT_CLAIMS if claims is None else claims
+    if not isinstance(prediction, Mapping):
+        _refuse_other("prediction", prediction, "spikes", "predict")
+    _refuse_other("observation", observation, "trials", "simulate")
+    if not isinstance(prediction, Mapping) and prediction.setting != observation.setting:
+        required = "must be of the setting that was predicted"
+        raise DomainError("observation", required, Word(repr(observation.setting)))
     possible = [claim for claim in Claim if claim not in SPECIAL_CLAIMS]
     for claim in claims:
         if claim not in possible:
@@ -115,13 +123,42 @@ def compare(
         number(name, value, math.nextafter(0.0, 1.0), math.nextafter(1.0, 0.0), "must be between 0 and 1")
     evidence = Evidence(trials=observation.trials)
     granted = {claim: (tolerances or {}).get(claim, default) for claim, default in TOLERANCES.items()}
-    rows = measure(prediction, evidence, map(Claim, claims), granted, confidence=confidence)
+    if isinstance(prediction, Mapping):
+        rows = measure_own(prediction, evidence, observation.setting, granted, confidence=confidence)
+    else:
+        rows = measure(prediction, evidence, map(Claim, claims), granted, confidence=confidence)
     return Comparison(
         rows=tuple(judge(rows, family_rate, confidence)),
         trials=len(observation.trials),
         confidence=confidence,
         family_rate=family_rate,
     )
+
+
+def _refuse_other(field: str, given: Any, part: str, maker: str) -> None:
+    """Refuse what is no result of a function, as it lacks a part of it."""
+    if not hasattr(type(given), part) and part not in getattr(type(given), "__dataclass_fields__", ()):
+        raise DomainError(field, f"must be a result of {maker}", Word(type(given).__name__))
+
+
+def measure_own(
+    numbers: Mapping[str, Any],
+    evidence: Evidence,
+    setting: Setting,
+    tolerances: Mapping[Claim, Tolerance],
+    *,
+    field: str = "prediction",
+    confidence: float = CONFIDENCE,
+) -> list[Row]:
+    """Rows of one's own numbers, which errors call `field`, whose verdicts are still open."""
+    recorded = len(evidence.trials[0].alignment)
+    found = own_quantities(numbers, recorded, setting.width, field)
+    for each in found:
+        if not any(map(each.is_shown, evidence.trials)):
+            advice = "their vectors are those of samples: simulate with a larger top"
+            raise DomainError(field, "must have quantities that a trial shows", each.path, advice)
+    n = effective_size(setting)
+    return [_row(each, evidence, tolerances[each.claim], n, confidence) for each in found]
 
 
 def measure(
@@ -190,7 +227,7 @@ def pairs(quantity: Quantity, evidence: Evidence) -> Pairs:
 
 def _row(quantity: Quantity, evidence: Evidence, tolerance: Tolerance, n: float, confidence: float) -> Row:
     observed, predicted, given, missing, unseen = pairs(quantity, evidence)
-    count = observed.size
+    count, tolerance = observed.size, quantity.granted(tolerance)
     row = Row(
         quantity=quantity.path,
         claim=quantity.claim,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rmt_spikes.validation.verdicts.bulk_distance import ROUNDING, Distances, spectral_distances
-from rmt_spikes.validation.verdicts.claims import Claim
+from rmt_spikes.validation.verdicts.claims import Claim, Tolerance
 
 if TYPE_CHECKING:
     from rmt_spikes.simulation import Trial
@@ -42,7 +42,8 @@ class Quantity:
 
     `gained`: it is what the step takes away, the value without a step minus the value with it; `vector`: for
     an entry of a vector whose sign is free, paths and predictions of all entries; `spike`: number of the
-    spike that it belongs to, when it does.
+    spike that it belongs to, when it does; `error`: what it may be wrong by, in place of the allowance of
+    its claim.
     """
 
     path: str
@@ -53,6 +54,13 @@ class Quantity:
     gained: bool = False
     vector: tuple[tuple[str, float], ...] = ()
     spike: int | None = None
+    error: float | None = None
+
+    def granted(self, tolerance: Tolerance) -> Tolerance:
+        """Tolerance of the quantity, from that of its claim."""
+        if self.error is None:
+            return tolerance
+        return Tolerance(self.error / self.scale, 0.0, tolerance.margin)
 
     def is_shown(self, trial: Trial) -> bool:
         """Whether a trial shows it."""
@@ -104,7 +112,7 @@ def quantities(
         case Claim.OUTLIERS:
             return [_outliers(prediction)]
         case Claim.SPIKES:
-            return [_singular_value(k, spike.singular_value, claim) for k, spike in enumerate(spikes)]
+            return [singular_value_at(k, spike.singular_value, claim) for k, spike in enumerate(spikes)]
         case Claim.EDGE:
             return _edge(prediction, recorded)
         case Claim.ALIGNMENT | Claim.RIGHT_ALIGNMENT | Claim.FEATURE:
@@ -138,7 +146,7 @@ def _above(bound: Callable[[float, int], float], prediction: Prediction, recorde
     return [spike for spike in prediction.spikes[:recorded] if spike.singular_value > least]
 
 
-def _singular_value(index: int, predicted: float, claim: Claim, path: str = "") -> Quantity:
+def singular_value_at(index: int, predicted: float, claim: Claim, path: str = "") -> Quantity:
     """One of the largest singular values; its path is that of a spike unless another one is given."""
     path = path or f"spikes[{index}].singular_value"
     return Quantity(
@@ -188,7 +196,7 @@ def _improvement(prediction: Prediction, untrained: Prediction | None) -> list[Q
 def _count(prediction: Prediction) -> Quantity:
     bound = clear_of(_upper_edge(prediction), prediction.setting.width)
     number = float(sum(spike.singular_value > bound for spike in prediction.spikes))
-    return Quantity("spike_count", Claim.COUNT, number, 1.0, partial(_number_above, bound))
+    return Quantity("spike_count", Claim.COUNT, number, 1.0, partial(number_above, bound))
 
 
 def _outliers(prediction: Prediction) -> Quantity:
@@ -203,7 +211,7 @@ def _outliers(prediction: Prediction) -> Quantity:
     )
 
 
-def _number_above(bound: float, trial: Trial) -> float:
+def number_above(bound: float, trial: Trial) -> float:
     """Number of singular values above a bound that no sample is known to make."""
     origin = trial.origin or ()
     made = sum(x > bound and each == "sample" for x, each in zip(trial.singular_values, origin, strict=False))
@@ -219,12 +227,12 @@ def _edge(prediction: Prediction, recorded: int) -> list[Quantity]:
     """
     edge, first = _upper_edge(prediction), len(_above(clear_of, prediction, recorded))
     near = [
-        _singular_value(k, spike.singular_value, Claim.EDGE)
+        singular_value_at(k, spike.singular_value, Claim.EDGE)
         for k, spike in enumerate(prediction.spikes[first:], start=first)
     ]
     if prediction.outliers.expected_beyond_edge >= NO_SAMPLES:
         return near
-    return [*near, _singular_value(first + len(near), edge, Claim.EDGE, "bulk.edge")]
+    return [*near, singular_value_at(first + len(near), edge, Claim.EDGE, "bulk.edge")]
 
 
 def _vectors(spikes: Sequence[Spike[Any]], claim: Claim) -> list[Quantity]:
@@ -237,12 +245,12 @@ def _vectors(spikes: Sequence[Spike[Any]], claim: Claim) -> list[Quantity]:
         largest = int(np.argmax(spike.alignment))
         count = min(max(ALIGNED_DEGREES, k + 2, largest + 1), POLYNOMIALS)
         for degree, (path, value) in enumerate(entries[:count]):
-            observe = partial(_coefficient, claim, k, degree, predicted)
+            observe = partial(coefficient, claim, k, degree, predicted)
             rows.append(Quantity(path, claim, value, 1.0, observe, vector=vector, spike=k))
     return rows
 
 
-def _coefficient(claim: Claim, k: int, degree: int, predicted: np.ndarray, trial: Trial) -> float:
+def coefficient(claim: Claim, k: int, degree: int, predicted: np.ndarray, trial: Trial) -> float:
     """Coefficient of a singular vector; one with a sign has the orientation closest to the prediction."""
     seen = getattr(trial, claim)[_place(trial, k)]
     turned = claim is Claim.FEATURE and not seen @ predicted >= 0.0
@@ -263,14 +271,15 @@ def _quantiles(prediction: Prediction) -> list[Quantity]:
             Claim.BULK,
             value,
             max(abs(value), rounding),
-            partial(_empirical_quantile, float(level), spikes),
+            partial(empirical_quantile, float(level), spikes),
         )
         for level, value in bulk.to_dict()["quantiles"].items()
         if bulk.atom_at_zero == 0.0 or abs(float(level) - bulk.atom_at_zero) > JUMP / width
     ]
 
 
-def _empirical_quantile(level: float, spikes: int, trial: Trial) -> float:
+def empirical_quantile(level: float, spikes: int, trial: Trial) -> float:
+    """Quantile of the singular values of a trial below its first `spikes`."""
     return float(np.quantile(trial.singular_values[spikes:], level, method="hazen"))
 
 
