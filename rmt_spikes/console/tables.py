@@ -103,6 +103,8 @@ def print_report(document: Mapping[str, Any], page: Path, console: Console) -> N
         for control in case["negative_controls"]:
             fate = "rejected" if control["rejected"] else "NOT rejected"
             console.print(f"wrong theory {control['name']}: {fate}", markup=False)
+        for theory in case["own_theories"]:
+            console.print(f"own theory {theory['name']}: {theory['verdict']}", markup=False)
         console.print()
     for known in document["exceptions"]:
         seen = f"seen in {len(known['seen'])} comparisons" if known["seen"] else "not seen"

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from rmt_spikes.simulation import Trial
-from rmt_spikes.validation.campaign.results import CaseResult, ControlResult, ExceptionResult, PointResult
-from rmt_spikes.validation.campaign.theories import Forecast
+from rmt_spikes.validation.campaign.results import (
+    CaseResult,
+    ControlResult,
+    ExceptionResult,
+    OwnResult,
+    PointResult,
+)
+from rmt_spikes.validation.campaign.theories import Forecast, OwnSays
 from rmt_spikes.validation.cases.case import Case, Point, is_at
 from rmt_spikes.validation.cases.tables import KnownException, NegativeControl
-from rmt_spikes.validation.verdicts.claims import Given
-from rmt_spikes.validation.verdicts.compare import Array, Evidence, judge, measure, pairs, wanted
+from rmt_spikes.validation.verdicts.claims import Claim, Given
+from rmt_spikes.validation.verdicts.compare import Array, Evidence, judge, measure, measure_own, pairs, wanted
 from rmt_spikes.validation.verdicts.comparison import Comparison, Row, matches
 from rmt_spikes.validation.verdicts.scaling import Rate, ScalingResult, fit_limit, fit_rate
 from rmt_spikes.validation.verdicts.statistics import CONFIDENCE
@@ -62,8 +68,9 @@ def assess(
     evidence: Sequence[Evidence],
     controls: Sequence[tuple[Forecast, Evidence]],
     figure_trials: dict[tuple[int, int], tuple[Trial, ...]],
+    own: Mapping[str, Sequence[OwnSays]] | None = None,
 ) -> CaseResult:
-    """Judge a case: theory and simulation of each point, and of each negative control."""
+    """Judge a case: theory and simulation of each point, of each negative control and of own theories."""
     measured = [open_rows(case, *pair) for pair in zip(forecasts, evidence, strict=True)]
     judged = iter(judge([row for rows in measured for row in rows], _rate(case)))
     results = [
@@ -85,6 +92,7 @@ def assess(
             for control, pair in zip(case.negative_controls, controls, strict=True)
         ),
         exceptions=_exceptions(case, results),
+        own=tuple(_own(case, points, name, said, evidence) for name, said in (own or {}).items()),
         scaling=_scale(case, results),
         figure_trials=figure_trials,
     )
@@ -119,6 +127,30 @@ def _try(
         comparison=_comparison(case, judge(rows, case.family_rate), evidence),
         disputed=frozenset(row.quantity for row in right.comparison.rows if row.verdict is Verdict.DISAGREES),
         error=forecast.error,
+    )
+
+
+def _own(
+    case: Case, points: Sequence[Point], name: str, said: Sequence[OwnSays], evidence: Sequence[Evidence]
+) -> OwnResult:
+    """Judge a theory of the user's, on unconditioned trials."""
+    claims = [claim for claim in case.claims if claim is not Claim.IMPROVEMENT]
+    shown = [replace(each, given=Given.NONE, conditional=()) for each in evidence]
+    tolerances, measured = case.tolerance_map(), []
+    for says, point, each in zip(said, points, shown, strict=True):
+        if isinstance(says, Mapping):
+            rows = measure_own(says, each, point.setting, tolerances, field=f"theories[{name}]")
+        else:
+            rows = measure(says, each, claims, tolerances)
+        measured.append(rows)
+    judged = iter(judge([row for rows in measured for row in rows], case.family_rate))
+    return OwnResult(
+        name=name,
+        points=tuple(points),
+        comparisons=tuple(
+            _comparison(case, [next(judged) for _ in rows], each)
+            for rows, each in zip(measured, shown, strict=True)
+        ),
     )
 
 

@@ -83,6 +83,31 @@ class ControlResult(Record):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class OwnResult(Record):
+    """A theory of the user's and how it fared, on the trials of the theory itself.
+
+    `comparisons` are those of the points of the case, in their order.
+    """
+
+    name: str
+    points: tuple[Point, ...]
+    comparisons: tuple[Comparison, ...]
+
+    @property
+    def verdict(self) -> Conclusion:
+        """Verdict on all points; that of the case does not depend on it."""
+        return conclude(row for comparison in self.comparisons for row in comparison.rows)
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready."""
+        points = [
+            {"values": dict(point.values), "verdict": each.verdict, "rows": jsonable(each.rows)}
+            for point, each in zip(self.points, self.comparisons, strict=True)
+        ]
+        return {"name": self.name, "verdict": self.verdict, "points": points}
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class ExceptionResult(Record):
     """A known exception, and rows in which it was seen, with swept values of their point."""
 
@@ -105,7 +130,7 @@ class ExceptionResult(Record):
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class CaseResult(Record):
-    """What came out of a case: points, wrong theories, known exceptions, rates and limits.
+    """What came out of a case: points, wrong theories, known exceptions, own theories, rates and limits.
 
     `figure_trials` are by number of the figure and of the panel.
     """
@@ -114,6 +139,7 @@ class CaseResult(Record):
     points: tuple[PointResult, ...]
     controls: tuple[ControlResult, ...]
     exceptions: tuple[ExceptionResult, ...] = ()
+    own: tuple[OwnResult, ...] = ()
     scaling: ScalingResult | None = None
     figure_trials: dict[tuple[int, int], tuple[Trial, ...]] = field(repr=False)
 
@@ -147,5 +173,6 @@ class CaseResult(Record):
             },
             "points": jsonable(self.points),
             "negative_controls": jsonable(self.controls),
+            "own_theories": jsonable(self.own),
             "scaling": jsonable(self.scaling),
         }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -13,7 +13,13 @@ from rmt_spikes.validation.campaign.conditional import Conditions
 from rmt_spikes.validation.campaign.results import CaseResult
 from rmt_spikes.validation.campaign.schedule import Ensemble, provide
 from rmt_spikes.validation.campaign.store import Store
-from rmt_spikes.validation.campaign.theories import Forecast, forecast_all, wrong_theory
+from rmt_spikes.validation.campaign.theories import (
+    Forecast,
+    OwnTheory,
+    forecast_all,
+    own_forecasts,
+    wrong_theory,
+)
 from rmt_spikes.validation.cases.case import Case, Point
 from rmt_spikes.validation.cases.tables import LossFigure
 from rmt_spikes.validation.verdicts.claims import Claim, Given
@@ -29,6 +35,7 @@ def run(
     jobs: int = 1,
     scheduler: str | None = None,
     on_progress: OnProgress | None = None,
+    theories: Mapping[str, OwnTheory] | None = None,
 ) -> CaseResult:
     """Run a case: the same bits whatever `jobs` is and however often it was interrupted.
 
@@ -38,7 +45,7 @@ def run(
         What to do.
     store
         Where finished trials are kept; those it holds already are not simulated again.
-    jobs, scheduler, on_progress
+    jobs, scheduler, on_progress, theories
         As for `validate`.
 
     Raises
@@ -47,6 +54,7 @@ def run(
         If a setting of the case cannot be predicted or the store fails.
     """
     points = case.points()
+    own = own_forecasts(case, points, {} if theories is None else theories)
     forecasts, wrong = forecast_all(case, points, on_progress)
     conditions = Conditions(case, store, jobs, scheduler, on_progress)
     while True:
@@ -77,7 +85,7 @@ def run(
             (shown,) = conditions.given([point], [shown], features)
         controls.append((forecast, shown))
     figures = {(key[1], key[2]): found for key, found in trials.items() if key[0] == "figure"}  # type: ignore[index]
-    return assess(case, points, forecasts, evidence, controls, figures)
+    return assess(case, points, forecasts, evidence, controls, figures, own)
 
 
 def _judge_so_far(

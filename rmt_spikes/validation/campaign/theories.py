@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
+from rmt_spikes.arguments import function
 from rmt_spikes.console.progress import OnProgress, Progress
-from rmt_spikes.errors import CaseError, ConvergenceError, DomainError
+from rmt_spikes.errors import CaseError, ConvergenceError, DomainError, Word
 from rmt_spikes.setting import Setting
 from rmt_spikes.theory import Prediction, predict
 from rmt_spikes.validation.campaign.schedule import TOP
@@ -15,7 +17,12 @@ from rmt_spikes.validation.cases.tables import NegativeControl
 from rmt_spikes.validation.verdicts.claims import Claim
 from rmt_spikes.validation.verdicts.comparison import matches
 from rmt_spikes.validation.verdicts.controls import WRONG_THEORIES, WrongTheory, predict_wrongly
+from rmt_spikes.validation.verdicts.own_numbers import OwnNumber, own_quantities
 from rmt_spikes.validation.verdicts.quantities import quantities
+
+OwnSays = Prediction | Mapping[str, OwnNumber]
+OwnTheory = Callable[[Setting], OwnSays]
+"""A user's theory: what it says of a setting, as a prediction or as numbers by name."""
 
 Predictor = Callable[[Setting], Prediction]
 
@@ -97,6 +104,40 @@ def _forecast(case: Case, setting: Setting, trained: Predictor, untrained: Predi
         return Forecast(prediction=None, error=str(error))
     except DomainError as error:
         raise CaseError(None, f"setting.{error.field}", error.reason) from None
+
+
+def own_forecasts(case: Case, points: Sequence[Point], theories: Any) -> dict[str, list[OwnSays]]:
+    """What theories of the user say about all points, by their names.
+
+    Raises
+    ------
+    DomainError
+        If one is no function, or says what is no prediction and no mapping of numbers. What a theory itself
+        raises is not caught.
+    """
+    if not isinstance(theories, Mapping):
+        raise DomainError("theories", "must be a mapping from names to functions of a setting", theories)
+    taken = {control.name for control in case.negative_controls}
+    said: dict[str, list[OwnSays]] = {}
+    for name, theory in theories.items():
+        if not isinstance(name, str) or not name.strip() or name in taken:
+            raise DomainError("theories", "must have names, other than those of wrong theories", name)
+        field = f"theories[{name}]"
+        function(field, theory)
+        said[name] = [_said(field, theory, point.setting) for point in points]
+    return said
+
+
+def _said(field: str, theory: OwnTheory, setting: Setting) -> OwnSays:
+    says = theory(setting)
+    if isinstance(says, Prediction):
+        if says.setting != setting:
+            required = "must predict the setting that it is given"
+            raise DomainError(field, required, Word(repr(says.setting)))
+        # What it lacks is known before anything is simulated.
+        return says.compute()
+    own_quantities(says, TOP, setting.width, field)
+    return says
 
 
 def _check_patterns(case: Case, forecasts: Sequence[Forecast]) -> None:

@@ -17,6 +17,7 @@ from rmt_spikes.validation.campaign.provenance import Stopwatch, provenance
 from rmt_spikes.validation.campaign.results import CaseResult
 from rmt_spikes.validation.campaign.run import run
 from rmt_spikes.validation.campaign.store import Store
+from rmt_spikes.validation.campaign.theories import OwnTheory
 from rmt_spikes.validation.cases.case import Case
 from rmt_spikes.validation.report.drawing import Drawing
 from rmt_spikes.validation.report.page import render_pages
@@ -70,6 +71,7 @@ def validate(
     quick: bool = False,
     repetition: int = 0,
     on_progress: OnProgress | None = None,
+    theories: Mapping[str, OwnTheory] | None = None,
 ) -> Report:
     """Simulate the settings of cases, compare with the theory, and write a report.
 
@@ -89,6 +91,10 @@ def validate(
         Each repetition draws other random numbers: it adds this many times `SEED_STRIDE` to every seed.
     on_progress
         Called with a `Progress` as the work goes on.
+    theories
+        Theories of one's own by name: functions of a `Setting` that return a `Prediction`, or a mapping as
+        `compare` takes one. Each is compared with the same trials, and stands in the report beside the wrong
+        theories, with a verdict of its own; that of the case does not depend on it.
 
     Returns
     -------
@@ -98,6 +104,8 @@ def validate(
     ------
     CaseError
         For a file that is not a case, a folder that cannot be written or holds the store of another program.
+    DomainError
+        For theories that are no functions or return something else.
     """
     loaded, files = _load(case)
     cases = [_repeated(each.quickened() if quick else each, repetition) for each in loaded]
@@ -114,7 +122,8 @@ def validate(
     identities = {each.name: {"seed": each.seed, "quick": quick, "setting": each.setting} for each in cases}
     watch = Stopwatch(on_progress)
     with Store(folder / STORE_NAME, identities) as store:
-        results = [run(each, store, jobs=jobs, scheduler=scheduler, on_progress=watch.see) for each in cases]
+        options: dict[str, Any] = {"jobs": jobs, "scheduler": scheduler, "theories": theories}
+        results = [run(each, store, on_progress=watch.see, **options) for each in cases]
         # The store is held until the end: two runs must not write the same report either.
         drawn = _draw(results, folder, jobs, on_progress)
         known = sum(result.verdict.exceptions for result in results)
