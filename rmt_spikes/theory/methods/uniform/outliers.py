@@ -149,7 +149,8 @@ class Descent:
             edge = similar.points[k]
             with suppress(ConvergenceError):
                 points = curve.near(similar.points[k - 1 if k else 1], edge)
-                above = tuple(point for point in known if point.eigenvalue > CLEAR * edge.eigenvalue)
+                least = max(CLEAR * edge.eigenvalue, points[0].eigenvalue)
+                above = tuple(point for point in known if point.eigenvalue > least)
                 return cls(curve, finite_rank, top, points, above)
         for i in range(len(known) - 1, -1, -1):
             if known[i].eigenvalue > CLEAR * known[-1].eigenvalue:
@@ -172,9 +173,11 @@ class Descent:
 
     def beyond(self, factor: float, precision: float) -> CurvePoint:
         """Point where the singular value is `factor` times that of the edge, which must be known."""
-        edge = min(self.points, key=lambda point: point.eigenvalue)
+        k = min(range(len(self.points)), key=lambda i: self.points[i].eigenvalue)
+        edge = self.points[k]
         level = edge.eigenvalue * factor**2
-        high = next((point for point in self.points[::-1] if point.eigenvalue > level), self.points[0])
+        before = self.points[k - 1 :: -1] if k else [self.curve.advance(edge, -SHORT)]
+        high = next((point for point in before if point.eigenvalue > level), before[-1])
         while high.eigenvalue <= level:
             high = self.curve.advance(high, -SHORT)
 
