@@ -6,33 +6,20 @@ Only typer is imported here at once: everything else waits for the command that 
 from __future__ import annotations
 
 import itertools
-import os
 import sys
 import traceback
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rmt_spikes.console.interruption import Terminated, stoppable
-from rmt_spikes.errors import ConvergenceError, DomainError, RmtSpikesError, Word
-from rmt_spikes.verdict import Verdict
+from rmt_spikes.console.exits import INTERNAL_ERROR, reporting
+from rmt_spikes.errors import DomainError, Word
 
 if TYPE_CHECKING:
     from rmt_spikes.setting import Setting
-
-BAD_INPUT = 2
-INTERRUPTED = 130
-TERMINATED = 143
-CLOSED_PIPE = 141
-INTERNAL_ERROR = 70
-"""EX_SOFTWARE of sysexits.h; those before are 128 and the signal, and that of a usage error."""
-
-MESSAGE_CHARACTERS = 1500
-"""Twenty lines of a terminal."""
 
 app = typer.Typer(
     name="rmt-spikes",
@@ -90,7 +77,7 @@ def predict(
     as_json: AsJson = False,
 ) -> None:
     """Predict spectrum, spikes, features and losses of a setting."""
-    with _reporting():
+    with reporting():
         from rmt_spikes.console.tables import print_precise, print_prediction
         from rmt_spikes.theory import predict as predict_setting
 
@@ -138,7 +125,7 @@ def simulate(
     as_json: AsJson = False,
 ) -> None:
     """Simulate a setting exactly: the same quantities, observed, with standard errors."""
-    with _reporting():
+    with reporting():
         from rmt_spikes.console.progress import Progress, shown_progress
         from rmt_spikes.console.tables import print_observation
         from rmt_spikes.simulation import simulate as simulate_setting
@@ -197,7 +184,7 @@ def validate(
     def kept() -> str:
         return f"{reached}Finished trials are kept in {out}; the same command continues."
 
-    with _reporting(kept):
+    with reporting(kept):
         from rmt_spikes.console.progress import Progress, shown_progress
         from rmt_spikes.console.tables import print_report
         from rmt_spikes.validation import built_in_cases
@@ -254,7 +241,7 @@ def derive(
     as_json: AsJson = False,
 ) -> None:
     """Derive a formula of the theory symbolically."""
-    with _reporting():
+    with reporting():
         if latex and as_json:
             advice = "the JSON document has the LaTeX as well"
             raise DomainError("--latex", "must be left out with --json", Word("both"), advice)
@@ -294,39 +281,6 @@ def main() -> None:
     except Exception:
         traceback.print_exc()
         sys.exit(INTERNAL_ERROR)
-
-
-@contextmanager
-def _reporting(kept: Callable[[], str] = str) -> Iterator[None]:
-    """Turn errors into a short message on stderr and an exit status; `kept` says what an interrupt leaves."""
-    try:
-        with stoppable():
-            yield
-    except ConvergenceError as error:
-        _fail(str(error), Verdict.INCONCLUSIVE.exit_status)
-    except RmtSpikesError as error:
-        _fail(str(error), BAD_INPUT)
-    except MemoryError:
-        _fail("not enough memory: take a smaller n, d, width or fewer jobs", BAD_INPUT)
-    except BrokenPipeError:
-        # Whoever read the output has left: nothing more can be said, not even when Python flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise typer.Exit(CLOSED_PIPE) from None
-    except OSError as error:
-        _fail(f"{error.filename or 'output'}: {error.strerror or error}", BAD_INPUT)
-    except Terminated:
-        _fail(f"terminated. {kept()}".strip(), TERMINATED)
-    except KeyboardInterrupt:
-        _fail(f"interrupted. {kept()}".strip(), INTERRUPTED)
-
-
-def _fail(message: str, status: int) -> None:
-    if len(message) > MESSAGE_CHARACTERS:
-        message = message[:MESSAGE_CHARACTERS] + " ..."
-    # Control characters of a hostile file must not reach the terminal.
-    message = "".join(c if c.isprintable() or c == "\n" else "?" for c in message)
-    typer.echo(f"rmt-spikes: {message}", err=True)
-    raise typer.Exit(status)
 
 
 def _read_setting(path: Path, overrides: list[str] | None) -> Setting:
