@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rmt_spikes.errors import AccuracyWarning, CaseError, ConvergenceError, DomainError, RmtSpikesError
     from rmt_spikes.functions.callables import Function
     from rmt_spikes.setting import Setting
-    from rmt_spikes.simulation import Observation, Trial, simulate
+    from rmt_spikes.simulation import Measurement, Observation, Trial, observe, simulate
     from rmt_spikes.theory import (
         Bulk,
         Certificate,
@@ -53,6 +53,7 @@ __all__ = [
     "Function",
     "Latent",
     "Losses",
+    "Measurement",
     "Observation",
     "PrecisePrediction",
     "Prediction",
@@ -67,6 +68,7 @@ __all__ = [
     "calibrate",
     "compare",
     "critical_step_sizes",
+    "observe",
     "plot",
     "predict",
     "predict_losses",
@@ -80,7 +82,7 @@ _HOMES = {
     "errors": "AccuracyWarning CaseError ConvergenceError DomainError RmtSpikesError",
     "functions.callables": "Function",
     "setting": "Setting",
-    "simulation": "Observation Trial simulate",
+    "simulation": "Measurement Observation Trial observe simulate",
     "theory": "Bulk Certificate Latent Losses PrecisePrediction Prediction Spike "
     "SweepTable critical_step_sizes predict predict_losses sweep",
     "validation": "CaseCalibration Comparison Report built_in_cases calibrate compare validate",

@@ -100,3 +100,32 @@ def array(field: str, given: Any, size: int) -> None:
 
 def _finite(values: NDArray[Any]) -> bool:
     return values.dtype.kind in "iuf" and bool(np.all(np.isfinite(values)))
+
+
+def real_array(field: str, given: Any, shape: tuple[int | str, ...]) -> FloatArray:
+    """Check finite real numbers of numpy, or of anything with ``__array__`` such as a tensor of PyTorch.
+
+    `shape` has a number for each size that is known, and a name for one that is free. The result is a
+    contiguous array of floats in double precision.
+    """
+    sizes = f"({', '.join(map(str, shape))}{',' * (len(shape) == 1)})"
+    required = f"must be an array of finite real numbers, of shape {sizes}"
+    try:
+        values = np.asarray(given)
+    except Exception as error:  # whatever `__array__` of a foreign class raises
+        advice = "detach a tensor from its graph first" if hasattr(given, "detach") else ""
+        came = Word(f"{type(given).__name__}, which gives none: {error}")
+        raise DomainError(field, required, came, advice) from None
+    if values.dtype.kind not in "iuf":
+        kind = "" if values.dtype == object else f" of {values.dtype}"
+        raise DomainError(field, required, Word(type(given).__name__ + kind))
+    fits = values.ndim == len(shape) and all(
+        size == known or isinstance(known, str) for size, known in zip(values.shape, shape, strict=True)
+    )
+    if not fits or not values.size:
+        raise DomainError(field, required, Word(f"one of shape {values.shape}"))
+    values = np.ascontiguousarray(values, dtype=np.float64)
+    if not np.all(np.isfinite(values)):
+        place = tuple(map(int, np.argwhere(~np.isfinite(values))[0]))
+        raise DomainError(field, required, Word(f"{values[place]} at {list(place)}"))
+    return values

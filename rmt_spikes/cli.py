@@ -1,4 +1,4 @@
-"""Commands: predict, simulate, validate, derive.
+"""Commands: predict, simulate, observe, validate, derive.
 
 Only typer is imported here at once: everything else waits for the command that needs it.
 """
@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rmt_spikes.console.exits import INTERNAL_ERROR, reporting
-from rmt_spikes.errors import DomainError, Word
+from rmt_spikes.errors import CaseError, DomainError, Word
 
 if TYPE_CHECKING:
     from rmt_spikes.setting import Setting
 
 app = typer.Typer(
     name="rmt-spikes",
-    help="Random matrix theory of one gradient step: predict, simulate, validate, derive.",
+    help="Random matrix theory of one gradient step: predict, simulate, observe, validate, derive.",
     epilog="Exit status: 0 agrees, but for known exceptions, if any (or done), 1 disagrees, 2 bad input, "
     "3 inconclusive (or no convergence).",
     no_args_is_help=True,
@@ -152,6 +152,39 @@ def simulate(
                 on_trial=one_more,
             )
         _show(observation.to_dict(), as_json, print_observation)
+
+
+@app.command()
+def observe(
+    arrays: Annotated[
+        Path, typer.Argument(metavar="ARRAYS.npz", help="Arrays of numpy, by the names of `rs.observe`.")
+    ],
+    setting: Annotated[
+        Path | None, typer.Option(metavar="SETTING.toml", help="The setting of the network, if it is known.")
+    ] = None,
+    overrides: Overrides = None,
+    ridge: Annotated[float | None, typer.Option(help="Ridge.  [default: that of the setting]")] = None,
+    center: Annotated[float, typer.Option(help="Number that is subtracted from all features.")] = 0.0,
+    top: Annotated[
+        int | None, typer.Option(help="Number of leading singular vectors.  [default: 5, or all if fewer]")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Measure a network from its own matrices: the same quantities, and what lies beyond the bulk."""
+    with reporting():
+        from rmt_spikes.console.documents import read_arrays
+        from rmt_spikes.console.tables import print_measurement
+        from rmt_spikes.simulation.observe import ARRAYS
+        from rmt_spikes.simulation.observe import observe as observe_arrays
+
+        if setting is None and overrides:
+            raise DomainError("--set", "needs a setting to change", overrides[0])
+        what = None if setting is None else _read_setting(setting, overrides)
+        given = read_arrays(arrays, ARRAYS)
+        if "features" not in given:
+            raise CaseError(arrays, "features", "must be among the arrays")
+        measured = observe_arrays(**given, ridge=ridge, center=center, top=top, setting=what)
+        _show(measured.to_dict(), as_json, print_measurement)
 
 
 @app.command()

@@ -1,9 +1,12 @@
-"""TOML documents: reading a file, and reading ``key=value`` from a command line."""
+"""Files that a user gives: TOML documents, ``key=value`` from a command line, and arrays."""
 
 from __future__ import annotations
 
 import sys
 import tomllib
+import zipfile
+import zlib
+from collections.abc import Collection
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -55,3 +58,29 @@ def parse_override(text: str) -> tuple[str, Any]:
     if set(parsed) != {"value"}:
         raise CaseError(None, shorten(key, 40).strip("'\""), f"must be one TOML value, got {shorten(value)}")
     return key, parsed["value"]
+
+
+def read_arrays(path: str | Path, names: Collection[str]) -> dict[str, Any]:
+    """Read the arrays of an npz file; nothing in it is executed, and names other than these are refused."""
+    import numpy as np
+
+    damaged = (
+        AttributeError,
+        TypeError,
+        ValueError,
+        KeyError,
+        OSError,
+        EOFError,
+        zipfile.BadZipFile,
+        zlib.error,
+    )
+    try:
+        with open(path, "rb") as stream, np.load(stream) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+    except damaged as error:
+        reason = getattr(error, "strerror", None) or shorten(str(error), 120)
+        raise CaseError(path, "", f"must be an npz file of numbers: {reason}") from None
+    for name in arrays:
+        if name not in names:
+            raise CaseError(path, shorten(name, 40).strip("'\""), f"must be among {', '.join(names)}")
+    return arrays

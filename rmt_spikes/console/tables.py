@@ -12,6 +12,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from rmt_spikes.values import jsonable
 from rmt_spikes.verdict import Verdict
 
 NEGLIGIBLE = 1e-12
@@ -79,6 +80,29 @@ def print_observation(document: dict[str, Any], console: Console) -> None:
     title = f"Simulation: trials {document['trials']}, seed {document['seed']}"
     console.print(f"{title}; mean(error of the last digits)", style="bold", markup=False)
     _print_sections(document, console)
+
+
+def print_measurement(document: dict[str, Any], console: Console) -> None:
+    """Print the JSON document of a measurement as tables."""
+    sizes = document["sizes"]
+    title = f"Network of {sizes['width']} neurons on {sizes['n_ridge']} samples"
+    console.print(title, style="bold", markup=False)
+    _print_sections(jsonable(document), console)
+    if "beyond" not in document:
+        console.print("no edge of the bulk: give the features before the step as the array `untrained`")
+        return
+    rows = []
+    for each in document["beyond"]:
+        carried = {
+            "learnt": f"He_{each['degree']} of direction {each['direction']}, {cell(each['alignment'])}",
+            "sample": f"sample {each['sample']}, {cell(each['sample_alignment'])}",
+            "bulk": "neither",
+            None: "not examined",
+        }[each["origin"]]
+        rows.append((carried, cell(each["singular_value"]), cell(each["distance"])))
+    console.print(table(["beyond the edge of the untrained bulk", "value", "distance"], rows))
+    text = "what the left vector carries, with its squared correlation; distance in Tracy-Widom units"
+    console.print(text, style="dim", soft_wrap=True)
 
 
 def print_report(document: Mapping[str, Any], page: Path, console: Console) -> None:

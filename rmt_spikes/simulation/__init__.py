@@ -3,8 +3,21 @@
 Nothing here knows a prediction.
 """
 
+from rmt_spikes.simulation.carried import Beyond, Profile
+from rmt_spikes.simulation.measurement import Measurement
 from rmt_spikes.simulation.observation import Observation
+from rmt_spikes.simulation.observe import observe
 from rmt_spikes.simulation.simulate import simulate
 from rmt_spikes.simulation.trial import SIMULATION_VERSION, RealisedLatent, Trial
 
-__all__ = ["SIMULATION_VERSION", "Observation", "RealisedLatent", "Trial", "simulate"]
+__all__ = [
+    "SIMULATION_VERSION",
+    "Beyond",
+    "Measurement",
+    "Observation",
+    "Profile",
+    "RealisedLatent",
+    "Trial",
+    "observe",
+    "simulate",
+]

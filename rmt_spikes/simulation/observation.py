@@ -7,7 +7,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from rmt_spikes.errors import DomainError
+from rmt_spikes.errors import DomainError, Word
 from rmt_spikes.setting import Setting
 from rmt_spikes.simulation.linalg.alignment import row_signs
 from rmt_spikes.simulation.network.sampling import Array
@@ -53,6 +53,14 @@ class Observation(ArrayValue):
             advice = "use observation.trials[i].latent"
             raise DomainError("trials", "must be 1 for observation.latent", len(self.trials), advice)
         return self.trials[0].latent
+
+    def is_of(self, setting: Setting) -> bool:
+        """Whether it is of a setting."""
+        return bool(self.setting == setting)
+
+    def described(self) -> object:
+        """What it is of, for a message."""
+        return Word(repr(self.setting))
 
     def mean_se(self) -> dict[str, Any]:
         """Average over the trials.
@@ -104,20 +112,25 @@ class Observation(ArrayValue):
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """Return the setting, the seed and every number of every trial, exactly."""
         arrays = {"setting": np.asarray(json.dumps(self.setting.to_dict())), "seed": np.asarray(self.seed)}
-        for i, trial in enumerate(self.trials):
-            arrays |= {f"trials.{i}.{name}": array for name, array in trial.to_arrays().items()}
-        return arrays
+        return arrays | self.trial_arrays()
+
+    def trial_arrays(self) -> dict[str, NDArray[Any]]:
+        """Return every number of every trial, exactly."""
+        named = ((f"trials.{i}.", trial.to_arrays()) for i, trial in enumerate(self.trials))
+        return {start + name: array for start, arrays in named for name, array in arrays.items()}
+
+    @staticmethod
+    def trials_from(arrays: dict[str, NDArray[Any]]) -> tuple[Trial, ...]:
+        """Build the trials that `trial_arrays` describes."""
+        trials = part(arrays, "trials")
+        count = len({name.partition(".")[0] for name in trials})
+        return tuple(Trial.from_arrays(part(trials, str(i))) for i in range(count))
 
     @classmethod
     def from_arrays(cls, arrays: dict[str, NDArray[Any]]) -> Self:
         """Build the observation that `to_arrays` describes."""
-        trials = part(arrays, "trials")
-        count = len({name.partition(".")[0] for name in trials})
-        return cls(
-            setting=Setting(**json.loads(str(arrays["setting"]))),
-            seed=int(arrays["seed"]),
-            trials=tuple(Trial.from_arrays(part(trials, str(i))) for i in range(count)),
-        )
+        setting, seed = Setting(**json.loads(str(arrays["setting"]))), int(arrays["seed"])
+        return cls(setting=setting, seed=seed, trials=cls.trials_from(arrays))
 
     def _repr_html_(self) -> str:
         values = np.concatenate([trial.singular_values for trial in self.trials])
@@ -151,8 +164,11 @@ def _common_signs(features: Array) -> Array:
 
     In a single trial the sign of a vector may hang on a coefficient that is pure noise; a mean over
     trials of opposite orientation would cancel. The orientation that all trials share best is the leading
-    right singular vector of the stacked rows, which does not depend on their signs.
+    right singular vector of the stacked rows, which does not depend on their signs. Features that were not
+    measured have none.
     """
+    if np.isnan(features).any():
+        return features
     consensus = np.stack([np.linalg.svd(features[:, j])[2][0] for j in range(features.shape[1])])
     consensus *= row_signs(consensus)[:, None]
     overlap = np.einsum("tjk,jk->tj", features, consensus)

@@ -2,13 +2,15 @@
 
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import numpy as np
 
-from rmt_spikes.errors import DomainError
+from rmt_spikes.arguments import integer
+from rmt_spikes.errors import DomainError, Word
 from rmt_spikes.functions.hermite import normalized_hermite
 from rmt_spikes.setting import Setting
+from rmt_spikes.simulation import carried
 from rmt_spikes.simulation.linalg.alignment import (
     POLYNOMIALS,
     closest,
@@ -18,6 +20,7 @@ from rmt_spikes.simulation.linalg.alignment import (
 )
 from rmt_spikes.simulation.linalg.decomposition import Spectrum, decompose
 from rmt_spikes.simulation.linalg.density import gram_density
+from rmt_spikes.simulation.linalg.edge import fitted_edge
 from rmt_spikes.simulation.network.layer import FirstLayer
 from rmt_spikes.simulation.network.model import Model
 from rmt_spikes.simulation.network.sampling import Array, Draws
@@ -31,12 +34,6 @@ SIMULATION_VERSION = 1
 
 Stored trials are known by it, and never by the text of the code.
 """
-
-RECOGNISED = 0.1
-"""Squared correlation from which a singular vector is recognised.
-
-Vectors made by samples have .31 on average in the headline case, those deep in the bulk .02. Without a step
-16 vectors at the upper edge have at most .08 at d = 315; chance grows like ``1/d``."""
 
 
 @dataclass(frozen=True)
@@ -144,6 +141,10 @@ class Trial(ArrayValue):
     sample_alignment : ndarray of shape (top,), or None
         Squared correlation of left singular vector `j` with ``<x_i, x>`` for that sample, `x_i` without its
         part along `beta`.
+    directions : ndarray of shape (n_ridge, count), or None
+        Components of the samples along the directions given to `observe`, the learnt one first.
+    untrained : ndarray of shape (width,), or None
+        Singular values of the features of the untrained network, where `observe` was given them.
     """
 
     index: int
@@ -167,6 +168,8 @@ class Trial(ArrayValue):
     density: Array | None = None
     sample: Array | None = None
     sample_alignment: Array | None = None
+    directions: Array | None = None
+    untrained: Array | None = None
 
     @property
     def origin(self) -> tuple[str, ...] | None:
@@ -178,7 +181,55 @@ class Trial(ArrayValue):
         if self.sample_alignment is None:
             return None
         learnt = self.alignment.sum(axis=1)
-        return tuple(map(_origin, learnt, self.sample_alignment))
+        return tuple(map(carried.origin_of, learnt, self.sample_alignment))
+
+    def beyond(self, bulk: Any = None) -> tuple[carried.Beyond, ...]:
+        """List the singular values beyond the edge of the bulk, largest first, with what they carry.
+
+        Parameters
+        ----------
+        bulk : Bulk, optional
+            The predicted bulk, `Prediction.bulk`. Without it the edge is fitted to the largest singular
+            values of the untrained features, if `observe` was given them.
+
+        Raises
+        ------
+        DomainError
+            If there is neither, or the untrained features have no edge.
+        """
+        if bulk is not None:
+            return carried.beyond(self, *carried.upper_edge(bulk, self.singular_values.size))
+        if self.untrained is None:
+            advice = "give a predicted bulk, or observe with untrained features"
+            raise DomainError("bulk", "must be known for an edge", Word("none"), advice)
+        return carried.beyond(self, *fitted_edge(self.untrained))
+
+    def profile(self, index: int, *, bins: int = 16, direction: int = 0) -> carried.Profile:
+        """Average left singular vector `index` over bins of a latent variable of the samples.
+
+        Parameters
+        ----------
+        index : int
+            Number of the vector, from 0.
+        bins : int
+            Number of bins; each has equally many samples, at least two.
+        direction : int
+            Number of the direction given to `observe`; 0 is the learnt one.
+
+        Raises
+        ------
+        DomainError
+            If vectors were not kept, or an argument is out of range.
+        """
+        if self.left_vectors is None:
+            raise DomainError("keep_vectors", "must be True for a profile", False)
+        along = self.latent.q[:, None] if self.directions is None else self.directions
+        if np.isnan(along).any():
+            raise DomainError("direction", "must be known for a profile", Word("none"))
+        index = integer("index", index, 0, self.left_vectors.shape[1] - 1)
+        direction = integer("direction", direction, 0, along.shape[1] - 1)
+        bins = integer("bins", bins, 1, len(along) // 2)
+        return carried.profile(self.left_vectors[:, index], along[:, direction], bins)
 
     @classmethod
     def from_arrays(cls, arrays: dict[str, Array]) -> Self:
@@ -202,13 +253,6 @@ class Trial(ArrayValue):
             | {"singular_values": known.tolist()}
             | {name: getattr(self, name).tolist() for name in arrays}
         )
-
-
-def _origin(learnt: float, sample: float) -> str:
-    """Origin of a singular vector with these squared correlations."""
-    if max(learnt, sample) < RECOGNISED:
-        return "bulk"
-    return "learnt" if learnt >= sample else "sample"
 
 
 def simulation_version() -> int:
@@ -301,8 +345,21 @@ def run_trial(
     return replace(trial, left_vectors=result.left * signs, right_vectors=result.right * signs)
 
 
+class Regression(Protocol):
+    """What a trial needs to know of its ridge regression: `Model` in part."""
+
+    @property
+    def n_ridge(self) -> int: ...  # noqa: D102
+
+    @property
+    def ridge(self) -> float: ...  # noqa: D102
+
+    @property
+    def readout(self) -> str: ...  # noqa: D102
+
+
 def compose_trial(
-    model: Model,
+    model: Regression,
     latent: RealisedLatent,
     loss: LossEstimate,
     coefficients: Array,

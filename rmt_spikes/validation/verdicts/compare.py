@@ -112,9 +112,9 @@ def compare(
     if not isinstance(prediction, Mapping):
         _refuse_other("prediction", prediction, "spikes", "predict")
     _refuse_other("observation", observation, "trials", "simulate")
-    if not isinstance(prediction, Mapping) and prediction.setting != observation.setting:
+    if not isinstance(prediction, Mapping) and not observation.is_of(prediction.setting):
         required = "must be of the setting that was predicted"
-        raise DomainError("observation", required, Word(repr(observation.setting)))
+        raise DomainError("observation", required, observation.described())
     possible = [claim for claim in Claim if claim not in SPECIAL_CLAIMS]
     for claim in claims:
         if claim not in possible:

@@ -63,8 +63,10 @@ class Quantity:
         return Tolerance(self.error / self.scale, 0.0, tolerance.margin)
 
     def is_shown(self, trial: Trial) -> bool:
-        """Whether a trial shows it."""
-        return self.spike is None or spike_place(trial, self.spike) is not None
+        """Whether a trial shows it; NaN is what was not measured."""
+        if self.spike is not None and spike_place(trial, self.spike) is None:
+            return False
+        return not np.isnan(self.observe(trial))
 
     def value(self, trial: Trial, untrained: Trial | None = None) -> float:
         """Value in a trial; `untrained` is the same trial without a step."""
