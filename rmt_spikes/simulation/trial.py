@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 import numpy as np
 
@@ -22,7 +22,7 @@ from rmt_spikes.simulation.linalg.decomposition import Spectrum, decompose
 from rmt_spikes.simulation.linalg.density import gram_density
 from rmt_spikes.simulation.linalg.edge import fitted_edge
 from rmt_spikes.simulation.network.layer import FirstLayer
-from rmt_spikes.simulation.network.model import Model
+from rmt_spikes.simulation.network.model import Model, Regression
 from rmt_spikes.simulation.network.sampling import Array, Draws
 from rmt_spikes.simulation.network.second_batch import IN_MEMORY, Plan, SecondBatch
 from rmt_spikes.simulation.products import Precision, project
@@ -343,19 +343,6 @@ def run_trial(
         return trial
     signs = row_signs(overlaps / np.sqrt(model.n_ridge))
     return replace(trial, left_vectors=result.left * signs, right_vectors=result.right * signs)
-
-
-class Regression(Protocol):
-    """What a trial needs to know of its ridge regression: `Model` in part."""
-
-    @property
-    def n_ridge(self) -> int: ...  # noqa: D102
-
-    @property
-    def ridge(self) -> float: ...  # noqa: D102
-
-    @property
-    def readout(self) -> str: ...  # noqa: D102
 
 
 def compose_trial(

@@ -2,10 +2,23 @@
 
 import math
 from dataclasses import dataclass
-from typing import Literal, Self
+from typing import Literal, Protocol, Self
 
 from rmt_spikes.functions.scalar import ScalarFunction
 from rmt_spikes.setting import Setting
+
+
+class Regression(Protocol):
+    """What a trial needs to know of its ridge regression: `Model` in part."""
+
+    @property
+    def n_ridge(self) -> int: ...  # noqa: D102
+
+    @property
+    def ridge(self) -> float: ...  # noqa: D102
+
+    @property
+    def readout(self) -> str: ...  # noqa: D102
 
 
 @dataclass(frozen=True, kw_only=True)
