@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rmt_spikes.errors import AccuracyWarning, CaseError, ConvergenceError, DomainError, RmtSpikesError
     from rmt_spikes.functions.callables import Function
     from rmt_spikes.setting import Setting
-    from rmt_spikes.simulation import Measurement, Observation, Trial, observe, simulate
+    from rmt_spikes.simulation import Data, Measurement, Observation, Trial, observe, simulate
     from rmt_spikes.theory import (
         Bulk,
         Certificate,
@@ -49,6 +49,7 @@ __all__ = [
     "Certificate",
     "Comparison",
     "ConvergenceError",
+    "Data",
     "DomainError",
     "Function",
     "Latent",
@@ -82,7 +83,7 @@ _HOMES = {
     "errors": "AccuracyWarning CaseError ConvergenceError DomainError RmtSpikesError",
     "functions.callables": "Function",
     "setting": "Setting",
-    "simulation": "Measurement Observation Trial observe simulate",
+    "simulation": "Data Measurement Observation Trial observe simulate",
     "theory": "Bulk Certificate Latent Losses PrecisePrediction Prediction Spike "
     "SweepTable critical_step_sizes predict predict_losses sweep",
     "validation": "CaseCalibration Comparison Report built_in_cases calibrate compare validate",

@@ -4,6 +4,7 @@ Nothing here knows a prediction.
 """
 
 from rmt_spikes.simulation.carried import Beyond, Profile
+from rmt_spikes.simulation.data import Data
 from rmt_spikes.simulation.measurement import Measurement
 from rmt_spikes.simulation.observation import Observation
 from rmt_spikes.simulation.observe import observe
@@ -13,6 +14,7 @@ from rmt_spikes.simulation.trial import SIMULATION_VERSION, RealisedLatent, Tria
 __all__ = [
     "SIMULATION_VERSION",
     "Beyond",
+    "Data",
     "Measurement",
     "Observation",
     "Profile",

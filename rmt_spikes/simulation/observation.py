@@ -34,11 +34,14 @@ class Observation(ArrayValue):
         Seed; with the setting and the index it determines a trial.
     trials : tuple of Trial
         In the order of their indices.
+    data : str or None
+        What the inputs and labels were, if they were not random: sizes and a digest.
     """
 
     setting: Setting
     seed: int
     trials: tuple[Trial, ...]
+    data: str | None = None
 
     @property
     def latent(self) -> RealisedLatent:
@@ -106,13 +109,15 @@ class Observation(ArrayValue):
             "setting": self.setting.to_dict(),
             "seed": self.seed,
             "trials": len(self.trials),
+            **({} if self.data is None else {"data": self.data}),
             **self.mean_se(),
         }
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """Return the setting, the seed and every number of every trial, exactly."""
         arrays = {"setting": np.asarray(json.dumps(self.setting.to_dict())), "seed": np.asarray(self.seed)}
-        return arrays | self.trial_arrays()
+        known = {} if self.data is None else {"data": np.asarray(self.data)}
+        return arrays | known | self.trial_arrays()
 
     def trial_arrays(self) -> dict[str, NDArray[Any]]:
         """Return every number of every trial, exactly."""
@@ -130,7 +135,8 @@ class Observation(ArrayValue):
     def from_arrays(cls, arrays: dict[str, NDArray[Any]]) -> Self:
         """Build the observation that `to_arrays` describes."""
         setting, seed = Setting(**json.loads(str(arrays["setting"]))), int(arrays["seed"])
-        return cls(setting=setting, seed=seed, trials=cls.trials_from(arrays))
+        data = str(arrays["data"]) if "data" in arrays else None
+        return cls(setting=setting, seed=seed, trials=cls.trials_from(arrays), data=data)
 
     def _repr_html_(self) -> str:
         values = np.concatenate([trial.singular_values for trial in self.trials])

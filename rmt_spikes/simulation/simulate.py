@@ -11,6 +11,7 @@ from rmt_spikes.errors import DomainError
 from rmt_spikes.execution.cluster import ExecutionError, connected, run_on_cluster, workers_of
 from rmt_spikes.execution.tasks import work_through
 from rmt_spikes.setting import Setting, require_setting
+from rmt_spikes.simulation.data import Data
 from rmt_spikes.simulation.linalg.decomposition import Spectrum
 from rmt_spikes.simulation.memory import DEFAULT_TOP, check_memory, plan_for_workers
 from rmt_spikes.simulation.observation import Observation
@@ -31,6 +32,7 @@ FEWEST_TEST_SAMPLES = 1000
 def simulate(
     setting: Setting,
     *,
+    data: Data | None = None,
     trials: int = 8,
     seed: int = 0,
     jobs: int = 1,
@@ -55,6 +57,10 @@ def simulate(
     ----------
     setting : Setting
         What to simulate.
+    data : Data, optional
+        Inputs and labels of one's own: each trial draws another network, and takes its sizes and both batches
+        from them. Target and noise of the setting play no part then; the test loss is that on held-out
+        samples, and cosines with a teacher are NaN (docs/own.md).
     trials : int
         Number of independent trials, 1 to 100,000.
     seed : int
@@ -114,6 +120,11 @@ def simulate(
     True
     """
     require_setting(setting)
+    if data is not None:
+        setting = Data.checked(data).fitted(setting)
+        if spread or test_samples is not None:
+            field, given = ("spread", True) if spread else ("test_samples", test_samples)
+            raise DomainError(field, "must be left out with data", given)
     trials = integer("trials", trials, 1, MOST_TRIALS)
     seed = integer("seed", seed, 0, LARGEST_SEED)
     jobs = integer("jobs", jobs, 1)
@@ -140,6 +151,8 @@ def simulate(
         "spectrum": spectrum,
         "precision": precision,
     }
+    if data is not None:
+        options["data"] = data
     needs = {name: options[name] for name in ("test_samples", "precision", "top")}
     needs["density"] = spectrum == "density"
     if spread:
@@ -161,7 +174,8 @@ def simulate(
         given = jobs if error.key == "jobs" else scheduler
         raise DomainError(error.key, error.reason, given) from None
     done.sort(key=lambda trial: trial.index)
-    return Observation(setting=setting, seed=seed, trials=tuple(done))
+    described = None if data is None else data.described()
+    return Observation(setting=setting, seed=seed, trials=tuple(done), data=described)
 
 
 def _run_on_cluster(

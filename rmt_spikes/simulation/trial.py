@@ -1,5 +1,6 @@
 """One trial: a network, its gradient step, and everything that is read off its features."""
 
+import math
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Self
@@ -11,6 +12,7 @@ from rmt_spikes.errors import DomainError, Word
 from rmt_spikes.functions.hermite import normalized_hermite
 from rmt_spikes.setting import Setting
 from rmt_spikes.simulation import carried
+from rmt_spikes.simulation.data import Data
 from rmt_spikes.simulation.linalg.alignment import (
     POLYNOMIALS,
     closest,
@@ -272,6 +274,7 @@ def run_trial(
     precision: Precision = "double",
     spectrum: Spectrum = "full",
     plan: Plan = IN_MEMORY,
+    data: Data | None = None,
 ) -> Trial:
     """Simulate one network: the trial `index` of a seed.
 
@@ -283,9 +286,11 @@ def run_trial(
         Whether the distance of the gradient from rank one is measured.
     plan : Plan
         How the memory is used.
+    data : Data, optional
+        Inputs and labels in place of random ones; there is no teacher direction then.
     """
     model = Model.of(setting)
-    draws = Draws(model, seed, index)
+    draws = Draws(model, seed, index) if data is None else data.draws(model, seed, index)
     alpha, weights = draws.network()
     layer = FirstLayer(model.activation, weights, precision)
     readout = alpha / np.sqrt(model.width)
@@ -309,9 +314,11 @@ def run_trial(
     q, labels = batch.q, batch.labels
     sample, sample_alignment = closest(project(batch.along, result.left), batch.along)
     del batch
-    loss = generalization_loss(
-        model, weights, result.coefficients, step.beta, test_samples, draws.streams.test_inputs
-    )
+    if data is None:
+        stream = draws.streams.test_inputs
+        loss = generalization_loss(model, weights, result.coefficients, step.beta, test_samples, stream)
+    else:
+        loss = data.loss(model, weights, result.coefficients)
     overlaps = (normalized_hermite(POLYNOMIALS - 1, q) @ result.left).T
     trial = compose_trial(
         model,
@@ -324,13 +331,13 @@ def run_trial(
         right=result.right,
         latent=RealisedLatent(
             beta_norm2=norm**2,
-            beta_cosine=float(step.beta[0]) / norm,
+            beta_cosine=float(step.beta[0]) / norm if data is None else math.nan,
             label_energy=step.residual_energy,
             alpha=alpha,
             q=q,
             labels=labels,
-            residuals=first.residuals,
-            teacher=first.teacher,
+            residuals=first.residuals if data is None else None,
+            teacher=first.teacher if data is None else None,
         ),
         method=result.method,
         residual=result.residual,
