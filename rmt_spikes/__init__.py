@@ -91,15 +91,17 @@ _HOMES = {
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
 
 
-def __getattr__(name: str) -> Any:
-    """Import the module that defines a public name, and keep the name."""
-    if name in ("plot", "theory"):
-        return import_module(f"rmt_spikes.{name}")
-    if name not in _HOME_OF:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"rmt_spikes.{_HOME_OF[name]}"), name)
-    globals()[name] = value
-    return value
+if not TYPE_CHECKING:  # a name that is misspelt is then seen by type checkers
+
+    def __getattr__(name: str) -> Any:
+        """Import the module that defines a public name, and keep the name."""
+        if name in ("plot", "theory"):
+            return import_module(f"rmt_spikes.{name}")
+        if name not in _HOME_OF:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = getattr(import_module(f"rmt_spikes.{_HOME_OF[name]}"), name)
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:

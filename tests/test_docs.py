@@ -4,6 +4,7 @@ The pages themselves are built by `make docs`. Everything here works without Sph
 """
 
 import hashlib
+import os
 import re
 import subprocess
 import sys
@@ -39,6 +40,38 @@ def test_python_on_a_page_runs(page: str, tmp_path: Path) -> None:
         return
     result = rules.run_python("\n".join(blocks), tmp_path)
     assert result.returncode == 0, result.stderr
+
+
+def checked_types(script: Path) -> subprocess.CompletedProcess[str]:
+    """What mypy says about a user's script."""
+    command = [Path(sys.executable).with_name("mypy"), "--strict", "--config-file=", script]
+    environment = os.environ | {"MYPYPATH": str(ROOT)}
+    flags = [
+        "--follow-imports=silent",
+        "--ignore-missing-imports",
+        "--cache-dir",
+        str(script.parent / "cache"),
+    ]
+    return subprocess.run([*command, *flags], env=environment, capture_output=True, text=True, check=False)
+
+
+def test_the_script_of_a_user_has_types_and_runs(tmp_path: Path) -> None:
+    text = (DOCS / "scripts" / "own_theory.py").read_text(encoding="utf-8")
+    script = tmp_path / "own_theory.py"
+    script.write_text(text, encoding="utf-8")
+    found = checked_types(script)
+    assert found.returncode == 0, found.stdout
+    for right, wrong in (("-> dict[str, float]", "-> str"), ("rs.sweep(", "rs.sweeep(")):
+        script.write_text(text.replace(right, wrong), encoding="utf-8")
+        assert checked_types(script).returncode == 1
+    script.write_text(text, encoding="utf-8")
+    run = f"runpy.run_path({str(script)!r}, run_name='__main__')"
+    code = f"import runpy, sys\nsys.argv = ['', {str(tmp_path)!r}]\n{run}"
+    result = rules.run_python(code, tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert "my numbers: losses.test 0.350, observed 0.212: disagrees" in result.stdout
+    assert "noise alone: disagrees" in result.stdout
+    assert (tmp_path / "report.html").is_file()
 
 
 def test_the_tutorials_have_cells() -> None:

@@ -17,10 +17,10 @@ from rmt_spikes.validation.cases.tables import NegativeControl
 from rmt_spikes.validation.verdicts.claims import Claim
 from rmt_spikes.validation.verdicts.comparison import matches
 from rmt_spikes.validation.verdicts.controls import WRONG_THEORIES, WrongTheory, predict_wrongly
-from rmt_spikes.validation.verdicts.own_numbers import OwnNumber, own_quantities
+from rmt_spikes.validation.verdicts.own_numbers import OwnNumbers, own_quantities
 from rmt_spikes.validation.verdicts.quantities import quantities
 
-OwnSays = Prediction | Mapping[str, OwnNumber]
+OwnSays = Prediction | OwnNumbers
 OwnTheory = Callable[[Setting], OwnSays]
 """A user's theory: what it says of a setting, as a prediction or as numbers by name."""
 

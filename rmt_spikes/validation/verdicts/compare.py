@@ -23,7 +23,7 @@ from rmt_spikes.validation.verdicts.claims import (
     effective_size,
 )
 from rmt_spikes.validation.verdicts.comparison import Comparison, Row
-from rmt_spikes.validation.verdicts.own_numbers import OwnNumber, own_quantities
+from rmt_spikes.validation.verdicts.own_numbers import OwnNumbers, own_quantities
 from rmt_spikes.validation.verdicts.quantities import Quantity, quantities
 from rmt_spikes.validation.verdicts.statistics import (
     CONFIDENCE,
@@ -60,7 +60,7 @@ class Evidence:
 
 
 def compare(
-    prediction: Prediction | Mapping[str, OwnNumber],
+    prediction: Prediction | OwnNumbers,
     observation: Observation,
     *,
     claims: Sequence[str] | None = None,

@@ -23,8 +23,8 @@ from rmt_spikes.validation.verdicts.quantities import (
     singular_value_at,
 )
 
-OwnNumber = float | tuple[float, float]
-"""A number, or a number and its error."""
+OwnNumbers = Mapping[str, Any]
+"""Numbers, or pairs of a number and its error, by the names of quantities."""
 
 EDGE, COUNT = "bulk.edge", "spike_count"
 VECTORS = (Claim.ALIGNMENT, Claim.RIGHT_ALIGNMENT, Claim.FEATURE)
