@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from jsonschema import validate as follows
 from refusals import refused
+from report_words import contradictions, page_contradictions
 from small_case import case
 
 import rmt_spikes as rs
@@ -63,7 +64,8 @@ def test_the_report_has_them(report):
     shown = document["cases"][0]["own_theories"]
     assert {each["name"]: each["verdict"] for each in shown}["half | <b>"] == "disagrees"
     page, text = report.html.read_text(), report.markdown.read_text()
-    assert "half | &lt;b&gt;: disagrees" in page
+    assert 'half | &lt;b&gt;: <span class="badge disagrees">' in page
+    assert contradictions(document) == page_contradictions(document, report.html.parent) == []
     assert 'id="own"' in page
     assert r"### half \| " in text
 

@@ -2,14 +2,16 @@
 
 import re
 from collections.abc import Iterator
+from importlib import resources
 from itertools import product
 from pathlib import Path
 
 import numpy as np
 import pytest
 from browser import Browser, browser
+from small_case import CASE, PLAIN
 
-from rmt_spikes.validation import Report
+from rmt_spikes.validation import Case, Report, validate
 
 WIDTHS = (1200, 390)
 THEMES = ("light", "dark")
@@ -117,6 +119,98 @@ def test_a_figure_has_its_own_file_for_each_reader(
         chromium.open(small_report[1].html, width, theme=theme)
         shown.add(tuple(chromium.run(f"{SHOWN}.map(e => e.src)")))
     assert len(shown) == 4
+
+
+AXE = (resources.files("axe_core_python") / "axe.min.js").read_text(encoding="utf-8")
+VIOLATIONS = """
+axe.run().then(r => r.violations.map(v => v.id + ": " + v.nodes[0].html.slice(0, 80)))
+"""
+
+
+def violations(chromium: Browser, page: Path, width: int, theme: str) -> list[str]:
+    """What axe-core finds, with all that is folded open."""
+    chromium.open(page, width, theme=theme)
+    chromium.run("document.querySelectorAll('details').forEach(e => e.open = true)")
+    chromium.run(f"{AXE}; 0")
+    found: list[str] = chromium.run(VIOLATIONS)
+    return found
+
+
+@pytest.mark.parametrize("theme", THEMES)
+@pytest.mark.parametrize("width", WIDTHS)
+def test_axe_finds_nothing(chromium: Browser, pages: list[Path], width: int, theme: str) -> None:
+    for page in pages:
+        assert violations(chromium, page, width, theme) == [], page
+
+
+def test_axe_sees_a_bad_page(chromium: Browser, tmp_path: Path) -> None:
+    page = tmp_path / "bad.html"
+    page.write_text(BAD.replace('alt=""', "").replace(' lang="en"', "") + "<p>pale</p>", encoding="utf-8")
+    found = {each.partition(":")[0] for each in violations(chromium, page, 1200, "light")}
+    assert {"color-contrast", "html-has-lang", "image-alt"} <= found
+
+
+# For each table with verdicts that can be seen: where its verdicts are, however far it is scrolled.
+VERDICTS = """
+[...document.querySelectorAll("table")]
+  .filter(t => t.querySelector("td.verdict") && t.getClientRects().length)
+  .flatMap(t => [0, 60, 1e5].map(x => {
+    t.parentElement.scrollLeft = x;
+    const r = t.querySelector("td.verdict").getBoundingClientRect();
+    return [r.left, r.right, r.width];
+  }))
+"""
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_verdicts_stay_in_sight(chromium: Browser, pages: list[Path], width: int) -> None:
+    seen = 0
+    for page in pages:
+        chromium.open(page, width)
+        chromium.run("document.querySelectorAll('details').forEach(e => e.open = true)")
+        for left, right, wide in chromium.run(VERDICTS):
+            seen += 1
+            assert 0 <= left < right <= width + 1
+            # At least half of a narrow screen is left for the numbers.
+            assert wide < 0.5 * width
+    assert seen > 20
+    style = "document.head.appendChild(document.createElement('style'))"
+    chromium.run(f"{style}.textContent = '.verdict {{ position: static }}'")
+    if width == min(WIDTHS):
+        assert any(right > width + 1 for _, right, _ in chromium.run(VERDICTS))
+
+
+ROWS = "[...document.querySelectorAll('section[aria-labelledby=comparisons] tbody tr')]"
+VISIBLE = "filter(e => e.getClientRects().length)"
+
+
+def test_tables_show_only_what_does_not_agree(chromium: Browser, small_report: tuple[Path, Report]) -> None:
+    """Rows that agree are hidden, points where all agree as well; all of them are printed."""
+    rows = [row for point in small_report[1].cases[0].points for row in point.comparison.rows]
+    open_rows = sum(row.verdict != "agrees" for row in rows)
+    assert 0 < open_rows < len(rows)
+    chromium.open(small_report[1].html)
+    chromium.run("document.querySelectorAll('details').forEach(e => e.open = true)")
+    points = chromium.run(f"{ROWS}.{VISIBLE}.length") - len(rows)
+    assert chromium.run("document.querySelector('.filter').getClientRects().length") == 1
+    chromium.run("document.getElementById('filter').click()")
+    assert chromium.run(f"{ROWS}.{VISIBLE}.every(e => e.className === 'unsettled')")
+    assert 0 <= chromium.run(f"{ROWS}.{VISIBLE}.length") - open_rows <= points
+    chromium.pdf()
+    assert chromium.run(f"{ROWS}.{VISIBLE}.length") == len(rows) + points
+
+
+def test_an_empty_table_says_that_everything_agrees(chromium: Browser, tmp_path: Path) -> None:
+    tolerant = {"coefficient": 0.9, "exponent": 0.0, "margin": 0.9, "reason": "agrees whatever it is"}
+    good = {**CASE, **PLAIN, "claims": ["losses"], "tolerances": {"losses": tolerant}}
+    report = validate(Case(**good), out=tmp_path)
+    assert report.verdict == "agrees"
+    chromium.open(report.html)
+    none = "document.getElementById('none').getClientRects().length"
+    assert chromium.run(none) == 0
+    chromium.run("document.getElementById('filter').click()")
+    assert chromium.run(none) == 1
+    assert chromium.run(f"{ROWS}.{VISIBLE}.length") == 0
 
 
 BAD = """<!doctype html><html lang="en"><meta name="viewport" content="width=device-width"><title>t</title>

@@ -13,13 +13,30 @@ from typing import Any
 import jsonschema
 import pytest
 from cli_tools import strict
-from small_case import HOSTILE
+from small_case import HOSTILE, case
 
+from rmt_spikes.theory import predict
 from rmt_spikes.validation import Report
 from rmt_spikes.validation.campaign.provenance import provenance
-from rmt_spikes.validation.report.notation import fraction, label, markdown, measured, number, show
+from rmt_spikes.validation.report.bars import bar
+from rmt_spikes.validation.report.notation import (
+    difference,
+    fraction,
+    label,
+    markdown,
+    measured,
+    name,
+    number,
+    p_value,
+    plain,
+    share,
+    show,
+    to_error,
+    typeset,
+)
 from rmt_spikes.validation.report.page import CLAIM_MEANINGS
 from rmt_spikes.validation.verdicts.claims import Claim
+from rmt_spikes.validation.verdicts.quantities import quantities
 
 FILE = resources.files("rmt_spikes.validation") / "report.schema.json"
 SCHEMA = json.loads(FILE.read_text(encoding="utf-8"))
@@ -129,9 +146,9 @@ def test_pages_need_nothing_else(every_page: list[Page]) -> None:
     for page in every_page:
         for tag, attributes in page.tags:
             assert tag not in {"link", "iframe", "object", "embed", "base", "form"}
-            for name in ("src", "srcset"):
-                assert (attributes.get(name) or "data:").startswith("data:")
-            assert not any(name.startswith("on") for name in attributes)
+            for key in ("src", "srcset"):
+                assert (attributes.get(key) or "data:").startswith("data:")
+            assert not any(key.startswith("on") for key in attributes)
         assert "url(" not in page.source
         assert "@import" not in page.source
         assert [tag for tag, _ in page.tags].count("script") == 1
@@ -154,10 +171,12 @@ def test_the_page_says_what_came_out(small_report: tuple[Path, Report]) -> None:
     page = Page(small_report[1].html)
     assert "A tiny case <b>&" in page.text
     (row,) = small_report[1].cases[0].points[0].comparison.select("losses.test")
-    assert number(row.predicted) in page.text
+    assert to_error(row.predicted, row.se) in page.text
+    assert difference(row.to_dict()) in page.text
     assert measured(row.to_dict()) in page.text
-    results = ("Summary", "Every comparison", "Figures", "Negative controls")
-    places = [page.source.index(f">{h}</h2>") for h in (*results, "What was simulated", "Provenance")]
+    results = ("All comparisons at a glance", "What disagrees", "The case", "Every comparison")
+    shown = ("Figures", "Negative controls", "What was simulated", "Provenance")
+    places = [page.source.index(f">{h}</h2>") for h in (*results, *shown)]
     assert places == sorted(places)
 
 
@@ -171,12 +190,12 @@ def test_dates_are_in_the_pages_only(small_report: tuple[Path, Report]) -> None:
 
 def test_text_of_files_stays_text(hostile_report: tuple[Path, Report]) -> None:
     folder, _ = hostile_report
-    for name in ("report.html", "cases/tiny.html"):
-        page = Page(folder / name)
+    for file in ("report.html", "cases/tiny.html"):
+        page = Page(folder / file)
         assert re.sub(r"[\u202e\x07]", "\ufffd", HOSTILE) in page.text
         assert not re.search(r"[\u202e\x07]", page.source)
-    for name in ("report.md", "cases/tiny.md"):
-        text = (folder / name).read_text(encoding="utf-8")
+    for file in ("report.md", "cases/tiny.md"):
+        text = (folder / file).read_text(encoding="utf-8")
         assert "<script" not in re.sub(r"\\.", "", text)
         assert "](javascript" not in re.sub(r"\\.", "", text)
         for line in text.splitlines():
@@ -214,3 +233,59 @@ def test_numbers_of_a_table() -> None:
     assert label({"step_exponent": 0.4, "n": 10}) == "step exponent 0.4, n 10"
     assert label({}) == "the only point"
     assert markdown("a|b\n<c> [d](e)") == r"a\|b \<c\> \[d\]\(e\)"
+
+
+def test_numbers_have_the_digits_that_their_error_supports() -> None:
+    assert to_error(0.123456, 0.0234) == "0.123"
+    assert to_error(1234.5, 98.0) == "1234"
+    assert to_error(-0.0001, 0.02) == "0.000"
+    assert to_error(0.5, None) == "0.5"
+    row = {"predicted": 2.0, "observed": 1.9, "se": 0.013, "scale": 2.0}
+    assert difference(row) == "\N{MINUS SIGN}5.00 ± 0.65"
+    assert difference({**row, "se": None}) == "\N{MINUS SIGN}5"
+    assert share(0.05, row) == "2.5"
+    assert difference({**row, "scale": 0.0}) == share(0.05, {**row, "scale": 0.0}) == "\N{EN DASH}"
+    assert [p_value(p) for p in (None, 0.0, 9e-5, 1e-4, 0.034567, 1.0)] == [
+        *("\N{EN DASH}", "< 1e-4", "< 1e-4", "0.0001", "0.035", "1")
+    ]
+
+
+def test_quantities_have_the_names_of_the_text() -> None:
+    assert name("spikes[1].singular_value") == "spike 2"
+    assert name("spikes[1].alignment[2]") == "spike 2: share of He₂(q)"
+    assert name("spikes[1].*") == "spikes[1].*"
+
+
+def test_every_quantity_has_a_name() -> None:
+    """All that a case can compare: no path of the JSON document is left on the page."""
+    point = case().points()[1]
+    prediction = predict(point.setting)
+    untrained = predict(point.setting.replace(step_size=0.0))
+    paths = [q.path for claim in Claim for q in quantities(prediction, claim, 5, untrained, near_edge=True)]
+    assert len(paths) > 40
+    assert [path for path in paths if re.search(r"[_\[\]]|\.(?!\d)", name(path))] == []
+
+
+def test_exponents_and_indices_are_set() -> None:
+    assert typeset("q^2 + n^(1/4) at n^0.4") == "q<sup>2</sup> + n<sup>1/4</sup> at n<sup>0.4</sup>"
+    assert typeset("He_2, c_{*,1}, β_*, c_1") == (
+        "He<sub>2</sub>, c<sub>*,1</sub>, β<sub>*</sub>, c<sub>1</sub>"
+    )
+    assert typeset("n^(-1/2)") == "n<sup>\N{MINUS SIGN}1/2</sup>"
+    assert typeset("step_exponent, a_b, x1_2y") == "step_exponent, a_b, x1_2y"
+    assert typeset("<b>^2 & q^<i>") == "&lt;b&gt;<sup>2</sup> &amp; q^&lt;i&gt;"
+    assert plain("q^2, He_2, n^(1/4), β_*") == "q², He₂, n^(1/4), β_*"
+
+
+def test_a_bar_shows_difference_interval_and_margin() -> None:
+    """Zero is in the middle, the margin at 40 pixels from it; what is farther is an arrow at the end."""
+    row = {"predicted": 1.0, "observed": 1.5, "margin": 1.0, "allowance": 0.25, "interval": (0.25, 0.75)}
+    svg = str(bar(row))
+    assert '<rect class="margin" x="26.0" y="1.0" width="80.0"' in svg
+    assert '<rect class="allowance" x="56.0" y="1.0" width="20.0"' in svg
+    assert '<path class="interval" d="M76.0 9.0H96.0"/>' in svg
+    assert '<circle class="mark" cx="86.0"' in svg
+    far = str(bar({**row, "observed": 9.0, "interval": (7.0, 9.0)}))
+    assert '<path class="mark" d="M122.0 4.0L128.0 9.0L122.0 14.0Z"/>' in far
+    assert "circle" not in far
+    assert "interval" not in str(bar({**row, "interval": None}))

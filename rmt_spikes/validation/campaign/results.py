@@ -96,7 +96,7 @@ class OwnResult(Record):
     @property
     def verdict(self) -> Conclusion:
         """Verdict on all points; that of the case does not depend on it."""
-        return conclude(row for comparison in self.comparisons for row in comparison.rows)
+        return Conclusion.on_all(comparison.verdict for comparison in self.comparisons)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready."""

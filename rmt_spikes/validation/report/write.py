@@ -21,6 +21,7 @@ from rmt_spikes.validation.campaign.theories import OwnTheory
 from rmt_spikes.validation.cases.case import Case
 from rmt_spikes.validation.report.drawing import Drawing
 from rmt_spikes.validation.report.page import render_pages
+from rmt_spikes.validation.report.paper import paper_table
 from rmt_spikes.validation.report.undecided import undecided
 from rmt_spikes.values import Record, jsonable
 from rmt_spikes.verdict import Conclusion, Verdict
@@ -125,7 +126,7 @@ def validate(
         options: dict[str, Any] = {"jobs": jobs, "scheduler": scheduler, "theories": theories}
         results = [run(each, store, on_progress=watch.see, **options) for each in cases]
         # The store is held until the end: two runs must not write the same report either.
-        drawn = _draw(results, folder, jobs, on_progress)
+        drawn, overview = _draw(results, folder, jobs, on_progress)
         known = sum(result.verdict.exceptions for result in results)
         verdict = Conclusion.on_all((result.verdict for result in results), known)
         document = {
@@ -138,11 +139,12 @@ def validate(
                 for result in results
                 for known in result.exceptions
             ],
+            "paper": paper_table(results),
             "cases": [_case_document(result, drawn[result.case.name]) for result in results],
             "provenance": provenance(files, quick, repetition),
         }
         write(folder / "report.json", to_json(document))
-        for path, text in render_pages(document, drawn, watch.stop(jobs, scheduler)).items():
+        for path, text in render_pages(document, drawn, overview, watch.stop(jobs, scheduler)).items():
             write(folder / path, text)
     return Report(
         verdict=verdict,
@@ -151,25 +153,30 @@ def validate(
         html=folder / "report.html",
         markdown=folder / "report.md",
         json=folder / "report.json",
-        figures=tuple(_figure_files(drawn, folder)),
+        figures=tuple(_figure_files(drawn, overview, folder)),
     )
 
 
 def _draw(
     results: Sequence[CaseResult], folder: Path, jobs: int, on_progress: OnProgress | None
-) -> dict[str, list[Drawing]]:
-    """Figures by the name of the case, written as files."""
+) -> tuple[dict[str, list[Drawing]], Drawing | None]:
+    """Figures by the name of the case, and one of several cases together, written as files."""
     from rmt_spikes.validation.report.figures import drawings
+    from rmt_spikes.validation.report.overview_figure import overview_drawing
 
     drawn = {result.case.name: drawings(result, jobs, on_progress) for result in results}
-    for path, drawing in _figure_files(drawn, folder).items():
+    overview = overview_drawing(results) if len(results) > 1 else None
+    for path, drawing in _figure_files(drawn, overview, folder).items():
         write(path, drawing.render(path.suffix.removeprefix("."), PAPER))
-    return drawn
+    return drawn, overview
 
 
-def _figure_files(drawn: Mapping[str, Sequence[Drawing]], folder: Path) -> dict[Path, Drawing]:
+def _figure_files(
+    drawn: Mapping[str, Sequence[Drawing]], overview: Drawing | None, folder: Path
+) -> dict[Path, Drawing]:
     """Figures by their files."""
     every = [drawing for group in drawn.values() for drawing in group]
+    every += [] if overview is None else [overview]
     return {folder / "figures" / f"{each.name}.{kind}": each for each in every for kind in FORMATS}
 
 
