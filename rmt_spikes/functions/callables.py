@@ -41,7 +41,7 @@ TRIED = np.array([-3.1, -1.7, -0.4, 0.3, 0.9, 2.2, 5.3])
 """Points at which a function must act on each by itself."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Function:
     """A Python function as an activation or target.
 
@@ -64,7 +64,7 @@ class Function:
 
     Notes
     -----
-    Two are equal when their functions are the same objects. Functions of a module can be pickled; none can
+    Two are equal when their functions are. Functions of a module can be pickled; none can
     be written to TOML or JSON.
     """
 
@@ -82,6 +82,18 @@ class Function:
         object.__setattr__(
             self, "kinks", tuple(sorted(number("kinks", each, -1e4, 1e4) for each in self.kinks))
         )
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Function):
+            return NotImplemented
+        pairs = ((self.value, other.value), (self.derivative, other.derivative))
+        return self.kinks == other.kinks and all(a is b or bool(a == b) for a, b in pairs)
+
+    def __hash__(self) -> int:
+        try:
+            return hash((self.value, self.kinks))
+        except TypeError:  # polynomials of numpy, for example
+            return hash((type(self.value), self.kinks))
 
     def __repr__(self) -> str:
         return self.name

@@ -117,6 +117,29 @@ def test_settings_with_functions_are_values_that_cannot_be_written(tmp_path):
     assert table["losses.test"][0] == pytest.approx(table["losses.test"][1], rel=1e-9)
 
 
+def test_functions_of_one_name_are_told_apart():
+    steps, kind = np.linspace(0.0, 9.0, 24), {"method": "closed_form", "rtol": 1e-6}
+    pair = [lambda z: np.tanh(z), lambda z: np.sin(z)]
+    table = rs.sweep(setting("relu"), {"activation": pair, "step_size": steps}, **kind)
+    for i, name in enumerate(("tanh", "sin")):
+        named = rs.sweep(setting(name), {"step_size": steps}, **kind)
+        assert table["losses.test"][i] == pytest.approx(named["losses.test"], rel=1e-5)
+    with refused("activation", "cannot be written down"):
+        table.to_dict()
+
+
+def test_an_object_that_has_no_hash_is_a_function():
+    cubic = np.polynomial.Polynomial([0.0, 1.0, 0.0, 0.1])
+    losses = [
+        rs.predict_losses(setting(each), method="closed_form").test
+        for each in (cubic, {"expression": "z + 0.1*z**3"})
+    ]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-9)
+    assert setting(cubic) == setting(np.polynomial.Polynomial([0.0, 1.0, 0.0, 0.1]))
+    assert setting(cubic) != setting(np.polynomial.Polynomial([0.0, 1.0, 0.0, 0.2]))
+    assert hash(setting(cubic)) == hash(setting(cubic))
+
+
 def test_functions_go_to_other_processes():
     table = rs.sweep(setting(tanh), {"ridge": np.geomspace(0.01, 1, 30)}, jobs=2, method="closed_form")
     assert not table.failures

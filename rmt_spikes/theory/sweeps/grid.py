@@ -165,9 +165,10 @@ def _refuse_bad_rtol(rtol: Any, axes: Mapping[str, Any], names: Sequence[str], m
 
 def _lines(points: Sequence[Point], step: str) -> list[Sequence[Point]]:
     """Points that differ in the step only, line by line."""
-    lines: dict[str, list[Point]] = {}
+    lines: dict[tuple[int, ...], list[Point]] = {}
     for point in points:
-        lines.setdefault(repr({k: v for k, v in point.values.items() if k != step}), []).append(point)
+        others = tuple(i for i, key in zip(point.index, point.values, strict=True) if key != step)
+        lines.setdefault(others, []).append(point)
     return list(lines.values())
 
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from rmt_spikes.arguments import choice
 from rmt_spikes.errors import DomainError, Word
+from rmt_spikes.functions.callables import refuse_to_write
 from rmt_spikes.setting import Setting, checked
 from rmt_spikes.theory.sweeps.names import METHOD
 from rmt_spikes.values import Document, summary
@@ -52,7 +53,7 @@ class Failure:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain dictionary, JSON-ready."""
-        values = {key: _plain(value) for key, value in self.values.items()}
+        values = {key: _plain(key, value) for key, value in self.values.items()}
         return {
             "index": list(self.index), "values": values,
             "quantities": list(self.quantities), "reason": self.reason,
@@ -180,7 +181,7 @@ class SweepTable(Document):
             "features": self.features,
             "error": self.error,
             "solves": self.solves,
-            "axes": {key: [_plain(value) for value in values] for key, values in self.axes.items()},
+            "axes": {key: [_plain(key, value) for value in values] for key, values in self.axes.items()},
             "quantities": {name: _nested(array.tolist()) for name, array in self.arrays.items()},
             "failures": [each.to_dict() for each in self.failures],
             "warned": [each.to_dict() for each in self.warned],
@@ -260,8 +261,9 @@ def read_only(array: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
     return array
 
 
-def _plain(value: Any) -> Any:
+def _plain(key: str, value: Any) -> Any:
     """A value of a key, JSON-ready."""
+    refuse_to_write(key, value)
     if isinstance(value, np.generic):
         return value.item()
     return value.to_dict() if hasattr(value, "to_dict") else value
