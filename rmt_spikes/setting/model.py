@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args, get_origin
 
@@ -24,7 +23,7 @@ from pydantic import (
 from rmt_spikes.arguments import boolean, choice, integer, number, suggestion
 from rmt_spikes.console.documents import name_of, parse_override
 from rmt_spikes.console.documents import read_toml as read_toml
-from rmt_spikes.errors import CaseError, ConvergenceError, DomainError, Word, shorten
+from rmt_spikes.errors import CaseError, DomainError, Word, shorten
 from rmt_spikes.functions.callables import Function, refuse_to_write, with_derivative
 from rmt_spikes.functions.hermite import HermiteExpansion, expand
 from rmt_spikes.functions.scalar import (
@@ -34,6 +33,7 @@ from rmt_spikes.functions.scalar import (
     Specification,
     function_from,
 )
+from rmt_spikes.setting.functions import built, check_activation, expansion_of
 
 _Size = Annotated[int, Field(ge=1, le=10**9)]
 
@@ -136,8 +136,8 @@ class Setting(BaseModel):
             field = "step_size" if self.step_exponent is None else "step_exponent"
             given = getattr(self, field)
             raise DomainError(field, f"must give a step of at most 10 sqrt(width) = {limit:.6g}", given)
-        _check_activation(self.activation, self.center)
-        if _expansion(self.target, "target", False).second_moment + self.noise_std == 0:
+        check_activation(self.activation, self.center)
+        if expansion_of(self.target, "target", False).second_moment + self.noise_std == 0:
             raise DomainError("target", "must not be 0 everywhere when noise_std is 0", self.target)
         return self
 
@@ -262,12 +262,12 @@ class Setting(BaseModel):
     @property
     def activation_function(self) -> ScalarFunction:
         """The activation, minus its mean when `center` is true."""
-        return _function(self.activation, "activation", self.center)
+        return built(self.activation, "activation", self.center)
 
     @property
     def target_function(self) -> ScalarFunction:
         """The link function of the target."""
-        return _function(self.target, "target", False)
+        return built(self.target, "target", False)
 
     @property
     def activation_expansion(self) -> HermiteExpansion:
@@ -325,36 +325,6 @@ def checked(name: str, given: Any) -> Any:
         return number(name, given, low, high, required)
     whole = isinstance(given, float) and given.is_integer() and given <= high
     return integer(name, given, low, high, required, f"write {int(given)}" if whole else "")
-
-
-@lru_cache(maxsize=256)
-def _function(spec: Specification, field: str, center: bool) -> ScalarFunction:
-    function = function_from(spec, field)
-    return function.shifted(_expansion(spec, field, False).mean) if center else function
-
-
-def _expansion(spec: Specification, field: str, center: bool) -> HermiteExpansion:
-    """Expand a function of the setting; what cannot be expanded is outside the domain of its field."""
-    try:
-        return expand(_function(spec, field, center))
-    except DomainError as error:
-        raise DomainError(field, error.required, spec) from None
-    except ConvergenceError as error:
-        raise DomainError(field, f"must be smooth enough to integrate: {error.message}", spec) from None
-
-
-def _check_activation(spec: Specification, center: bool) -> None:
-    """Refuse activations for which one gradient step has no signal, or no derivative."""
-    expansion = _expansion(spec, "activation", center)
-    rms = math.sqrt(expansion.second_moment)
-    if abs(expansion.linear) <= max(1e-9 * rms, expansion.error[1]):
-        advice = "without it the gradient step carries no linear signal"
-        raise DomainError("activation", "must have c_1 = E[Z f(Z)] different from 0", spec, advice)
-    if not math.isfinite(expansion.derivative_second_moment):
-        raise DomainError("activation", "must have a finite, square-integrable derivative", spec)
-    # Stein's lemma: E Z f = E f' exactly when f has no jumps.
-    if abs(expansion.derivative_mean - expansion.linear) > 1e-7 * rms:
-        raise DomainError("activation", "must be continuous", spec, "a gradient step does not see jumps")
 
 
 def require_setting(given: Any) -> None:
