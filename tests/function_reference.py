@@ -26,6 +26,19 @@ REFERENCE: dict[str, Callable[[mp.mpf], mp.mpf]] = {
     "identity": lambda z: z,
 }
 
+BY_FORMULA: dict[str, Callable[[mp.mpf], mp.mpf]] = {
+    "swish": REFERENCE["silu"],
+    "mish": lambda z: z * mp.tanh(REFERENCE["softplus"](z)),
+    "selu": lambda z: (
+        mp.mpf("1.0507009873554805") * (z if z > 0 else mp.mpf("1.6732632423543773") * mp.expm1(z))
+    ),
+    "hardtanh": lambda z: max(mp.mpf(-1), min(z, mp.mpf(1))),
+    "relu6": lambda z: max(mp.mpf(0), min(z, mp.mpf(6))),
+    "softsign": lambda z: z / (1 + abs(z)),
+    "step": lambda z: mp.mpf(z > 0),
+}
+"""Functions that the package names by a formula."""
+
 
 def slope(name: str, z: mp.mpf) -> mp.mpf:
     """Derivative of a named function away from its kinks, by central differences in twice the digits."""

@@ -40,7 +40,7 @@ MAX_EXPONENT = 20
 MAX_CONSTANT = 1e12
 """Largest number: its square times a Gaussian density is far from overflow."""
 
-FUNCTIONS = tuple(sorted([*(set(TABLE) - {"identity"}), "max", "min"]))
+FUNCTIONS = tuple(sorted([*(set(TABLE) - {"identity"}), "clip", "max", "maximum", "min", "minimum", "where"]))
 
 _BINARY = {ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.Div: "div"}
 
@@ -155,7 +155,24 @@ class _Reader:
                 raise self.refuse("has no operator ^", node, "write ** for a power")
             case ast.Call(func=ast.Name(id=name), keywords=[]):
                 return self.call(name, node)
-        raise self.refuse("may hold z, numbers, pi, e, + - * / ** and calls of known functions only", node)
+            case ast.Compare(ops=[ast.Gt() | ast.Lt() | ast.GtE() | ast.LtE()]):
+                return self.comparison(node)
+            case ast.Compare():
+                raise self.refuse("may compare two sides by < <= > >= only", node)
+        raise self.refuse(
+            "may hold z, numbers, pi, e, + - * / **, comparisons and calls of known functions only", node
+        )
+
+    def comparison(self, node: ast.Compare) -> Node:
+        """1 where it holds, else 0."""
+        left, right, operator = self.read(node.left), self.read(node.comparators[0]), node.ops[0]
+        if isinstance(operator, ast.Lt | ast.GtE):
+            left, right = right, left
+        above = self.build("heaviside", [self.build("sub", [left, right], node)], node)
+        return above if isinstance(operator, ast.Gt | ast.Lt) else self.complement(above, node)
+
+    def complement(self, condition: Node, node: ast.AST) -> Node:
+        return self.build("sub", [Node("number", constant=1.0), condition], node)
 
     def number(self, node: ast.Constant) -> Node:
         number = node.value
@@ -176,11 +193,22 @@ class _Reader:
     def call(self, name: str, node: ast.Call) -> Node:
         if name not in FUNCTIONS:
             raise self.refuse("must use known functions only", node, self.suggestion(name))
+        if name == "where" and not (len(node.args) == 3 and isinstance(node.args[0], ast.Compare)):
+            raise self.refuse("needs a comparison and two arguments for where", node)
         arguments = [self.read(argument) for argument in node.args]
+        name = {"maximum": "max", "minimum": "min"}.get(name, name)
         if name in ("max", "min"):
             if len(arguments) < 2:
                 raise self.refuse(f"needs two arguments or more for {name}", node)
             return reduce(lambda left, right: self.build(name, [left, right], node), arguments)
+        if name == "clip":
+            if len(arguments) != 3:
+                raise self.refuse("needs three arguments for clip", node)
+            return self.build("min", [self.build("max", arguments[:2], node), arguments[2]], node)
+        if name == "where":
+            condition, held, failed = arguments
+            sides = [(condition, held), (self.complement(condition, node), failed)]
+            return self.build("add", [self.build("mul", [*side], node) for side in sides], node)
         if len(arguments) != 1:
             raise self.refuse(f"needs one argument for {name}", node)
         return self.build(name, arguments, node)

@@ -15,7 +15,7 @@ from rmt_spikes.errors import DomainError, Word
 from rmt_spikes.functions.arithmetic import FLOATS, Arithmetic
 from rmt_spikes.functions.callables import Function
 from rmt_spikes.functions.expression import Expression, parse_expression
-from rmt_spikes.functions.table import NAMES, TABLE, Row, corner_moments
+from rmt_spikes.functions.table import FORMULAS, NAMES, TABLE, Row, corner_moments
 
 FloatArray = NDArray[np.float64]
 # Any: the floating type of the argument is kept.
@@ -243,10 +243,7 @@ def function_from(spec: Specification, field: str) -> ScalarFunction:
     if isinstance(spec, Function):
         return CallableFunction(spec.name, tuple(spec.kinks), spec)
     if isinstance(spec, str):
-        if spec not in NAMES:
-            advice = suggestion(spec, NAMES, 'other functions: {expression = "..."}')
-            raise DomainError(field, f"must be one of {', '.join(NAMES)}", spec, advice)
-        return NamedFunction(spec, (0.0,) if TABLE[spec].kink else ())
+        return _named(spec, field)
     if not isinstance(spec, Mapping):
         raise DomainError(field, f"must be {SPECIFICATIONS}", spec)
     if set(spec) == {"hermite"}:
@@ -255,6 +252,17 @@ def function_from(spec: Specification, field: str) -> ScalarFunction:
         expression = parse_expression(spec["expression"], field)
         return ExpressionFunction(expression.text, expression.kinks, expression)
     raise DomainError(field, "must have exactly one key, hermite or expression", list(spec))
+
+
+def _named(name: str, field: str) -> ScalarFunction:
+    known = (*NAMES, *FORMULAS)
+    if name in NAMES:
+        return NamedFunction(name, (0.0,) if TABLE[name].kink else ())
+    if name not in FORMULAS:
+        advice = suggestion(name, known, 'other functions: {expression = "..."}')
+        raise DomainError(field, f"must be one of {', '.join(known)}", name, advice)
+    expression = parse_expression(FORMULAS[name], field)
+    return ExpressionFunction(name, expression.kinks, expression)
 
 
 def _series(given: object, field: str) -> HermiteSeries:

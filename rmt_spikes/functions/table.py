@@ -1,7 +1,8 @@
 """Functions that a setting can name or call: one row a function, in every arithmetic.
 
-A new function is a new row. Everything else follows from it: values and slopes in floats and balls, the
-symbolic form, kinks, and, where the row has them, Hermite coefficients and Gaussian means in closed form.
+A new function is a new row, or a formula of rows. Everything else follows from it: values and slopes in
+floats and balls, the symbolic form, kinks, and, where the row has them, Hermite coefficients and Gaussian
+means in closed form.
 """
 
 from __future__ import annotations
@@ -176,6 +177,18 @@ TABLE: dict[str, Row] = _NAMED | {
 
 NAMES = tuple(_NAMED)
 """Functions that a setting may name, in the order in which messages list them."""
+
+FORMULAS = {
+    "swish": "silu(z)",
+    "mish": "z*tanh(softplus(z))",
+    "selu": "1.0507009873554805*(max(z, 0) + 1.6732632423543773*expm1(min(z, 0)))",
+    "hardtanh": "clip(z, -1, 1)",
+    "relu6": "clip(z, 0, 6)",
+    "softsign": "z/(1 + abs(z))",
+    "step": "heaviside(z)",
+}
+"""Further functions that a setting may name, by a formula of the rows. The numbers of `selu` are those of
+Klambauer et al. (2017), equation 14."""
 
 
 def corner_moments(left: float, right: float, mean: FloatArray, scale: FloatArray) -> FloatArray:

@@ -136,7 +136,7 @@ class Setting(BaseModel):
             field = "step_size" if self.step_exponent is None else "step_exponent"
             given = getattr(self, field)
             raise DomainError(field, f"must give a step of at most 10 sqrt(width) = {limit:.6g}", given)
-        check_activation(self.activation, self.center)
+        check_activation(self.activation, self.center, self.step)
         if expansion_of(self.target, "target", False).second_moment + self.noise_std == 0:
             raise DomainError("target", "must not be 0 everywhere when noise_std is 0", self.target)
         return self

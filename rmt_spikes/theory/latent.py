@@ -88,7 +88,7 @@ def residual_moments(setting: Setting) -> tuple[float, float]:
     activation; a constant readout adds what all neurons make of the norm of the sample, ``2 c_2^2 N/d``.
     """
     activation, mean = setting.activation_expansion, float(setting.target_expansion.mean)
-    if not float(activation.coefficients[1]) ** 2 > 0.0:
+    if setting.theta > 0.0 and not float(activation.coefficients[1]) ** 2 > 0.0:
         came = float(activation.coefficients[1])
         raise DomainError("activation", "must have a first coefficient whose square is above 0", came)
     constant = setting.readout == "constant"
@@ -133,7 +133,9 @@ def latent(
     if given is not None:
         norm2, cosine, energy = map(float, (given.beta_norm2, given.beta_cosine, given.label_energy))
     shift = formulas.shift(c_1, setting.theta, math.sqrt(norm2))
-    chi = formulas.chi(setting.phi, energy, activation.derivative_variance, c_1**2 * norm2)
+    # Without a step the activation may have no linear part, and jumps: nothing grows.
+    signal = c_1**2 * norm2 > 0.0 and math.isfinite(activation.derivative_variance)
+    chi = formulas.chi(setting.phi, energy, activation.derivative_variance, c_1**2 * norm2) if signal else 0.0
     corrected = features.rows_grow
     return Latent(
         beta_norm2=norm2,

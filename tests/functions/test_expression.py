@@ -41,7 +41,7 @@ def parse(text: str) -> Expression:
 
 
 def test_the_reference_knows_every_function() -> None:
-    assert {*MPMATH, "max", "min"} == set(FUNCTIONS)
+    assert {*MPMATH, "clip", "max", "maximum", "min", "minimum", "where"} == set(FUNCTIONS)
 
 
 FORMULAS: dict[str, Function] = {
@@ -72,6 +72,11 @@ FORMULAS: dict[str, Function] = {
     "leaky_relu(z) + heaviside(z)*expm1(z/3)": lambda z: (
         REFERENCE["leaky_relu"](z) + (z > 0) * mp.expm1(z / 3)
     ),
+    "clip(2*z, -0.7, 1.9)": lambda z: min(max(2 * z, mp.mpf(-0.7)), mp.mpf(1.9)),
+    "maximum(z, minimum(0.3, -z))": lambda z: max(z, min(mp.mpf(0.3), -z)),
+    "where(z > 0.25, sin(z), z**2)": lambda z: mp.sin(z) if z > mp.mpf(0.25) else z * z,
+    "where(z**2 <= 1.7, z, 3)": lambda z: z if z * z <= mp.mpf(1.7) else mp.mpf(3),
+    "(z >= 0.1) - 2*(z < -0.4)": lambda z: mp.mpf(z >= mp.mpf(0.1)) - 2 * (z < mp.mpf(-0.4)),
     "sinh(z/2) - sigmoid(z) + 1e-3": lambda z: mp.sinh(z / 2) - REFERENCE["sigmoid"](z) + mp.mpf(1e-3),
 }
 
@@ -267,11 +272,14 @@ SYNTAX: list[tuple[str, list[Any]]] = [
     (CALLS, ["__import__('os').system('touch pwned')", "z.__class__", "().__class__.__bases__", "z.real(z)"]),
     (CALLS, ["sin(z)(z)", "sin(x=z)", "sin(*z)", "max(z, key=z)", "lambda: z"]),
     (CALLS, ["[z for z in z]", "{z: z}", "(z, z)", "z[0]", "f'{z}'"]),
-    (CALLS, ["z if z else 1", "(z := 1)", "z < 1", "z and z", "not z"]),
+    (CALLS, ["z if z else 1", "(z := 1)", "z and z", "not z"]),
     (CALLS, ["~z", "z // 2", "z % 2", "z @ z"]),
     ("write ** for a power", ["z ^ 2"]),
     ("needs one argument", ["sin()", "sin(z, z)"]),
-    ("needs two arguments", ["max(z)"]),
+    ("needs two arguments", ["max(z)", "maximum(z)"]),
+    ("needs three arguments for clip", ["clip(z, 0)"]),
+    ("needs a comparison and two arguments for where", ["where(z, 1, 0)", "where(z > 0, 1)"]),
+    ("may compare two sides by", ["z == 1", "0 < z < 1", "z in z"]),
     ("numbers only", ["'z'", "b'z'", "1j*z", "True*z", "None", "..."]),
 ]
 SIZES = [

@@ -5,13 +5,13 @@ import mpmath as mp
 import numpy as np
 import pytest
 import sympy
-from function_reference import REFERENCE, slope
+from function_reference import BY_FORMULA, REFERENCE, slope
 from numpy.polynomial import hermite_e
 from refusals import refused
 
 from rmt_spikes.functions.arithmetic import Symbols
 from rmt_spikes.functions.scalar import MAX_DEGREE, HermiteSeries, function_from
-from rmt_spikes.functions.table import NAMES
+from rmt_spikes.functions.table import FORMULAS, NAMES
 
 POINTS = np.array([-40.0, -9.5, -3.0, -1.25, -0.3, -1e-6, 1e-6, 0.4, 1.0, 2.75, 8.0, 40.0])
 COEFFICIENTS = [0.3, -1.0, 0.5, 0.25]
@@ -139,3 +139,19 @@ def test_numbers_of_numpy_make_a_hermite_list() -> None:
         function = function_from({"hermite": numbers}, "target")
         assert isinstance(function, HermiteSeries)
         assert function.coefficients == (0.0, 1.0)
+
+
+@pytest.mark.parametrize("name", BY_FORMULA)
+def test_functions_named_by_a_formula(name: str) -> None:
+    """Values of mpmath, at most ten operations with an error of one or two units in the last place."""
+    function = function_from(name, "activation")
+    z = np.array([-7.3, -2.0, -0.6, -1e-3, 2e-3, 0.4, 1.7, 5.9, 8.1])
+    expected = [float(BY_FORMULA[name](mp.mpf(x))) for x in z]
+    np.testing.assert_allclose(function(z), expected, rtol=2e-14, atol=1e-15)
+    slopes = [float(mp.diff(BY_FORMULA[name], mp.mpf(x))) for x in z]
+    np.testing.assert_allclose(function.derivative(z), slopes, rtol=1e-7, atol=1e-7)
+    assert function.name == name
+
+
+def test_names_by_a_formula_are_those_of_the_reference() -> None:
+    assert set(BY_FORMULA) == set(FORMULAS)

@@ -71,16 +71,16 @@ class BulkEquivalent:
     def of(cls, setting: Setting) -> BulkEquivalent:
         """Equivalent of a setting with its untrained first layer."""
         expansion = setting.activation_expansion
-        linear = float(expansion.coefficients[1]) ** 2
+        slope = float(expansion.coefficients[1])
+        linear = slope**2 if abs(slope) > expansion.error[1] else 0.0
         return cls(linear, float(expansion.tail), setting.gamma, setting.ridge_ratio)
 
     def trace(self, kappa: float) -> float:
         """``g(kappa)`` for ``kappa > 0``, the positive root of the Marchenko-Pastur equation."""
-        t = (self.tail + kappa) / self.linear
-        b = (1.0 - self.gamma) + t
-        root = np.hypot(b, 2.0 * np.sqrt(self.gamma * t))
-        scaled = 2.0 / (b + root) if b > 0 else (root - b) / (2.0 * self.gamma * t)
-        return float(scaled / self.linear)
+        t, slope = self.tail + kappa, self.gamma * self.linear
+        b = (1.0 - self.gamma) * self.linear + t
+        root = np.hypot(b, 2.0 * np.sqrt(slope * t))
+        return float(2.0 / (b + root) if b > 0 else (root - b) / (2.0 * slope * t))
 
     def trace_derivatives(self, kappa: float) -> tuple[float, float, float, float]:
         """``g`` and its first three derivatives in ``kappa > 0``, from those of the inverse function."""

@@ -69,6 +69,9 @@ class CertifiedClosedForm(Method):
         if type(self.digits) is not int or not LEAST_DIGITS <= self.digits <= MOST_DIGITS:
             rule = f"must be an integer from {LEAST_DIGITS} to {MOST_DIGITS}"
             raise DomainError("digits", rule, self.digits)
+        expansion = self.setting.activation_expansion
+        if abs(expansion.linear) <= expansion.error[1]:
+            raise DomainError("digits", "must be left out for an activation with c_1 = 0", self.digits)
 
     def __getstate__(self) -> dict[str, Any]:
         """The inputs alone: balls cannot be pickled, and are computed again."""
