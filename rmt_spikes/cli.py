@@ -1,4 +1,4 @@
-"""Commands: predict, simulate, observe, validate, derive.
+"""Commands: predict, simulate, observe, validate, plot, derive.
 
 Only typer is imported here at once: everything else waits for the command that needs it.
 """
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     name="rmt-spikes",
-    help="Random matrix theory of one gradient step: predict, simulate, observe, validate, derive.",
+    help="Random matrix theory of one gradient step: predict, simulate, observe, validate, plot, derive.",
     epilog="Exit status: 0 agrees, but for known exceptions, if any (or done), 1 disagrees, 2 bad input, "
     "3 inconclusive (or no convergence).",
     no_args_is_help=True,
@@ -243,6 +243,60 @@ def validate(
             )
         _show(report.to_dict(), as_json, partial(print_report, page=report.html))
     raise typer.Exit(report.verdict.exit_status)
+
+
+@app.command(
+    epilog="Example: rmt-spikes plot losses setting.toml --against step_exponent=0:0.5:26 --trials 4 "
+    "--out losses.pdf"
+)
+def plot(
+    figure: Annotated[
+        str,
+        typer.Argument(
+            metavar="FIGURE",
+            help="spectrum, losses, features, residuals, phase_diagram, scaling or given.",
+        ),
+    ],
+    setting: SettingFile,
+    out: Annotated[Path, typer.Option(metavar="FILE", help="Figure: .svg, .pdf or .png.")],
+    overrides: Overrides = None,
+    against: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KEY=A:B:N", help="N values of a key from A to B; twice for a phase_diagram."),
+    ] = None,
+    trials: Annotated[
+        int | None,
+        typer.Option(min=0, help="Simulated networks.  [default: 8 where the figure compares, else none]"),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the simulations.")] = 0,
+    spike: Annotated[
+        int | None, typer.Option(min=1, help="Number of the spike of `features`.  [default: 1]")
+    ] = None,
+    quantity: Annotated[
+        str | None,
+        typer.Option(
+            help="Of a phase_diagram: spike_count or gain (of the test loss, by the step); of scaling: "
+            "scatter or error.  [default: the first]"
+        ),
+    ] = None,
+    method: Annotated[
+        str | None,
+        typer.Option(help="As of predict.  [default: uniform; closed_form for the spike_count of a diagram]"),
+    ] = None,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="Number of processes.  [default: the processors]")
+    ] = None,
+) -> None:
+    """Draw a figure of a setting: what the theory predicts, and what simulations show."""
+    with reporting():
+        from rmt_spikes.console.progress import shown_progress
+        from rmt_spikes.illustration import draw_file
+
+        what = _read_setting(setting, overrides)
+        with shown_progress() as show:
+            options = {"trials": trials, "seed": seed, "spike": spike, "quantity": quantity, "method": method}
+            draw_file(figure, what, out, against or (), jobs=jobs, on_progress=show, **options)
+    sys.stdout.write(f"{out}\n")
 
 
 @app.command()

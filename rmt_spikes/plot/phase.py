@@ -13,6 +13,7 @@ from rmt_spikes.plot.curves import LOG_RANGE, axis_name
 from rmt_spikes.plot.names import in_words
 from rmt_spikes.plot.style import MINUS, Theme, decades, drawing, require
 from rmt_spikes.theory import SweepTable
+from rmt_spikes.theory.methods import look_up
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,6 +24,8 @@ COLOURS = "cividis"
 """A colour map whose lightness rises evenly, made for colour-blind readers: it survives a copier."""
 
 COUNT = "spike_count"
+DEFAULT_METHOD = look_up(None).name
+"""Method that a figure does not name."""
 CONTOURS = 6
 """Lines of equal value: enough to read a slope off, few enough to be labelled."""
 
@@ -71,11 +74,10 @@ def phase_diagram(
     with drawing(ax) as (axis, theme):
         (first, x), (second, y) = axes.items()
         axis.set_facecolor(theme.bars)
-        if name == COUNT and reference is None:
-            _steps(axis, theme, x, y, values)
-        else:
-            label = in_words(name) if reference is None else f"gain in {in_words(name)}, per cent"
-            _levels(axis, theme, x, y, values, label)
+        label = in_words(name) if reference is None else f"gain in {in_words(name)}, per cent"
+        label += "" if table.method == DEFAULT_METHOD else f" ({table.method.replace('_', ' ')})"
+        draw = _steps if name == COUNT and reference is None else _levels
+        draw(axis, theme, x, y, values, label)
         axis.set(xlabel=axis_name(first), ylabel=axis_name(second))
         for which, along in (("x", x), ("y", y)):
             if _is_wide(along):
@@ -107,7 +109,7 @@ def _mesh(axis: Axes, x: Array, y: Array, values: Array, **options: Any) -> Any:
     return axis.pcolormesh(x, y, shown, shading="nearest", rasterized=True, **options)
 
 
-def _steps(axis: Axes, theme: Theme, x: Array, y: Array, counts: Array) -> None:
+def _steps(axis: Axes, theme: Theme, x: Array, y: Array, counts: Array, label: str) -> None:
     """Counts in steps of colour, with lines between them."""
     from matplotlib import colormaps
     from matplotlib.colors import BoundaryNorm
@@ -119,7 +121,7 @@ def _steps(axis: Axes, theme: Theme, x: Array, y: Array, counts: Array) -> None:
     if high > low:
         axis.contour(x, y, counts.T, levels=edges[1:-1], colors=theme.background or "white", linewidths=0.8)
     bar = axis.figure.colorbar(mesh, ax=axis, ticks=range(low, high + 1))
-    bar.set_label(in_words(COUNT))
+    bar.set_label(label)
 
 
 def _levels(axis: Axes, theme: Theme, x: Array, y: Array, values: Array, label: str) -> None:

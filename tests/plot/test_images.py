@@ -28,8 +28,14 @@ WORDS = {
         "spike 2",
         "spike 1: share of He₁(q)",
     ],
-    "phase_diagram": ["number of spikes", "standard deviation of the label noise", "0", "1", "2"],
-    "gain": ["gain in test loss, per cent", "standard deviation of the label noise"],
+    "phase_diagram": [
+        "number of spikes (closed form)",
+        "standard deviation of the label noise",
+        "0",
+        "1",
+        "2",
+    ],
+    "gain": ["gain in test loss, per cent (closed form)", "standard deviation of the label noise"],
     "scaling": ["samples n", "relative to the scale of a quantity", "300", "2400"],
     "given": [f"(observed {MINUS} predicted) / s.d. of observed", "spike 1", "test loss"],
 }
