@@ -131,6 +131,7 @@ def test_to_dict_has_the_keys_of_the_toml_and_one_step_key() -> None:
         **{"readout": "gaussian", "output_scale": "mean_field"},
     }
     assert "step_exponent" not in make().replace(step_size=2).to_dict()
+    assert make(second_batch="same").to_dict() == {**make().to_dict(), "second_batch": "same"}
 
 
 def test_replacing_validates_and_drops_the_other_step_key() -> None:
@@ -145,6 +146,9 @@ def test_a_second_batch_of_the_size_of_the_first_follows_it() -> None:
     assert make().replace(n=700).n_ridge == 700
     assert make(n_ridge=400).replace(n=700).n_ridge == 400
     assert make().replace(n=700, n_ridge=300).n_ridge == 300
+    assert make(second_batch="same").replace(n=700).n_ridge == 700
+    with refused("n_ridge", "must be n = 300 when second_batch is 'same', got 400"):
+        make(second_batch="same", n_ridge=400)
 
 
 def test_settings_can_be_parts_of_other_models() -> None:
@@ -166,6 +170,7 @@ BAD: list[tuple[str, str, list[Any]]] = [
     ("readout", "did you mean 'gaussian'?", ["gausian"]),
     ("readout", "one of gaussian, rademacher, constant", [3]),
     ("output_scale", "did you mean 'mean_field'?", ["meanfield"]),
+    ("second_batch", "one of fresh, same", [True]),
     ("activation", "did you mean 'relu'?", ["rellu"]),
     ("target", "did you mean 'tanh'?", ["tahn"]),
     ("target", "exactly one key", [{}]),

@@ -17,6 +17,7 @@ from pydantic import (
     ValidationInfo,
     field_serializer,
     field_validator,
+    model_serializer,
     model_validator,
 )
 
@@ -36,6 +37,9 @@ from rmt_spikes.functions.scalar import (
 from rmt_spikes.setting.functions import built, check_activation, expansion_of
 
 _Size = Annotated[int, Field(ge=1, le=10**9)]
+
+WRITTEN_IF_CHANGED = ("second_batch",)
+"""Keys that documents have only where they are not the default: stored trials are known by their settings."""
 
 
 class Setting(BaseModel):
@@ -67,6 +71,8 @@ class Setting(BaseModel):
         Distribution of the readout weights.
     output_scale : {"mean_field", "standard"}
         ``varsigma = 1/sqrt(width)`` or 1.
+    second_batch : {"fresh", "same"}
+        Whether the ridge regression takes new samples, or those of the gradient step (`n_ridge` is `n` then).
 
     Raises
     ------
@@ -107,6 +113,9 @@ class Setting(BaseModel):
     output_scale: Literal["mean_field", "standard"] = Field(
         "mean_field", title="varsigma", description="scale of the initial output"
     )
+    second_batch: Literal["fresh", "same"] = Field(
+        "fresh", title="second batch", description="samples of the ridge regression: new, or the first batch"
+    )
 
     def __init__(self, /, **values: Any) -> None:
         if values.get("n_ridge") is None and "n" in values:
@@ -136,6 +145,8 @@ class Setting(BaseModel):
             field = "step_size" if self.step_exponent is None else "step_exponent"
             given = getattr(self, field)
             raise DomainError(field, f"must give a step of at most 10 sqrt(width) = {limit:.6g}", given)
+        if self.second_batch == "same" and self.n_ridge != self.n:
+            raise DomainError("n_ridge", f"must be n = {self.n} when second_batch is 'same'", self.n_ridge)
         check_activation(self.activation, self.center, self.step)
         if expansion_of(self.target, "target", False).second_moment + self.noise_std == 0:
             raise DomainError("target", "must not be 0 everywhere when noise_std is 0", self.target)
@@ -203,6 +214,12 @@ class Setting(BaseModel):
     def from_dict(cls, document: Mapping[str, Any]) -> Self:
         """Return the setting that `to_dict` wrote."""
         return cls(**document)
+
+    @model_serializer(mode="wrap")
+    def _changed(self, write: Any) -> dict[str, Any]:
+        fields = type(self).model_fields
+        unchanged = {n for n in WRITTEN_IF_CHANGED if getattr(self, n) == fields[n].default}
+        return {name: value for name, value in write(self).items() if name not in unchanged}
 
     @field_serializer("activation", "target")
     def _plain(self, given: Specification) -> str | dict[str, Any]:

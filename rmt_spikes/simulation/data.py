@@ -113,6 +113,10 @@ class Data(Value):
 
     def fitted(self, setting: Setting) -> Setting:
         """Return a setting with the sizes of the arrays."""
+        pairs = (self.X, self.X_ridge), (self.y, self.y_ridge)
+        if setting.second_batch == "same" and not all(np.array_equal(*pair) for pair in pairs):
+            came = Word("others")
+            raise DomainError("X_ridge", "must be the samples of X when second_batch is 'same'", came)
         n, d = self.X.shape
         return setting.replace(n=n, d=d, n_ridge=len(self.X_ridge))
 

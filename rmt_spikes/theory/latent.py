@@ -71,6 +71,15 @@ class Latent:
         return asdict(self)
 
 
+def require_fresh_batch(setting: Setting, purpose: str) -> None:
+    """Refuse, with a `DomainError`, a ridge regression on the samples of the gradient step.
+
+    Theories of a fresh batch are wrong for it: features depend on the noise of the labels they are fitted to.
+    """
+    if setting.second_batch != "fresh":
+        raise DomainError("second_batch", f"must be 'fresh' for {purpose}", setting.second_batch)
+
+
 def residual_moments(setting: Setting) -> tuple[float, float]:
     """Mean ``E[r]`` and second moment ``E[r^2]`` of the residual ``r = y - f_0(x)`` that drives the step.
 

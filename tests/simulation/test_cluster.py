@@ -68,6 +68,7 @@ def test_a_campaign_on_a_cluster_is_the_same_as_here(client):
     [
         {"activation": "erf", "readout": "rademacher", "output_scale": "standard", "n_ridge": 2500},
         {"n_ridge": 40, "readout": "constant"},
+        {"n_ridge": 150, "second_batch": "same"},
     ],
 )
 def test_a_spread_trial_is_the_same_as_here(client, changes):

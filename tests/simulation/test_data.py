@@ -133,3 +133,14 @@ def test_simulate_refuses(batches):
         rs.simulate(SETTING, data=batches[0])
     with refused("test_samples", "data"):
         rs.simulate(SETTING, data=rs.Data(*batches), test_samples=2000)
+
+
+def test_one_batch_for_both_stages_is_given_twice():
+    """The same samples are not replaced by others without a word."""
+    setting = SETTING.replace(n_ridge=120, second_batch="same")
+    x, y = together(Draws(Model.of(setting), 2, 0).first_batch(500))
+    (random,) = rs.simulate(setting, trials=1, seed=2).trials
+    (given,) = rs.simulate(setting, trials=1, seed=2, data=rs.Data(x, y, x, y)).trials
+    assert given.train == pytest.approx(random.train, rel=1e-12)  # rounding of the same sums
+    with refused("X_ridge", "must be the samples of X when second_batch is 'same'"):
+        rs.simulate(setting, trials=1, data=rs.Data(x, y, -x, y))

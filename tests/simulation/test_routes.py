@@ -27,9 +27,11 @@ OPTIONS = {"top": 2, "test_samples": None, "keep_vectors": False}
 
 @st.composite
 def drawn_settings(draw):
+    same = draw(st.booleans())
+    n = draw(st.integers(90, 150))
     return Setting(
-        n=draw(st.integers(60, 150)), d=draw(st.integers(20, 80)), width=(width := draw(st.integers(20, 90))),
-        n_ridge=draw(st.integers(width, 150)),
+        n=n, d=draw(st.integers(20, 80)), width=(width := draw(st.integers(20, 90))),
+        n_ridge=n if same else draw(st.integers(width, 150)), second_batch="same" if same else "fresh",
         activation=draw(st.sampled_from(["relu", "tanh", "elu", {"expression": "z + abs(z - 0.5)"}])),
         target=draw(st.sampled_from([{"hermite": [0.3, 1.0, 0.5]}, "tanh"])),
         noise_std=draw(st.sampled_from([0.0, 0.5])), ridge=draw(st.sampled_from([1e-2, 1.0])),

@@ -56,7 +56,9 @@ def literal(setting, seed, index):
             gradient[j] += a[j] * r * slope * x1[i] / n
     trained = np.array(w) + setting.step * gradient
 
-    x2, e2 = streams.second_inputs.standard_normal((m, d)), streams.second_noise.standard_normal(m)
+    x2, e2 = x1, e1
+    if setting.second_batch == "fresh":
+        x2, e2 = streams.second_inputs.standard_normal((m, d)), streams.second_noise.standard_normal(m)
     y2 = np.array([label(x2[i], e2[i]) for i in range(m)])
     f = np.array([[math.tanh(trained[j] @ x2[i]) for j in range(width)] for i in range(m)])
     fitted = np.linalg.solve(f.T @ f / m + setting.ridge * np.eye(width), f.T @ y2 / m)
@@ -80,15 +82,20 @@ def literal(setting, seed, index):
 
 
 @pytest.mark.parametrize(
-    ("readout", "scale", "width", "n_ridge"),
+    ("readout", "scale", "width", "n_ridge", "second_batch"),
     [
-        *itertools.product(["gaussian", "rademacher", "constant"], ["mean_field", "standard"], [8], [11]),
-        ("gaussian", "standard", 8, 6),
-        ("constant", "mean_field", 9, 9),
+        *itertools.product(
+            ["gaussian", "rademacher", "constant"], ["mean_field", "standard"], [8], [11], ["fresh"]
+        ),
+        ("gaussian", "standard", 8, 6, "fresh"),
+        ("constant", "mean_field", 9, 9, "fresh"),
+        ("gaussian", "mean_field", 8, 14, "same"),
+        ("rademacher", "standard", 17, 14, "same"),
     ],
 )
-def test_a_trial_equals_the_literal_network(readout, scale, width, n_ridge):
-    setting = make(readout=readout, output_scale=scale, width=width, n_ridge=n_ridge)
+def test_a_trial_equals_the_literal_network(readout, scale, width, n_ridge, second_batch):
+    batch = {"n_ridge": n_ridge, "second_batch": second_batch}
+    setting = make(readout=readout, output_scale=scale, width=width, **batch)
     trial = simulate(setting, trials=2, seed=5, top=3, keep_vectors=True).trials[1]
     truth = literal(setting, 5, 1)
     # Both are double precision on a problem of condition number below 1e3.

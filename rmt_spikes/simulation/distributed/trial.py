@@ -171,7 +171,8 @@ class _DistributedTrial:
         latent = np.empty((2, model.n_ridge))
         before: list[Any] = []
         pending: tuple[slice, Any] | None = None
-        streams = (self._streams.second_inputs, self._streams.second_noise)
+        # Opened anew: the same batch again starts where the first one did.
+        streams = open_streams(self._seed, self._index).second_batch(model)
         for rows, drawn in self._batches(model.n_ridge, streams):
             known = self._submit(tasks.latent_block, drawn, direction, at=tiling.home(0))
             parts = self._each(tasks.feature_block, repeat(model.activation), weights, repeat(drawn))

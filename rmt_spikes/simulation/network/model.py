@@ -51,11 +51,12 @@ class Model:
     ridge: float
     readout: Literal["gaussian", "rademacher", "constant"]
     output_factor: float
+    second_batch: Literal["fresh", "same"]
 
     @classmethod
     def of(cls, setting: Setting) -> Self:
         """Work out what a setting says."""
-        same = ("n", "n_ridge", "d", "width", "noise_std", "step", "ridge", "readout")
+        same = ("n", "n_ridge", "d", "width", "noise_std", "step", "ridge", "readout", "second_batch")
         return cls(
             **{name: getattr(setting, name) for name in same},
             activation=setting.activation_function,

@@ -43,6 +43,12 @@ class Streams(NamedTuple):
     second_noise: np.random.Generator
     test_inputs: np.random.Generator
 
+    def second_batch(self, model: Model) -> tuple[np.random.Generator, np.random.Generator]:
+        """Return the streams of the inputs and the noise of the ridge regression's samples."""
+        if model.second_batch == "same":
+            return self.first_inputs, self.first_noise
+        return self.second_inputs, self.second_noise
+
 
 def open_streams(seed: int, index: int) -> Streams:
     """Open the streams of trial `index` of `seed`, children of ``SeedSequence(seed, spawn_key=(index,))``."""
@@ -70,7 +76,7 @@ class Draws:
     def second_batch(self, longest: int) -> Iterator[Block]:
         """Draw the samples of the ridge regression, in blocks; the same at each call."""
         model, streams = self._model, open_streams(*self._key)
-        return draw_batch(model, model.n_ridge, streams.second_inputs, streams.second_noise, longest)
+        return draw_batch(model, model.n_ridge, *streams.second_batch(model), longest)
 
 
 def draw_weights(model: Model, stream: np.random.Generator, rows: int | None = None) -> Array:

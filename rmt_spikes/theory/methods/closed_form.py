@@ -97,8 +97,12 @@ class UntrainedBulk(Method):
     """A method with the bulk of the untrained features, and the spikes that the latent part makes of it."""
 
     def refuse_what_is_not_covered(self) -> None:
-        """Refuse the standard output scale: readout and learnt direction are not independent there."""
+        """Refuse what no method covers, and the standard output scale.
+
+        Readout and learnt direction are not independent there.
+        """
         require_mean_field(self.setting, "the closed form", "use the uniform method")
+        super().refuse_what_is_not_covered()
 
     @cached_property
     def latent(self) -> Latent:
