@@ -25,9 +25,6 @@ DASHED = (0, (5, 2))
 DOTTED = (0, (1.2, 1.6))
 """Dots that are told from dashes at the size of a legend."""
 
-BAND_OPACITY = 0.25
-"""Of bands around lines: a line and the bars of a histogram behind it stay visible."""
-
 INTERVAL = "95 % interval"
 """What error bars of simulations are, everywhere."""
 
