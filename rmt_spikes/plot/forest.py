@@ -107,8 +107,10 @@ def forest(
             _marks(axis, theme, placed, quantities, verdict, marker)
         axis.set_xscale("symlog", linthresh=LINEAR, linscale=LINEAR)
         axis.set_xlim(-1.15 * reach, 1.15 * reach)
-        decades = 10.0 ** np.arange(1, np.floor(np.log10(1.15 * reach)) + 1)
-        ticks = [*-decades[::-1], -1.0, 0.0, 1.0, *decades]
+        powers = 10.0 ** np.arange(1, np.floor(np.log10(1.15 * reach)) + 1)
+        # Below the first power of ten there is room for two more.
+        beyond = np.array([2.0, *([5.0] if 1.15 * reach >= 5.0 else []), *powers])
+        ticks = [*-beyond[::-1], -1.0, 0.0, 1.0, *beyond]
         axis.set_xticks(ticks, [f"{tick:g}".replace("-", MINUS) for tick in ticks])
         axis.set_xticks([], minor=True)
         axis.set_yticks(range(len(quantities)), [in_words(quantity) for quantity in quantities])
