@@ -122,6 +122,9 @@ def simulate(
             "--spread", help="Each trial over all workers of the scheduler; with --spectrum top or density."
         ),
     ] = False,
+    weights: Annotated[
+        bool, typer.Option("--weights", help="Decompose the trained first layer as well.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Simulate a setting exactly: the same quantities, observed, with standard errors."""
@@ -149,6 +152,7 @@ def simulate(
                 memory=memory,
                 scheduler=scheduler,
                 spread=spread,
+                weights=weights,
                 on_trial=one_more,
             )
         _show(observation.to_dict(), as_json, print_observation)

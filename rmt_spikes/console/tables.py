@@ -194,6 +194,11 @@ def _print_sections(document: dict[str, Any], console: Console) -> None:
         console.print()
     else:
         console.print("no spike outside the bulk\n")
+    layer = document.get("weights")
+    if layer is not None:
+        pairs = zip(layer["singular_values"], layer["right_alignment"], strict=True)
+        rows = [(str(k), cell(value), share_cell(share)) for k, (value, share) in enumerate(pairs, 1)]
+        console.print(table(["trained weights", "singular value", "teacher"], rows))
     quantiles = document["bulk"]["quantiles"]
     if quantiles:
         rows = [(level, cell(value)) for level, value in quantiles.items()]

@@ -41,6 +41,10 @@ class Measurement(Observation):
             return bool(self.setting == setting)
         return self.sizes() == {"n_ridge": setting.n_ridge, "width": setting.width}
 
+    def has_setting(self) -> bool:
+        """Whether its setting is known."""
+        return self.setting is not None
+
     def described(self) -> object:
         """What it is of, for a message."""
         return Word(f"one of sizes {self.sizes()}") if self.setting is None else super().described()

@@ -62,6 +62,7 @@ def trial_bytes(
     *,
     top: int = DEFAULT_TOP,
     density: bool = False,
+    weights: bool = False,
 ) -> int:
     """Estimate the peak memory of the arrays of one trial, in bytes.
 
@@ -78,6 +79,8 @@ def trial_bytes(
         How the memory is used.
     density : bool
         Whether the density of the singular values is estimated.
+    weights : bool
+        Whether the trained layer is decomposed: a copy of it and a Gram matrix.
     """
     width, d, samples = setting.width, setting.d, setting.n_ridge
     layer = width * d
@@ -105,6 +108,8 @@ def trial_bytes(
         test = layer + max(QUADRATURE_WORDS, tiles)
     else:
         test = layer + CONTROL_WORDS * test_samples + min(BLOCK_ROWS, test_samples) * (d + width)
+    if weights:
+        test = max(test, 2 * layer + 2 * min(width, d) ** 2)
     test += columns * (width + samples)
     return int(WORD * (max(2 * layer + 2 * extra + block, second + results, test + results)))
 
@@ -140,6 +145,7 @@ def check_memory(
     precision: Precision = "double",
     top: int = DEFAULT_TOP,
     density: bool = False,
+    weights: bool = False,
     local: bool = True,
     limit_name: str = "the memory allowed",
 ) -> Plan:
@@ -157,7 +163,7 @@ def check_memory(
         Number of singular vectors that each trial keeps.
     memory : float, optional
         Bytes that may be used; by default half of what is available.
-    test_samples, precision, top, density
+    test_samples, precision, top, density, weights
         As for `trial_bytes`.
     local : bool
         Whether the memory of this machine counts: False for workers elsewhere.
@@ -181,7 +187,7 @@ def check_memory(
     sizes = Sizes(setting.n, setting.d, setting.width, setting.n_ridge)
 
     def need(sizes: Sizes, plan: Plan) -> int:
-        return trial_bytes(sizes, test_samples, plan, precision, top=top, density=density)
+        return trial_bytes(sizes, test_samples, plan, precision, top=top, density=density, weights=weights)
 
     needed = {plan: need(sizes, plan) for plan in _plans(sizes)}
     least = min(needed.values())
@@ -224,7 +230,8 @@ def plan_for_workers(
     """Choose how each thread of a cluster's workers uses memory; refuse trials that do not fit one.
 
     `workers` is what the scheduler knows of its workers. Each may take `memory` bytes, by default what its
-    own limit leaves. `needs` are `test_samples`, `precision`, `top` and `density` of `check_memory`.
+    own limit leaves. `needs` are `test_samples`, `precision`, `top`, `density` and `weights` of
+    `check_memory`.
     """
     every = workers.values()
     known = [(free, worker["nthreads"]) for worker in every if (free := free_bytes(worker)) is not None]

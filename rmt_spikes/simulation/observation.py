@@ -61,6 +61,10 @@ class Observation(ArrayValue):
         """Whether it is of a setting."""
         return bool(self.setting == setting)
 
+    def has_setting(self) -> bool:
+        """Whether its setting is known."""
+        return True
+
     def described(self) -> object:
         """What it is of, for a message."""
         return Word(repr(self.setting))
@@ -100,7 +104,16 @@ class Observation(ArrayValue):
                 for j in range(rows["feature"].shape[1])
             ],
             "losses": {name: _leaves(self._values(name)) for name in LOSSES},
+            **self._weights(),
         }
+
+    def _weights(self) -> dict[str, Any]:
+        """Section `weights`, of as many values as vectors; nothing where layers were not decomposed."""
+        if any(trial.weights is None for trial in self.trials):
+            return {}
+        alignment = self._values("weights_alignment")
+        values = self._values("weights")[:, : alignment.shape[1]]
+        return {"weights": {"singular_values": _leaves(values), "right_alignment": _leaves(alignment)}}
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON document ``rmt-spikes/observation/1``: `mean_se` and what it refers to."""

@@ -10,7 +10,7 @@ from rmt_spikes.errors import DomainError, Word
 from rmt_spikes.functions.hermite import normalized_hermite
 from rmt_spikes.setting import Setting, require_setting
 from rmt_spikes.simulation.linalg.alignment import DEGREES, POLYNOMIALS, closest, row_signs
-from rmt_spikes.simulation.linalg.decomposition import Decomposition, decompose
+from rmt_spikes.simulation.linalg.decomposition import Decomposition, decompose, layer_spectrum
 from rmt_spikes.simulation.measurement import Measurement
 from rmt_spikes.simulation.memory import DEFAULT_TOP
 from rmt_spikes.simulation.network.feature_matrix import FeatureMatrix
@@ -184,6 +184,13 @@ def observe(
         plain = real_array("untrained", untrained, matrix.shape) - center
         still = FeatureMatrix.held(plain, np.zeros(samples), BLOCK_ROWS)
         known["untrained"] = decompose(still, _regulariser(None, plain), 1).singular_values
+    if weights_after is not None:
+        after = real_array("weights_after", weights_after, (width, d))
+        known["weights"], right = layer_spectrum(after, top)
+        share = np.full(right.shape[1], math.nan)
+        if teacher is not None:
+            share = project(right, _unit("teacher", teacher, len(right))) ** 2
+        known["weights_alignment"] = share
     trial = compose_trial(
         fit,
         latent=_latent(learnt, first, teacher, readout, y, width, samples),

@@ -44,6 +44,7 @@ def simulate(
     memory: float | None = None,
     scheduler: Any = None,
     spread: bool = False,
+    weights: bool = False,
     on_trial: Callable[[Trial], object] | None = None,
 ) -> Observation:
     """Simulate the network of a setting exactly (docs/theory.md section 1).
@@ -94,6 +95,8 @@ def simulate(
     spread : bool
         Whether all workers of the cluster together do one trial after the other, for matrices that fit none
         of them; needs a `scheduler`, ``spectrum="top"`` or ``"density"``, and double precision.
+    weights : bool
+        Whether the trained first layer is decomposed as well: `Trial.weights`.
     on_trial : callable, optional
         Called in this process with each trial as it finishes, in any order when ``jobs > 1``.
 
@@ -129,6 +132,7 @@ def simulate(
     seed = integer("seed", seed, 0, LARGEST_SEED)
     jobs = integer("jobs", jobs, 1)
     boolean("spread", spread)
+    boolean("weights", weights)
     if jobs != 1 and (spread or scheduler is not None):
         raise DomainError("jobs", "must be 1 with a scheduler, whose workers are the processes", jobs)
     jobs = min(jobs, trials)
@@ -153,8 +157,10 @@ def simulate(
     }
     if data is not None:
         options["data"] = data
+    if weights:
+        options["weights"] = True
     needs = {name: options[name] for name in ("test_samples", "precision", "top")}
-    needs["density"] = spectrum == "density"
+    needs |= {"density": spectrum == "density", "weights": weights}
     if spread:
         _check_spread(setting, options, memory, scheduler)
     if scheduler is not None:
@@ -212,9 +218,9 @@ def _check_spread(setting: Setting, options: dict[str, Any], memory: float | Non
         raise DomainError("spectrum", 'must be "top" with spread and n_ridge < width', "density")
     if not options["top"] < setting.width - 1:
         raise DomainError("top", "must be below width - 1 with spread", options["top"])
-    required = {"precision": "double", "test_samples": None, "keep_vectors": False}
+    required = {"precision": "double", "test_samples": None, "keep_vectors": False, "weights": False}
     for field, value in required.items():
-        if options[field] != value:
+        if options.get(field, value) != value:
             raise DomainError(field, f"must be {value!r} with spread", options[field])
     if memory is not None:
         raise DomainError("memory", "must not be given with spread: the limits of the workers count", memory)

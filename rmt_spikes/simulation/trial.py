@@ -20,7 +20,7 @@ from rmt_spikes.simulation.linalg.alignment import (
     row_signs,
     squared_correlations,
 )
-from rmt_spikes.simulation.linalg.decomposition import Spectrum, decompose
+from rmt_spikes.simulation.linalg.decomposition import Spectrum, decompose, layer_spectrum
 from rmt_spikes.simulation.linalg.density import gram_density
 from rmt_spikes.simulation.linalg.edge import fitted_edge
 from rmt_spikes.simulation.network.layer import FirstLayer
@@ -147,6 +147,11 @@ class Trial(ArrayValue):
         Components of the samples along the directions given to `observe`, the learnt one first.
     untrained : ndarray of shape (width,), or None
         Singular values of the features of the untrained network, where `observe` was given them.
+    weights : ndarray of shape (min(width, d),), or None
+        Singular values of the trained first layer, descending; only with ``weights=True``, or where `observe`
+        was given it.
+    weights_alignment : ndarray of shape (top,), or None
+        Squared cosines of its leading right singular vectors with the teacher direction.
     """
 
     index: int
@@ -172,6 +177,8 @@ class Trial(ArrayValue):
     sample_alignment: Array | None = None
     directions: Array | None = None
     untrained: Array | None = None
+    weights: Array | None = None
+    weights_alignment: Array | None = None
 
     @property
     def origin(self) -> tuple[str, ...] | None:
@@ -275,6 +282,7 @@ def run_trial(
     spectrum: Spectrum = "full",
     plan: Plan = IN_MEMORY,
     data: Data | None = None,
+    weights: bool = False,
 ) -> Trial:
     """Simulate one network: the trial `index` of a seed.
 
@@ -288,11 +296,13 @@ def run_trial(
         How the memory is used.
     data : Data, optional
         Inputs and labels in place of random ones; there is no teacher direction then.
+    weights : bool
+        Whether the trained first layer is decomposed as well.
     """
     model = Model.of(setting)
     draws = Draws(model, seed, index) if data is None else data.draws(model, seed, index)
-    alpha, weights = draws.network()
-    layer = FirstLayer(model.activation, weights, precision)
+    alpha, rows = draws.network()
+    layer = FirstLayer(model.activation, rows, precision)
     readout = alpha / np.sqrt(model.width)
     step = layer.train(model, readout, draws.first_batch(plan.block_rows), gradient_error)
     norm = float(np.linalg.norm(step.beta))
@@ -316,9 +326,10 @@ def run_trial(
     del batch
     if data is None:
         stream = draws.streams.test_inputs
-        loss = generalization_loss(model, weights, result.coefficients, step.beta, test_samples, stream)
+        loss = generalization_loss(model, rows, result.coefficients, step.beta, test_samples, stream)
     else:
-        loss = data.loss(model, weights, result.coefficients)
+        loss = data.loss(model, rows, result.coefficients)
+    values, right = layer_spectrum(rows, top) if weights else (None, None)
     overlaps = (normalized_hermite(POLYNOMIALS - 1, q) @ result.left).T
     trial = compose_trial(
         model,
@@ -345,6 +356,8 @@ def run_trial(
         rank_one_error=step.rank_one_error,
         sample=first.candidates[sample],
         sample_alignment=sample_alignment,
+        weights=values,
+        weights_alignment=None if right is None else right[0] ** 2 if data is None else right[0] * math.nan,
     )
     if not keep_vectors:
         return trial

@@ -63,7 +63,7 @@ def arrays() -> dict[str, np.ndarray]:
 
 @pytest.fixture(scope="module")
 def simulated() -> rs.Observation:
-    return rs.simulate(SETTING, trials=2, seed=SEED, keep_vectors=True)
+    return rs.simulate(SETTING, trials=2, seed=SEED, keep_vectors=True, weights=True)
 
 
 def agree(measured: rs.Trial, simulated: rs.Trial, tolerance: float) -> None:
@@ -187,6 +187,8 @@ def test_comparison_with_a_prediction():
     assert "losses.test" not in rows
     assert seen.verdict != "disagrees"
     assert rs.compare(rs.predict(SETTING.replace(step_exponent=0.2)), measured).verdict == "disagrees"
+    with refused("observation", "setting"):
+        rs.compare({"losses.train": 0.3}, measured)
     with refused("observation", "n_ridge"):
         rs.compare(rs.predict(SETTING.replace(width=150)), measured)
 

@@ -18,7 +18,7 @@ from rmt_spikes.errors import ConvergenceError
 from rmt_spikes.simulation.linalg.dense import GramSolution, solve_dense
 from rmt_spikes.simulation.linalg.iterative import solve_iterative
 from rmt_spikes.simulation.network.feature_matrix import FeatureMatrix, gram_matrix
-from rmt_spikes.simulation.network.sampling import Array
+from rmt_spikes.simulation.network.sampling import BLOCK_ROWS, Array
 from rmt_spikes.simulation.products import multiply, project
 
 ACCURACY = 1e-7
@@ -111,6 +111,18 @@ def decompose(
             residual=np.inf,
         )
     return _by_svd(source, ridge, top)
+
+
+def layer_spectrum(weights: Array, top: int) -> tuple[Array, Array]:
+    """Compute the singular values of a layer, descending, and the right singular vectors of the largest.
+
+    The shapes are (min(width, d),) and (d, top); `weights` has the shape (width, d).
+    """
+    width, d = weights.shape
+    scaled = weights * np.sqrt(width)
+    # No ridge solution is asked for: any ridge of the order of the eigenvalues does.
+    result = decompose(FeatureMatrix.held(scaled, np.zeros(width), BLOCK_ROWS), 1.0, min(top, width, d))
+    return result.singular_values[: min(width, d)], result.right
 
 
 def rounding_error(largest_eigenvalue: float, size: int) -> float:

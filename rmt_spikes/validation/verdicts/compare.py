@@ -124,6 +124,9 @@ def compare(
     evidence = Evidence(trials=observation.trials)
     granted = {claim: (tolerances or {}).get(claim, default) for claim, default in TOLERANCES.items()}
     if isinstance(prediction, Mapping):
+        if not observation.has_setting():
+            advice = "observe with its setting: the allowance depends on n"
+            raise DomainError("observation", "must have a setting for one's own numbers", None, advice)
         rows = measure_own(prediction, evidence, observation.setting, granted, confidence=confidence)
     else:
         rows = measure(prediction, evidence, map(Claim, claims), granted, confidence=confidence)
