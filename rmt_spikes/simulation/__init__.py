@@ -5,11 +5,12 @@ Nothing here knows a prediction.
 
 from rmt_spikes.simulation.carried import Beyond, Profile
 from rmt_spikes.simulation.data import Data
+from rmt_spikes.simulation.latent import RealisedLatent
 from rmt_spikes.simulation.measurement import Measurement
 from rmt_spikes.simulation.observation import Observation
 from rmt_spikes.simulation.observe import observe
 from rmt_spikes.simulation.simulate import simulate
-from rmt_spikes.simulation.trial import SIMULATION_VERSION, RealisedLatent, Trial
+from rmt_spikes.simulation.trial import SIMULATION_VERSION, Trial
 
 __all__ = [
     "SIMULATION_VERSION",

@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from rmt_spikes.errors import DomainError, Word
 from rmt_spikes.setting import Setting
+from rmt_spikes.simulation.latent import RealisedLatent
 from rmt_spikes.simulation.linalg.alignment import row_signs
 from rmt_spikes.simulation.network.sampling import Array
-from rmt_spikes.simulation.trial import RealisedLatent, Trial
+from rmt_spikes.simulation.trial import Trial
 from rmt_spikes.simulation.values import ArrayValue, histogram, part
 
 SCHEMA = "rmt-spikes/observation/1"

@@ -9,6 +9,7 @@ from rmt_spikes.arguments import integer, number, real_array
 from rmt_spikes.errors import DomainError, Word
 from rmt_spikes.functions.hermite import normalized_hermite
 from rmt_spikes.setting import Setting, require_setting
+from rmt_spikes.simulation.latent import RealisedLatent
 from rmt_spikes.simulation.linalg.alignment import DEGREES, POLYNOMIALS, closest, row_signs
 from rmt_spikes.simulation.linalg.decomposition import Decomposition, decompose, layer_spectrum
 from rmt_spikes.simulation.measurement import Measurement
@@ -18,7 +19,7 @@ from rmt_spikes.simulation.network.first_batch import Collector, FirstBatch
 from rmt_spikes.simulation.network.sampling import BLOCK_ROWS, Array, Block
 from rmt_spikes.simulation.products import multiply, multiply_transposed, project
 from rmt_spikes.simulation.test_loss.estimate import LossEstimate
-from rmt_spikes.simulation.trial import RealisedLatent, compose_trial
+from rmt_spikes.simulation.trial import compose_trial
 
 LARGEST_RIDGE = 1e12
 """As in a setting."""

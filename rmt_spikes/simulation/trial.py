@@ -13,6 +13,7 @@ from rmt_spikes.functions.hermite import normalized_hermite
 from rmt_spikes.setting import Setting
 from rmt_spikes.simulation import carried
 from rmt_spikes.simulation.data import Data
+from rmt_spikes.simulation.latent import RealisedLatent
 from rmt_spikes.simulation.linalg.alignment import (
     POLYNOMIALS,
     closest,
@@ -36,63 +37,6 @@ SIMULATION_VERSION = 1
 
 Stored trials are known by it, and never by the text of the code.
 """
-
-
-@dataclass(frozen=True)
-class FirstStage:
-    """Realised latent variables of the first stage: `RealisedLatent` without the second batch."""
-
-    beta_norm2: float
-    beta_cosine: float
-    label_energy: float
-    alpha: Array
-    q: None = None
-    labels: None = None
-    residuals: Array | None = None
-    teacher: Array | None = None
-
-
-@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class RealisedLatent(ArrayValue):
-    """Realised values of the latent variables of a trial (docs/theory.md section 2).
-
-    A prediction can take them as given; `first_stage` leaves out the second batch.
-
-    Attributes
-    ----------
-    beta_norm2, beta_cosine : float
-        ``||beta||^2`` with ``beta = X^T r / n`` and the exact residual `r`, and the signed cosine of `beta`
-        and the teacher direction.
-    label_energy : float
-        Mean of ``r^2`` over the first batch.
-    alpha : ndarray of shape (width,)
-        Readout weights of the neurons.
-    q, labels : ndarray of shape (n_ridge,)
-        ``<beta / ||beta||, x>`` and labels of the samples of the second batch.
-    residuals, teacher : ndarray of shape (n,), or None
-        Exact residuals of the samples of the first batch, and their components along the teacher direction.
-        None in trials over a whole cluster, and in those stored by versions that did not keep them.
-    """
-
-    beta_norm2: float
-    beta_cosine: float
-    label_energy: float
-    alpha: Array
-    q: Array
-    labels: Array
-    residuals: Array | None = None
-    teacher: Array | None = None
-
-    def first_stage(self) -> FirstStage:
-        """Return the same without the second batch."""
-        return FirstStage(
-            self.beta_norm2,
-            self.beta_cosine,
-            self.label_energy,
-            self.alpha,
-            residuals=self.residuals,
-            teacher=self.teacher,
-        )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)

@@ -10,7 +10,7 @@ from refusals import refused
 from scipy.special import ndtri
 
 import rmt_spikes as rs
-from rmt_spikes.simulation.trial import RealisedLatent
+from rmt_spikes.simulation.latent import RealisedLatent
 from rmt_spikes.theory.methods.closed_form import ClosedForm
 from rmt_spikes.theory.methods.uniform.solution import Uniform
 

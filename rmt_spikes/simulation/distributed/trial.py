@@ -19,6 +19,7 @@ from rmt_spikes.errors import ConvergenceError, DomainError
 from rmt_spikes.setting import Setting
 from rmt_spikes.simulation.distributed import tasks
 from rmt_spikes.simulation.distributed.tiling import plan_tiling
+from rmt_spikes.simulation.latent import RealisedLatent
 from rmt_spikes.simulation.linalg.decomposition import ACCURACY, Spectrum, rounding_error
 from rmt_spikes.simulation.linalg.density import estimate_density, probe_stream
 from rmt_spikes.simulation.linalg.iterative import solve_iterative
@@ -27,7 +28,7 @@ from rmt_spikes.simulation.network.sampling import Array, Streams, blocks, draw_
 from rmt_spikes.simulation.test_loss.estimate import LossEstimate
 from rmt_spikes.simulation.test_loss.population import Expectation, loss_from_energy
 from rmt_spikes.simulation.test_loss.row_expansion import RowExpansion
-from rmt_spikes.simulation.trial import RealisedLatent, Trial, compose_trial
+from rmt_spikes.simulation.trial import Trial, compose_trial
 
 if TYPE_CHECKING:
     from distributed import Client

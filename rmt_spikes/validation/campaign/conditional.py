@@ -12,7 +12,7 @@ from rmt_spikes.execution.tasks import work_through
 from rmt_spikes.execution.threads import one_blas_thread
 from rmt_spikes.setting import Setting
 from rmt_spikes.simulation import Trial
-from rmt_spikes.simulation.trial import FirstStage, RealisedLatent
+from rmt_spikes.simulation.latent import FirstStage, RealisedLatent
 from rmt_spikes.theory import Features, predict
 from rmt_spikes.validation.campaign.archive import code_version, prediction_fingerprint
 from rmt_spikes.validation.campaign.store import Store

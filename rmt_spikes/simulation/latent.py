@@ -1,0 +1,63 @@
+"""Realised latent variables of a trial."""
+
+from dataclasses import dataclass
+
+from rmt_spikes.simulation.network.sampling import Array
+from rmt_spikes.simulation.values import ArrayValue
+
+
+@dataclass(frozen=True)
+class FirstStage:
+    """Realised latent variables of the first stage: `RealisedLatent` without the second batch."""
+
+    beta_norm2: float
+    beta_cosine: float
+    label_energy: float
+    alpha: Array
+    q: None = None
+    labels: None = None
+    residuals: Array | None = None
+    teacher: Array | None = None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class RealisedLatent(ArrayValue):
+    """Realised values of the latent variables of a trial (docs/theory.md section 2).
+
+    A prediction can take them as given; `first_stage` leaves out the second batch.
+
+    Attributes
+    ----------
+    beta_norm2, beta_cosine : float
+        ``||beta||^2`` with ``beta = X^T r / n`` and the exact residual `r`, and the signed cosine of `beta`
+        and the teacher direction.
+    label_energy : float
+        Mean of ``r^2`` over the first batch.
+    alpha : ndarray of shape (width,)
+        Readout weights of the neurons.
+    q, labels : ndarray of shape (n_ridge,)
+        ``<beta / ||beta||, x>`` and labels of the samples of the second batch.
+    residuals, teacher : ndarray of shape (n,), or None
+        Exact residuals of the samples of the first batch, and their components along the teacher direction.
+        None in trials over a whole cluster, and in those stored by versions that did not keep them.
+    """
+
+    beta_norm2: float
+    beta_cosine: float
+    label_energy: float
+    alpha: Array
+    q: Array
+    labels: Array
+    residuals: Array | None = None
+    teacher: Array | None = None
+
+    def first_stage(self) -> FirstStage:
+        """Return the same without the second batch."""
+        return FirstStage(
+            self.beta_norm2,
+            self.beta_cosine,
+            self.label_energy,
+            self.alpha,
+            residuals=self.residuals,
+            teacher=self.teacher,
+        )
