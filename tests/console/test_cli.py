@@ -83,9 +83,10 @@ def test_simulate_passes_its_options_on(setting: str, monkeypatch: pytest.Monkey
     monkeypatch.setattr(simulation, "simulate", watched)
     numbers = ("--trials", "3", "--seed", "2", "--jobs", "4", "--top", "2", "--memory", "2.5e8")
     words = ("--spectrum", "density", "--precision", "single", "--scheduler", "tcp://host:1", "--spread")
+    words += ("--weights",)
     assert run("simulate", setting, *numbers, *words).exit_code == 0
     asked = {"trials": 3, "seed": 2, "jobs": 4, "top": 2, "memory": 2.5e8, "spread": True, "on_trial": ANY}
-    asked |= {"spectrum": "density", "precision": "single", "scheduler": "tcp://host:1"}
+    asked |= {"spectrum": "density", "precision": "single", "scheduler": "tcp://host:1", "weights": True}
     assert watched.call_args.kwargs == asked
     assert run("simulate", setting).exit_code == 0
     by_default = {name: each.default for name, each in inspect.signature(simulate).parameters.items()}

@@ -74,3 +74,9 @@ def test_what_is_refused(arrays, tmp_path: Path) -> None:
     assert run("observe", str(tmp_path / "one.npy")).exit_code == 2
     assert run("observe", str(tmp_path / "missing.npz")).exit_code == 2
     assert run("observe", str(path), "--set", "n=3").exit_code == 2
+
+
+def test_the_trained_layer_is_shown(setting: str) -> None:
+    shown = json.loads(run("simulate", setting, "--trials", "2", "--weights", "--json").stdout)["weights"]
+    assert len(shown["singular_values"]) == len(shown["right_alignment"]) == 5
+    assert "trained weights" in run("simulate", setting, "--trials", "1", "--weights").output
