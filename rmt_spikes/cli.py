@@ -42,6 +42,9 @@ Overrides = Annotated[
 Scheduler = Annotated[
     str | None, typer.Option(metavar="ADDRESS", help="Simulate on the dask cluster of this scheduler.")
 ]
+Top = Annotated[
+    int | None, typer.Option(help="Number of leading singular vectors.  [default: 5, or all if fewer]")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 
 
@@ -94,9 +97,7 @@ def simulate(
     trials: Annotated[int, typer.Option(min=1, help="Number of independent trials.")] = 8,
     seed: Annotated[int, typer.Option(min=0, help="Seed; it and its number determine a trial.")] = 0,
     jobs: Annotated[int, typer.Option(min=1, help="Number of processes.")] = 1,
-    top: Annotated[
-        int | None, typer.Option(help="Number of leading singular vectors.  [default: 5, or all if fewer]")
-    ] = None,
+    top: Top = None,
     spectrum: Annotated[
         str,
         typer.Option(
@@ -169,9 +170,7 @@ def observe(
     overrides: Overrides = None,
     ridge: Annotated[float | None, typer.Option(help="Ridge.  [default: that of the setting]")] = None,
     center: Annotated[float, typer.Option(help="Number that is subtracted from all features.")] = 0.0,
-    top: Annotated[
-        int | None, typer.Option(help="Number of leading singular vectors.  [default: 5, or all if fewer]")
-    ] = None,
+    top: Top = None,
     as_json: AsJson = False,
 ) -> None:
     """Measure a network from its own matrices: the same quantities, and what lies beyond the bulk."""
