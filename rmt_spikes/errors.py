@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import functools
+import sys
+import warnings
 from functools import partial
 from pathlib import Path
+
+PASSED_OVER = (str(Path(__file__).parent), functools.__file__)
+"""Where a warning is not placed: in the package, and in cached properties."""
 
 _SHOWN = 80
 """Characters of a value in a message: one line of a terminal."""
@@ -52,6 +58,14 @@ class RmtSpikesError(Exception):
 
 class AccuracyWarning(UserWarning):
     """A number is less accurate than others of its kind."""
+
+
+def warn_of_accuracy(text: str) -> None:
+    """Warn with an `AccuracyWarning` at the line that called the package."""
+    frame, level = sys._getframe(), 1
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(PASSED_OVER):
+        frame, level = frame.f_back, level + 1
+    warnings.warn(text, AccuracyWarning, stacklevel=level)
 
 
 class DomainError(RmtSpikesError, ValueError):

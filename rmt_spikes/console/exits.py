@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import typer
 
 from rmt_spikes.console.interruption import Terminated, stoppable
-from rmt_spikes.errors import ConvergenceError, RmtSpikesError
+from rmt_spikes.errors import AccuracyWarning, ConvergenceError, RmtSpikesError
 from rmt_spikes.verdict import Verdict
 
 BAD_INPUT = 2
@@ -46,6 +47,16 @@ def reporting(kept: Callable[[], str] = str) -> Iterator[None]:
         fail(f"terminated. {kept()}".strip(), TERMINATED)
     except KeyboardInterrupt:
         fail(f"interrupted. {kept()}".strip(), INTERRUPTED)
+
+
+@contextmanager
+def warnings_in_short() -> Iterator[None]:
+    """Print warnings of accuracy on stderr, one a line, without a place in the code."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", AccuracyWarning)
+        yield
+    for warning in caught:
+        typer.echo(f"rmt-spikes: warning: {warning.message}", err=True)
 
 
 def fail(message: str, status: int) -> None:

@@ -15,6 +15,9 @@ from rich.table import Table
 from rmt_spikes.values import jsonable
 from rmt_spikes.verdict import Verdict
 
+LARGE = 0.05
+"""Error bar, as a share of its number, that the first line tells of: from there on Python warns."""
+
 NEGLIGIBLE = 1e-12
 """Numbers that are shown as zero: rounding of numbers of order one."""
 
@@ -25,20 +28,20 @@ def print_prediction(document: dict[str, Any], console: Console) -> None:
     exponent = document["regime"]["step_exponent"]
     if exponent is not None:
         title += f", step exponent {exponent:.4g}"
-    console.print(title, style="bold", markup=False)
+    title += _warning(document)
+    console.print(title, style="bold", markup=False, soft_wrap=True)
     _print_sections(document, console)
     _print_limits(document, console)
     certificate = document["certificate"]
     text = f"certificate: mass {certificate['mass']:.8f}, residual {certificate['residual']:.1g}"
-    if certificate["neglected"] is not None:
-        text += f", neglected about {certificate['neglected']:.1%} of the objective"
     console.print(text, style="dim", markup=False, soft_wrap=True)
 
 
 def print_precise(document: dict[str, Any], console: Console) -> None:
     """Print the JSON document of a precise prediction, one number a line, all digits."""
     title = f"Prediction: closed form, {document['features']} features, {document['digits']} digits"
-    console.print(title, style="bold", markup=False)
+    title += _warning(document)
+    console.print(title, style="bold", markup=False, soft_wrap=True)
     sections = ("latent", "losses", "limits", "bulk", "spikes", "certificate")
     lines = [line for section in sections for line in _lines(section, document[section])]
     width = max(len(name) for name, _ in lines)
@@ -58,6 +61,21 @@ def _lines(name: str, value: Any) -> list[tuple[str, str]]:
         start = 0 if name.endswith(("feature", "alignment")) else 1
         return [line for k, item in enumerate(value, start) for line in _lines(f"{name} {k}", item)]
     return [] if value is None else [(name, f"{value:.1e}" if isinstance(value, float) else str(value))]
+
+
+def _warning(document: dict[str, Any]) -> str:
+    """What the first line says of an error bar that is large; it names the largest."""
+    losses, spikes = document["losses"], document["spikes"]
+    bars = {f"{name} loss": (error, losses[name]) for name, error in losses.get("error", {}).items()}
+    bars |= {f"spike {k}": (spike["error"], spike["singular_value"]) for k, spike in enumerate(spikes, 1)}
+    bars["bulk"] = document["bulk"]["error"], 1.0
+    sizes = {
+        name: error / float(value)
+        for name, (error, value) in bars.items()
+        if error is not None and float(value) > 0.0
+    }
+    name = max(sizes, key=lambda each: sizes[each], default="")
+    return f"; NOT ACCURATE: error bar of {name} {sizes[name]:.0%}" if name and sizes[name] > LARGE else ""
 
 
 def _print_limits(document: dict[str, Any], console: Console) -> None:
@@ -170,10 +188,22 @@ def share_cell(value: Any) -> str:
     return f"{value:.4f}" if isinstance(value, float) else cell(value, most_digits=4)
 
 
+def _bars(spikes: Sequence[Mapping[str, Any]]) -> list[tuple[str, ...]]:
+    """Row of the error bars of spikes, where they have any."""
+    if any(spike.get("error") is None for spike in spikes):
+        return []
+    return [("error bar", *(f"±{spike['error']:.2g}" for spike in spikes))]
+
+
 def _print_sections(document: dict[str, Any], console: Console) -> None:
     for section in ("latent", "losses"):
-        numbers = [(name, cell(value)) for name, value in document[section].items()]
-        console.print(table([section, ""], numbers))
+        bars = document[section].get("error", {})
+        numbers = [(k, cell(value)) for k, value in document[section].items() if k != "error"]
+        if bars:
+            with_bars = [(name, text, f"±{bars[name]:.2g}") for name, text in numbers]
+            console.print(table([section, "", "error bar"], with_bars))
+        else:
+            console.print(table([section, ""], numbers))
     spikes = document["spikes"]
     if spikes:
         extra = [key for key in ("distance", "critical_step_size") if key in spikes[0]]
@@ -182,6 +212,7 @@ def _print_sections(document: dict[str, Any], console: Console) -> None:
         shares = zip(*(spike["alignment"] for spike in spikes), strict=True)
         rows = [
             ("value", *(cell(spike["singular_value"]) for spike in spikes)),
+            *_bars(spikes),
             *((key.replace("_size", ""), *(cell(spike[key]) for spike in spikes)) for key in extra),
             *((f"He_{degree}", *map(share_cell, row)) for degree, row in enumerate(shares)),
         ]
@@ -203,6 +234,8 @@ def _print_sections(document: dict[str, Any], console: Console) -> None:
     if quantiles:
         rows = [(level, cell(value)) for level, value in quantiles.items()]
         console.print(table(["bulk quantile", "singular value"], rows))
+    if document["bulk"].get("error") is not None:
+        console.print(f"error bar of these quantiles {document['bulk']['error']:.2%}", markup=False)
     for low, high in document["bulk"].get("edges", []):
         console.print(f"bulk from {low:.6g} to {high:.6g}", markup=False)
     if document["bulk"].get("atom_at_zero"):

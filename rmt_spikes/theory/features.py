@@ -19,9 +19,6 @@ class Rows(Enum):
     LEVELS = auto()
     """Levels of the coherent part of the gradient, one size for the incoherent part."""
 
-    SPREAD = auto()
-    """Levels of both parts, the incoherent one cut to two: sizes what `LEVELS` leaves out."""
-
 
 class Features(StrEnum):
     """Theories of the features that spikes carry.

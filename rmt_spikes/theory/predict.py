@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from rmt_spikes.arguments import integer
 from rmt_spikes.setting import Setting, require_setting
+from rmt_spikes.theory.accuracy.bars import losses_of, warn_if_large
 from rmt_spikes.theory.features import Features
 from rmt_spikes.theory.latent import require_fresh_batch
 from rmt_spikes.theory.methods import CONTINUOUS, look_up, method_for
@@ -87,7 +88,8 @@ def predict(
     DomainError
         For an unknown method or features, or digits of another method than the closed form.
 
-    The parts of a prediction are computed when they are asked for, and then raise
+    The parts of a prediction are computed when they are asked for. They warn with an `AccuracyWarning` where
+    an error bar exceeds 5 % of its number, and raise
 
     DomainError
         For a setting that the method does not cover.
@@ -120,6 +122,11 @@ def predict_losses(
     -------
     Losses
 
+    Warns
+    -----
+    AccuracyWarning
+        If an error bar exceeds 5 % of its loss.
+
     Raises
     ------
     DomainError
@@ -127,7 +134,10 @@ def predict_losses(
     ConvergenceError
         If the equations are not solved to ``1e-8``.
     """
-    return method_for(setting, method, features, given).losses()
+    solution = method_for(setting, method, features, given)
+    losses = losses_of(solution)
+    warn_if_large(solution, "losses", losses)
+    return losses
 
 
 def critical_step_sizes(

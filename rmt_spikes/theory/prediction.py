@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from rmt_spikes.arguments import choice
 from rmt_spikes.errors import ConvergenceError, DomainError, RmtSpikesError, Word
 from rmt_spikes.setting import Setting
+from rmt_spikes.theory.accuracy.bars import bulk_of, losses_of, spikes_of, warn_if_large
 from rmt_spikes.theory.bulk.distribution import Bulk
 from rmt_spikes.theory.features import Features
 from rmt_spikes.theory.latent import Latent
@@ -21,7 +22,7 @@ from rmt_spikes.theory.methods import method_for
 from rmt_spikes.theory.methods.base import Method
 from rmt_spikes.theory.methods.certified.results import decimals, numbers, outward
 from rmt_spikes.theory.picture import picture
-from rmt_spikes.theory.results import Certificate, Losses, Outliers, Regime, Spike, outliers_of
+from rmt_spikes.theory.results import LOSSES, Certificate, Losses, Outliers, Regime, Spike, outliers_of
 from rmt_spikes.values import Document, frozen, same, summary
 
 Array = NDArray[np.float64]
@@ -46,7 +47,7 @@ class Prediction(Document):
 
     solution: Method
     parts: dict[str, Any] = field(default_factory=dict)
-    schema: ClassVar[str] = "rmt-spikes/prediction/1"
+    schema: ClassVar[str] = "rmt-spikes/prediction/2"
 
     @property
     def setting(self) -> Setting:
@@ -86,12 +87,12 @@ class Prediction(Document):
     @property
     def losses(self) -> Losses[Any]:
         """Losses of the ridge regression."""
-        return cast(Losses[Any], self._part("losses", self.solution.losses))
+        return cast(Losses[Any], self._part("losses", partial(losses_of, self.solution)))
 
     @property
     def spikes(self) -> tuple[Spike[Any], ...]:
         """Spikes outside the bulk by more than the Tracy-Widom fluctuations of its edge, largest first."""
-        return cast(tuple[Spike[Any], ...], self._part("spikes", self.solution.spikes))
+        return cast(tuple[Spike[Any], ...], self._part("spikes", partial(spikes_of, self.solution)))
 
     @property
     def outliers(self) -> Outliers:
@@ -101,7 +102,7 @@ class Prediction(Document):
     @property
     def bulk(self) -> Any:
         """Distribution of the other singular values."""
-        return self._part("bulk", lambda: self.solution.bulk)
+        return self._part("bulk", partial(bulk_of, self.solution))
 
     @property
     def limits(self) -> dict[str, Losses[Any]] | None:
@@ -122,6 +123,7 @@ class Prediction(Document):
                 value = compute()
                 if name in PARTS:
                     self.solution.evidence(name).check()
+                    warn_if_large(self.solution, name, value)
             except ConvergenceError as error:
                 message = f"{name}: {error.message}"
                 raise ConvergenceError(message, residual=error.residual, last=error.last) from error
@@ -170,9 +172,9 @@ class Prediction(Document):
         how = f"method={self.method!r}, features={str(self.features)!r}"
         lines = [f"setting={summary(self.setting)}", how]
         if "losses" in self.parts:
-            lines.append(f"losses={summary(self.losses)}")
+            lines.append("losses " + ", ".join(map(self._with_bar, LOSSES)))
         if "spikes" in self.parts:
-            values = ", ".join(f"{float(spike.singular_value):.6g}" for spike in self.spikes)
+            values = ", ".join(map(_place, self.spikes))
             lines.append(f"spikes at {values}" if values else "no spikes")
         if "bulk" in self.parts:
             edges = ", ".join(f"[{float(a):.6g}, {float(b):.6g}]" for a, b in self.bulk.edges)
@@ -181,12 +183,19 @@ class Prediction(Document):
 
     def _repr_html_(self) -> str:
         """A table of the losses and spikes, and a small figure of the spectrum."""
-        losses = ", ".join(f"{name} {float(value):.4g}" for name, value in self.losses.to_dict().items())
+        losses = ", ".join(map(self._with_bar, LOSSES))
         title = f"{self.method}, {self.features} features. Losses: {losses}."
         return picture(title, self.bulk, [float(spike.singular_value) for spike in self.spikes])
 
+    def _with_bar(self, name: str) -> str:
+        """A loss with its error bar, in a few digits."""
+        error = getattr(self.losses.error, name, None)
+        return f"{name} {float(getattr(self.losses, name)):.4g}" + (
+            "" if error is None else f" ± {error:.2g}"
+        )
+
     def to_dict(self) -> dict[str, Any]:
-        """Everything, JSON-ready (schema ``rmt-spikes/prediction/1``)."""
+        """Everything, JSON-ready (schema ``rmt-spikes/prediction/2``)."""
         if "document" not in self.parts:
             self.parts["document"] = self._document()
         return deepcopy(dict(self.parts["document"]))
@@ -251,7 +260,7 @@ class Prediction(Document):
         vectors = method if document["given"] == NOTHING else Forgotten(document["given"])
         spikes = (
             Spike(
-                **{k: np.asarray(v) if isinstance(v, list) else v for k, v in spike.items() if k != STEP},
+                **_arrays(spike),
                 index=index,
                 vectors=vectors,
                 known_step=spike[STEP],
@@ -262,6 +271,7 @@ class Prediction(Document):
         bulk = Bulk(
             edges=np.array(document["bulk"]["edges"]),
             atom_at_zero=document["bulk"]["atom_at_zero"],
+            error=document["bulk"]["error"],
             density_inside=partial(_density, vectors),
         )
         places = np.array(outliers["places"]), np.array(outliers["scatter"])
@@ -269,13 +279,24 @@ class Prediction(Document):
         draws = tuple((np.array(each), np.array(error)) for each, error in outliers.get("draws", ()))
         return {
             "latent": Latent(**document["latent"]),
-            "losses": Losses(**document["losses"]),
+            "losses": Losses.from_dict(document["losses"]),
             "spikes": tuple(spikes),
             "bulk": bulk,
             "outliers": outliers_of(*places, bulk, document["setting"]["width"], samples, draws),
-            "limits": limits and {name: Losses(**losses) for name, losses in limits.items()},
+            "limits": limits and {name: Losses.from_dict(losses) for name, losses in limits.items()},
             "certificate": Certificate.from_dict(document["certificate"]),
         }
+
+
+def _arrays(spike: Mapping[str, Any]) -> dict[str, Any]:
+    """Numbers and arrays of the document of a spike that its attributes have in the same form."""
+    return {k: np.asarray(v) if isinstance(v, list) else v for k, v in spike.items() if k != STEP}
+
+
+def _place(spike: Spike[Any]) -> str:
+    """A singular value with its error bar, in a few digits."""
+    value = f"{float(spike.singular_value):.6g}"
+    return value if spike.error is None else f"{value} ± {spike.error:.2g}"
 
 
 def _density(method: Any, x: Array) -> Array:
@@ -337,7 +358,12 @@ class PrecisePrediction(Prediction):
         """Losses and limits; the rest is computed again when it is asked for."""
         limits: dict[str, Any] | None = document["limits"]
         return {
-            "losses": Losses(**numbers(document["losses"], method.digits)),
-            "limits": limits
-            and {name: Losses(**numbers(losses, method.digits)) for name, losses in limits.items()},
+            "losses": _precise(document["losses"], method.digits),
+            "limits": limits and {name: _precise(losses, method.digits) for name, losses in limits.items()},
         }
+
+
+def _precise(document: Mapping[str, Any], digits: int | None) -> Losses[Any]:
+    """Losses whose numbers are decimal strings of a number of digits; error bars are doubles."""
+    values = numbers({name: document[name] for name in LOSSES}, digits)
+    return Losses.from_dict({**document, **values})

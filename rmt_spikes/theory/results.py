@@ -34,6 +34,19 @@ ORDER_TOLERANCE = 1e-6
 """By which losses may break their order, in units of the label energy: quadrature of realised labels."""
 
 
+LOSSES = ("objective", "train", "test")
+"""Names of the losses."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LossErrors:
+    """Error bars of losses, in the unit of the loss: half the width of what nine means in ten lie within."""
+
+    objective: float
+    train: float
+    test: float
+
+
 @dataclass(frozen=True, kw_only=True)
 class Losses(Generic[Number]):
     """Losses of the ridge regression, per sample (docs/conventions.md).
@@ -46,15 +59,26 @@ class Losses(Generic[Number]):
         Its first term.
     test
         Squared error on a fresh sample, label noise included.
+    error
+        Error bars (docs/accuracy.md); None for limits and for features that leave something out on purpose.
     """
 
     objective: Number
     train: Number
     test: Number
+    error: LossErrors | None = None
 
-    def to_dict(self) -> dict[str, Number]:
-        """Plain dictionary of the losses."""
-        return asdict(self)
+    def to_dict(self) -> dict[str, Any]:
+        """Plain dictionary of the losses, with their error bars where they have any."""
+        numbers = {name: getattr(self, name) for name in LOSSES}
+        return numbers if self.error is None else {**numbers, "error": asdict(self.error)}
+
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any]) -> Self:
+        """Return the losses that `to_dict` wrote."""
+        error = document.get("error")
+        numbers = {name: value for name, value in document.items() if name != "error"}
+        return cls(**numbers, error=error and LossErrors(**error))
 
 
 def loss_numbers(point: Any, value: Any, loss: Any) -> tuple[Any, Any, Any]:
@@ -121,6 +145,9 @@ class Spike(Value, Generic[Number]):
     right_alignment
         Squared correlations of the right singular vector with the orthonormal polynomials of the readout's
         distribution (``He_k(alpha) / sqrt(k!)`` for a Gaussian readout), shape ``(5,)``.
+    error
+        Error bar of the singular value (docs/accuracy.md); None for features that leave something out on
+        purpose.
 
     Notes
     -----
@@ -134,6 +161,7 @@ class Spike(Value, Generic[Number]):
     right_alignment: Any
     index: int = field(repr=False)
     vectors: SingularVectors = field(repr=False, compare=False)
+    error: float | None = None
     known_step: Number | None = field(default=None, repr=False, compare=False)
     origin: ClassVar[str] = "learnt"
 
@@ -155,7 +183,7 @@ class Spike(Value, Generic[Number]):
 
     def to_dict(self) -> dict[str, Any]:
         """Numbers of the spike, JSON-ready."""
-        names = ("singular_value", "distance", "alignment", "feature", "right_alignment")
+        names = ("singular_value", "error", "distance", "alignment", "feature", "right_alignment")
         values = {name: getattr(self, name) for name in names}
         plain = {k: v.tolist() if isinstance(v, np.ndarray) else v for k, v in values.items()}
         return plain | {"critical_step_size": self.critical_step_size}
@@ -284,17 +312,12 @@ class Certificate(Value):
         Relative error that the edges (as eigenvalues) have at most. Closed form: proved, for coefficients
         in double precision, by certified enclosures. Uniform: the density is positive at this distance
         inside, and the real resolvent was followed up to the edge from outside.
-    neglected
-        Relative size of what is left out of the losses: terms beyond docs/theory.md section 4.1, and the
-        part of degree two in few dimensions. Held against simulations, not proved. None where it is not
-        estimated (closed form).
     """
 
     mass: Any = None
     residual: Any
     imaginary_part: Any = None
     edge_error: float | None = None
-    neglected: float | None = None
 
     @property
     def tolerances(self) -> tuple[Any, Any]:

@@ -26,6 +26,11 @@ def some(thing: Any, names: tuple[str, ...]) -> dict[str, Any]:
     return {name: getattr(thing, name) for name in names}
 
 
+def without_bar(document: dict[str, Any]) -> dict[str, Any]:
+    """A document without its error bar: these are checked against observations alone (error_bars.csv)."""
+    return {name: value for name, value in document.items() if name != "error"}
+
+
 def plain(value: Any) -> Any:
     """What JSON knows: doubles exactly, numbers of more digits as texts."""
     if isinstance(value, dict):
@@ -57,11 +62,12 @@ def predict(setting: rs.Setting, *, thresholds: bool = False, **options: Any) ->
     bulk, points = prediction.bulk, np.array([-2.0, -0.5, 0.0, 1.0, 3.0])
     inside = bulk.edges[0, 0] + np.ptp(bulk.edges) * np.array([0.02, 0.3, 0.6, 0.98])
     names = (*SPIKE, *(("critical_step_size",) if thresholds else ()))
-    parts = some(prediction, ("latent", "regime", "losses", "certificate"))
+    parts = some(prediction, ("latent", "regime", "certificate"))
     return {
         **{name: part.to_dict() for name, part in parts.items()},
+        "losses": some(prediction.losses, LOSSES),
         "given": prediction.given,
-        "bulk": bulk.to_dict() | {"density": bulk.density(inside), "cdf": bulk.cdf(inside)},
+        "bulk": without_bar(bulk.to_dict()) | {"density": bulk.density(inside), "cdf": bulk.cdf(inside)},
         "spikes": [
             some(s, names) | {"profile": s.profile(points), "right_profile": s.right_profile(points)}
             for s in prediction.spikes
@@ -122,7 +128,12 @@ def given_trial(setting: rs.Setting) -> dict[str, Any]:
     """Losses given a trial that was simulated."""
     latent = rs.simulate(setting, trials=1, seed=8).latent
     stages = {"first_stage": latent.first_stage(), "both_batches": latent}
-    return {name: rs.predict_losses(setting, given=given).to_dict() for name, given in stages.items()}
+    return {name: some(rs.predict_losses(setting, given=given), LOSSES) for name, given in stages.items()}
+
+
+def losses(setting: rs.Setting, **options: Any) -> dict[str, Any]:
+    """The losses alone."""
+    return some(rs.predict_losses(setting, **with_given(setting, options)), LOSSES)
 
 
 def formula(name: str, **options: Any) -> dict[str, Any]:
@@ -133,7 +144,7 @@ def formula(name: str, **options: Any) -> dict[str, Any]:
 COMPUTATIONS: dict[str, Callable[..., Any]] = {
     **{function.__name__: function for function in (predict, predict_precisely, sweep, simulate, cluster)},
     **{function.__name__: function for function in (standard_deviations, compare, given_trial)},
-    "losses": lambda setting, **o: rs.predict_losses(setting, **with_given(setting, o)).to_dict(),
+    "losses": losses,
     "critical_step_sizes": lambda setting, **o: {"critical_step_sizes": rs.critical_step_sizes(setting, **o)},
     "limit_losses": lambda setting: rs.theory.limit_losses(setting).to_dict(),
     "coefficients": lambda setting: {"coefficients": setting.activation_expansion.coefficients[:12]},

@@ -48,7 +48,6 @@ TOLERANCES = (
     (r"both_batches", 4e-8),  # 2.1e-9: the same
     (r"trials .*test_error$", 1e-5),  # 3.6e-7: a bound on the error of the next
     (r"trials .*test$", 1e-10),  # 2.6e-12: a series that stops at a tolerance
-    (r"neglected$", 1e-9),  # 3.7e-11: small differences
     (r"predictions sweep.* error$", 1e-4),  # 3.1e-6: a small difference
     (r"imaginary_part$", 5e-9),  # 2.6e-10: at 1e-6 of an edge
     (r"deviations|quantiles|distance$", 2e-10),  # 8.5e-12: small differences, bisection

@@ -21,11 +21,9 @@ def test_losses_spikes_and_vectors(name):
     seen = own(name)
     prediction = rs.predict(seen.setting)
     seen.check(prediction, RELATIVE, alignment=0.02)
-    # What is neglected covers the difference: 0.5 %, and what the certificate says is left out.
-    allowed = 0.005 + prediction.certificate.neglected
     for quantity in LOSSES:
-        loss = getattr(prediction.losses, quantity)
-        assert seen.excess(loss, quantity) < allowed * seen.mean_se[quantity][0], quantity
+        loss, error = getattr(prediction.losses, quantity), getattr(prediction.losses.error, quantity)
+        assert seen.excess(loss, quantity) < error, quantity
 
 
 @pytest.mark.parametrize("name", SETTINGS)

@@ -114,7 +114,11 @@ def test_warnings_of_points_are_kept_and_told_once(monkeypatch):
     monkeypatch.setattr("rmt_spikes.theory.methods.closed_form.ClosedForm.losses", warn)
     with pytest.warns(rs.AccuracyWarning, match="2 of 2 points .* rough at 0.1"):
         table = sweep(SETTING, {"ridge": [0.1, 0.2]}, **CHEAP)
-    assert [each.reason for each in table.warned] == ["rough at 0.1", "rough at 0.2"]
+    # The closed form has large error bars as well.
+    assert [each.reason for each in table.warned if "rough" in each.reason] == [
+        "rough at 0.1",
+        "rough at 0.2",
+    ]
 
 
 @pytest.mark.parametrize("jobs", [1, 2])

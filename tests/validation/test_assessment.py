@@ -34,7 +34,8 @@ def predictions() -> list[Prediction]:
 
 
 def with_test_loss(prediction: Prediction, factor: float) -> Prediction:
-    losses = {**prediction.losses.to_dict(), "test": factor * prediction.losses.test}
+    losses = {k: getattr(prediction.losses, k) for k in ("objective", "train")}
+    losses["test"] = factor * prediction.losses.test
     return prediction.replace(losses=Losses(**losses))
 
 

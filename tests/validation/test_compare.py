@@ -37,7 +37,7 @@ def prediction() -> Prediction:
 
 
 def with_losses(prediction: Prediction, factor: float) -> Prediction:
-    losses = {name: factor * value for name, value in prediction.losses.to_dict().items()}
+    losses = {k: factor * getattr(prediction.losses, k) for k in ("objective", "train", "test")}
     return prediction.replace(losses=Losses(**losses))
 
 

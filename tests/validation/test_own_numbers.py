@@ -30,7 +30,7 @@ def observation(prediction):
 
 def numbers_of(prediction):
     """What a prediction says, under the names of own numbers."""
-    numbers = {f"losses.{name}": loss for name, loss in prediction.losses.to_dict().items()}
+    numbers = {f"losses.{k}": getattr(prediction.losses, k) for k in ("objective", "train", "test")}
     numbers |= {
         name: getattr(prediction.latent, name[7:]) for name in ("latent.beta_norm2", "latent.beta_cosine")
     }

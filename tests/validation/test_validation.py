@@ -142,7 +142,7 @@ def test_report_json(small_report: tuple[Path, Report]) -> None:
     assert [p["values"] for p in only["points"]] == [{"step_exponent": 0.1}, {"step_exponent": 0.4}]
     assert [p["seed"] for p in only["points"]] == [3, 4]
     assert {"latent", "losses", "bulk"} <= {row["claim"] for row in only["points"][0]["rows"]}
-    assert only["points"][0]["prediction"]["schema"] == "rmt-spikes/prediction/1"
+    assert only["points"][0]["prediction"]["schema"] == "rmt-spikes/prediction/2"
     assert all((folder / name).is_file() for name in only["figures"])
     assert document["provenance"]["command"] == "rmt-spikes validate tiny.toml --out DIR"
     assert str(folder) not in text

@@ -46,6 +46,9 @@ class Bulk(Value):
         Density at points strictly inside the support, ascending, shape ``(n,)``.
     direct
         Whether `density_inside` is cheap enough to answer every question; otherwise its cosine series does.
+    error
+        Relative error bar of the quantiles at the levels of `QUANTILES` (docs/accuracy.md); None where it is
+        not estimated.
     joints
         Singular values inside the support, next to cusps of the density; it has a series on either side of
         each.
@@ -61,6 +64,7 @@ class Bulk(Value):
     atom_at_zero: float
     density_inside: Callable[[Array], Array] = field(repr=False, compare=False)
     direct: bool = field(default=True, repr=False, compare=False)
+    error: float | None = None
     joints: tuple[float, ...] = field(default=(), repr=False, compare=False)
 
     def __hash__(self) -> int:  # type: ignore[override]
@@ -194,6 +198,7 @@ class Bulk(Value):
         return {
             "edges": self.edges.tolist(),
             "atom_at_zero": self.atom_at_zero,
+            "error": self.error,
             "quantiles": dict(zip(map(str, QUANTILES), self.quantile(QUANTILES).tolist(), strict=True)),
         }
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from functools import partial
@@ -14,7 +13,7 @@ from numpy.typing import ArrayLike
 
 from rmt_spikes.arguments import choice, function, integer, number
 from rmt_spikes.console.progress import Progress, shown_progress
-from rmt_spikes.errors import AccuracyWarning, DomainError
+from rmt_spikes.errors import DomainError, warn_of_accuracy
 from rmt_spikes.execution.tasks import work_through
 from rmt_spikes.setting import Setting, require_setting
 from rmt_spikes.theory.features import Features
@@ -128,7 +127,7 @@ def sweep(
         first = table.warned[0]
         count = len({each.index for each in table.warned})
         text = f"{count} of {len(points)} points are less accurate, first at {dict(first.values)}"
-        warnings.warn(f"{text}: {first.reason}", AccuracyWarning, stacklevel=2)
+        warn_of_accuracy(f"{text}: {first.reason}")
     return table
 
 

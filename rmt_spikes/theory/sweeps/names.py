@@ -13,7 +13,7 @@ from rmt_spikes.arguments import suggestion
 from rmt_spikes.errors import DomainError
 from rmt_spikes.theory.latent import Latent
 from rmt_spikes.theory.prediction import Prediction
-from rmt_spikes.theory.results import Certificate, Losses, Regime
+from rmt_spikes.theory.results import LOSSES, Certificate, Regime
 
 METHOD = "method"
 """Name of the only quantity that is a word."""
@@ -86,6 +86,10 @@ def _of_part(part: str, name: str, prediction: Prediction) -> Any:
     return getattr(getattr(prediction, part), name)
 
 
+def _of_loss_error(name: str, prediction: Prediction) -> Any:
+    return getattr(prediction.losses.error, name, None)
+
+
 @dataclass(frozen=True)
 class _Reader:
     """Reads an attribute of a part or of a spike."""
@@ -98,11 +102,13 @@ class _Reader:
 
 
 def _forms() -> tuple[Form, ...]:
-    parts = {"losses": Losses, "latent": Latent, "regime": Regime, "certificate": Certificate}
+    parts = {"latent": Latent, "regime": Regime, "certificate": Certificate}
     spike = _of_spike
     return (
         Form(METHOD, lambda prediction: prediction.method),
         Form(COUNT, lambda prediction: len(prediction.spikes)),
+        *(Form(f"losses.{name}", _Reader(_of_part, ("losses", name))) for name in LOSSES),
+        *(Form(f"losses.error.{name}", _Reader(_of_loss_error, (name,))) for name in LOSSES),
         *(
             Form(f"{part}.{field.name}", _Reader(_of_part, (part, field.name)))
             for part, kind in parts.items()
@@ -110,14 +116,14 @@ def _forms() -> tuple[Form, ...]:
         ),
         *(
             Form(f"spikes[i].{name}", _Reader(spike, (name,)))
-            for name in ("singular_value", "distance", "critical_step_size")
+            for name in ("singular_value", "error", "distance", "critical_step_size")
         ),
         *(
             Form(f"spikes[i].{name}[k]", _Reader(spike, (name,)))
             for name in ("alignment", "feature", "right_alignment")
         ),
         Form("bulk.edges[j][e]", lambda prediction, j, e: prediction.bulk.edges[j][e]),
-        Form("bulk.atom_at_zero", _Reader(_of_part, ("bulk", "atom_at_zero"))),
+        *(Form(f"bulk.{name}", _Reader(_of_part, ("bulk", name))) for name in ("atom_at_zero", "error")),
         Form("bulk.quantiles[p]", lambda prediction, p: prediction.bulk.quantile(p)),
         Form("outliers.expected_beyond_edge", _Reader(_of_part, ("outliers", "expected_beyond_edge"))),
     )
@@ -126,8 +132,8 @@ def _forms() -> tuple[Form, ...]:
 FORMS = _forms()
 
 LISTED = (
-    "method, spike_count, losses.*, spikes[i].*, bulk.edges[j][e], bulk.atom_at_zero, bulk.quantiles[p], "
-    "outliers.expected_beyond_edge, latent.*, regime.*, certificate.*"
+    "method, spike_count, losses.*, spikes[i].*, bulk.edges[j][e], bulk.atom_at_zero, bulk.error, "
+    "bulk.quantiles[p], outliers.expected_beyond_edge, latent.*, regime.*, certificate.*"
 )
 """Names for a message, in few words."""
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from rmt_spikes.theory.results import LOSSES
 from rmt_spikes.validation.verdicts.bulk_distance import ROUNDING, Distances, spectral_distances
 from rmt_spikes.validation.verdicts.claims import Claim, Tolerance
 
@@ -105,7 +106,7 @@ def quantities(
                 Quantity("latent.beta_cosine", claim, cosine, 1.0, attrgetter("beta_cosine")),
             ]
         case Claim.LOSSES:
-            losses = prediction.losses.to_dict().items()
+            losses = [(k, getattr(prediction.losses, k)) for k in LOSSES]
             return [Quantity(f"losses.{k}", claim, loss, abs(loss), attrgetter(k)) for k, loss in losses]
         case Claim.IMPROVEMENT:
             return _improvement(prediction, untrained)
@@ -186,12 +187,11 @@ def _gradient_error(trial: Trial) -> float:
 
 def _improvement(prediction: Prediction, untrained: Prediction | None) -> list[Quantity]:
     assert untrained is not None, "the claim 'improvement' needs the prediction without a step"
-    after = prediction.losses.to_dict()
+    before, after = untrained.losses, prediction.losses
+    pairs = [(name, getattr(before, name), getattr(after, name)) for name in LOSSES]
     return [
-        Quantity(
-            f"improvement.{name}", Claim.IMPROVEMENT, loss - after[name], loss, attrgetter(name), gained=True
-        )
-        for name, loss in untrained.losses.to_dict().items()
+        Quantity(f"improvement.{name}", Claim.IMPROVEMENT, b - a, b, attrgetter(name), gained=True)
+        for name, b, a in pairs
     ]
 
 

@@ -29,6 +29,8 @@ class PreciseBulk(Value):
     ----------
     edges, atom_at_zero
         Intervals of the support, ascending, as pairs, and the mass at zero.
+    error
+        As in `Bulk`.
     enclosures
         For each edge a lower and an upper bound, in the order of `edges`; they hold for every value that
         the coefficients may have within their own enclosures.
@@ -38,6 +40,7 @@ class PreciseBulk(Value):
     enclosures: tuple[tuple[Enclosure, Enclosure], ...]
     atom_at_zero: Any
     method: Any = field(repr=False, compare=False)
+    error: float | None = None
 
     @property
     def digits(self) -> int:
@@ -121,7 +124,12 @@ class PreciseBulk(Value):
 
     def to_dict(self) -> dict[str, Any]:
         """Edges, atom and quantiles, as ``mpmath.mpf``."""
-        return {"edges": self.edges, "atom_at_zero": self.atom_at_zero, "quantiles": self.quantiles}
+        return {
+            "edges": self.edges,
+            "atom_at_zero": self.atom_at_zero,
+            "error": self.error,
+            "quantiles": self.quantiles,
+        }
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)

@@ -133,6 +133,10 @@ class CertifiedClosedForm(Method):
                 method=self,
             )
 
+    def upper_edge(self) -> tuple[float, float]:
+        """Upper edge of the bulk and the width of its fluctuations, in double precision."""
+        return self.double.upper_edge()
+
     @property
     def regime(self) -> Regime:
         """Regime of the step size."""

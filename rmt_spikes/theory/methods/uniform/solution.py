@@ -33,7 +33,6 @@ from rmt_spikes.theory.methods.uniform.norms.problem import (
     norm_problem,
 )
 from rmt_spikes.theory.methods.uniform.outliers import Pole, UpperSpectrum
-from rmt_spikes.theory.methods.uniform.pencil.neglected import neglected
 from rmt_spikes.theory.methods.uniform.pencil.rows import Terms
 from rmt_spikes.theory.methods.uniform.problem import Problem
 from rmt_spikes.theory.methods.uniform.samples import Separated
@@ -382,18 +381,3 @@ class Uniform(Method):
             imaginary_part=float(values.min() / np.pi),
             edge_error=EDGE_TOLERANCE,
         )
-
-    def certificate(self) -> Certificate:
-        """Certificate of all parts together, with the size of what the theory leaves out.
-
-        Features that leave out more do not say it.
-        """
-        whole = super().certificate()
-        if self.features.rows is not Rows.PENCIL:
-            return whole
-        return replace(whole, neglected=neglected(self.setting, self.treatment, self._change))
-
-    def _change(self, **other: Any) -> float:
-        """Relative change of the objective by other terms, or another treatment of rows."""
-        moved = replace(self, variables=self.latent, **other)
-        return abs(float(moved.functional(moved.state)) / float(self.functional(self.state)) - 1.0)

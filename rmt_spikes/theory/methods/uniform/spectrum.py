@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -12,7 +11,7 @@ from operator import itemgetter
 import numpy as np
 from numpy.typing import NDArray
 
-from rmt_spikes.errors import AccuracyWarning, ConvergenceError
+from rmt_spikes.errors import ConvergenceError, warn_of_accuracy
 from rmt_spikes.setting import Setting
 from rmt_spikes.theory.bulk.distribution import Bulk, edge_scale
 from rmt_spikes.theory.bulk.equivalent import BulkEquivalent
@@ -256,4 +255,4 @@ class Spectrum:
 def warn_of_linear_norms(setting: Setting, error: ConvergenceError) -> None:
     """Say that norms are linearised because their equations have no solution on a few nodes."""
     text = f"norms are linearised, which is less accurate in {setting.d} dimensions: {error}"
-    warnings.warn(text, AccuracyWarning, stacklevel=3)
+    warn_of_accuracy(text)

@@ -12,7 +12,6 @@ from rmt_spikes.setting import Setting
 from rmt_spikes.theory.features import Rows
 from rmt_spikes.theory.latent import Latent, residual_moments
 from rmt_spikes.theory.methods.uniform.first_order.gradient_moments import direction_measure
-from rmt_spikes.theory.quadrature_rules import gaussian_draws
 
 Array = NDArray[np.float64]
 
@@ -32,20 +31,14 @@ def anisotropy(
     activation = setting.activation_expansion
     c_2 = float(activation.coefficients[2])
     curved = abs(c_2) > 1e-12 * math.sqrt(activation.second_moment)
-    spread = rows is Rows.SPREAD
-    if variables.inflation == 0.0 or rows is Rows.ISOTROPIC or not (curved or spread):
+    if variables.inflation == 0.0 or rows is Rows.ISOTROPIC or not curved:
         return np.ones((1, alpha.size)), np.ones(1)
     mean, energy = residual_moments(setting)[0], variables.residual_energy
     angle = np.pi * np.arange(1, LEVELS + 1) / (LEVELS + 1)
     h = mean + 2.0 * math.sqrt(setting.phi * energy) * np.cos(angle)
     weights = 2.0 / (LEVELS + 1) * np.sin(angle) ** 2
     along, incoherent = _variances(setting, variables, alpha)
-    coherent = along(h)
-    if not spread:
-        return np.sqrt(coherent + incoherent) / variables.scale(alpha), weights
-    width = min(1.0, label_spread(setting))
-    pair = [coherent + (1.0 + sign * width) * incoherent for sign in (-1.0, 1.0)]
-    return np.sqrt(np.concatenate(pair)) / variables.scale(alpha), np.concatenate([weights, weights]) / 2
+    return np.sqrt(along(h) + incoherent) / variables.scale(alpha), weights
 
 
 def direction_levels(setting: Setting, variables: Latent, alpha: Array, rows: Rows) -> tuple[Array, Array]:
@@ -77,16 +70,3 @@ def _variances(setting: Setting, variables: Latent, alpha: Array) -> tuple[Calla
         return np.asarray((1.0 + 2.0 * c_2 * step * h[:, None]) ** 2)
 
     return coherent, setting.phi * variables.residual_energy * spread * step**2
-
-
-def label_spread(setting: Setting) -> float:
-    """Relative standard deviation of the spectrum of ``X^T diag(r^2) X / n``: ``sqrt(phi E r^4) / E r^2``.
-
-    The moments are those of ``n`` draws; the readout's offset and the initial output are left out.
-    """
-    nodes, weights = gaussian_draws(setting.n, 64)
-    values = setting.target_function(nodes)
-    noise = setting.noise_std**2
-    second = weights @ values**2 + noise
-    fourth = weights @ values**4 + 6.0 * noise * (weights @ values**2) + 3.0 * noise**2
-    return float(math.sqrt(setting.phi * fourth) / second) if second > 0.0 else 0.0

@@ -1,0 +1,104 @@
+"""Parts of a prediction with their error bars."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from rmt_spikes.errors import warn_of_accuracy
+from rmt_spikes.theory.accuracy.left_out import LEFT_OUT
+from rmt_spikes.theory.features import Features
+from rmt_spikes.theory.methods.base import Method
+from rmt_spikes.theory.results import LOSSES, LossErrors, Losses, Spike
+
+LARGE = 0.05
+"""Relative error bar from which a prediction warns: margins of most comparisons are as wide."""
+
+EDGE_SHARE = 0.5
+"""Share of the fluctuations of the edge, over the distance from it in their unit, that moves a spike."""
+
+EDGE = "it is next to the edge of the bulk"
+
+
+def losses_of(method: Method) -> Losses[Any]:
+    """Losses with their error bars."""
+    losses, size = method.losses(), relative(method, "losses")
+    if size is None:
+        return losses
+    shown = {name: size * float(getattr(losses, name)) for name in LOSSES}
+    shown["train"] *= of_train(losses)
+    return replace(losses, error=LossErrors(**shown))
+
+
+def of_train(losses: Losses[Any]) -> float:
+    """Factor from the relative error of the objective to that of the training loss.
+
+    One where they are the same, two where the training loss is far smaller: measured, as in
+    `validation/reports/error_bars.md`.
+    """
+    return 2.0 - float(losses.train) / float(losses.objective) if losses.objective > 0.0 else 1.0
+
+
+def spikes_of(method: Method) -> tuple[Spike[Any], ...]:
+    """Spikes with the error bars of their singular values."""
+    spikes, size = method.spikes(), relative(method, "spikes")
+    if size is None:
+        return spikes
+    return tuple(
+        replace(spike, error=size * float(spike.singular_value) + EDGE_SHARE * of_edge(method, spike))
+        for spike in spikes
+    )
+
+
+def of_edge(method: Method, spike: Spike[Any]) -> float:
+    """How far the edge pushes a spike: like its own fluctuations squared over the distance."""
+    return method.upper_edge()[1] / float(spike.distance)
+
+
+def bulk_of(method: Method) -> Any:
+    """Bulk with the error bar of its quantiles."""
+    return replace(method.bulk, error=relative(method, "bulk"))
+
+
+def relative(method: Method, kind: str) -> float | None:
+    """Relative error bar of a kind of number; None for features that leave something out on purpose."""
+    if method.features is not Features.CORRECTED:
+        return None
+    return sum(_sizes(method, kind).values())
+
+
+def _sizes(method: Method, kind: str) -> dict[str, float]:
+    """Contributions to the relative error of a kind of number, by their reasons."""
+    shown = ((each, float(getattr(each, kind))) for each in LEFT_OUT)
+    return {each.reason: share * each.size(method) for each, share in shown if share > 0.0}
+
+
+def warn_if_large(method: Method, part: str, value: Any) -> None:
+    """Warn if an error bar of a part exceeds 5 % of its number.
+
+    Warns
+    -----
+    AccuracyWarning
+        With the largest contribution.
+    """
+    bars = _relative_bars(part, value)
+    name = max(bars, key=lambda each: bars[each], default="")
+    if not name or bars[name] <= LARGE:
+        return
+    sizes = _sizes(method, part)
+    near = part == "spikes" and bars[name] > 2.0 * sum(sizes.values())
+    reason = EDGE if near else max(sizes, key=lambda each: sizes[each])
+    warn_of_accuracy(f"error bar above {100 * LARGE:.0f} % of {name}: {reason}")
+
+
+def _relative_bars(part: str, value: Any) -> dict[str, float]:
+    """Error bars of a part in units of their numbers, by name."""
+    if part == "bulk":
+        return {} if value.error is None else {"bulk": value.error}
+    if part == "spikes":
+        known = [(k, spike) for k, spike in enumerate(value, 1) if spike.error is not None]
+        return {f"spike {k}": spike.error / float(spike.singular_value) for k, spike in known}
+    if value.error is None:
+        return {}
+    numbers = ((f"{name} loss", float(getattr(value, name)), getattr(value.error, name)) for name in LOSSES)
+    return {name: error / number for name, number, error in numbers if number > 0.0}

@@ -1,0 +1,298 @@
+"""Error bars against real errors: all reference simulations, own settings and committed campaigns.
+
+    python tests/theory/error_bars.py --predict   predict all settings anew (a quarter of an hour)
+    python tests/theory/error_bars.py --fit       coefficients of the half that calibrates
+    python tests/theory/error_bars.py             error bars and the page, from the predictions in the table
+
+`reports/error_bars.csv` has a row for each loss, singular value and quantile. A setting calibrates or tests
+by a hash of its name. `reports/error_bars.md` is written from the table.
+"""
+
+import argparse
+import csv
+import hashlib
+import json
+import warnings
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import linprog
+from scipy.stats import spearmanr
+
+import rmt_spikes as rs
+from rmt_spikes.theory.accuracy import bars
+from rmt_spikes.theory.accuracy.left_out import LEFT_OUT
+from rmt_spikes.validation import Case
+
+Array = NDArray[np.float64]
+Means = dict[str, tuple[float, float]]
+
+HERE = Path(__file__).resolve().parents[2] / "validation"
+REFERENCE, REPORTS = HERE / "reference", HERE / "reports"
+OWN = sum(not each.methods for each in LEFT_OUT)
+"""What the uniform method leaves out; the rest is left out by other methods."""
+
+SIZES = (*(each.name for each in LEFT_OUT[:OWN]), "edge")
+COLUMNS = ("setting", "half", "quantity", "predicted", "error", "observed", "se", *SIZES)
+LOSSES = ("objective", "train", "test")
+KINDS = ("losses", "spikes", "bulk")
+LEVELS = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95)
+"""Of the quantiles that the simulations have."""
+
+SHARES = {"losses": 0.95, "spikes": 0.95, "bulk": 0.9}
+"""Of the half that calibrates, what error bars cover; 0.9 for all left losses and spikes of the other half at
+83 %."""
+
+
+def half(name: str) -> str:
+    """Half of a setting."""
+    even = hashlib.sha256(name.encode()).digest()[0] % 2 == 0
+    return "calibrates" if even else "tests"
+
+
+def kind(quantity: str) -> str:
+    """Kind of number of a quantity."""
+    return quantity.split(".")[0].split("[")[0]
+
+
+def simulations() -> Iterator[tuple[str, rs.Setting, Means]]:
+    """Settings by name, with means and standard errors by quantity."""
+    for file in ("simulations", "few_dimensions"):
+        cases = json.loads((REFERENCE / f"{file}.json").read_text(encoding="utf-8"))["cases"]
+        for name, case in cases.items():
+            setting, seen = rs.Setting(**case["setting"]), case["mean_se"]
+            found = {f"losses.{loss}": tuple(seen[loss]) for loss in LOSSES}
+            places = zip(*seen["singular_values"], strict=True)
+            found |= {f"spikes[{k}].singular_value": place for k, place in enumerate(places)}
+            if "quantiles" in seen:
+                share = min(1.0, setting.n_ridge / setting.width)
+                for level, place in zip(LEVELS, zip(*seen["quantiles"], strict=True), strict=True):
+                    found[f"bulk.quantiles[{1.0 - share + share * level!r}]"] = place
+            yield name, setting, found
+    for path in sorted((REFERENCE / "observations").glob("*.json")):
+        document = json.loads(path.read_text(encoding="utf-8"))
+        yield path.stem, rs.Setting(**document["setting"]), means(document)
+    drawn = json.loads((REFERENCE / "drawn_settings.json").read_text(encoding="utf-8"))
+    for name, case in drawn["cases"].items():
+        yield name, rs.Setting(**case["setting"]), {q: tuple(pair) for q, pair in case["mean_se"].items()}
+    yield from campaigns()
+
+
+def means(document: dict[str, Any]) -> Means:
+    """Means and standard errors of the JSON document of an observation."""
+    found = {f"losses.{loss}": leaf for loss, leaf in document["losses"].items()}
+    for k, spike in enumerate(document["spikes"]):
+        found[f"spikes[{k}].singular_value"] = spike["singular_value"]
+    found |= {f"bulk.quantiles[{level}]": leaf for level, leaf in document["bulk"]["quantiles"].items()}
+    return {quantity: (leaf["mean"], leaf["se"]) for quantity, leaf in found.items()}
+
+
+def campaigns() -> Iterator[tuple[str, rs.Setting, Means]]:
+    """Points of the committed campaigns; their repetitions together."""
+    found: dict[tuple[str, int], dict[str, list[tuple[float, float]]]] = defaultdict(
+        lambda: defaultdict(list)
+    )
+    with (REPORTS / "results.csv").open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            quantity = row["quantity"]
+            known = quantity.startswith(("losses.", "bulk.quantiles")) or quantity.endswith("singular_value")
+            if known and row["given"] == "none" and float(row["se"] or 0.0) > 0.0:
+                place = found[row["case"], int(row["point"])]
+                place[quantity].append((float(row["observed"]), float(row["se"])))
+    for (name, point), quantities in found.items():
+        case = Case.built_in(name)
+        if case.method in (None, "uniform") and case.features == "corrected":
+            setting = case.points()[point].setting
+            yield f"{name}/{point}", setting, {q: together(values) for q, values in quantities.items()}
+
+
+def together(values: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    """Mean of several means with standard errors."""
+    weights = np.array([se**-2.0 for _, se in values])
+    mean = weights @ np.array([value for value, _ in values]) / weights.sum()
+    return float(mean), float(weights.sum() ** -0.5)
+
+
+def rows_of(name: str, setting: rs.Setting, seen: Means) -> Iterator[dict[str, Any]]:
+    """Rows of a setting: predictions, and how large what is left out is there; a part that fails has none."""
+    prediction = rs.predict(setting)
+    for quantity, (observed, se) in seen.items():
+        try:
+            value = value_of(prediction, quantity)
+        except (rs.ConvergenceError, IndexError):
+            continue
+        if value > 0.0:
+            numbers = {"predicted": value, "observed": observed, "se": se}
+            sizes = dict(zip(SIZES, sizes_of(prediction, quantity), strict=True))
+            yield {"setting": name, "half": half(name), "quantity": quantity, **numbers, **sizes}
+
+
+def value_of(prediction: rs.Prediction, quantity: str) -> float:
+    """Number of a prediction by its name."""
+    place = quantity.partition("[")[2].partition("]")[0]
+    match kind(quantity):
+        case "losses":
+            return float(getattr(prediction.losses, quantity.split(".")[1]))
+        case "spikes":
+            return float(prediction.spikes[int(place)].singular_value)
+    return float(prediction.bulk.quantile(float(place)))
+
+
+def sizes_of(prediction: rs.Prediction, quantity: str) -> list[float]:
+    """Sizes of what is left out, as far as the number shows them; the last is that of the edge."""
+    sizes, edge = [each.size(prediction.solution) for each in LEFT_OUT[:OWN]], 0.0
+    if quantity == "losses.train":
+        sizes = [bars.of_train(prediction.losses) * size for size in sizes]
+    if kind(quantity) == "spikes":
+        spike = prediction.spikes[int(quantity.partition("[")[2].partition("]")[0])]
+        edge = bars.of_edge(prediction.solution, spike) / spike.singular_value
+    return [*sizes, edge]
+
+
+def coefficients(of: str) -> list[float]:
+    """Coefficients of a kind of number in the package."""
+    edge = bars.EDGE_SHARE if of == "spikes" else 0.0
+    return [*(getattr(each, of) for each in LEFT_OUT[:OWN]), edge]
+
+
+def bar(row: dict[str, Any]) -> float:
+    """Error bar of a row, from its sizes."""
+    sizes = [float(row[name]) for name in SIZES]
+    return float(row["predicted"]) * float(np.dot(coefficients(kind(row["quantity"])), sizes))
+
+
+def fitted(rows: Sequence[dict[str, Any]], of: str) -> Array:
+    """Coefficients for which a share of the half that calibrates lies within error bar and standard error.
+
+    Quantile regression with coefficients that are not negative; that of the edge is given.
+    """
+    some = [row for row in rows if row["half"] == "calibrates" and kind(row["quantity"]) == of]
+    x = np.array([[float(row[name]) for name in SIZES] for row in some])
+    y = np.array([max(0.0, miss(row) - float(row["se"])) / float(row["predicted"]) for row in some])
+    edge = coefficients(of)[-1]
+    y, x = np.maximum(0.0, y - edge * x[:, -1]), x[:, :-1]
+    (n, k), one = x.shape, np.eye(len(some))
+    cost = np.concatenate([np.zeros(k), np.full(n, SHARES[of]), np.full(n, 1.0 - SHARES[of])])
+    found = linprog(cost, A_eq=np.hstack([x, one, -one]), b_eq=y, bounds=[(0.0, None)] * (k + 2 * n))
+    return np.array([*found.x[:k], edge])
+
+
+def stratum(row: dict[str, Any]) -> str:
+    """Kind of setting, by what is left out most there."""
+    if float(row["initial_output"]) > 0.0:
+        return "standard scale"
+    if float(row["higher_degrees"]) > 1.0 / 40.0**2:
+        return "few dimensions"
+    return "few large features" if float(row["few_entries"]) > 0.04 else "others"
+
+
+def is_drawn(row: dict[str, Any]) -> bool:
+    """Whether the setting of a row was drawn at random, small and hard."""
+    return str(row["setting"]).startswith("random-")
+
+
+def miss(row: dict[str, Any]) -> float:
+    """Real error of a prediction, with that of the simulation in it."""
+    return abs(float(row["predicted"]) - float(row["observed"]))
+
+
+def summary(rows: Sequence[dict[str, Any]], divided_by: float = 1.0) -> dict[str, float]:
+    """Coverage within error bar and standard error, median error bar, and rank correlation."""
+    number, error, se, value = (
+        np.array([float(row[name]) for row in rows]) for name in ("predicted", "error", "se", "observed")
+    )
+    real, error = np.abs(number - value), error / divided_by
+    beyond = np.maximum(0.0, real - se) / number
+    return {
+        "covered": float(np.mean(real <= error + se)),
+        "within two": float(np.mean(real <= error + 2.0 * se)),
+        "median": float(np.median(error / number)),
+        "rank": float(spearmanr(error / number, beyond).statistic),
+        "rank of all": float(spearmanr(error / number, real / number).statistic),
+    }
+
+
+def page(rows: Sequence[dict[str, Any]]) -> str:
+    """Markdown of the page, from the table."""
+    lines = [
+        "# Error bars against real errors",
+        "",
+        "Written by `tests/theory/error_bars.py` from [error_bars.csv](error_bars.csv): every loss, singular",
+        "value of a spike and quantile of the reference simulations, our own settings, drawn settings and",
+        "the committed campaigns. A hash of the name of a setting says whether it calibrates or tests.",
+        "*Covered*: share of rows whose difference is at most the error bar and one standard error (in",
+        "brackets: two). *Median*: of the error bar as a share of its number. *Rank*: Spearman's correlation",
+        "of the error bar with the real error beyond one standard error (in brackets: with the whole",
+        "difference). *A fifth*: coverage of a fifth of the error bar, a wrong one.",
+        "",
+        "| numbers | half | rows | covered | median | rank | a fifth |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for of in ("all", *KINDS):
+        for name in ("calibrates", "tests"):
+            some = [row for row in rows if row["half"] == name and of in ("all", kind(row["quantity"]))]
+            lines.append(f"| {of} | {name} {cells(some)}")
+    lines += [
+        "",
+        "The half that tests without the drawn settings, which are small, and by kind of setting:",
+        "",
+        *lines[10:12],
+    ]
+    tests = [row for row in rows if row["half"] == "tests"]
+    lines.append(f"| all but drawn | tests {cells([row for row in tests if not is_drawn(row)])}")
+    groups = sorted({stratum(row) for row in rows})
+    for group in groups:
+        some = [row for row in rows if row["half"] == "tests" and stratum(row) == group]
+        lines.append(f"| {group} | tests {cells(some)}")
+    return "\n".join(lines) + "\n"
+
+
+def cells(rows: Sequence[dict[str, Any]]) -> str:
+    """Cells of a line of the page."""
+    found, fifth = summary(rows), summary(rows, 5.0)
+    return (
+        f"| {len(rows)} | {found['covered']:.1%} ({found['within two']:.1%}) | {found['median']:.2%} "
+        f"| {found['rank']:.2f} ({found['rank of all']:.2f}) | {fifth['covered']:.1%} |"
+    )
+
+
+def read() -> list[dict[str, Any]]:
+    """Rows of the table."""
+    with (REPORTS / "error_bars.csv").open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def write(rows: Sequence[dict[str, Any]]) -> None:
+    """Write the table, with the error bars of the package, and the page."""
+    with (REPORTS / "error_bars.csv").open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    (REPORTS / "error_bars.md").write_text(page(rows), encoding="utf-8")
+
+
+def main() -> None:
+    """Run the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--predict", action="store_true")
+    parser.add_argument("--fit", action="store_true")
+    options = parser.parse_args()
+    rows: list[dict[str, Any]] = [] if options.predict else read()
+    if options.predict:
+        warnings.simplefilter("ignore", rs.AccuracyWarning)
+        for name, setting, seen in simulations():
+            rows += rows_of(name, setting, seen)
+    if options.fit:
+        for of in KINDS:
+            found = zip(SIZES, fitted(rows, of), strict=True)
+            print(of, ", ".join(f"{name} {value:.4g}" for name, value in found))
+        return
+    write([{**row, "error": bar(row)} for row in rows])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,166 @@
+"""Error bars against real errors, from the committed table, and what results say of them."""
+
+import json
+import warnings
+
+import error_bars
+import numpy as np
+import pytest
+
+import rmt_spikes as rs
+
+ROWS = error_bars.read()
+TESTS = [row for row in ROWS if row["half"] == "tests"]
+SETTING = rs.Setting(
+    n=600, d=300, width=400, activation="relu", target="identity", ridge=0.1, step_exponent=0.4, noise_std=0.5
+)
+FEW = SETTING.replace(d=12, width=100)
+COVERED, MEDIAN = 0.9, 0.02
+"""What error bars are to be: nine in ten lie within, and they are not empty."""
+
+
+def accepted(rows, divided_by=1.0):
+    """Whether error bars cover enough, and are larger where errors are.
+
+    Three standard deviations of the rank correlation of as many independent numbers.
+    """
+    found = error_bars.summary(rows, divided_by)
+    return found["covered"] >= COVERED and found["rank"] > 3.0 / np.sqrt(len(rows))
+
+
+def of(kind):
+    return [row for row in TESTS if error_bars.kind(row["quantity"]) == kind]
+
+
+def test_error_bars_hold_on_the_half_that_was_not_calibrated_on():
+    assert len(TESTS) > 800
+    assert accepted(TESTS)
+
+
+def test_error_bars_are_not_empty():
+    """At most 2 % in the middle, but for the drawn settings, which are small and hard."""
+    usual = [row for row in TESTS if not error_bars.is_drawn(row)]
+    assert accepted(usual)
+    assert error_bars.summary(usual)["median"] <= MEDIAN
+    # All together: 2.0 %.
+    assert error_bars.summary(TESTS)["median"] <= 1.5 * MEDIAN
+
+
+@pytest.mark.parametrize("kind", error_bars.KINDS)
+def test_they_hold_for_each_kind_of_number(kind):
+    assert accepted(of(kind))
+
+
+def test_a_fifth_of_the_error_bars_is_rejected():
+    """Negative control."""
+    assert error_bars.summary(TESTS, 5.0)["covered"] < COVERED - 0.1
+    assert not accepted(TESTS, 5.0)
+
+
+def test_shuffled_error_bars_are_rejected():
+    """Negative control: relative error bars of other rows cover less and have no rank correlation."""
+    rng = np.random.default_rng(1)
+    relative = rng.permutation([float(row["error"]) / float(row["predicted"]) for row in TESTS])
+    wrong = [
+        {**row, "error": size * float(row["predicted"])} for row, size in zip(TESTS, relative, strict=True)
+    ]
+    found = error_bars.summary(wrong)
+    assert found["covered"] < COVERED
+    # Three standard deviations without correlation.
+    assert abs(found["rank"]) < 3.0 / np.sqrt(len(wrong))
+
+
+def test_the_table_has_the_error_bars_of_the_package():
+    """And its halves are those of the hash, its page that of the table."""
+    for row in ROWS:
+        # Eight digits are written.
+        assert float(row["error"]) == pytest.approx(error_bars.bar(row), rel=1e-6)
+        assert row["half"] == error_bars.half(row["setting"])
+    page = (error_bars.REPORTS / "error_bars.md").read_text(encoding="utf-8")
+    assert page == error_bars.page(ROWS), "python tests/theory/error_bars.py renews it"
+
+
+@pytest.mark.parametrize("kind", error_bars.KINDS)
+def test_coefficients_are_those_of_the_half_that_calibrates(kind):
+    """Two digits of the regression, rounded up."""
+    fitted, used = error_bars.fitted(ROWS, kind), error_bars.coefficients(kind)
+    for name, exact, value in zip(error_bars.SIZES, fitted, used, strict=True):
+        if name != "edge":
+            assert exact * (1.0 - 1e-6) <= value <= 1.11 * exact + 1e-9, name
+
+
+def test_rows_are_those_of_the_theory_that_is_here():
+    """Drawn settings in the table: their losses and sizes; to the eight digits that are written."""
+    drawn = json.loads((error_bars.REFERENCE / "drawn_settings.json").read_text(encoding="utf-8"))["cases"]
+    for name in ("random-6", "random-29", "random-31", "random-101"):
+        prediction = rs.predict(rs.Setting(**drawn[name]["setting"]))
+        for row in (row for row in ROWS if row["setting"] == name and "losses" in row["quantity"]):
+            value = error_bars.value_of(prediction, row["quantity"])
+            error = getattr(prediction.losses.error, row["quantity"].split(".")[1])
+            assert float(row["predicted"]) == pytest.approx(value, rel=1e-6)
+            assert float(row["error"]) == pytest.approx(error, rel=1e-6)
+
+
+@pytest.mark.parametrize("method", ["uniform", "closed_form", "limit"])
+def test_every_method_has_error_bars(method):
+    prediction = rs.predict(SETTING, method=method)
+    losses = prediction.losses
+    assert all(getattr(losses.error, name) > 0.0 for name in error_bars.LOSSES)
+    assert all(spike.error > 0.0 for spike in prediction.spikes)
+    assert prediction.bulk.error > 0.0
+    if method != "uniform":
+        assert losses.error.test / losses.test > 2.0 * _test_bar(SETTING)
+
+
+def _test_bar(setting):
+    losses = rs.predict_losses(setting)
+    return losses.error.test / losses.test
+
+
+def test_error_bars_grow_with_what_is_left_out():
+    base = _test_bar(SETTING)
+    assert _test_bar(SETTING.replace(activation={"expression": "relu(z - 2)"})) > 2.0 * base
+    assert _test_bar(SETTING.replace(d=20)) > 2.0 * base
+    assert _test_bar(SETTING.replace(output_scale="standard")) > base
+    assert _test_bar(SETTING.replace(n=60000, n_ridge=60000, width=40000, d=30000)) < base
+
+
+def test_features_that_leave_something_out_have_none():
+    prediction = rs.predict(SETTING, features="published", method="closed_form")
+    assert prediction.losses.error is None
+    assert prediction.bulk.error is None
+    assert all(spike.error is None for spike in prediction.spikes)
+    assert "error" not in prediction.losses.to_dict()
+
+
+def test_documents_keep_them(tmp_path):
+    prediction = rs.predict(SETTING, method="closed_form")
+    prediction.save(tmp_path / "prediction.json")
+    loaded = rs.Prediction.load(tmp_path / "prediction.json")
+    assert loaded == prediction
+    assert loaded.losses.error == prediction.losses.error
+    assert [spike.error for spike in loaded.spikes] == [spike.error for spike in prediction.spikes]
+    assert loaded.bulk.error == prediction.bulk.error
+    document = prediction.to_dict()
+    assert document["losses"]["error"]["test"] == prediction.losses.error.test
+    assert document["bulk"]["error"] == prediction.bulk.error
+    assert f"± {prediction.losses.error.test:.2g}" in prediction._repr_html_()
+    assert f"± {prediction.losses.error.test:.2g}" in repr(prediction)
+
+
+@pytest.mark.parametrize(
+    "ask", [rs.predict_losses, lambda setting: rs.predict(setting).losses, lambda s: rs.predict(s).spikes]
+)
+def test_large_error_bars_warn_at_the_line_of_the_caller(ask):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        ask(FEW)
+    (warning,) = [each for each in caught if "above 5 %" in str(each.message)]
+    assert issubclass(warning.category, rs.AccuracyWarning)
+    assert warning.filename == __file__
+
+
+def test_small_error_bars_do_not_warn():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert _test_bar(SETTING) < 0.05
