@@ -62,10 +62,10 @@ def predict(setting: rs.Setting, *, thresholds: bool = False, **options: Any) ->
     bulk, points = prediction.bulk, np.array([-2.0, -0.5, 0.0, 1.0, 3.0])
     inside = bulk.edges[0, 0] + np.ptp(bulk.edges) * np.array([0.02, 0.3, 0.6, 0.98])
     names = (*SPIKE, *(("critical_step_size",) if thresholds else ()))
-    parts = some(prediction, ("latent", "regime", "certificate"))
     return {
-        **{name: part.to_dict() for name, part in parts.items()},
+        **{name: part.to_dict() for name, part in some(prediction, ("latent", "regime")).items()},
         "losses": some(prediction.losses, LOSSES),
+        "certificate": prediction.certificate.to_dict(),
         "given": prediction.given,
         "bulk": without_bar(bulk.to_dict()) | {"density": bulk.density(inside), "cdf": bulk.cdf(inside)},
         "spikes": [
