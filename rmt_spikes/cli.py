@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rmt_spikes.console.exits import INTERNAL_ERROR, reporting, warnings_in_short
+from rmt_spikes.console.exits import INTERNAL_ERROR, reporting
 from rmt_spikes.errors import CaseError, DomainError, Word
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def predict(
     as_json: AsJson = False,
 ) -> None:
     """Predict spectrum, spikes, features and losses of a setting."""
-    with reporting(), warnings_in_short():
+    with reporting():
         from rmt_spikes.console.tables import print_precise, print_prediction
         from rmt_spikes.theory import predict as predict_setting
 

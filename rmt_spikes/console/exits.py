@@ -29,7 +29,7 @@ MESSAGE_CHARACTERS = 1500
 def reporting(kept: Callable[[], str] = str) -> Iterator[None]:
     """Turn errors into a short message on stderr and an exit status; `kept` says what an interrupt leaves."""
     try:
-        with stoppable():
+        with stoppable(), warnings_in_short():
             yield
     except ConvergenceError as error:
         fail(str(error), Verdict.INCONCLUSIVE.exit_status)

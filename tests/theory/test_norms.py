@@ -1,6 +1,7 @@
 """Norms as latent variables, against simulations in few dimensions and exact moments."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -106,7 +107,7 @@ def test_norms_without_a_solution_are_linearised_and_said_so():
     with pytest.warns(rs.AccuracyWarning, match="norms are linearised, which is less accurate in 89 dim"):
         losses = rs.predict_losses(setting)
     linear = Uniform(setting, terms=Terms(latent_norms=False)).losses()
-    assert losses == linear
+    assert replace(losses, error=None) == linear
 
 
 @pytest.mark.filterwarnings("ignore::rmt_spikes.AccuracyWarning")
