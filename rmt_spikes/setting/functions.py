@@ -34,6 +34,8 @@ def check_activation(spec: Specification, center: bool, step: float) -> None:
     """Refuse constants and, with a step, activations that give it no signal, or have no derivative."""
     plain, expansion = (expansion_of(spec, "activation", centred) for centred in (False, center))
     rms = math.sqrt(expansion.second_moment)
+    if not plain.second_moment > 0.0:
+        raise DomainError("activation", "must have values whose square is above 0 in double precision", spec)
     if plain.second_moment - plain.mean**2 <= CONSTANT * plain.second_moment:
         raise DomainError("activation", "must not be constant", spec)
     if step == 0.0:

@@ -54,7 +54,7 @@ def test_axes_are_taken_and_returned_and_settings_left_alone(name: str, axes: An
         CALLS[name](ax="here")
 
 
-@pytest.mark.parametrize("name", set(CALLS) - {"phase_diagram"})
+@pytest.mark.parametrize("name", sorted(set(CALLS) - {"phase_diagram"}))
 def test_a_legend_covers_nothing_and_can_be_left_out(name: str, axes: Any) -> None:
     assert CALLS[name](ax=axes, legend=False).get_legend() is None
     own = CALLS[name]()

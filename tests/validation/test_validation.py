@@ -136,7 +136,7 @@ def test_report_json(small_report: tuple[Path, Report]) -> None:
     text = (folder / "report.json").read_text(encoding="utf-8")
     document = strict(text)
     assert document == report.to_dict()
-    assert document["schema"] == "rmt-spikes/report/2"
+    assert document["schema"] == "rmt-spikes/report/3"
     assert document["verdict"] == report.verdict
     (only,) = document["cases"]
     assert [p["values"] for p in only["points"]] == [{"step_exponent": 0.1}, {"step_exponent": 0.4}]
@@ -162,7 +162,7 @@ def test_a_failed_prediction_is_reported(tmp_path: Path, monkeypatch: pytest.Mon
     report = validate(case(trials=2), out=tmp_path)
     assert report.verdict == "inconclusive"
     page = report.html.read_text(encoding="utf-8")
-    assert "No prediction at step exponent 0.1: losses: the equations were not solved" in page
+    assert "no prediction at step exponent 0.1: losses: the equations were not solved" in page
 
 
 def test_a_failed_prediction_given_a_trial_is_left_out(
