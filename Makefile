@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input --quiet --qui
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help report quick validate calibration test lint format docs bench clean
+.PHONY: help report quick validate calibration test thorough lint format docs bench clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,8 +46,11 @@ calibration: $(VENV)/.installed-base ## How often the verdicts of the cases woul
 	$(BIN)/python validation/calibration.py --campaign $(CAMPAIGNS)/repetition-0
 	$(BIN)/python validation/results.py
 
-test: $(VENV)/.installed-test ## Run all tests, the benchmarks once each among them.
+test: $(VENV)/.installed-test ## Run the tests, the benchmarks once each among them.
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
+
+thorough: $(VENV)/.installed-test ## Run all tests, those of half a minute as well that `make test` leaves out.
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --thorough
 
 lint: $(VENV)/.installed-test ## Check style, imports between rooms, and types.
 	$(BIN)/ruff check

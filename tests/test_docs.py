@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 from runpy import run_path
 from types import SimpleNamespace
+from typing import Any
 
 import layout_rules as rules
 import pytest
@@ -36,7 +37,16 @@ QUIET = "import warnings; warnings.filterwarnings('ignore', '.*error bar above')
 """Pages use the closed form, whose error bars are large, for it is fast."""
 
 
-@pytest.mark.parametrize("page", PAGES)
+BUILT = ["docs/gallery.md", "docs/tutorials/spectrum.md", "docs/tutorials/second_feature.md"]
+"""Pages whose Python takes half a minute; the build of the documentation runs it as well."""
+
+
+def marked(pages: list[str], slow: list[str]) -> list[Any]:
+    """Pages as parameters, the slow ones marked."""
+    return [pytest.param(page, marks=[pytest.mark.thorough] * (page in slow)) for page in pages]
+
+
+@pytest.mark.parametrize("page", marked(PAGES, BUILT))
 def test_python_on_a_page_runs(page: str, tmp_path: Path) -> None:
     """Blocks and executed cells of a page, in order, in one interpreter; other warnings are errors."""
     blocks = rules.python_blocks((ROOT / page).read_text(encoding="utf-8"))
@@ -119,7 +129,7 @@ def run_line(line: str, folder: Path) -> subprocess.CompletedProcess[str]:
     return result
 
 
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("page", marked(PAGES, ["docs/gallery.md"]))
 def test_the_commands_of_a_page_run(page: str, tmp_path: Path) -> None:
     """In a folder with the settings that the pages refer to."""
     text = (ROOT / page).read_text(encoding="utf-8")

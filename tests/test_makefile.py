@@ -116,5 +116,5 @@ def test_a_missing_interpreter_is_named(project: Path) -> None:
 
 def test_help_is_the_default_and_lists_every_target(project: Path) -> None:
     listed = [line.split()[1] for line in make(project).stdout.splitlines()]
-    expected = "help report quick validate calibration test lint format docs bench clean"
+    expected = "help report quick validate calibration test thorough lint format docs bench clean"
     assert listed == expected.split()

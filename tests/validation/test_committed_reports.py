@@ -30,7 +30,13 @@ ROWS = read("results")
 CASES = sorted(rs.built_in_cases())
 
 
-@pytest.mark.parametrize("case", CASES)
+# The two cases with most points take half a minute each; golden numbers guard the same code.
+MANY_POINTS = ("activations", "degree-two")
+
+
+@pytest.mark.parametrize(
+    "case", [pytest.param(name, marks=[pytest.mark.thorough] * (name in MANY_POINTS)) for name in CASES]
+)
 def test_predictions_are_those_of_the_theory_that_is_here(case: str) -> None:
     """To 1e-9, in all repetitions; what is found by a rule of a few nodes to 1e-7.
 

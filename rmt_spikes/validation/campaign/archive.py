@@ -12,7 +12,8 @@ from rmt_spikes.simulation import SIMULATION_VERSION, RealisedLatent, Trial
 from rmt_spikes.theory import THEORY_VERSION
 
 LATER = frozenset(
-    "sample sample_alignment residuals teacher directions untrained weights weights_alignment".split()
+    {"sample", "sample_alignment", "residuals", "teacher", "directions", "untrained", "weights"}
+    | {"weights_alignment"}
 )
 """Fields that were added later: trials that were stored without them are as good, and have None there."""
 
