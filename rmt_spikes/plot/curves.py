@@ -12,6 +12,7 @@ from rmt_spikes.arguments import choice
 from rmt_spikes.errors import DomainError, Word
 from rmt_spikes.plot.intervals import mean_and_half_width
 from rmt_spikes.plot.style import (
+    BAND,
     DASHED,
     DOTTED,
     INTERVAL,
@@ -19,6 +20,7 @@ from rmt_spikes.plot.style import (
     Theme,
     decades,
     drawing,
+    error_band,
     legend_outside,
     marks,
     require,
@@ -66,7 +68,8 @@ def losses(
     Parameters
     ----------
     predicted
-        Result of `sweep` over one key, with the losses among its quantities.
+        Result of `sweep` over one key, with the losses among its quantities. Where their error bars are among
+        them as well, they are drawn as bands.
     observations
         Results of `simulate` at some values of the key.
     quantities
@@ -99,17 +102,22 @@ def losses(
     for observation in seen:
         require("observations", observation, Observation, "make them with simulate(setting, trials=8)")
     with drawing(ax) as (axis, theme):
+        alone = len(names) == 1
         for name in names:
-            alone = len(names) == 1
-            what = "" if alone else f", {LOSS_NAMES[name]}"
+            # The style of a line is that of its loss; what all losses have is said once.
+            once = name == names[0]
+            what = "theory" if alone else f"theory, {LOSS_NAMES[name]}"
             line: dict[str, Any] = {"linestyle": SOLID if alone else DASHES[name], "linewidth": 1.6}
-            axis.plot(x, curves[0][name], color=theme.corrected, label=f"theory{what}", **line)
+            axis.plot(x, curves[0][name], color=theme.corrected, label=what, **line)
+            if (error := band(predicted, name)) is not None:
+                ends = curves[0][name] - error, curves[0][name] + error
+                error_band(axis, theme, x, *ends, BAND if once else "")
             if published is not None:
                 line = {"linestyle": DASHED if alone else DASHES[name], "linewidth": 1.2}
-                label = f"theory, published features{what}"
-                axis.plot(swept(published)[1], curves[1][name], color=theme.published, label=label, **line)
+                line["label"] = "theory, published features" if once else ""
+                axis.plot(swept(published)[1], curves[1][name], color=theme.published, **line)
             if seen:
-                _points(axis, theme, name, key, seen, f"simulation{what}, {INTERVAL}")
+                _points(axis, theme, name, key, seen, f"simulation, {INTERVAL}" if once else "")
         axis.set(xlabel=axis_name(key), ylabel=LOSS_NAMES[names[0]] if len(names) == 1 else "loss")
         if x.min() > 0.0 and x.max() >= LOG_RANGE * x.min():
             axis.set_xscale("log")
@@ -153,3 +161,10 @@ def swept(table: SweepTable) -> tuple[str, Array]:
 def curve(table: SweepTable, name: str) -> Array:
     """Values of a loss along a sweep."""
     return np.asarray(table[f"losses.{name}"], dtype=float)
+
+
+def band(table: SweepTable, name: str) -> Array | None:
+    """Error bars of a loss along a sweep; None where the sweep has none."""
+    path = f"losses.error.{name}"
+    error = np.asarray(table[path], dtype=float) if path in table.quantities else np.array([np.nan])
+    return error if np.isfinite(error).any() else None

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rmt_spikes.errors import DomainError, Word
-from rmt_spikes.plot.style import Theme, decades, drawing, legend_outside, require
+from rmt_spikes.plot.style import BAND, Theme, decades, drawing, error_band, legend_outside, require
 from rmt_spikes.simulation import Observation
 from rmt_spikes.theory import Prediction
 
@@ -51,8 +51,9 @@ def spectrum(
     Returns
     -------
     matplotlib.axes.Axes
-        With the density per unit of log singular value on the left. On the right, the height of the markers:
-        squared correlation of a left singular vector with polynomials of degree 0 to 4 of the learnt ``q``.
+        With the density per unit of log singular value on the left; its error bar is a band, that of a spike
+        a horizontal bar. On the right, the height of the markers: squared correlation of a left singular
+        vector with polynomials of degree 0 to 4 of the learnt ``q``.
 
     Raises
     ------
@@ -121,18 +122,25 @@ def _simulated(axis: Axes, shares: Axes, theme: Theme, observation: Observation)
 
 
 def _predicted(axis: Axes, shares: Axes, theme: Theme, prediction: Prediction) -> list[float]:
-    """Density of the bulk, and a stem with a diamond for each spike."""
+    """Density of the bulk, and a stem with a diamond for each spike, with their error bars."""
     line: dict[str, Any] = {"color": theme.corrected, "linewidth": 1.6}
-    bulk, label = prediction.bulk, "predicted bulk"
+    bulk, label, shown = prediction.bulk, "predicted bulk", BAND
     for low, high in bulk.edges:
         x = np.geomspace(max(low, SMALLEST * high), high, CURVE_POINTS)
-        axis.plot(x, x * bulk.density(x), label=label, **line)
-        label = ""
+        y = x * bulk.density(x)
+        axis.plot(x, y, label=label, **line)
+        if bulk.error is not None:
+            _shifted(axis, theme, np.log(x), y, bulk.error, shown)
+        label = shown = ""
     spikes = prediction.spikes
     places = np.array([float(spike.singular_value) for spike in spikes])
     heights = np.array([float(spike.alignment.sum()) for spike in spikes])
     if places.size:
         shares.vlines(places, 0.0, heights, color=theme.corrected, linewidth=1.2)
+        errors = [spike.error for spike in spikes if spike.error is not None]
+        if len(errors) == len(spikes):
+            bars: dict[str, Any] = {"linestyle": "none", "elinewidth": 0.9, "capsize": 2.0}
+            shares.errorbar(places, heights, xerr=errors, color=theme.corrected, **bars)
         shares.plot(
             places,
             heights,
@@ -143,3 +151,11 @@ def _predicted(axis: Axes, shares: Axes, theme: Theme, prediction: Prediction) -
             label="predicted spike",
         )
     return [float(height) for height in heights]
+
+
+def _shifted(axis: Axes, theme: Theme, log_x: Array, y: Array, error: float, label: str) -> None:
+    """Band of a density whose quantiles are off by a relative error."""
+    reach = np.linspace(log_x[0] - error, log_x[-1] + error, CURVE_POINTS)
+    moved = [np.interp(reach, log_x + share * error, y, 0.0, 0.0) for share in np.linspace(-1.0, 1.0, 21)]
+    low, high = np.min(moved, axis=0), np.max(moved, axis=0)
+    error_band(axis, theme, np.exp(reach), low, high, label)

@@ -25,6 +25,9 @@ DASHED = (0, (5, 2))
 DOTTED = (0, (1.2, 1.6))
 """Dots that are told from dashes at the size of a legend."""
 
+BAND = "its error bar"
+"""Label of what shows the error bar of a theory."""
+
 INTERVAL = "95 % interval"
 """What error bars of simulations are, everywhere."""
 
@@ -156,6 +159,11 @@ def _checked(ax: Any) -> Axes:
 def marks(axis: Axes, x: Any, y: Any, marker: str = "o", **options: Any) -> None:
     """Markers without a line, with error bars where `xerr` or `yerr` is among the options of `errorbar`."""
     axis.errorbar(x, y, **{"linestyle": "none", "marker": marker, "markersize": 3.5, **options})
+
+
+def error_band(axis: Axes, theme: Theme, x: Any, low: Any, high: Any, label: str) -> None:
+    """Band of the error bar of a theory, which bars of a histogram are seen through."""
+    axis.fill_between(x, low, high, color=theme.corrected, alpha=0.22, linewidth=0.0, label=label)
 
 
 def legend_outside(axis: Axes, columns: int = 2, *, also: Axes | None = None) -> None:

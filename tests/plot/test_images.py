@@ -19,7 +19,9 @@ WORDS = {
         "step exponent a  (η = nᵃ)",
         "loss",
         "theory, test loss",
-        "theory, published features, test loss",
+        "theory, training loss",
+        "theory, published features",
+        "its error bar",
     ],
     "features": ["learnt variable q of a sample", "left vector of spike 2, times √ñ"],
     "residuals": [

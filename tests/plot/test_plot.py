@@ -33,7 +33,9 @@ def _closed() -> Any:
 
 CALLS: dict[str, Any] = {
     "spectrum": lambda **options: plot.spectrum(prediction(), observation(), **options),
-    "losses": lambda **options: plot.losses(curve(), [observation()], **options),
+    "losses": lambda **options: plot.losses(
+        curve(), [observation()], published=curve("published"), **options
+    ),
     "features": lambda **options: plot.features(prediction(), observation(), **options),
     "residuals": lambda **options: plot.residuals(compared(), **options),
     "phase_diagram": lambda **options: plot.phase_diagram(plane(), **options),
@@ -70,6 +72,37 @@ def test_nothing_is_drawn_or_loaded_before_it_is_asked_for(tmp_path: Path) -> No
     )
     done = run_python(code, tmp_path)
     assert done.returncode == 0, done.stderr
+
+
+def test_error_bars_of_losses_are_bands(axes: Any) -> None:
+    """From prediction minus to prediction plus error bar; features without one have no band."""
+    plot.losses(curve(), quantities=["test"], ax=axes)
+    (found,) = axes.collections
+    losses, errors = curve()["losses.test"], curve()["losses.error.test"]
+    drawn = found.get_paths()[0].vertices
+    x = curve().axes["step_exponent"]
+    for end in (losses - errors, losses + errors):
+        missing = [min(np.hypot(*(drawn - point).T)) for point in np.column_stack([x, end])]
+        assert np.max(missing) < 1e-12
+    assert np.all(errors > 0.005 * losses)
+    other = Figure().subplots()
+    plot.losses(curve("published"), quantities=["test"], ax=other)
+    assert not other.collections
+
+
+def test_error_bars_of_a_spectrum(axes: Any) -> None:
+    """Horizontal bars of the spikes, and a band that is the density at quantiles that are off by as much."""
+    plot.spectrum(prediction(), ax=axes)
+    (shares,) = (each for each in axes.figure.axes if each.get_label() == SHARES)
+    (bars,) = shares.containers
+    (lines,) = bars.lines[2]
+    spikes = [(s.singular_value - s.error, s.singular_value + s.error) for s in prediction().spikes]
+    np.testing.assert_allclose([segment[:, 0] for segment in lines.get_segments()], spikes)
+    (found,) = axes.collections
+    size = np.exp(prediction().bulk.error)
+    low, high = prediction().bulk.edges[0, 0] / size, prediction().bulk.edges[-1, 1] * size
+    x = found.get_paths()[0].vertices[:, 0]
+    np.testing.assert_allclose([x.min(), x.max()], [low, high], rtol=1e-9)
 
 
 def test_the_height_of_a_marker_is_what_the_vector_shares_with_q(axes: Any) -> None:

@@ -24,6 +24,9 @@ def test_the_stated_error_holds(method, top):
     for name in LOSSES:
         relative = np.abs(table[f"losses.{name}"] / [getattr(losses, name) for losses in exact] - 1)
         assert np.max(relative) <= table.error <= 1e-4
+        # Error bars are in proportion to a loss; that of the training loss to a ratio of two as well.
+        bars = [getattr(losses.error, name) for losses in exact]
+        np.testing.assert_allclose(table[f"losses.error.{name}"], bars, rtol=3e-4)
     assert np.ptp(table["losses.test"]) > 1e3 * table.error  # the losses do move
     assert "interpolated" in repr(table)
 

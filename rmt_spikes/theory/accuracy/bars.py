@@ -22,7 +22,12 @@ EDGE = "it is next to the edge of the bulk"
 
 def losses_of(method: Method) -> Losses[Any]:
     """Losses with their error bars."""
-    losses, size = method.losses(), relative(method, "losses")
+    return with_bars(method, method.losses())
+
+
+def with_bars(method: Method, losses: Losses[Any]) -> Losses[Any]:
+    """Losses that a method predicts, or that are interpolated, with their error bars."""
+    size = relative(method, "losses")
     if size is None:
         return losses
     shown = {name: size * float(getattr(losses, name)) for name in LOSSES}

@@ -18,7 +18,7 @@ from rmt_spikes.execution.tasks import work_through
 from rmt_spikes.setting import Setting, require_setting
 from rmt_spikes.theory.features import Features
 from rmt_spikes.theory.methods import CONTINUOUS, look_up
-from rmt_spikes.theory.sweeps.lines import LOSSES, solve_line
+from rmt_spikes.theory.sweeps.lines import WITH_BARS, solve_line
 from rmt_spikes.theory.sweeps.names import COUNT, named
 from rmt_spikes.theory.sweeps.points import Plan, Point, Solved, solve_points
 from rmt_spikes.theory.sweeps.table import SweepTable, axis_of, point_of, read_only
@@ -32,7 +32,7 @@ OnPoints = Callable[[int, int], object]
 def sweep(
     setting: Setting,
     axes: Mapping[str, ArrayLike | Iterable[Any]],
-    quantities: Sequence[str] = LOSSES,
+    quantities: Sequence[str] = WITH_BARS,
     *,
     method: str | None = None,
     features: str = Features.CORRECTED,
@@ -51,16 +51,17 @@ def sweep(
         Values by key of the setting. ``step_size`` or ``step_exponent`` takes the place of the step of the
         setting.
     quantities
-        Names: ``"spike_count"`` (number of `Prediction.spikes`), ``"method"``, and paths into a `Prediction`
-        such as ``"losses.test"``, ``"spikes[0].singular_value"``, ``"spikes[1].alignment[2]"``,
+        Names; losses and their error bars when left out. ``"spike_count"`` (number of `Prediction.spikes`),
+        ``"method"``, and paths into a `Prediction` such as ``"losses.test"``, ``"losses.error.test"``,
+        ``"spikes[0].singular_value"``, ``"spikes[1].alignment[2]"``,
         ``"bulk.edges[-1][1]"``, ``"bulk.quantiles[0.5]"``, ``"outliers.expected_beyond_edge"``,
         ``"latent.shift"``, ``"regime.degree"`` or ``"certificate.residual"``.
     method, features
         As in `predict`.
     rtol
         None to predict every point. Else the relative error allowed to losses, which are interpolated along
-        the step where there are more than 21 of them; `spike_count` is then filled in between points of equal
-        counts, at most an eighth of the range of steps apart.
+        the step, with their error bars, where there are more than 21 of them; `spike_count` is then filled in
+        between points of equal counts, at most an eighth of the range of steps apart.
     jobs
         Number of processes.
     progress
@@ -157,7 +158,7 @@ def _refuse_bad_rtol(rtol: Any, axes: Mapping[str, Any], names: Sequence[str], m
     step = next((key for key in ("step_size", "step_exponent") if key in axes), "")
     if not step:
         raise DomainError("rtol", "must be None unless step_size or step_exponent is swept", rtol)
-    if not {*LOSSES, COUNT} & {*names}:
+    if not {*WITH_BARS, COUNT} & {*names}:
         raise DomainError("rtol", "must be None unless losses or spike_count are wanted", rtol)
     return step
 

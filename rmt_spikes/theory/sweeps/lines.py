@@ -13,14 +13,20 @@ from numpy.typing import NDArray
 from scipy.fft import dct
 
 from rmt_spikes.errors import ConvergenceError
+from rmt_spikes.theory.accuracy.bars import with_bars
+from rmt_spikes.theory.results import LOSSES as NAMES
+from rmt_spikes.theory.results import Losses
 from rmt_spikes.theory.sweeps.names import COUNT
 from rmt_spikes.theory.sweeps.points import FAILURES, Found, Plan, Point, Solved, inaccuracies, predict_at
 from rmt_spikes.theory.sweeps.table import Failure
 
 Array = NDArray[np.float64]
 
-LOSSES = ("losses.objective", "losses.train", "losses.test")
+LOSSES = tuple(f"losses.{name}" for name in NAMES)
 """Quantities that are interpolated."""
+
+WITH_BARS = (*LOSSES, *(f"losses.error.{name}" for name in NAMES))
+"""These and their error bars, which follow from them."""
 
 FIRST_DEGREE = 10
 """Degree of the first interpolation: its last coefficients say whether another is needed."""
@@ -49,14 +55,14 @@ def solve_line(plan: Plan, points: Sequence[Point], *, step: str, rtol: float) -
     found = [Found(point, {}) for point in points]
     pending = {i: set(plan.names) for i in range(len(points))}
 
-    if {*LOSSES} & {*plan.names} and sizes.size > 2 * FIRST_DEGREE + 1:
+    if {*WITH_BARS} & {*plan.names} and sizes.size > 2 * FIRST_DEGREE + 1:
         line = interpolated(plan, points[int(valid[0])], step, sizes, rtol)
         if line is not None:
             solves |= line.steps
             error = line.error
-            wanted = [name for name in LOSSES if name in plan.names]
+            wanted = [name for name in WITH_BARS if name in plan.names]
             for i, k in zip(valid.tolist(), place.tolist(), strict=True):
-                values = {name: float(line.values[LOSSES.index(name), k]) for name in wanted}
+                values = _losses_at(plan, points[i], line.values[:, k], wanted)
                 warned = tuple(
                     Failure(points[i].index, dict(points[i].values), tuple(wanted), text)
                     for text in line.warned
@@ -86,6 +92,16 @@ def solve_line(plan: Plan, points: Sequence[Point], *, step: str, rtol: float) -
             found[i] = found[i].joined(predict_at(plan, names, point))
             solves.add(float(steps[i]))
     return Solved(tuple(found), error, len(solves))
+
+
+def _losses_at(plan: Plan, point: Point, values: Array, wanted: Sequence[str]) -> dict[str, float]:
+    """Interpolated losses at a point by name, and their error bars where these are wanted."""
+    losses = Losses(**dict(zip(NAMES, values.tolist(), strict=True)))
+    if not {*wanted} <= {*LOSSES}:
+        losses = with_bars(plan.predict(point.values).solution, losses)
+    read = {f"losses.{name}": getattr(losses, name) for name in NAMES}
+    read |= {f"losses.error.{name}": getattr(losses.error, name, np.nan) for name in NAMES}
+    return {name: read[name] for name in wanted}
 
 
 @dataclass(frozen=True)

@@ -113,7 +113,7 @@ def _losses(result: CaseResult, figure: LossFigure, jobs: int) -> Drawing:
     with warnings.catch_warnings():
         # The rows of the case have the errors of the predictions that are compared.
         warnings.simplefilter("ignore", AccuracyWarning)
-        wanted = [f"losses.{name}" for name in names]
+        wanted = [f"losses.{part}{name}" for name in names for part in ("", "error.")]
         corrected, published = (
             sweep(base, {key: grid}, wanted, features=each, jobs=jobs) for each in Features.limits()
         )
@@ -133,8 +133,8 @@ def _losses(result: CaseResult, figure: LossFigure, jobs: int) -> Drawing:
         name=f"{result.case.name}-losses",
         title="Losses",
         caption=f"Losses after one step ({sizes(base)}). Markers: mean of {result.case.trials} networks "
-        "each, independent between points, with 95 % Student intervals. Solid: theory. Dashed: the same "
-        "with the published features.",
+        "each, independent between points, with 95 % Student intervals. Solid: theory, with its error "
+        "bar as a band. Dashed: the same with the published features.",
         alt=f"Losses against {key.replace('_', ' ')}: {'; '.join(said)}.",
         draw=draw,
     )
