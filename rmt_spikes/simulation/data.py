@@ -14,11 +14,8 @@ from rmt_spikes.setting import Setting
 from rmt_spikes.simulation.network.layer import FirstLayer
 from rmt_spikes.simulation.network.model import Model
 from rmt_spikes.simulation.network.sampling import BLOCK_ROWS, Array, Block, Draws, blocks
-from rmt_spikes.simulation.test_loss.estimate import LossEstimate
+from rmt_spikes.simulation.test_loss.estimate import UNKNOWN, LossEstimate, mean_square
 from rmt_spikes.values import Value
-
-UNKNOWN = LossEstimate(math.nan, math.nan, 0)
-"""A test loss where there are no samples for it."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -140,9 +137,8 @@ class Data(Value):
             return UNKNOWN
         layer, errors = FirstLayer(model.activation, weights), np.empty(len(self.y_test))
         for rows in blocks(errors.size):
-            errors[rows] = (self.y_test[rows] - layer.features(self.X_test[rows]) @ coefficients) ** 2
-        spread = float(errors.std(ddof=1)) / math.sqrt(errors.size) if errors.size > 1 else math.nan
-        return LossEstimate(float(errors.mean()), spread, errors.size)
+            errors[rows] = self.y_test[rows] - layer.features(self.X_test[rows]) @ coefficients
+        return mean_square(errors)
 
     @classmethod
     def checked(cls, given: Any) -> Self:

@@ -18,7 +18,7 @@ from rmt_spikes.simulation.network.feature_matrix import FeatureMatrix
 from rmt_spikes.simulation.network.first_batch import Collector, FirstBatch
 from rmt_spikes.simulation.network.sampling import BLOCK_ROWS, Array, Block
 from rmt_spikes.simulation.products import multiply, multiply_transposed, project
-from rmt_spikes.simulation.test_loss.estimate import LossEstimate
+from rmt_spikes.simulation.test_loss.estimate import UNKNOWN, LossEstimate, mean_square
 from rmt_spikes.simulation.trial import compose_trial
 
 LARGEST_RIDGE = 1e12
@@ -212,10 +212,6 @@ def observe(
     return Measurement(setting=setting, trials=(trial,))
 
 
-UNKNOWN = LossEstimate(math.nan, math.nan, 0)
-"""A test loss that was not measured."""
-
-
 def _both_or_neither(name: str, given: Any, other: str, other_given: Any) -> None:
     if (given is None) != (other_given is None):
         missing, there = (name, other) if given is None else (other, name)
@@ -350,6 +346,4 @@ def _test_loss(features: Any, labels: Any, result: Decomposition, center: float)
         return UNKNOWN
     matrix = real_array("test_features", features, ("m", result.coefficients.size)) - center
     y = real_array("test_labels", labels, (len(matrix),))
-    errors = (y - multiply(matrix, result.coefficients)) ** 2
-    spread = float(errors.std(ddof=1)) / math.sqrt(y.size) if y.size > 1 else math.nan
-    return LossEstimate(float(errors.mean()), spread, y.size)
+    return mean_square(y - multiply(matrix, result.coefficients))

@@ -7,6 +7,7 @@ regressing them out leaves the expectation alone and removes about two thirds of
 samples is corrected with the coefficients fitted on the other half, which keeps the estimate unbiased.
 """
 
+import math
 from itertools import product
 from typing import NamedTuple
 
@@ -35,6 +36,17 @@ class LossEstimate(NamedTuple):
     value: float
     error: float
     samples: int
+
+
+UNKNOWN = LossEstimate(math.nan, math.nan, 0)
+"""A test loss where there are no samples for it."""
+
+
+def mean_square(errors: Array) -> LossEstimate:
+    """Mean square of the errors on held-out samples, with its standard error; NaN where there is one only."""
+    squares = errors**2
+    spread = float(squares.std(ddof=1)) / math.sqrt(squares.size) if squares.size > 1 else math.nan
+    return LossEstimate(float(squares.mean()), spread, squares.size)
 
 
 def generalization_loss(
