@@ -1,11 +1,12 @@
-"""Error bars against real errors: all reference simulations, own settings and committed campaigns.
+"""Error bars against real errors: reference simulations, own and fresh settings, committed campaigns.
 
     python tests/theory/error_bars.py --predict   predict all settings anew (a quarter of an hour)
     python tests/theory/error_bars.py --fit       coefficients of the half that calibrates
     python tests/theory/error_bars.py             error bars and the page, from the predictions in the table
 
 `reports/error_bars.csv` has a row for each loss, singular value and quantile. A setting calibrates or tests
-by a hash of its name. `reports/error_bars.md` is written from the table.
+by a hash of its name; those of benchmarks/fresh_settings.py were drawn when all was fixed, and test it alone.
+`reports/error_bars.md` is written from the table.
 """
 
 import argparse
@@ -43,13 +44,18 @@ KINDS = ("losses", "spikes", "bulk")
 LEVELS = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95)
 """Of the quantiles that the simulations have."""
 
+FRESH = "fresh"
+"""Settings that were drawn when contributions and coefficients were fixed."""
+
 SHARES = {"losses": 0.95, "spikes": 0.95, "bulk": 0.9}
 """Of the half that calibrates, what error bars cover; 0.9 for all left losses and spikes of the other half at
 83 %."""
 
 
 def half(name: str) -> str:
-    """Half of a setting."""
+    """Half of a setting, or that it is a fresh one."""
+    if name.startswith(FRESH):
+        return FRESH
     even = hashlib.sha256(name.encode()).digest()[0] % 2 == 0
     return "calibrates" if even else "tests"
 
@@ -76,9 +82,11 @@ def simulations() -> Iterator[tuple[str, rs.Setting, Means]]:
     for path in sorted((REFERENCE / "observations").glob("*.json")):
         document = json.loads(path.read_text(encoding="utf-8"))
         yield path.stem, rs.Setting(**document["setting"]), means(document)
-    drawn = json.loads((REFERENCE / "drawn_settings.json").read_text(encoding="utf-8"))
-    for name, case in drawn["cases"].items():
-        yield name, rs.Setting(**case["setting"]), {q: tuple(pair) for q, pair in case["mean_se"].items()}
+    for file in ("drawn_settings", "fresh_settings"):
+        drawn = json.loads((REFERENCE / f"{file}.json").read_text(encoding="utf-8"))
+        for name, case in drawn["cases"].items():
+            pairs = {quantity: tuple(pair) for quantity, pair in case["mean_se"].items()}
+            yield name, rs.Setting(**case["setting"]), pairs
     yield from campaigns()
 
 
@@ -224,6 +232,7 @@ def page(rows: Sequence[dict[str, Any]]) -> str:
         "Written by `tests/theory/error_bars.py` from [error_bars.csv](error_bars.csv): every loss, singular",
         "value of a spike and quantile of the reference simulations, our own settings, drawn settings and",
         "the committed campaigns. A hash of the name of a setting says whether it calibrates or tests.",
+        "*Fresh* settings were drawn when contributions and coefficients were fixed: no choice saw them.",
         "*Covered*: share of rows whose difference is at most the error bar and one standard error (in",
         "brackets: two). *Median*: of the error bar as a share of its number. *Rank*: Spearman's correlation",
         "of the error bar with the real error beyond one standard error (in brackets: with the whole",
@@ -233,14 +242,14 @@ def page(rows: Sequence[dict[str, Any]]) -> str:
         "|---|---|---|---|---|---|---|",
     ]
     for of in ("all", *KINDS):
-        for name in ("calibrates", "tests"):
+        for name in ("calibrates", "tests", FRESH):
             some = [row for row in rows if row["half"] == name and of in ("all", kind(row["quantity"]))]
             lines.append(f"| {of} | {name} {cells(some)}")
     lines += [
         "",
         "The half that tests without the drawn settings, which are small, and by kind of setting:",
         "",
-        *lines[10:12],
+        *lines[11:13],
     ]
     tests = [row for row in rows if row["half"] == "tests"]
     lines.append(f"| all but drawn | tests {cells([row for row in tests if not is_drawn(row)])}")

@@ -107,7 +107,8 @@ class UpperSpectrum:
         last = len(self.points) - 1
         poles = []
         for k in range(int(np.sum(self.margins < -TOUCHING))):
-            # Each margin falls on the way down: where it changes sign is found by bisection.
+            # Margins mostly fall on the way down. Of one that changes sign more than once, at large steps
+            # in small networks (docs/limits.md), one change is found.
             i = 1 + bisect_left(range(1, last), 1.0, key=partial(below, k))
             bracket = (self.points[i - 1], self.points[i])
             try:
