@@ -1,0 +1,70 @@
+"""Commands: predict, simulate, observe, validate, plot, derive.
+
+Each has its module. Only typer is imported here at once: everything else waits for the command that needs it.
+"""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from typing import Annotated
+
+import typer
+
+from rmt_spikes.cli.derive import derive
+from rmt_spikes.cli.observe import observe
+from rmt_spikes.cli.plot import plot
+from rmt_spikes.cli.predict import predict
+from rmt_spikes.cli.simulate import simulate
+from rmt_spikes.cli.validate import validate
+from rmt_spikes.console.exits import INTERNAL_ERROR
+
+app = typer.Typer(
+    name="rmt-spikes",
+    help="Random matrix theory of one gradient step: predict, simulate, observe, validate, plot, derive.",
+    epilog="Exit status: 0 agrees, but for known exceptions, if any (or done), 1 disagrees, 2 bad input, "
+    "3 inconclusive (or no convergence).",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        from rmt_spikes import __version__
+
+        typer.echo(f"rmt-spikes {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit."),
+    ] = False,
+) -> None:
+    """Options of every command."""
+
+
+for _command in (predict, simulate, observe, validate):
+    app.command()(_command)
+app.command(
+    epilog="Example: rmt-spikes plot losses setting.toml --against step_exponent=0:0.5:26 --trials 4 "
+    "--out losses.pdf"
+)(plot)
+app.command()(derive)
+
+
+def main() -> None:
+    """Run the command line; the entry point `rmt-spikes`.
+
+    An error of the program itself leaves its traceback and status 70; 1 says that theory and simulation
+    disagree.
+    """
+    try:
+        app(prog_name="rmt-spikes")
+    except Exception:
+        traceback.print_exc()
+        sys.exit(INTERNAL_ERROR)

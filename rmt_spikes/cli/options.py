@@ -1,0 +1,53 @@
+"""Arguments and options that several commands share, and what they do with them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from rmt_spikes.setting import Setting
+
+SettingFile = Annotated[
+    Path,
+    typer.Argument(metavar="SETTING.toml", help="A setting, or a case with [setting]; - is standard input."),
+]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Replace a key of the setting; repeatable."),
+]
+Scheduler = Annotated[
+    str | None, typer.Option(metavar="ADDRESS", help="Simulate on the dask cluster of this scheduler.")
+]
+Top = Annotated[
+    int | None, typer.Option(help="Number of leading singular vectors.  [default: 5, or all if fewer]")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
+
+
+def read_setting(path: Path, overrides: list[str] | None) -> Setting:
+    """Read a setting from a file or standard input, some keys replaced."""
+    from rmt_spikes.setting import Setting
+
+    return Setting.from_toml(path, overrides or ())
+
+
+def print_json(document: Any) -> None:
+    """Print one JSON document."""
+    from rmt_spikes.console.json_documents import to_json
+
+    sys.stdout.write(to_json(document))
+
+
+def present(document: dict[str, Any], as_json: bool, tables: Callable[..., None]) -> None:
+    """Print a document as JSON, or as tables."""
+    from rich.console import Console
+
+    if as_json:
+        print_json(document)
+    else:
+        tables(document, console=Console(highlight=False))

@@ -1,0 +1,33 @@
+"""The command `predict`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from rmt_spikes.cli.options import AsJson, Overrides, SettingFile, present, read_setting
+from rmt_spikes.console.exits import reporting
+
+
+def predict(
+    setting: SettingFile,
+    overrides: Overrides = None,
+    method: Annotated[str | None, typer.Option(help="uniform, closed_form or limit.")] = None,
+    features: Annotated[
+        str, typer.Option(help="corrected, or a theory that leaves out something.")
+    ] = "corrected",
+    digits: Annotated[
+        int | None, typer.Option(help="Significant digits, 16 to 300, of the closed form.  [default: double]")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Predict spectrum, spikes, features and losses of a setting."""
+    with reporting():
+        from rmt_spikes.console.tables import print_precise, print_prediction
+        from rmt_spikes.theory import predict as predict_setting
+
+        what = read_setting(setting, overrides)
+        options: dict[str, Any] = {"method": method, "features": features, "digits": digits}
+        document = predict_setting(what, **options).to_dict()
+        present(document, as_json, print_prediction if digits is None else print_precise)
