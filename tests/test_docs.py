@@ -184,6 +184,26 @@ def test_a_wrong_api_page_is_seen() -> None:
     assert found == ["listed, but missing: Gone", "present, but unlisted: simulate", "listed twice: Gone"]
 
 
+LIMIT = "| regime | what is off | by how much | how to notice |"
+
+
+def faults_of_limits(markdown: str) -> list[str]:
+    """Rows of the tables of limits that leave one of the four questions open."""
+    rows = [line for line in markdown.splitlines() if line.startswith("|") and line != LIMIT]
+    cells = [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
+    return [row for row, parts in zip(rows, cells, strict=True) if len(parts) != 4 or not all(parts)]
+
+
+def test_limits_say_what_is_off_by_how_much_and_how_to_notice() -> None:
+    page = (DOCS / "limits.md").read_text(encoding="utf-8")
+    assert page.count(LIMIT) == 5
+    assert faults_of_limits(page) == []
+    assert (
+        len(faults_of_limits(f"{LIMIT}\n|---|---|---|---|\n| small | losses | | error bar |\n| a | b | c |"))
+        == 2
+    )
+
+
 def test_every_page_is_in_the_table_of_contents() -> None:
     index = (DOCS / "index.md").read_text(encoding="utf-8")
     trees = re.findall(r"```\{toctree\}\n(.*?)```", index, flags=re.DOTALL)
