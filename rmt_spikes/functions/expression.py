@@ -1,4 +1,4 @@
-"""Formulas in one variable ``z``: a whitelisted syntax tree, never evaluated as code.
+"""Formulas in ``z``, or in ``z1`` to ``z5``: a whitelisted syntax tree, never evaluated as code.
 
 Text goes through ``ast.parse`` behind bounds on length, depth, size, exponents and constants, and only
 the node types below are accepted. The accepted tree is then walked by this module alone: for values, for
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import difflib
+import re
 import warnings
 from dataclasses import dataclass, replace
 from functools import lru_cache, reduce
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 
 from rmt_spikes.errors import DomainError, Word
 from rmt_spikes.functions.arithmetic import FLOATS, Arithmetic
-from rmt_spikes.functions.expression_tree import CONSTANTS, Node, apply_operation
+from rmt_spikes.functions.expression_tree import CONSTANTS, VARIABLES, Node, apply_operation
 from rmt_spikes.functions.singularities import check_domain, find_details, find_kinks
 from rmt_spikes.functions.table import TABLE
 
@@ -76,20 +77,60 @@ class Expression:
         return np.zeros_like(z) if slope is None else np.asarray(slope, dtype=z.dtype)
 
 
+@dataclass(frozen=True)
+class Formula:
+    """An accepted formula in the first `directions` of `VARIABLES`, two or more of them."""
+
+    text: str
+    root: Node
+    directions: int
+
+
 def parse_expression(text: object, field: str) -> Expression:
     """Read a formula that is finite on ``|z| <= 38``, or raise a `DomainError` that names `field`."""
+    return _checked(_bounded(text, field), field)
+
+
+def parse_directions(text: object, field: str) -> Expression | Formula:
+    """Read a formula in ``z``, or in ``z1`` to ``z5`` without a gap; one of ``z1`` alone is one in ``z``.
+
+    Where a formula in several variables is finite is not looked at here.
+    """
+    tree = _syntax(_bounded(text, field), field)
+    names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    numbered = sorted(name for name in names if re.fullmatch(r"z\d+", name))
+    if not numbered:
+        return parse_expression(text, field)
+    if "z" in names:
+        raise DomainError(field, "expression must be in z, or in z1 to z5, not in both", text)
+    beyond = [name for name in numbered if name not in VARIABLES]
+    if beyond:
+        required = "expression must have at most five directions, z1 to z5"
+        raise DomainError(field, required, text, f"it has {beyond[0]}")
+    missing = [name for name in VARIABLES[: VARIABLES.index(numbered[-1])] if name not in numbered]
+    if missing:
+        required = "expression must number its directions without a gap"
+        raise DomainError(field, required, text, f"{missing[0]} is missing")
+    if numbered == ["z1"]:
+        assert isinstance(text, str)
+        return _checked(text, field, "z1")
+    root = _Reader(field, tuple(numbered)).read(tree.body)
+    return Formula(ast.unparse(tree), root, len(numbered))
+
+
+def _bounded(text: object, field: str) -> str:
     if not isinstance(text, str) or not text.strip():
         raise DomainError(field, "expression must be a formula in z, given as text", text)
     if len(text) > MAX_LENGTH:
         given = Word(f"{len(text)} characters")
         raise DomainError(field, f"expression must have at most {MAX_LENGTH} characters", given)
-    return _checked(text, field)
+    return text
 
 
 @lru_cache(maxsize=256)
-def _checked(text: str, field: str) -> Expression:
+def _checked(text: str, field: str, variable: str = "z") -> Expression:
     tree = _syntax(text, field)
-    root = _Reader(field).read(tree.body)
+    root = _Reader(field, (variable,)).read(tree.body)
     with np.errstate(all="ignore"):
         check_domain(root, field, text)
         kinks = find_kinks(root, field, text)
@@ -120,10 +161,14 @@ def _syntax(text: str, field: str) -> ast.Expression:
 
 
 class _Reader:
-    """Turn accepted syntax into nodes; everything else is refused by name."""
+    """Turn accepted syntax into nodes; everything else is refused by name.
 
-    def __init__(self, field: str) -> None:
+    A formula in one variable has it as ``z`` in its tree, whatever its name.
+    """
+
+    def __init__(self, field: str, variables: tuple[str, ...]) -> None:
         self.field = field
+        self.variables = {name: Node("z" if len(variables) == 1 else name) for name in variables}
 
     def refuse(self, required: str, node: ast.AST, advice: str = "") -> DomainError:
         try:
@@ -136,12 +181,13 @@ class _Reader:
         match node:
             case ast.Constant():
                 return self.number(node)
-            case ast.Name(id="z"):
-                return Node("z")
+            case ast.Name(id=name) if name in self.variables:
+                return self.variables[name]
             case ast.Name(id=name) if name in CONSTANTS:
                 return Node(name, constant=CONSTANTS[name])
             case ast.Name(id=name):
-                raise self.refuse("must be in the variable z", node, self.suggestion(name))
+                known = "z" if "z" in self.variables else " ".join(self.variables)
+                raise self.refuse(f"must be in the variable {known}", node, self.suggestion(name))
             case ast.UnaryOp(op=ast.UAdd()):
                 return self.read(node.operand)
             case ast.UnaryOp(op=ast.USub()):
@@ -215,7 +261,9 @@ class _Reader:
 
     def suggestion(self, name: str) -> str:
         if name in FUNCTIONS:
-            return f"write {name}(z)"
+            return f"write {name}({next(iter(self.variables))})"
+        if name in VARIABLES:
+            return "several directions, z1 to z5, are for targets"
         close = difflib.get_close_matches(name[:40].lower(), [*FUNCTIONS, *CONSTANTS, "z"], n=1, cutoff=0.7)
         return f"did you mean {close[0]}?" if close else "functions: " + " ".join(FUNCTIONS)
 

@@ -1,4 +1,4 @@
-"""Trees of formulas in one variable: one walk for values and exact derivatives in any arithmetic."""
+"""Trees of formulas: one walk for values and exact derivatives in any arithmetic."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ from rmt_spikes.functions.table import TABLE
 
 CONSTANTS = {"pi": math.pi, "e": math.e}
 
+VARIABLES = ("z1", "z2", "z3", "z4", "z5")
+"""Variables of a formula in several: the arguments of its tree are sequences of them, in this order."""
+
 _OPERATORS: dict[str, Callable[..., Any]] = {
     "neg": operator.neg,
     "add": operator.add,
@@ -24,10 +27,10 @@ _OPERATORS: dict[str, Callable[..., Any]] = {
 
 @dataclass(frozen=True)
 class Node:
-    """One operation: ``z number add sub mul div neg pow``, a name in `CONSTANTS`, or a function.
+    """One operation: ``z number add sub mul div neg pow``, a variable, a constant, or a function.
 
-    `constant` is the value of a subtree without ``z``, and `degree` the greatest product of exponents along a
-    path below this node.
+    `constant` is the value of a subtree without a variable, and `degree` the greatest product of exponents
+    along a path below this node.
     """
 
     operation: str
@@ -45,6 +48,8 @@ class Node:
         """Evaluate the subtree; outside floats its decimals are what they spell."""
         if self.operation == "z":
             return z
+        if self.operation in VARIABLES:
+            return z[VARIABLES.index(self.operation)]
         if self.constant is not None and numbers is FLOATS:
             return self.constant
         if self.operation == "number":

@@ -72,6 +72,13 @@ class ScalarFunction(ABC):
         name = f"{self.name} {'-' if constant > 0 else '+'} {abs(constant):.6g}"
         return ShiftedFunction(name, self.kinks, self, float(constant))
 
+    def scaled(self, factor: float) -> ScalarFunction:
+        """Return the function of ``factor z`` for a positive factor; the function itself when that is 1."""
+        if factor == 1:
+            return self
+        kinks = tuple(kink / factor for kink in self.kinks)
+        return ScaledFunction(f"{self.name} of {factor:.6g} z", kinks, self, float(factor))
+
     @abstractmethod
     def value(self, z: Any, numbers: Arithmetic = FLOATS) -> Any:
         """Evaluate in any arithmetic: at an array of float32 or float64, or a number of another one."""
@@ -202,6 +209,32 @@ class ShiftedFunction(ScalarFunction):
             moments[3] += self.constant * (self.constant - 2 * moments[0])
             moments[0] -= self.constant
         return moments
+
+
+@dataclass(frozen=True)
+class ScaledFunction(ScalarFunction):
+    """A function of a multiple of its argument."""
+
+    base: ScalarFunction
+    factor: float
+
+    @property
+    def splits(self) -> tuple[float, ...]:  # noqa: D102
+        return tuple(split / self.factor for split in self.base.splits)
+
+    def value(self, z: Any, numbers: Arithmetic = FLOATS) -> Any:  # noqa: D102
+        return self.base.value(numbers.number(self.factor) * z, numbers)
+
+    def slope(self, z: Any, numbers: Arithmetic = FLOATS) -> Any:  # noqa: D102
+        factor = numbers.number(self.factor)
+        return numbers.times(factor, self.base.slope(factor * z, numbers))
+
+    def mean(self, m: Any, t: Any, numbers: Arithmetic) -> Any:  # noqa: D102
+        factor = numbers.number(self.factor)
+        return self.base.mean(factor * m, factor * t, numbers)
+
+    def moments_exact(self, mean: FloatArray, scale: FloatArray) -> FloatArray | None:  # noqa: D102
+        return self.base.moments_exact(self.factor * mean, self.factor * scale)
 
 
 class FunctionSpecification(Mapping[str, Any]):

@@ -109,7 +109,7 @@ def check_domain(root: Node, field: str, text: str) -> None:
     """Refuse poles, values that are not real and overflow, on ``|z| <= 38``, with a `DomainError`."""
     points = scan_points()
     near = points[np.abs(points) <= REACH]
-    for node, need in _conditions(root):
+    for node, need in conditions(root):
         if node.constant is not None:
             continue
         zeros = _zeros(node)
@@ -129,19 +129,22 @@ def check_domain(root: Node, field: str, text: str) -> None:
         raise DomainError(field, f"expression must be finite, but is not at z = {where:.6g}", text, advice)
 
 
-def find_kinks(root: Node, field: str, text: str) -> tuple[float, ...]:
-    """Find where a formula is not smooth, the zeros inside abs, max, sqrt and their like, nearest to 0."""
-    found: list[float] = []
+def kink_arguments(root: Node) -> Iterator[Node]:
+    """Yield what stands inside abs, max, sqrt and their like: a formula is not smooth where one is 0."""
     for node in root.walk():
         if node.constant is not None or not node.arguments:
             continue
         if node.operation in ("max", "min"):
-            found.extend(_zeros(Node("sub", node.arguments)))
+            yield Node("sub", node.arguments)
         elif (node.operation in TABLE and TABLE[node.operation].kink) or (
             node.operation == "pow" and node.exponent % 1
         ):
-            found.extend(_zeros(node.arguments[0]))
-    kinks = distinct(found).tolist()
+            yield node.arguments[0]
+
+
+def find_kinks(root: Node, field: str, text: str) -> tuple[float, ...]:
+    """Find where a formula is not smooth, the zeros inside abs, max, sqrt and their like, nearest to 0."""
+    kinks = distinct(zero for node in kink_arguments(root) for zero in _zeros(node)).tolist()
     if sum(abs(kink) <= REACH for kink in kinks) > MAX_KINKS:
         raise DomainError(field, f"expression must have at most {MAX_KINKS} kinks for |z| <= 38", text)
     return tuple(sorted(sorted(kinks, key=abs)[:MAX_KINKS]))
@@ -190,7 +193,7 @@ def _integral(root: Node, left: FloatArray, right: FloatArray) -> FloatArray:
     return values
 
 
-def _conditions(root: Node) -> Iterator[tuple[Node, str]]:
+def conditions(root: Node) -> Iterator[tuple[Node, str]]:
     """Yield each subtree whose sign matters, with what it must be."""
     for node in root.walk():
         if node.constant is not None or not node.arguments:

@@ -13,6 +13,8 @@ from rmt_spikes.arguments import boolean, choice, integer, number, suggestion
 from rmt_spikes.errors import DomainError, Word, shorten
 from rmt_spikes.functions.callables import Function
 from rmt_spikes.functions.scalar import SPECIFICATIONS, FunctionSpecification, Specification, function_from
+from rmt_spikes.functions.teacher import TARGETS, target_from
+from rmt_spikes.setting.covariance import FORMS, Covariance
 
 _Size = Annotated[int, Field(ge=1, le=10**9)]
 
@@ -50,6 +52,14 @@ class Keys(BaseModel):
     second_batch: Literal["fresh", "same"] = Field(
         "fresh", title="second batch", description="samples of the ridge regression: new, or the first batch"
     )
+    row_norm: float = Field(
+        1.0, ge=1e-3, le=1e3, title="norm of w_j", description="norm of the initial rows of the first layer"
+    )
+    covariance: SkipValidation[Covariance | None] = Field(
+        None,
+        title="Sigma",
+        description="covariance of the inputs, of mean eigenvalue 1; the identity if absent",
+    )
 
 
 def bounds(name: str) -> tuple[float, float]:
@@ -67,7 +77,9 @@ def domain(name: str) -> str:
     if get_origin(kind) is Literal:
         return "one of " + ", ".join(get_args(kind))
     if kind == Specification:
-        return SPECIFICATIONS
+        return TARGETS if name == "target" else SPECIFICATIONS
+    if kind == Covariance | None:
+        return FORMS
     low, high = (f"{bound:g}".replace("e+0", "e").replace("e+", "e") for bound in bounds(name))
     return f"a {'whole ' if kind is int else ''}number from {low} to {high}"
 
@@ -85,8 +97,10 @@ def checked(name: str, given: Any) -> Any:
         given = Function(given) if callable(given) and not isinstance(given, Function) else given
         if isinstance(given, Function):
             given.check(name)
-        function_from(given, name)
+        (target_from if name == "target" else function_from)(given, name)
         return FunctionSpecification(given) if isinstance(given, Mapping) else given
+    if kind == Covariance | None:
+        return None if given is None else Covariance.of(given)
     low, high = bounds(name)
     if kind is not int:
         return number(name, given, low, high, required)

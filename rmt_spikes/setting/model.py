@@ -26,10 +26,12 @@ from rmt_spikes.functions.scalar import (
     ScalarFunction,
     Specification,
 )
-from rmt_spikes.setting.functions import built, check_activation, expansion_of
+from rmt_spikes.functions.teacher import Teacher
+from rmt_spikes.setting.covariance import Covariance, Inputs, inputs_of
+from rmt_spikes.setting.functions import built, check_activation, check_target, expansion_of, teacher_of
 from rmt_spikes.setting.keys import Keys, checked, domain_error
 
-WRITTEN_IF_CHANGED = ("second_batch",)
+WRITTEN_IF_CHANGED = ("second_batch", "row_norm")
 """Keys that documents have only where they are not the default: stored trials are known by their settings."""
 
 
@@ -48,6 +50,7 @@ class Setting(Keys):
     activation, target : str or mapping
         A name, ``{"hermite": [c_0, c_1, ...]}`` (probabilists', not normalised) or
         ``{"expression": "tanh(z) + z**2/10"}``; in Python also a function of arrays, or a `Function`.
+        A target of several orthonormal directions is an expression in ``z1`` to ``z5``.
     derivative : callable, optional
         Derivative of an activation that is a Python function; differences take its place.
     center : bool
@@ -64,6 +67,10 @@ class Setting(Keys):
         ``varsigma = 1/sqrt(width)`` or 1.
     second_batch : {"fresh", "same"}
         Whether the ridge regression takes new samples, or those of the gradient step (`n_ridge` is `n` then).
+    row_norm : float
+        Norm of the rows of the first layer before the step.
+    covariance : mapping or Covariance, optional
+        Covariance of the inputs, of mean eigenvalue 1 (`Covariance`); the identity by default.
 
     Raises
     ------
@@ -80,7 +87,7 @@ class Setting(Keys):
     def __init__(self, /, **values: Any) -> None:
         if values.get("n_ridge") is None and "n" in values:
             values["n_ridge"] = values["n"]
-        for name in ("step_size", "step_exponent"):
+        for name in ("step_size", "step_exponent", "covariance"):
             if name in values and values[name] is None:
                 del values[name]
         try:
@@ -100,16 +107,16 @@ class Setting(Keys):
             given = Word("neither" if self.step_size is None else "both")
             required = "must come alone or as step_exponent, exactly one of the two"
             raise DomainError("step_size", required, given)
-        limit = 10 * math.sqrt(self.width)
+        limit = 10 * math.sqrt(self.width) * self.row_norm**2
         if self.step > limit:
             field = "step_size" if self.step_exponent is None else "step_exponent"
+            name = "10 sqrt(width)" if self.row_norm == 1 else "10 sqrt(width) row_norm**2"
             given = getattr(self, field)
-            raise DomainError(field, f"must give a step of at most 10 sqrt(width) = {limit:.6g}", given)
+            raise DomainError(field, f"must give a step of at most {name} = {limit:.6g}", given)
         if self.second_batch == "same" and self.n_ridge != self.n:
             raise DomainError("n_ridge", f"must be n = {self.n} when second_batch is 'same'", self.n_ridge)
-        check_activation(self.activation, self.center, self.step)
-        if expansion_of(self.target, "target", False).second_moment + self.noise_std == 0:
-            raise DomainError("target", "must not be 0 everywhere when noise_std is 0", self.target)
+        check_activation(self.activation, self.center, self.step, self.row_norm)
+        check_target(self.target, self.d, self.step, self.noise_std, self.inputs)
         return self
 
     def __hash__(self) -> int:
@@ -181,6 +188,10 @@ class Setting(Keys):
         unchanged = {n for n in WRITTEN_IF_CHANGED if getattr(self, n) == fields[n].default}
         return {name: value for name, value in write(self).items() if name not in unchanged}
 
+    @field_serializer("covariance")
+    def _plain_covariance(self, given: Covariance | None) -> dict[str, Any] | None:
+        return None if given is None else given.to_dict()
+
     @field_serializer("activation", "target")
     def _plain(self, given: Specification) -> str | dict[str, Any]:
         return given.to_dict() if isinstance(given, FunctionSpecification) else str(given)
@@ -213,8 +224,8 @@ class Setting(Keys):
 
     @property
     def theta(self) -> float:
-        """``eta / sqrt(N)``."""
-        return self.step / math.sqrt(self.width)
+        """``eta / (row_norm^2 sqrt(N))``: the step of rows of norm 1 with the same features."""
+        return self.step / math.sqrt(self.width) / self.row_norm**2
 
     @property
     def phi(self) -> float:
@@ -238,13 +249,31 @@ class Setting(Keys):
 
     @property
     def activation_function(self) -> ScalarFunction:
-        """The activation, minus its mean when `center` is true."""
-        return built(self.activation, "activation", self.center)
+        """The activation of a row of norm 1, ``sigma(row_norm z)``, minus its mean when `center` is true."""
+        return built(self.activation, "activation", self.center, self.row_norm)
 
     @property
-    def target_function(self) -> ScalarFunction:
-        """The link function of the target."""
-        return built(self.target, "target", False)
+    def neuron_function(self) -> ScalarFunction:
+        """The activation as a function of what a neuron sees, minus the same mean."""
+        plain = built(self.activation, "activation", False)
+        if not self.center:
+            return plain
+        return plain.shifted(expansion_of(self.activation, "activation", False, self.row_norm).mean)
+
+    @property
+    def teacher(self) -> Teacher:
+        """The target as a function of its directions, with its moments."""
+        return teacher_of(self.target)
+
+    @property
+    def target_function(self) -> Any:
+        """The link function of the target: a `ScalarFunction`, or a function of several directions."""
+        return self.teacher.function
+
+    @property
+    def inputs(self) -> Inputs | None:
+        """Eigenspaces of the covariance of the inputs; None where all eigenvalues are 1."""
+        return inputs_of(self.covariance, self.d)
 
     @property
     def activation_expansion(self) -> HermiteExpansion:
@@ -253,13 +282,13 @@ class Setting(Keys):
 
     @property
     def target_expansion(self) -> HermiteExpansion:
-        """Hermite expansion of `target_function`."""
-        return expand(self.target_function)
+        """Hermite expansion of `target_function`, of a target with one direction."""
+        return expansion_of(self.target, "target", False)
 
     @property
     def label_energy(self) -> float:
         """``E y^2 = c_*^2 + sigma_eps^2``."""
-        return self.target_expansion.second_moment + self.noise_std**2
+        return self.teacher.moments.second + self.noise_std**2
 
 
 def require_setting(given: Any) -> None:

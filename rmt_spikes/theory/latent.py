@@ -71,13 +71,18 @@ class Latent:
         return asdict(self)
 
 
-def require_fresh_batch(setting: Setting, purpose: str) -> None:
-    """Refuse, with a `DomainError`, a ridge regression on the samples of the gradient step.
+def require_covered(setting: Setting, purpose: str) -> None:
+    """Refuse, with a `DomainError`, settings that a part of the theory does not cover.
 
-    Theories of a fresh batch are wrong for it: features depend on the noise of the labels they are fitted to.
+    Theories of a fresh batch are wrong for that of the gradient step: features depend on the noise of the
+    labels they are fitted to. Teachers of several directions and inputs with a covariance are not covered.
     """
     if setting.second_batch != "fresh":
         raise DomainError("second_batch", f"must be 'fresh' for {purpose}", setting.second_batch)
+    if setting.teacher.directions > 1:
+        raise DomainError("target", f"must have one direction for {purpose}", setting.target)
+    if setting.inputs is not None:
+        raise DomainError("covariance", f"must be the identity for {purpose}", setting.covariance)
 
 
 def residual_moments(setting: Setting) -> tuple[float, float]:

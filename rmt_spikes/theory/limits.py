@@ -16,7 +16,7 @@ from rmt_spikes.setting import Setting
 from rmt_spikes.theory import formulas
 from rmt_spikes.theory.bulk.equivalent import BulkEquivalent
 from rmt_spikes.theory.features import Features
-from rmt_spikes.theory.latent import latent, require_fresh_batch, residual_moments
+from rmt_spikes.theory.latent import latent, require_covered, residual_moments
 from rmt_spikes.theory.regimes import LAST_EXPONENT, MAXIMUM_DEGREE, regime_degree, spike_degrees
 from rmt_spikes.theory.results import Losses, losses_at
 
@@ -112,7 +112,7 @@ def limit_losses(
     theory = Features.of(features)
     if theory.limit is not theory:
         raise DomainError("features", f"must be {' or '.join(Features.limits())}", features)
-    require_fresh_batch(setting, "the limit of a regime")
+    require_covered(setting, "the limit of a regime")
     degree = checked_degree(setting, degree)
     point = BulkEquivalent.of(setting).at_ridge(setting.ridge)
     target = setting.target_expansion.coefficients

@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal, Protocol, Self
 
+from rmt_spikes.errors import DomainError
 from rmt_spikes.functions.scalar import ScalarFunction
 from rmt_spikes.setting import Setting
 
@@ -56,6 +57,10 @@ class Model:
     @classmethod
     def of(cls, setting: Setting) -> Self:
         """Work out what a setting says."""
+        if setting.teacher.directions > 1 or setting.inputs is not None or setting.row_norm != 1:
+            raise DomainError(
+                "setting", "must have one direction, isotropic inputs and rows of norm 1", setting
+            )
         same = ("n", "n_ridge", "d", "width", "noise_std", "step", "ridge", "readout", "second_batch")
         return cls(
             **{name: getattr(setting, name) for name in same},

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from rmt_spikes.setting import Setting
 from rmt_spikes.theory.features import Features
-from rmt_spikes.theory.latent import latent, latent_grid, require_fresh_batch, residual_moments
+from rmt_spikes.theory.latent import latent, latent_grid, require_covered, residual_moments
 from rmt_spikes.theory.methods.base import require_mean_field
 from rmt_spikes.theory.methods.uniform.solution import Uniform
 from rmt_spikes.theory.quadrature_rules import ReadoutLaw, gauss_rule, gaussian_draws
@@ -86,7 +86,7 @@ def uniform(setting: Setting, features: str) -> Uniform:
     The standard output scale is refused: its first stage has further fluctuations.
     """
     require_mean_field(setting, "standard deviations")
-    require_fresh_batch(setting, "standard deviations")
+    require_covered(setting, "standard deviations")
     known = Features.of(features)
     return Uniform(setting, known, rows=known.first_orders)
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from rmt_spikes.errors import ConvergenceError, DomainError
 from rmt_spikes.setting import Setting
 from rmt_spikes.theory.features import Features
-from rmt_spikes.theory.latent import require_fresh_batch, residual_moments
+from rmt_spikes.theory.latent import require_covered, residual_moments
 from rmt_spikes.theory.limits import limits_of
 from rmt_spikes.theory.realisation import Realisation
 from rmt_spikes.theory.regimes import regime
@@ -82,7 +82,7 @@ class Method(ABC):
         DomainError
             If it does not.
         """
-        require_fresh_batch(self.setting, f"the method {self.name!r}")
+        require_covered(self.setting, f"the method {self.name!r}")
         residual_moments(self.setting)
 
     @property

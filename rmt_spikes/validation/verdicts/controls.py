@@ -66,7 +66,9 @@ def _without_factorial(setting: Setting) -> Setting:
 def _exchanged(setting: Setting) -> Setting:
     """Samples and neurons exchanged, at the same ``theta``: ``phi`` is taken for ``psi`` and back."""
     n, width = setting.width, setting.n
-    return setting.replace(n=n, width=width, n_ridge=n, step_size=setting.theta * math.sqrt(width))
+    return setting.replace(
+        n=n, width=width, n_ridge=n, step_size=setting.theta * math.sqrt(width) * setting.row_norm**2
+    )
 
 
 def _without_linear_direction(setting: Setting) -> Setting:

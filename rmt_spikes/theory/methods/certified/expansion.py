@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import Any
@@ -12,7 +11,7 @@ from typing import Any
 from flint import acb, arb, ctx
 
 from rmt_spikes.errors import ConvergenceError, DomainError
-from rmt_spikes.functions.scalar import HermiteSeries, ScalarFunction, function_from
+from rmt_spikes.functions.scalar import HermiteSeries, ScalarFunction
 from rmt_spikes.theory.bulk.balls import rational, square
 from rmt_spikes.theory.methods.certified.functions import pair_at
 
@@ -136,8 +135,6 @@ def _hermite(k: int, z: acb) -> acb:
 
 
 @lru_cache(maxsize=64)
-def expansion(
-    specification: str | Mapping[str, Any], field: str, centered: bool, digits: int, bits: int
-) -> BallExpansion:
-    """Expansion of what a setting says about a function, cached by the precision in use."""
-    return BallExpansion(function_from(specification, field), centered, digits)
+def expansion(function: ScalarFunction, centered: bool, digits: int, bits: int) -> BallExpansion:
+    """Expansion of a function, cached by the precision in use."""
+    return BallExpansion(function, centered, digits)

@@ -11,7 +11,7 @@ import mpmath
 from flint import arb, ctx, fmpq
 
 from rmt_spikes.errors import DomainError
-from rmt_spikes.setting import Setting
+from rmt_spikes.setting import Setting, built
 from rmt_spikes.theory import formulas
 from rmt_spikes.theory.bulk.balls import ball, midpoint, square
 from rmt_spikes.theory.bulk.certified_curve import CertifiedCurve
@@ -55,12 +55,14 @@ class BallLatent:
     @cached_property
     def activation(self) -> BallExpansion:
         """Expansion of the activation."""
-        return expansion(self.setting.activation, "activation", self.setting.center, self.digits, ctx.prec)
+        setting = self.setting
+        function = built(setting.activation, "activation", False, setting.row_norm)
+        return expansion(function, setting.center, self.digits, ctx.prec)
 
     @cached_property
     def target(self) -> BallExpansion:
         """Expansion of the target."""
-        return expansion(self.setting.target, "target", False, self.digits, ctx.prec)
+        return expansion(self.setting.target_function, False, self.digits, ctx.prec)
 
     @cached_property
     def ridge(self) -> arb:
@@ -103,7 +105,7 @@ class BallLatent:
         c_1, c_2 = activation.coefficient(1), activation.coefficient(2)
         mean, energy = self.residual
         phi = fmpq(self.setting.d, self.setting.n)
-        theta = self.step / arb(self.setting.width).sqrt()
+        theta = self.step / arb(self.setting.width).sqrt() / ball(self.setting.row_norm) ** 2
         norm2: Any = formulas.beta_norm2(square(target_1), phi, energy)
         shift = formulas.shift(c_1, theta, norm2.sqrt())
         chi: Any = arb(0)

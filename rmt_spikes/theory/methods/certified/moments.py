@@ -11,7 +11,7 @@ from flint import acb, arb, arb_poly, arb_series
 
 from rmt_spikes.errors import ConvergenceError
 from rmt_spikes.functions.expression_tree import Node
-from rmt_spikes.functions.scalar import ExpressionFunction, ScalarFunction
+from rmt_spikes.functions.scalar import ExpressionFunction, ScalarFunction, ScaledFunction
 from rmt_spikes.functions.table import TABLE
 from rmt_spikes.theory.bulk.balls import rational
 from rmt_spikes.theory.methods.certified.expansion import reach
@@ -155,6 +155,9 @@ def refined_kinks(function: ScalarFunction, reach: float) -> list[arb]:
     ConvergenceError
         If a kink is not a simple zero of what stands inside abs, max or their like.
     """
+    if isinstance(function, ScaledFunction):
+        factor = arb(rational(function.factor))
+        return [kink / factor for kink in refined_kinks(function.base, reach * function.factor)]
     near = [kink for kink in function.kinks if abs(kink) < reach]
     if not isinstance(function, ExpressionFunction):
         return [arb(rational(kink)) for kink in near]
