@@ -18,7 +18,8 @@ from rmt_spikes.theory.bulk.equivalent import BulkEquivalent
 from rmt_spikes.theory.latent import residual_moments
 from rmt_spikes.theory.methods.uniform.blocks import PencilBlocks
 from rmt_spikes.theory.methods.uniform.continuation import RealCurve
-from rmt_spikes.theory.methods.uniform.density import BranchCut
+from rmt_spikes.theory.methods.uniform.density.states import CutStates
+from rmt_spikes.theory.methods.uniform.density.support import BranchCut
 from rmt_spikes.theory.methods.uniform.equations import FixedPoint, solved
 from rmt_spikes.theory.methods.uniform.norms.problem import NormProblem
 from rmt_spikes.theory.methods.uniform.outliers import Descent, UpperSpectrum, upper_edge
@@ -173,7 +174,7 @@ class Spectrum:
 
     def _bulk_of(self, equations: FixedPoint, high: float) -> tuple[Bulk, BranchCut]:
         """Bulk of equations whose upper edge is known."""
-        low, cut = 0.0, BranchCut(equations)
+        low, cut = 0.0, BranchCut(CutStates(equations))
         if not self.untrained.reaches_zero:
             rows = self.untrained.rank * self.untrained.ratio < 1.0 - 1e-12
             columns = self.untrained.rank < 1.0 - 1e-12

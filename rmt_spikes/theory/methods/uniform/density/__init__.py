@@ -1,0 +1,1 @@
+"""The resolvent on its branch cut: support and density of the bulk."""

@@ -1,0 +1,243 @@
+"""The resolvent on the upper side of its branch cut: states inside the spectrum and in its gaps."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rmt_spikes.errors import ConvergenceError
+from rmt_spikes.theory.methods.uniform.continuation import LONGEST_STEP, RealCurve
+from rmt_spikes.theory.methods.uniform.equations import FixedPoint, State
+
+Array = NDArray[np.float64]
+Values = NDArray[Any]
+
+HIGHEST, ATTEMPT, LOWEST = np.array([1e2, 1e4, 1e6]), 0.02, 1e-12
+"""Heights above the axis, relative to the eigenvalue: where the first guess is good (the first unless rows
+differ greatly), from where the axis itself is tried, and where a solution that has not reached it counts as
+real."""
+
+SLOWEST = 0.95
+"""Factor of the height closer to one than which the continuation counts as stuck."""
+
+ENOUGH = 1e-10
+"""Residual of a state inside the bulk: below the 1e-7 to which its mass is summed."""
+
+SMALLEST_DENSITY = 1e-9
+"""Relative imaginary part of a resolvent that counts as none: a millionth inside an edge it is about 1e-3."""
+
+ROUNDING = 1e-11
+"""Relative imaginary part of the wrong sign that is allowed: a tenth of `ENOUGH`."""
+
+NEAR = 6
+"""States that a guess is interpolated between."""
+
+GUESSED = 10
+"""Steps of Newton's method from a guess: mostly 2 or 3 are enough, and where 10 are not there is a gap."""
+
+SHORT = 0.25
+"""First step from a point of a gap, by its distance from the spectrum."""
+
+SAME_PLACE = 1e-12
+"""Relative distance of eigenvalues whose states are the same."""
+
+
+@dataclass(frozen=True, eq=False)
+class CutStates:
+    """Boundary values on the real axis of the resolvent of the equations of the bulk, remembered.
+
+    Parameters
+    ----------
+    equations
+        Equations of the bulk.
+    bands, gaps
+        Intervals of the spectrum and gaps as far as they are known, eigenvalues.
+    """
+
+    equations: FixedPoint
+    bands: list[tuple[float, float]] = field(default_factory=list, repr=False)
+    gaps: list[tuple[float, float]] = field(default_factory=list, repr=False)
+    _known: list[tuple[float, int, State]] = field(default_factory=list, repr=False)
+
+    def at(self, z: float) -> State:
+        """Solution at an eigenvalue, remembered; a gap that it lies in is remembered as well."""
+        for at, _, state in self.around(z):
+            if abs(at - z) <= SAME_PLACE * z:
+                return state
+        state = self._next(z)
+        if self.physical(state):
+            # The derivatives of channels are large: those of every eighth state serve the ones beside it.
+            kept = state if len(self._known) % 8 == 0 else self.equations.without_derivatives(state)
+            insort(self._known, (z, len(self._known), kept))
+        else:
+            left, right = self.followed(z, state)
+            if left < z < right:
+                self.gaps.append((left, right))
+        return state
+
+    def _next(self, z: float) -> State:
+        """Solution from those nearby, or from far above the axis where that fails."""
+        guess = self._guess(z)
+        if guess is not None:
+            try:
+                state = self.equations.solve(
+                    np.asarray(-complex(z)), guess, tolerance=ENOUGH, fresh=False, most=GUESSED
+                )
+                if self.physical(state):
+                    return state
+            except ConvergenceError:
+                pass
+        return self.from_above(z)
+
+    def _guess(self, z: float) -> State | None:
+        """Guess by interpolation between the states nearby, in the angle of the interval that `z` lies in.
+
+        At an edge the resolvent has a root, which the angle removes: beyond it there are the complex
+        conjugates. The logarithms of the unknowns are interpolated, less those of their power where the
+        interval reaches zero.
+        """
+        low, high = self._band(z)
+        near = [known for known in self.around(z, NEAR) if low < known[0] < high]
+        if not near:
+            return None
+        angle = partial(_angle, low, high)
+        points = [(angle(at), False, at, state) for at, _, state in near]
+        if np.isfinite(high):
+            points += [(2.0 * np.pi - u, True, at, state) for u, _, at, state in points]
+        if low > 0.0:
+            points += [(-u, True, at, state) for u, mirrored, at, state in points if not mirrored]
+        here = angle(z)
+        points = sorted(points, key=lambda point: abs(point[0] - here))[:NEAR]
+        nodes, mirrored, places, states = map(list, zip(*points, strict=True))
+        weights = _lagrange(np.array(nodes), here)
+        trend = np.log(np.array(places) / z)
+        unknowns = []
+        # A wild guess overflows; it is refused like any other that leads nowhere.
+        with np.errstate(all="ignore"):
+            for name in ("resolvent", "omega"):
+                values = np.array(
+                    [_logarithm(getattr(x, name), m) for x, m in zip(states, mirrored, strict=True)]
+                )
+                power = np.zeros(values.shape[1])
+                if low == 0.0 and len(near) > 1:
+                    first, second = np.argsort(places)[:2]
+                    if trend[first] != trend[second]:
+                        power = (values[first] - values[second]).real / (trend[first] - trend[second])
+                unknowns.append(np.exp(weights @ (values - np.multiply.outer(trend, power))))
+            parts = self.equations.between(states, mirrored, weights)
+        return State(unknowns[0], unknowns[1], np.inf, parts)
+
+    def from_above(self, z: float) -> State:
+        """Solution on the axis by continuation from the upper half-plane, where there is only one.
+
+        The height falls by a factor that is adapted; at each height the axis itself is tried. Where
+        there is no spectrum the solution becomes real, and is returned once its imaginary part is that
+        of the height.
+        """
+        equations, factor = self.equations, 0.1
+        for height in (1.0 + equations.mean_eigenvalue / z) * HIGHEST:
+            top = complex(z, height * z)
+            start = (
+                np.full(equations.q_weights.size, -1.0 / top),
+                np.ones(equations.a_weights.size, dtype=complex),
+            )
+            try:
+                last = equations.solve(np.asarray(-top), start)
+                break
+            except ConvergenceError as error:
+                failed = error
+        else:
+            raise failed
+        while height > LOWEST:
+            try:
+                state = equations.solve(np.asarray(-complex(z, factor * height * z)), last, fresh=False)
+                if not self.physical(state, 0.0, complex(z, factor * height * z)):
+                    raise ConvergenceError("the resolvent left its half-plane", residual=state.residual)
+            except ConvergenceError:
+                factor = factor**0.5
+                if factor > SLOWEST:
+                    raise
+                continue
+            last, height, factor = state, factor * height, max(0.1, factor**1.5)
+            if height < ATTEMPT:
+                try:
+                    state = equations.solve(np.asarray(-complex(z)), last, fresh=False)
+                except ConvergenceError:
+                    continue
+                if self.physical(state):
+                    return state
+        return State(last.resolvent.real + 0j, last.omega.real + 0j, last.residual, last.parts)
+
+    def physical(self, state: State, least: float = SMALLEST_DENSITY, z: complex = 1.0) -> bool:
+        """Whether a state belongs to the upper half-plane, or inside the spectrum to its boundary.
+
+        Rows and columns that hardly fluctuate have next to no imaginary part of their own: the mean decides,
+        and rounding is allowed for in the rest.
+        """
+        r, omega = state.resolvent, state.omega / z
+        return bool(
+            np.mean(r.imag) > least * np.mean(np.abs(r))
+            and np.all(r.imag > -ROUNDING * np.abs(r))
+            and np.all(omega.imag < ROUNDING * np.abs(omega))
+        )
+
+    def followed(self, z: float, state: State) -> tuple[float, float]:
+        """Ends of the real resolvent around `z`, where it is `state`; NaN where it is lost.
+
+        It is followed in steps that are short against the way to the spectrum, and must grow all the way.
+        """
+        r, omega = state.resolvent.real, state.omega.real
+        curve = RealCurve(self.equations, (np.sign(r), np.sign(omega)))
+        step = min((abs(np.log(at / z)) for at, _, _ in self.around(z)), default=LONGEST_STEP) * SHORT
+        ends = []
+        for along in (-1.0, 1.0):
+            try:
+                points = curve.follow(curve.at_eigenvalue(z, r, omega, along, state.parts), step)
+                end = curve.edge(points).eigenvalue
+                grows = all(np.all(p.tangent[0] * p.log_eigenvalue_slope > 0.0) for p in points[:-1])
+                passed = any(min(z, end) < at < max(z, end) for at, _, _ in self._known)
+                ends.append(end if grows and not passed else np.nan)
+            except ConvergenceError:
+                ends.append(np.nan)
+        return ends[0], ends[1]
+
+    def _band(self, z: float) -> tuple[float, float]:
+        """Interval of the spectrum that an eigenvalue lies in, as far as it is known."""
+        low, high = next(((a, b) for a, b in self.bands if a < z < b), (0.0, np.inf))
+        low = max((right for _, right in self.gaps if low < right <= z), default=low)
+        return low, min((left for left, _ in self.gaps if z <= left < high), default=high)
+
+    def around(self, z: float, count: int = 1) -> list[tuple[float, int, State]]:
+        """States inside the spectrum that are known, up to `count` on either side."""
+        place = bisect_left(self._known, (z,))
+        return self._known[max(0, place - count) : place + count]
+
+    def in_gap(self, z: float) -> bool:
+        """Whether an eigenvalue lies in a known gap."""
+        return any(left < z < right for left, right in self.gaps)
+
+
+def _angle(low: float, high: float, z: float) -> float:
+    """Angle of an eigenvalue in an interval, between 0 and pi; its logarithm where there is none."""
+    if not np.isfinite(high):
+        return float(np.log(z))
+    share, power = (np.sqrt(z) - np.sqrt(low)) / (np.sqrt(high) - np.sqrt(low)), 3 if low == 0.0 else 1
+    return float(2.0 * np.arcsin(share ** (0.5 / power)))
+
+
+def _lagrange(nodes: Array, x: float) -> Array:
+    """Weights of values on the nodes in their interpolation at `x`."""
+    difference = nodes[:, None] - nodes + np.eye(nodes.size)
+    others = np.where(np.eye(nodes.size) > 0.0, 1.0, x - nodes)
+    return np.asarray(np.prod(others / difference, axis=1))
+
+
+def _logarithm(values: Values, mirrored: bool) -> Values:
+    """Logarithm, continued beyond an edge where the state is `mirrored`."""
+    found = np.log(values)
+    return found.conj() + 2.0j * np.pi * np.round(found.imag / np.pi) if mirrored else found

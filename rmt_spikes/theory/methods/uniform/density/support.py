@@ -1,0 +1,189 @@
+"""The density of the bulk: intervals of its support, gaps and joints."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rmt_spikes.errors import ConvergenceError
+from rmt_spikes.theory.bulk.interval import MASS_ERROR, Interval, mass_error, refinements
+from rmt_spikes.theory.methods.uniform.density.states import CutStates
+
+Array = NDArray[np.float64]
+
+SCAN, AGAIN = 64, 9
+"""Parts of the whole support between which gaps are looked for, and points of each interval: what they miss
+shows in the mass. The first are nodes of the cosine series of the density."""
+
+SLOW, FINEST = 128, 512
+"""Nodes of a band after which gaps are looked for between those, and on which they are looked for at most."""
+
+CUTS = 3
+"""Of a band one after another: settings of users need at most two."""
+
+DEEP = 0.98
+"""Share of the density at both neighbours below which a dip is a joint: rounding makes none."""
+
+DIP_STEPS = 30
+"""Golden sections of a dip: they leave 5e-7 of it."""
+
+
+@dataclass(frozen=True, eq=False)
+class BranchCut:
+    """Density and support of the bulk, from boundary values of its resolvent."""
+
+    states: CutStates
+
+    def imaginary(self, z: Array) -> tuple[Array, float]:
+        """Imaginary part of the mean resolvent ``E_q R`` at ``z + i0``, and the largest residual.
+
+        The eigenvalues `z` are ascending. In a gap that is known nothing is solved.
+
+        Raises
+        ------
+        ConvergenceError
+            If the equations cannot be solved on the physical branch.
+        """
+        values = np.zeros(z.size)
+        middle = z.size // 2
+        residual = 0.0
+        for i in (*range(middle, z.size), *range(middle - 1, -1, -1)):
+            if not self.states.in_gap(float(z[i])):
+                state = self.states.at(float(z[i]))
+                values[i] = self.states.equations.q_weights @ state.resolvent.imag
+                residual = max(residual, state.residual)
+        return values, residual
+
+    def support(self, low: float, high: float, hints: Array) -> tuple[Array, tuple[float, ...]]:
+        """Intervals of the spectrum between its outer edges, shape ``(n_intervals, 2)``, and joints.
+
+        Edges are eigenvalues, joints singular values next to a cusp of the density. Gaps are looked for on 63
+        points, at the `hints` and at the bottom of each dip of the density between
+        these. What goes unseen shows in the mass of the bulk.
+        """
+        self.states.bands[:] = [(low, high)]
+        t = np.arange(1, SCAN) * np.pi / SCAN
+        z = (np.sqrt(low) + (np.sqrt(high) - np.sqrt(low)) * np.sin(0.5 * t) ** (6 if low == 0.0 else 2)) ** 2
+        z = np.unique(np.concatenate([z, hints[(hints > low) & (hints < high)]]))
+        density = self.imaginary(z)[0]
+        for i in np.flatnonzero((density[1:-1] < density[:-2]) & (density[1:-1] < density[2:])) + 1:
+            dip, value = self._lowest(z[i - 1], z[i], z[i + 1])
+            place = np.searchsorted(z, dip)
+            z, density = np.insert(z, place, dip), np.insert(density, place, value)
+        rough = self.states.bands[:] = self._intervals(low, high, z, density)
+        parts = [self._split(*band) for band in rough]
+        self.states.bands[:] = [band for bands, _ in parts for band in bands]
+        return np.array(self.states.bands), tuple(joint for _, joints in parts for joint in joints)
+
+    def density(self, x: Array) -> Array:
+        """Density of singular values at ascending points, shape ``(n,)``."""
+        return np.asarray(2.0 * x * self.imaginary(x**2)[0] / (np.pi * self.states.equations.ratio))
+
+    def _split(
+        self, low: float, high: float, joints: tuple[bool, bool] = (False, False), cuts: int = CUTS
+    ) -> tuple[list[tuple[float, float]], list[float]]:
+        """Bands within one in which gaps may have gone unseen, and its joints: its mass converges slowly.
+
+        A joint is the bottom of a dip, next to a cusp. Parts are cut again at most `cuts` times.
+        """
+        interval = Interval(float(np.sqrt(low)), float(np.sqrt(high)), joints)
+        for values, changes in refinements(self.density, interval):
+            if mass_error(changes) < MASS_ERROR or values.size > FINEST or cuts == 0:
+                break
+            if values.size <= SLOW:
+                continue
+            x = interval.point(np.arange(1, values.size - 1) * np.pi / (values.size - 1))
+            found = self.density(x)
+            for i in np.flatnonzero((found[1:-1] < found[:-2]) & (found[1:-1] < found[2:])) + 1:
+                dip, value = self._lowest(x[i - 1] ** 2, x[i] ** 2, x[i + 1] ** 2)
+                ends = (dip, dip)
+                if value <= 0.0:
+                    ends = self._gap_edges(dip, float(x[i - 1] ** 2), float(x[i + 1] ** 2))
+                elif (
+                    value
+                    > DEEP
+                    * min(found[i - 1], found[i + 1])
+                    / (2.0 * x[i])
+                    * np.pi
+                    * self.states.equations.ratio
+                ):
+                    continue
+                cusp = value > 0.0
+                below = self._split(low, ends[0], (joints[0], cusp), cuts - 1)
+                above = self._split(ends[1], high, (cusp, joints[1]), cuts - 1)
+                if not cusp:
+                    return below[0] + above[0], below[1] + above[1]
+                bands = [*below[0][:-1], (below[0][-1][0], above[0][0][1]), *above[0][1:]]
+                return bands, [*below[1], float(np.sqrt(dip)), *above[1]]
+        return [(low, high)], []
+
+    def _intervals(self, low: float, high: float, z: Array, density: Array) -> list[tuple[float, float]]:
+        """Intervals of the spectrum from `low` to `high`, given the density on points between these.
+
+        An interval with fewer than nine points is looked through again on nine points of its own.
+        """
+        empty = np.flatnonzero(density <= 0.0)
+        if empty.size == 0:
+            if z.size >= AGAIN:
+                return [(low, high)]
+            angle = (np.arange(AGAIN) + 0.5) * np.pi / AGAIN
+            z = 0.5 * (low + high) - 0.5 * (high - low) * np.cos(angle)
+            return self._intervals(low, high, z, self.imaginary(z)[0])
+        first = empty[0]
+        last = first + int(np.argmin(np.append(density[first:] <= 0.0, False))) - 1
+        occupied = (z[first - 1] if first > 0 else low, z[last + 1] if last + 1 < z.size else high)
+        left, right = self._gap_edges(float(z[(first + last) // 2]), *occupied)
+        if not low < left < right < high:
+            raise ConvergenceError(
+                "a gap of the bulk was not found", residual=right - left, last=(left, right)
+            )
+        below, above = z < left, z > right
+        return [
+            *self._intervals(low, left, z[below], density[below]),
+            *self._intervals(right, high, z[above], density[above]),
+        ]
+
+    def _gap_edges(self, z: float, low: float, high: float) -> tuple[float, float]:
+        """Edges of the gap around `z`, between two eigenvalues of the spectrum.
+
+        Where the real resolvent is lost (a component that changes sign in the gap), the edge is found by
+        bisection.
+        """
+        known = next((gap for gap in self.states.gaps if gap[0] < z < gap[1]), None)
+        left, right = known or self.states.followed(z, self.states.from_above(z))
+        return (
+            left if low < left < z else self._bisect(low, z),
+            right if z < right < high else self._bisect(high, z),
+        )
+
+    def _bisect(self, inside: float, outside: float) -> float:
+        """Edge between an eigenvalue of the spectrum and one of a gap, to ``1e-9``."""
+        while abs(outside - inside) > 1e-9 * outside:
+            middle = 0.5 * (inside + outside)
+            if self.states.physical(self.states.from_above(middle)):
+                inside = middle
+            else:
+                outside = middle
+        return inside
+
+    def _lowest(self, low: float, middle: float, high: float) -> tuple[float, float]:
+        """Bottom of a dip of the density, by golden sections; stops at once in a gap."""
+        golden = 0.5 * (3.0 - 5.0**0.5)
+        value = self._density(middle)
+        for _ in range(DIP_STEPS):
+            if value <= 0.0:
+                break
+            right = high - middle > middle - low
+            trial = middle + golden * ((high if right else low) - middle)
+            trial_value = self._density(trial)
+            if trial_value < value:
+                low, high = (middle, high) if right else (low, middle)
+                middle, value = trial, trial_value
+            else:
+                low, high = (low, trial) if right else (trial, high)
+        return middle, value
+
+    def _density(self, z: float) -> float:
+        return float(self.imaginary(np.array([z]))[0][0])
