@@ -6,6 +6,7 @@ The pages themselves are built by `make docs`. Everything here works without Sph
 import hashlib
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -112,7 +113,7 @@ def run_line(line: str, folder: Path) -> subprocess.CompletedProcess[str]:
 
     A campaign takes minutes, and `make report` runs one. Here its files must exist and its options be known.
     """
-    words, options = line.removesuffix(" 2>/dev/null").split(), []
+    words, options = shlex.split(line.removesuffix(" 2>/dev/null")), []
     if words[0] == "make":
         assert words[1:], "a target is missing"
         assert set(words[1:]) <= set(TARGETS)
