@@ -42,8 +42,20 @@ class Features(StrEnum):
     DEGREE_TWO_AS_NOISE
         Corrected, but the part of degree two is noise (``n_ridge`` far below ``d^2``).
 
-    All but the first are for comparison: what they leave out is seen in simulations. The last five differ
-    from the first in ``method="uniform"`` only.
+    NO_SELF_TERM
+        A sample's own label is not in its features (one batch for the step and the regression).
+    MEAN_SELF_TERM
+        It is, but equally in all neurons.
+    FIRST_POWER
+        Mean features are linear in the readout weight.
+    LEAVE_ONE_OUT
+        The test loss is that of samples left out of the regression, but not of the step.
+    NO_NEURON_MODES
+        A neuron's own noise does not move all samples at once.
+
+    All but the first are for comparison: what they leave out is seen in simulations. Those from
+    `FIRST_ORDERS` to `DEGREE_TWO_AS_NOISE` differ from the first in ``method="uniform"`` only. Those from
+    `NO_SELF_TERM` on are of ``method="one_batch"``, which knows no others.
     """
 
     CORRECTED = "corrected"
@@ -54,6 +66,11 @@ class Features(StrEnum):
     BLIND_GRADIENT = "blind_gradient"
     BULK_TRACE = "bulk_trace"
     DEGREE_TWO_AS_NOISE = "degree_two_as_noise"
+    NO_SELF_TERM = "no_self_term"
+    MEAN_SELF_TERM = "mean_self_term"
+    FIRST_POWER = "first_power"
+    LEAVE_ONE_OUT = "leave_one_out"
+    NO_NEURON_MODES = "no_neuron_modes"
 
     @classmethod
     def of(cls, name: object) -> Features:
@@ -87,6 +104,13 @@ class Features(StrEnum):
         return DROPPED.get(self, ())
 
     @property
+    def batches(self) -> tuple[str, ...]:
+        """Second batches that they say something of: ``"fresh"``, ``"same"`` or both."""
+        if self is Features.CORRECTED:
+            return ("fresh", "same")
+        return ("same",) if self in ONE_BATCH else ("fresh",)
+
+    @property
     def limit(self) -> Features:
         """Features as ``n`` grows in a regime, where the direction in which rows grow does not matter."""
         return Features.CORRECTED if self.rows_grow else Features.PUBLISHED
@@ -111,3 +135,12 @@ DROPPED = {
     Features.DEGREE_TWO_AS_NOISE: ("degree_two",),
 }
 """Terms that a theory leaves out."""
+
+ONE_BATCH = (
+    Features.NO_SELF_TERM,
+    Features.MEAN_SELF_TERM,
+    Features.FIRST_POWER,
+    Features.LEAVE_ONE_OUT,
+    Features.NO_NEURON_MODES,
+)
+"""Theories of one batch for the step and the regression."""

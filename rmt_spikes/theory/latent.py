@@ -71,14 +71,15 @@ class Latent:
         return asdict(self)
 
 
-def require_covered(setting: Setting, purpose: str) -> None:
+def require_covered(setting: Setting, purpose: str, batch: str = "fresh") -> None:
     """Refuse, with a `DomainError`, settings that a part of the theory does not cover.
 
-    Theories of a fresh batch are wrong for that of the gradient step: features depend on the noise of the
-    labels they are fitted to. Teachers of several directions and inputs with a covariance are not covered.
+    Theories of one second batch are wrong for the other: features depend on the noise of the labels they are
+    fitted to where it is that of the gradient step. Teachers of several directions and inputs with a
+    covariance are not covered.
     """
-    if setting.second_batch != "fresh":
-        raise DomainError("second_batch", f"must be 'fresh' for {purpose}", setting.second_batch)
+    if setting.second_batch != batch:
+        raise DomainError("second_batch", f"must be {batch!r} for {purpose}", setting.second_batch)
     if setting.teacher.directions > 1:
         raise DomainError("target", f"must have one direction for {purpose}", setting.target)
     if setting.inputs is not None:

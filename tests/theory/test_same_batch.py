@@ -20,10 +20,7 @@ SAME = rs.Setting(
 @pytest.mark.parametrize(
     "route",
     [
-        *(
-            lambda setting, m=m: rs.predict(setting, method=m)
-            for m in (None, "uniform", "closed_form", "limit")
-        ),
+        *(lambda setting, m=m: rs.predict(setting, method=m) for m in ("uniform", "closed_form", "limit")),
         lambda setting: rs.predict(setting, digits=20),
         critical_step_sizes,
         limit_losses,

@@ -10,9 +10,9 @@ from rmt_spikes.setting import Setting
 from rmt_spikes.theory.latent import latent
 from rmt_spikes.theory.limits import limit_losses
 from rmt_spikes.theory.methods.base import Method
-from rmt_spikes.theory.methods.closed_form import ClosedForm
+from rmt_spikes.theory.methods.closed_form import ClosedForm, UntrainedBulk
 from rmt_spikes.theory.methods.limit import Limit
-from rmt_spikes.theory.methods.uniform.solution import Uniform
+from rmt_spikes.theory.methods.one_batch.solution import OneBatch
 from rmt_spikes.theory.quadrature_rules import gaussian_draws
 from rmt_spikes.theory.results import LOSSES
 
@@ -89,7 +89,7 @@ def _initial_output(method: Method) -> float:
 
 
 def _untrained_bulk(method: Method) -> float:
-    if isinstance(method, Uniform):
+    if not isinstance(method, UntrainedBulk):
         return 0.0
     return min(1.0, abs(latent(method.setting, method.features).shift))
 
@@ -100,10 +100,23 @@ def _quadratic_rows(method: Method) -> float:
 
 
 def _degree_two(method: Method) -> float:
+    return math.sqrt(_noise_of_degree_two(method)) if isinstance(method, UntrainedBulk) else 0.0
+
+
+def _noise_of_degree_two(method: Method) -> float:
+    """Samples for each function of degree two, up to one, where activation and target have that degree."""
     setting = method.setting
-    if isinstance(method, Uniform) or min(_share(setting, "activation"), _share(setting, "target")) < PRESENT:
+    if min(_share(setting, "activation"), _share(setting, "target")) < PRESENT:
         return 0.0
-    return math.sqrt(min(1.0, 2.0 * setting.n_ridge / setting.d**2))
+    return min(1.0, 2.0 * setting.n_ridge / setting.d**2)
+
+
+def _one_batch(method: Method) -> float:
+    return 1.0 / method.setting.n if isinstance(method, OneBatch) and method.setting.theta > 0.0 else 0.0
+
+
+def _one_batch_degree_two(method: Method) -> float:
+    return _noise_of_degree_two(method) if isinstance(method, OneBatch) else 0.0
 
 
 def _share(setting: Setting, name: str) -> float:
@@ -134,6 +147,8 @@ LEFT_OUT = (
     LeftOut("the bulk is that of untrained features", "untrained_bulk", _untrained_bulk, 0.2, 0.1, 0.3, True),
     LeftOut("rows grow more in some directions", "quadratic_rows", _quadratic_rows, 0.4, 0.1, 0.3, True),
     LeftOut("degree two is taken for noise", "degree_two", _degree_two, 0.5, 0.1, 0.1, True),
+    LeftOut("step and regression share few samples", "one_batch", _one_batch, 12.0, 12.0, 12.0, True),
+    LeftOut("degree two is taken for noise", "one_batch_two", _one_batch_degree_two, 0.2, 0.1, 0.1, True),
     LeftOut("the size is finite", "finite_size", _finite_size, 1.0, 0.0, 0.0, True),
 )
 """What is left out. Coefficients of the uniform method are those of `tests/theory/error_bars.py --fit`, two

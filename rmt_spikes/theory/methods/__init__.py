@@ -9,20 +9,31 @@ from rmt_spikes.theory.features import Features
 from rmt_spikes.theory.methods.base import Method
 from rmt_spikes.theory.methods.closed_form import ClosedForm
 from rmt_spikes.theory.methods.limit import Limit
+from rmt_spikes.theory.methods.one_batch.solution import OneBatch
 from rmt_spikes.theory.methods.uniform.solution import Uniform
 from rmt_spikes.theory.realisation import Realisation, check_realisation
 
-__all__ = ["CONTINUOUS", "METHODS", "ClosedForm", "Limit", "Method", "Uniform", "look_up", "method_for"]
+__all__ = [
+    "CONTINUOUS",
+    "METHODS",
+    "ClosedForm",
+    "Limit",
+    "Method",
+    "OneBatch",
+    "Uniform",
+    "look_up",
+    "method_for",
+]
 
-METHODS: tuple[type[Method], ...] = (Uniform, ClosedForm, Limit)
-"""Methods in double precision; the first is the default."""
+METHODS: tuple[type[Method], ...] = (Uniform, ClosedForm, Limit, OneBatch)
+"""Methods in double precision; the first for a second batch is its default."""
 
 CONTINUOUS = tuple(method for method in METHODS if method.continuous)
 """Methods whose losses are smooth in the step size."""
 
 
-def look_up(name: object, among: tuple[type[Method], ...] = METHODS) -> type[Method]:
-    """Method of a name; None is the default.
+def look_up(name: object, among: tuple[type[Method], ...] = METHODS, batch: str = "fresh") -> type[Method]:
+    """Method of a name; None is the default for a second batch.
 
     Raises
     ------
@@ -31,7 +42,7 @@ def look_up(name: object, among: tuple[type[Method], ...] = METHODS) -> type[Met
     """
     by_name = {method.name: method for method in among}
     if name is None:
-        return among[0]
+        return next(method for method in among if method.second_batch == batch)
     return by_name[choice("method", name, by_name)]
 
 
@@ -55,7 +66,8 @@ def method_for(
         If an argument is out of its domain, or does not go with another one.
     """
     require_setting(setting)
-    kind = look_up(ClosedForm.name if digits is not None and name is None else name)
+    name = ClosedForm.name if digits is not None and name is None else name
+    kind = look_up(name, batch=setting.second_batch)
     theory = Features.of(features)
     if given is not None:
         if not kind.takes_given:

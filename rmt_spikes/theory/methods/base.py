@@ -58,6 +58,8 @@ class Method(ABC):
     continuous
         Whether the losses are smooth in the step size, so that they can be interpolated and have
         critical step sizes.
+    second_batch
+        Second batch of the settings that it covers.
     """
 
     setting: Setting
@@ -67,6 +69,7 @@ class Method(ABC):
     name: ClassVar[str]
     takes_given: ClassVar[bool] = True
     continuous: ClassVar[bool] = True
+    second_batch: ClassVar[str] = "fresh"
 
     def __eq__(self, other: object) -> bool:
         """Whether the other one predicts the same thing in the same way."""
@@ -82,7 +85,12 @@ class Method(ABC):
         DomainError
             If it does not.
         """
-        require_covered(self.setting, f"the method {self.name!r}")
+        batch = self.second_batch
+        require_covered(self.setting, f"the method {self.name!r}", batch)
+        if batch not in self.features.batches:
+            known = ", ".join(each for each in Features if batch in each.batches)
+            required = f"must be one of {known} when second_batch is {batch!r}"
+            raise DomainError("features", required, str(self.features))
         residual_moments(self.setting)
 
     @property

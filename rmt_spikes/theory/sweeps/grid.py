@@ -94,7 +94,7 @@ def sweep(
     require_setting(setting)
     listed = _axes(axes)
     names = _names(quantities)
-    plan = Plan(setting, names, look_up(method).name, str(Features.of(features)))
+    plan = Plan(setting, names, look_up(method, batch=setting.second_batch).name, str(Features.of(features)))
     jobs = integer("jobs", jobs, 1)
     if not isinstance(progress, bool):
         function("progress", progress)

@@ -1,0 +1,179 @@
+"""What few directions add to the resolvent: mean features, special directions of inputs, modes of neurons."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rmt_spikes.setting import Setting
+from rmt_spikes.theory.methods.one_batch.equations import Equations, Resolvent, State
+from rmt_spikes.theory.methods.one_batch.initial_output import excess
+from rmt_spikes.theory.methods.one_batch.modes import Modes
+from rmt_spikes.theory.methods.one_batch.readouts import Readouts
+from rmt_spikes.theory.methods.one_batch.samples import Samples
+
+Array = NDArray[np.float64]
+Values = NDArray[Any]
+
+
+@dataclass(frozen=True, eq=False)
+class MeanFeatures:
+    """Mean features of a population, and their change with the norm of a sample: ``(n_r, n_x, n_f)``."""
+
+    value: Array
+    norm: Array
+
+
+@dataclass(frozen=True, eq=False)
+class FiniteRank:
+    """Columns ``U`` in the fields of each sample, and their weights.
+
+    The columns are, in this order: mean features on the nodes of `law`; three times those of the inputs,
+    along the teacher, the noise of the learnt direction and the residuals; four of the modes of neurons.
+
+    Parameters
+    ----------
+    equations
+        The bulk.
+    law
+        Readout nodes of the mean features, finer than those of the bulk: their number bounds how many
+        functions of a sample the neurons carry.
+    means
+        Mean features of the batch, and of fresh samples.
+    modes
+        Modes of neurons, on the nodes of the bulk.
+    initial
+        Factor of the effect of the initial output: 1, or 0 where it is left out.
+    """
+
+    setting: Setting
+    equations: Equations
+    law: Readouts
+    means: tuple[MeanFeatures, MeanFeatures]
+    modes: Modes
+    initial: float = 1.0
+
+    @cached_property
+    def slices(self) -> tuple[list[slice], list[slice]]:
+        """Places of the columns of the inputs, and of those of the modes."""
+        n, first = self.equations.step.size, self.law.nodes.size
+        inputs = [slice(first + 3 * n * k, first + 3 * n * (k + 1)) for k in range(3)]
+        first += 9 * n
+        return inputs, [slice(first + n * k, first + n * (k + 1)) for k in range(4)]
+
+    @cached_property
+    def _from_bulk(self) -> Array:
+        return self.law.from_other(self.equations.law)
+
+    def weights(self, state: State, ridge: Any, fresh: Any) -> Values:
+        """Weights ``Nm`` of the columns, a symmetric matrix."""
+        equations, n = self.equations, self.equations.step.size
+        weight = equations.weight(state)
+        inputs, modes = self.slices
+        found = np.zeros((modes[-1].stop, modes[-1].stop), dtype=np.result_type(state.inputs, ridge, fresh))
+        omega = np.exp(self._from_bulk @ np.log(state.omega))
+        means = self.setting.width * self.law.weights * omega
+        mean = equations.law.weights @ state.omega
+        initial = self.initial * excess(self.setting, mean, ridge, fresh) / self.setting.width
+        column, f = means * self.law.nodes, self.law.nodes.size
+        found[:f, :f] = np.diag(means)
+        found[:f, :f] -= np.outer(column, column) * initial / (1.0 + initial * (column @ self.law.nodes))
+        back = -np.linalg.inv(equations.stiffness(weight))
+        for at, block in zip(inputs, (back, back, state.inputs / equations.batch.energy), strict=True):
+            found[at, at] = block
+        kept = self.modes.kept * np.diag(weight)
+        for i in range(2):
+            for j in range(2):
+                found[modes[i], modes[j]] = kept * self.modes.covariance[:, i, j].reshape(1, n)
+            found[modes[i], modes[2 + i]] = found[modes[2 + i], modes[i]] = kept
+        return found
+
+    def columns(self, found: Resolvent) -> Values:
+        """What each column sees of the vector ``h`` of the resolvent, shape ``(n_r, n_x, n_columns)``."""
+        tail = found.tail[..., : self.equations.step.size]
+        shared = self.modes.shared + self.modes.fields * tail
+        return self._columns(self.equations.batch.train, self.means[0], found.seen, self.modes.moved, shared)
+
+    @cached_property
+    def fresh_columns(self) -> Array:
+        """The columns at fresh samples, which have a value and no fields."""
+        fields = self.equations.test.fields
+        seen = np.concatenate([fields, np.zeros_like(fields[..., : self.equations.step.size])], axis=-1)
+        modes = self.modes
+        return self._columns(
+            self.equations.batch.test, self.means[1], seen, modes.moved_test, modes.shared_test
+        )
+
+    @staticmethod
+    def _columns(samples: Samples, means: MeanFeatures, seen: Values, moved: Array, shared: Values) -> Values:
+        parts = [
+            means.value,
+            samples.teacher[:, None, None] * seen,
+            samples.noise[..., None] * seen,
+            samples.residual[:, None, None] * seen,
+            *moved,
+            *shared,
+        ]
+        return np.concatenate(parts, axis=-1)
+
+    def _inner(self, found: Resolvent, gram: Values) -> None:
+        """Add to ``Sm`` what the columns see of the resolvent beside ``h``."""
+        n, train, fields = self.equations.step.size, self.equations.batch.train, self.modes.fields
+        w, (inputs, modes) = train.weights, self.slices
+        special = np.stack([train.spread(train.teacher), train.noise, train.spread(train.residual)])
+        pairs = np.einsum("rx,irx,jrx->ijr", w, special, special)
+        head = np.zeros((train.residual.size, 3 * n, n), dtype=found.inverse.dtype)
+        head[:, :n] = (train.residual[:, None] * self.equations.growth)[:, :, None] * found.inverse[:, :n, :n]
+        head[:, 2 * n :] = -found.inverse[:, n:, :n]
+        mixed = np.einsum("rx,irx,krxa->ikra", w, special, fields)
+        both = np.einsum("rx,krxa,lrxb->klrab", w, fields, fields)
+        for i in range(3):
+            for j in range(3):
+                gram[inputs[i], inputs[j]] += np.einsum("r,rab->ab", pairs[i, j], found.own)
+            for k in range(2):
+                cross = np.einsum("rca,ra->ca", head, mixed[i, k])
+                gram[inputs[i], modes[2 + k]] += cross
+                gram[modes[2 + k], inputs[i]] += cross.T
+        for k in range(2):
+            for m in range(2):
+                seen = np.einsum("rab,rab->ab", both[k, m], found.inverse[:, :n, :n])
+                gram[modes[2 + k], modes[2 + m]] += seen
+
+    def overlaps(self, found: Resolvent, share: Any, target: Array | None = None) -> tuple[Values, Values]:
+        """Overlaps ``Sm`` of the columns through the resolvent, and ``um`` with functions of a sample.
+
+        `share` is the weight of fresh samples over the ridge; `target` has shape ``(n_t, n_r, n_x)``, and
+        is the label where there is none. ``um`` has shape ``(n_t, n_columns)``, its last column
+        ``E t^2 G_vv``.
+        """
+        train, test = self.equations.batch.train, self.equations.batch.test
+        wanted = train.spread(train.label)[None] if target is None else target
+        gram, vector = _overlaps(self.columns(found), self.means[0].norm, train.weights * found.value, wanted)
+        self._inner(found, gram)
+        if np.any(share != 0.0):
+            weights, wanted = share * test.weights, test.spread(test.label)[None]
+            more, further = _overlaps(self.fresh_columns, self.means[1].norm, weights, wanted)
+            gram, vector = gram + more, vector + further
+        return gram, vector
+
+    def value(self, state: State, ridge: Any, fresh: Any = 0.0) -> Any:
+        """``T``: the objective over the ridge; `fresh` is the weight of fresh samples in the regression."""
+        found = self.equations.resolvent(state, ridge)
+        gram, ((*pulls, energy),) = self.overlaps(found, fresh / ridge)
+        weights, pull = self.weights(state, ridge, fresh), np.array(pulls)
+        return energy - pull @ np.linalg.solve(np.eye(pull.size) + weights @ gram, weights @ pull)
+
+
+def _overlaps(columns: Values, norm: Array, weights: Values, targets: Array) -> tuple[Values, Values]:
+    """Overlaps of columns with one another and with targets, under weights of samples."""
+    flat, few = columns.reshape(-1, columns.shape[-1]), norm.reshape(-1, norm.shape[-1])
+    w = weights.reshape(-1, 1)
+    weighted = flat * w
+    gram, f = weighted.T @ flat, few.shape[1]
+    gram[:f, :f] += (few * w).T @ few
+    wanted = targets.reshape(targets.shape[0], -1)
+    return gram, np.column_stack([wanted @ weighted, wanted**2 @ w])

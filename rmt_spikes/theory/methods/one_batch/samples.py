@@ -1,0 +1,108 @@
+"""Latent variables of a sample: what its features depend on."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rmt_spikes.setting import Setting
+from rmt_spikes.theory.quadrature_rules import gauss_hermite
+
+Array = NDArray[np.float64]
+
+GRID = (14, 10, 6)
+"""Nodes of the teacher's coordinate, of the noise of the learnt direction and of the labels' noise."""
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """A population of samples on quadrature nodes: ``n_r`` labels times ``n_x`` noises of the direction.
+
+    Attributes
+    ----------
+    residual, label, teacher
+        Residual of the first step, label and coordinate along the teacher, shape ``(n_r,)``.
+    cavity
+        Component along the learnt direction without the sample's own part in it, shape ``(n_r, n_x)``.
+    noise
+        Coordinate along the part of the learnt direction off the teacher, shape ``(n_r, n_x)``.
+    weights
+        Shape ``(n_r, n_x)``.
+    """
+
+    residual: Array
+    label: Array
+    teacher: Array
+    cavity: Array
+    noise: Array
+    weights: Array
+
+    def spread(self, values: Array) -> Array:
+        """Function of the labels, shape ``(n_r,)``, at all nodes, shape ``(n_r, n_x)``."""
+        return np.broadcast_to(values[:, None], self.weights.shape)
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Moments of a batch, its samples and fresh ones.
+
+    Attributes
+    ----------
+    phi
+        ``d / n``.
+    powers
+        ``E r^j``, ``j = 1..4``.
+    overlap
+        ``o = E[r u]``.
+    train, test
+        Samples of the batch, and fresh ones, whose residual is zero: the step did not see them.
+    """
+
+    phi: float
+    powers: tuple[float, ...]
+    overlap: float
+    train: Samples
+    test: Samples
+
+    @property
+    def mean(self) -> float:
+        """``E r``."""
+        return self.powers[0]
+
+    @property
+    def energy(self) -> float:
+        """``E r^2``."""
+        return self.powers[1]
+
+    @property
+    def noise_scale(self) -> float:
+        """Length of the part of the learnt direction off the teacher."""
+        return math.sqrt(self.phi * self.energy)
+
+
+def batch_of(setting: Setting, grid: tuple[int, int, int] = GRID) -> Batch:
+    """Batch of a setting on quadrature nodes."""
+    (u, p_u), (x, p_x), (e, p_e) = map(gauss_hermite, grid)
+    if setting.noise_std == 0.0:
+        e, p_e = np.zeros(1), np.ones(1)
+    offset = setting.activation_expansion.mean if setting.readout == "constant" else 0.0
+    teacher, p = np.repeat(u, e.size), np.outer(p_u, p_e).ravel()
+    label = (setting.target_function(u)[:, None] + setting.noise_std * e).ravel()
+    residual, phi = label - offset, setting.phi
+    powers = tuple(float(p @ residual**k) for k in range(1, 5))
+    overlap, scale = float(p @ (residual * teacher)), math.sqrt(phi * powers[1])
+
+    def samples(r: Array) -> Samples:
+        return Samples(
+            residual=r,
+            label=label,
+            teacher=teacher,
+            cavity=overlap * teacher[:, None] + scale * x,
+            noise=math.sqrt(phi / powers[1]) * r[:, None] + x,
+            weights=np.outer(p, p_x),
+        )
+
+    return Batch(phi, powers, overlap, samples(residual), samples(np.zeros_like(residual)))
