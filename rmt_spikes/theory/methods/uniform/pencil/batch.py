@@ -10,20 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rmt_spikes.functions.hermite import expand
-from rmt_spikes.functions.quadrature import legendre
 from rmt_spikes.functions.scalar import ScalarFunction
 from rmt_spikes.setting import Setting
 from rmt_spikes.theory.latent import Latent, residual_moments
-from rmt_spikes.theory.quadrature_rules import ReadoutLaw, gauss_hermite
+from rmt_spikes.theory.quadrature_rules import ReadoutLaw, gauss_hermite, normal_panels
 
 Array = NDArray[np.float64]
 
 CELLS = 10
 """Cells of the residual's distribution, two nodes each: 60 cells change losses by less than 1e-5."""
-
-REACH, PANELS, PANEL_NODES = 12.0, 48, 20
-"""Of the quadrature of the normal distribution: beyond its reach there is 4e-33 of it, and twice as many
-panels change nothing in double precision."""
 
 NOISE_NODES = 12
 """For the label noise: exact up to degree 23."""
@@ -75,16 +70,6 @@ def slope_moments(activation: ScalarFunction) -> SlopeMoments:
         linear=projections[1],
         gram=(parts * weights) @ parts.T - projections.T @ projections,
     )
-
-
-def normal_panels(splits: tuple[float, ...] = ()) -> tuple[Array, Array]:
-    """Nodes and weights for a standard normal variable: Gauss-Legendre panels with edges at the splits."""
-    edges = np.unique(np.concatenate([np.linspace(-REACH, REACH, PANELS + 1), splits]))
-    x, w = legendre(PANEL_NODES)
-    half = 0.5 * np.diff(edges)[:, None]
-    z = (0.5 * (edges[1:] + edges[:-1])[:, None] + half * x).ravel()
-    weights = (half * w).ravel() * np.exp(-0.5 * z**2)
-    return z, weights / weights.sum()
 
 
 @dataclass(frozen=True, eq=False)
