@@ -41,6 +41,8 @@ class Features(StrEnum):
         Corrected, but the special directions add nothing to the length of a row.
     DEGREE_TWO_AS_NOISE
         Corrected, but the part of degree two is noise (``n_ridge`` far below ``d^2``).
+    LEARNT_DIRECTION
+        Corrected, but of a teacher's directions the regression sees the learnt one alone.
 
     NO_SELF_TERM
         A sample's own label is not in its features (one batch for the step and the regression).
@@ -54,7 +56,7 @@ class Features(StrEnum):
         A neuron's own noise does not move all samples at once.
 
     All but the first are for comparison: what they leave out is seen in simulations. Those from
-    `FIRST_ORDERS` to `DEGREE_TWO_AS_NOISE` differ from the first in ``method="uniform"`` only. Those from
+    `FIRST_ORDERS` to `LEARNT_DIRECTION` differ from the first in ``method="uniform"`` only. Those from
     `NO_SELF_TERM` on are of ``method="one_batch"``, which knows no others.
     """
 
@@ -66,6 +68,7 @@ class Features(StrEnum):
     BLIND_GRADIENT = "blind_gradient"
     BULK_TRACE = "bulk_trace"
     DEGREE_TWO_AS_NOISE = "degree_two_as_noise"
+    LEARNT_DIRECTION = "learnt_direction"
     NO_SELF_TERM = "no_self_term"
     MEAN_SELF_TERM = "mean_self_term"
     FIRST_POWER = "first_power"
@@ -133,6 +136,7 @@ DROPPED = {
     Features.BLIND_GRADIENT: ("own",),
     Features.BULK_TRACE: ("trace",),
     Features.DEGREE_TWO_AS_NOISE: ("degree_two",),
+    Features.LEARNT_DIRECTION: ("directions",),
 }
 """Terms that a theory leaves out."""
 

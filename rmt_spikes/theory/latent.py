@@ -13,6 +13,8 @@ from rmt_spikes.functions.hermite import GaussianMoments, gaussian_moments
 from rmt_spikes.setting import Setting
 from rmt_spikes.theory import formulas
 from rmt_spikes.theory.features import Features
+from rmt_spikes.theory.population.labels import LabelFunctions, labels_of
+from rmt_spikes.theory.population.levels import levels_of
 from rmt_spikes.theory.quadrature_rules import (
     GaussRule,
     ReadoutLaw,
@@ -35,7 +37,8 @@ class Latent:
     beta_norm2
         ``||beta||^2`` of the learnt direction ``beta = X^T r / n``.
     beta_cosine
-        ``cos(beta, beta_*)``, with its sign.
+        ``cos(beta, beta_*)``, with its sign. Of several directions, with the learnt one; with a covariance
+        of the inputs, the correlation of ``q`` with the teacher's variable.
     shift
         ``s = c_1 theta ||beta||``: the step moves neuron ``j`` by ``s alpha_j q_i`` on sample ``i``.
     inflation
@@ -71,21 +74,6 @@ class Latent:
         return asdict(self)
 
 
-def require_covered(setting: Setting, purpose: str, batch: str = "fresh") -> None:
-    """Refuse, with a `DomainError`, settings that a part of the theory does not cover.
-
-    Theories of one second batch are wrong for the other: features depend on the noise of the labels they are
-    fitted to where it is that of the gradient step. Teachers of several directions and inputs with a
-    covariance are not covered.
-    """
-    if setting.second_batch != batch:
-        raise DomainError("second_batch", f"must be {batch!r} for {purpose}", setting.second_batch)
-    if setting.teacher.directions > 1:
-        raise DomainError("target", f"must have one direction for {purpose}", setting.target)
-    if setting.inputs is not None:
-        raise DomainError("covariance", f"must be the identity for {purpose}", setting.covariance)
-
-
 def residual_moments(setting: Setting) -> tuple[float, float]:
     """Mean ``E[r]`` and second moment ``E[r^2]`` of the residual ``r = y - f_0(x)`` that drives the step.
 
@@ -102,7 +90,8 @@ def residual_moments(setting: Setting) -> tuple[float, float]:
     the constant ``c_0`` of a constant readout. At the standard scale it has the energy of the
     activation; a constant readout adds what all neurons make of the norm of the sample, ``2 c_2^2 N/d``.
     """
-    activation, mean = setting.activation_expansion, float(setting.target_expansion.mean)
+    activation, teacher = setting.activation_expansion, labels_of(setting)
+    mean, energy = teacher.mean, teacher.energy
     if setting.theta > 0.0 and not float(activation.coefficients[1]) ** 2 > 0.0:
         came = float(activation.coefficients[1])
         raise DomainError("activation", "must have a first coefficient whose square is above 0", came)
@@ -118,9 +107,9 @@ def residual_moments(setting: Setting) -> tuple[float, float]:
         initial = activation.second_moment
         if constant:
             initial += 2.0 * float(activation.coefficients[2]) ** 2 * setting.gamma
-        return mean, setting.label_energy + initial
+        return mean, energy + initial
     offset = activation.mean if constant else 0.0
-    return formulas.residual_moments(mean, setting.label_energy, offset)
+    return formulas.residual_moments(mean, energy, offset)
 
 
 def latent(
@@ -136,21 +125,26 @@ def latent(
     DomainError
         At the standard output scale with an activation of nonzero mean.
     """
-    activation, target = setting.activation_expansion, setting.target_expansion
+    activation, inputs = setting.activation_expansion, levels_of(setting)
     c_1, c_2 = float(activation.coefficients[1]), float(activation.coefficients[2])
-    target_1 = float(target.coefficients[1])
+    learnt = labels_of(setting).signal
     mean, energy = residual_moments(setting)
     standard = setting.output_scale == "standard"
-    norm2 = formulas.beta_norm2(target_1**2, setting.phi, energy, c_1**2 if standard else 0.0)
+    initial2 = c_1**2 if standard else 0.0
+    norm2 = formulas.beta_norm2(inputs.beta_norm2(learnt**2), setting.phi, energy, initial2)
     if not norm2 > 0.0:
         raise DomainError("target", "must have labels whose square is above 0 in double precision", norm2)
-    cosine = target_1 / math.sqrt(norm2)
+    score2 = norm2 if inputs.isotropic else inputs.score_norm2(learnt**2, setting.phi * energy)
+    cosine = inputs.correlation(learnt, score2)
     if given is not None:
         norm2, cosine, energy = map(float, (given.beta_norm2, given.beta_cosine, given.label_energy))
-    shift = formulas.shift(c_1, setting.theta, math.sqrt(norm2))
+        parts = inputs.parts(norm2, cosine)
+        score2 = norm2 if inputs.isotropic else inputs.score_norm2(parts[0] ** 2, parts[1])
+    shift = formulas.shift(c_1, setting.theta, math.sqrt(score2))
     # Without a step the activation may have no linear part, and jumps: nothing grows.
-    signal = c_1**2 * norm2 > 0.0 and math.isfinite(activation.derivative_variance)
-    chi = formulas.chi(setting.phi, energy, activation.derivative_variance, c_1**2 * norm2) if signal else 0.0
+    signal = c_1**2 * score2 > 0.0 and math.isfinite(activation.derivative_variance)
+    spread, rough = inputs.power(2.0) * energy, activation.derivative_variance
+    chi = formulas.chi(setting.phi, spread, rough, c_1**2 * score2) if signal else 0.0
     corrected = features.rows_grow
     return Latent(
         beta_norm2=norm2,
@@ -158,32 +152,10 @@ def latent(
         shift=shift,
         inflation=formulas.inflation(chi, shift) if corrected else 0.0,
         chi=chi if corrected else 0.0,
-        drift=formulas.drift(c_2, mean, setting.theta) if corrected else 0.0,
+        drift=formulas.drift(c_2, mean * inputs.power(2.0), setting.theta) if corrected else 0.0,
         residual_energy=energy,
         initial_overlap=-c_1 / math.sqrt(norm2) if standard else 0.0,
     )
-
-
-@dataclass(frozen=True, eq=False)
-class LabelFunctions:
-    """Moments of a label given the latent variable ``q`` (docs/theory.md section 3).
-
-    Attributes
-    ----------
-    mean
-        ``f_0(q) = E[y | q]`` on the nodes, shape ``(n_q,)``.
-    linear
-        ``f_1(q) = E[y t | q]``, ``t`` the component of the teacher's direction orthogonal to ``beta``.
-    rest
-        ``E[y^2 | q] - f_0^2 - f_1^2``.
-    square
-        ``E[y He_2(t) | q] / sqrt(2)``.
-    """
-
-    mean: Array
-    linear: Array
-    rest: Array
-    square: Array
 
 
 @dataclass(frozen=True, eq=False)
@@ -213,14 +185,6 @@ class LatentGrid:
     labels: LabelFunctions
 
 
-def label_functions(setting: Setting, cosine: float, q: Array) -> LabelFunctions:
-    """Conditional moments of the labels at latent values `q` (any shape)."""
-    sine = math.sqrt(max(0.0, 1.0 - cosine**2))
-    moments = gaussian_moments(setting.target_function, cosine * q, np.full(q.shape, sine))
-    rest = moments.second + setting.noise_std**2 - moments.first**2 - moments.linear**2
-    return LabelFunctions(moments.first, moments.linear, rest, math.sqrt(2.0) * moments.norm)
-
-
 def empirical_labels(
     setting: Setting, cosine: float, rule: GaussRule, q: Array, labels: Array
 ) -> LabelFunctions:
@@ -234,8 +198,9 @@ def empirical_labels(
     nodes = rule.polynomials(rule.nodes)
     mean = (basis @ labels / q.size) @ nodes
     square = (basis @ labels**2 / q.size) @ nodes
-    typical = label_functions(setting, cosine, rule.nodes)
-    return LabelFunctions(mean, typical.linear, square - mean**2 - typical.linear**2, typical.square)
+    typical = labels_of(setting).given(cosine, rule.nodes)
+    rest = square - mean**2 - np.sum(typical.linear**2, axis=0)
+    return LabelFunctions(mean, typical.linear, rest, typical.square)
 
 
 def readout_rule(
@@ -300,9 +265,9 @@ def latent_grid(
     scale = np.broadcast_to(scale[:, None], mean.shape)
     moments = gaussian_moments(setting.activation_function, mean, scale)
     if labels is None:
-        labels = label_functions(setting, variables.beta_cosine, q)
+        teacher = labels_of(setting)
+        labels = teacher.given(variables.beta_cosine, q)
         if finite:
             # The rule for finitely many draws lacks a little of the fourth moment; the label energy is kept.
-            energy = q_weights @ (labels.mean**2 + labels.linear**2 + labels.rest)
-            labels = replace(labels, rest=labels.rest + setting.label_energy - energy)
+            labels = replace(labels, rest=labels.rest + teacher.energy - q_weights @ labels.energy)
     return LatentGrid(law, q, q_weights, moments.first, moments.linear, moments.norm, moments.second, labels)

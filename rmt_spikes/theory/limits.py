@@ -16,7 +16,8 @@ from rmt_spikes.setting import Setting
 from rmt_spikes.theory import formulas
 from rmt_spikes.theory.bulk.equivalent import BulkEquivalent
 from rmt_spikes.theory.features import Features
-from rmt_spikes.theory.latent import latent, require_covered, residual_moments
+from rmt_spikes.theory.latent import latent, residual_moments
+from rmt_spikes.theory.population.coverage import is_plain, require_covered
 from rmt_spikes.theory.regimes import LAST_EXPONENT, MAXIMUM_DEGREE, regime_degree, spike_degrees
 from rmt_spikes.theory.results import Losses, losses_at
 
@@ -24,8 +25,12 @@ Array = NDArray[np.float64]
 
 
 def limits_of(setting: Setting) -> dict[str, Losses[float]] | None:
-    """Losses as ``n`` grows for all features that differ there; None where there is no regime."""
-    if regime_degree(setting.exponent) is None or setting.exponent > LAST_EXPONENT:
+    """Losses as ``n`` grows for all features that differ there.
+
+    None where there is no regime, for several directions of the teacher, and for a covariance of the inputs.
+    """
+    known = regime_degree(setting.exponent) is not None and setting.exponent <= LAST_EXPONENT
+    if not known or not is_plain(setting):
         return None
     return {str(features): limit_losses(setting, features) for features in Features.limits()}
 

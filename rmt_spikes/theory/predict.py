@@ -12,7 +12,6 @@ from rmt_spikes.arguments import integer
 from rmt_spikes.setting import Setting, require_setting
 from rmt_spikes.theory.accuracy.bars import losses_of, warn_if_large
 from rmt_spikes.theory.features import Features
-from rmt_spikes.theory.latent import require_covered
 from rmt_spikes.theory.methods import CONTINUOUS, look_up, method_for
 from rmt_spikes.theory.prediction import PrecisePrediction, Prediction
 from rmt_spikes.theory.realisation import Realisation
@@ -170,5 +169,5 @@ def critical_step_sizes(
     require_setting(setting)
     count = integer("count", count, 1)
     solution = look_up(method, CONTINUOUS)(setting, Features.of(features))
-    require_covered(setting, "critical step sizes")
+    solution.refuse_what_is_not_covered()
     return solution.thresholds(count, LARGEST_STEP * math.sqrt(setting.width))

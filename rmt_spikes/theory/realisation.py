@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from rmt_spikes.arguments import LARGEST, array, number
 from rmt_spikes.errors import DomainError, Word
 from rmt_spikes.setting import Setting
+from rmt_spikes.theory.population.labels import labels_of
 
 Array = NDArray[np.float64]
 
@@ -32,7 +33,8 @@ class Realisation(Protocol):
     Notes
     -----
     It may also have `residuals` and `teacher`, of shape ``(n,)``: the residual of each sample of the first
-    batch, and its component along the teacher direction. The values of these samples are then predicted.
+    batch, and its component along the teacher direction; along several directions, `teacher` has the shape
+    ``(r, n)``. The values of these samples are then predicted.
     """
 
     @property
@@ -69,7 +71,8 @@ def check_realisation(setting: Setting, given: Realisation) -> None:
     if (getattr(given, "residuals", None) is None) != (getattr(given, "teacher", None) is None):
         raise DomainError("given", "must have both residuals and teacher, or neither", Word("one of them"))
     if first_batch_of(given) is not None:
-        sizes |= {"residuals": setting.n, "teacher": setting.n}
+        sizes |= {"residuals": setting.n}
+        _check_teacher(setting, given)
     for name, size in sizes.items():
         array(f"given.{name}", getattr(given, name), size)
     standard = setting.output_scale == "standard"
@@ -82,12 +85,25 @@ def check_realisation(setting: Setting, given: Realisation) -> None:
         number(f"given.{name}", getattr(given, name), low, high, f"must be a finite number {domain}")
 
 
+def _check_teacher(setting: Setting, given: Realisation) -> None:
+    """Refuse realised variables of the teacher that do not fit it."""
+    u, count = given.teacher, labels_of(setting).directions  # type: ignore[attr-defined]
+    if count == 1:
+        array("given.teacher", u, setting.n)
+    elif not (isinstance(u, np.ndarray) and u.shape == (count, setting.n)):
+        required = f"must be an array of finite real numbers, of shape ({count}, {setting.n})"
+        raise DomainError("given.teacher", required, Word(f"one of shape {np.shape(u)}"))
+    else:
+        for row in u:
+            array("given.teacher", row, setting.n)
+
+
 def first_batch_of(given: Realisation | None) -> tuple[Array, Array] | None:
-    """Residuals of the first batch, and its teacher's variables of shape ``(1, n)``.
+    """Residuals of the first batch, and its teacher's variables of shape ``(r, n)``.
 
     None if they are not given.
     """
     residuals, teacher = getattr(given, "residuals", None), getattr(given, "teacher", None)
     if residuals is None or teacher is None:
         return None
-    return np.asarray(residuals), np.asarray(teacher)[None]
+    return np.asarray(residuals), np.atleast_2d(np.asarray(teacher))

@@ -48,6 +48,22 @@ class LossErrors:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SignError:
+    """Shares of the samples whose label is a sign other than that of the fitted or predicted value.
+
+    Attributes
+    ----------
+    train
+        Of the samples of the ridge regression.
+    test
+        Of fresh samples.
+    """
+
+    train: float
+    test: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class Losses(Generic[Number]):
     """Losses of the ridge regression, per sample (docs/conventions.md).
 
@@ -61,24 +77,28 @@ class Losses(Generic[Number]):
         Squared error on a fresh sample, label noise included.
     error
         Error bars (docs/accuracy.md); None for limits and for features that leave something out on purpose.
+    sign_error
+        Classification errors where all labels are signs and the method knows them; else None.
     """
 
     objective: Number
     train: Number
     test: Number
     error: LossErrors | None = None
+    sign_error: SignError | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain dictionary of the losses, with their error bars where they have any."""
+        """Plain dictionary of the losses, with error bars and classification errors where there are any."""
         numbers = {name: getattr(self, name) for name in LOSSES}
-        return numbers if self.error is None else {**numbers, "error": asdict(self.error)}
+        more = {name: getattr(self, name) for name in ("error", "sign_error")}
+        return numbers | {name: asdict(value) for name, value in more.items() if value is not None}
 
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> Self:
         """Return the losses that `to_dict` wrote."""
-        error = document.get("error")
-        numbers = {name: value for name, value in document.items() if name != "error"}
-        return cls(**numbers, error=error and LossErrors(**error))
+        error, signs = document.get("error"), document.get("sign_error")
+        numbers = {name: document[name] for name in LOSSES}
+        return cls(**numbers, error=error and LossErrors(**error), sign_error=signs and SignError(**signs))
 
 
 def loss_numbers(point: Any, value: Any, loss: Any) -> tuple[Any, Any, Any]:

@@ -14,6 +14,7 @@ FOLDER = Path(__file__).parents[2] / "validation" / "reference"
 CASES = json.loads((FOLDER / "simulations.json").read_text(encoding="utf-8"))["cases"]
 SETTINGS = sorted(path.stem for path in (FOLDER / "settings").glob("*.toml"))
 FEW = json.loads((FOLDER / "few_dimensions.json").read_text(encoding="utf-8"))["cases"]
+SEVERAL = json.loads((FOLDER / "directions.json").read_text(encoding="utf-8"))["cases"]
 LOSSES = ("objective", "train", "test")
 CLEAR = 1.1  # a spike this far above the edge, as a ratio, is not mistaken for the edge
 
@@ -49,7 +50,7 @@ class Observed:
 
 def independent(name: str) -> Observed:
     """A case of the independent program."""
-    case = (CASES | FEW)[name]
+    case = (CASES | FEW | SEVERAL)[name]
     mean_se = {quantity: np.array(values) for quantity, values in case["mean_se"].items()}
     return Observed(rs.Setting(**case["setting"]), case["trials"], mean_se)
 

@@ -82,9 +82,34 @@ def test_ridge_not_normalised() -> None:
     assert wrong.ridge == pytest.approx(0.05 * 7.0 / 6.0)
 
 
+def test_first_direction() -> None:
+    """Of ``z1 + 0.8 z1 z2`` the learnt direction sees ``z1``; the rest is noise."""
+    wrong = WRONG_THEORIES["first_direction"].setting(OF_THEIR_OWN["first_direction"])
+    assert wrong.target_expansion.coefficients[:3] == pytest.approx([0.0, 1.0, 0.0], abs=1e-12)
+    assert wrong.noise_std**2 == pytest.approx(0.25 + 0.64)
+    with pytest.raises(DomainError, match="must have several directions"):
+        WRONG_THEORIES["first_direction"].setting(SETTING)
+
+
+def test_isotropic_inputs() -> None:
+    assert WRONG_THEORIES["isotropic_inputs"].setting(OF_THEIR_OWN["isotropic_inputs"]) == SETTING
+    with pytest.raises(DomainError, match="must not be the identity"):
+        WRONG_THEORIES["isotropic_inputs"].setting(SETTING)
+
+
+OF_THEIR_OWN = {
+    "first_direction": SETTING.replace(target={"expression": "z1 + 0.8*z1*z2"}),
+    "isotropic_inputs": SETTING.replace(
+        covariance={"eigenvalues": [0.5, 2.5], "proportions": [0.75, 0.25], "teacher": [0.5, 0.5]}
+    ),
+}
+"""Settings in which a mistake can be made at all."""
+
+
 @pytest.mark.parametrize("name", sorted(WRONG_THEORIES.keys() - {"no_values_of_samples"}))
 def test_every_wrong_theory_is_wrong(name: str) -> None:
-    right, wrong = predict(SETTING), predict_wrongly(WRONG_THEORIES[name], SETTING)
+    setting = OF_THEIR_OWN.get(name, SETTING)
+    right, wrong = predict(setting), predict_wrongly(WRONG_THEORIES[name], setting)
     numbers = [
         [p.losses.objective, p.losses.train, p.losses.test, *(s.singular_value for s in p.spikes)]
         for p in (right, wrong)

@@ -13,6 +13,7 @@ from rmt_spikes.theory.methods.base import Method
 from rmt_spikes.theory.methods.closed_form import ClosedForm, UntrainedBulk
 from rmt_spikes.theory.methods.limit import Limit
 from rmt_spikes.theory.methods.one_batch.solution import OneBatch
+from rmt_spikes.theory.population.labels import labels_of
 from rmt_spikes.theory.quadrature_rules import gaussian_draws
 from rmt_spikes.theory.results import LOSSES
 
@@ -67,8 +68,10 @@ def _few_entries(method: Method) -> float:
 
 def _few_labels(method: Method) -> float:
     setting = method.setting
+    teacher, noise = labels_of(setting), setting.noise_std**2
     nodes, weights = gaussian_draws(setting.n, NODES)
-    values, noise = setting.target_function(nodes), setting.noise_std**2
+    nodes, weights = (nodes[None], weights) if teacher.directions == 1 else teacher.points
+    values = teacher(nodes)
     second, fourth = weights @ values**2, weights @ values**4
     fourth += 6.0 * noise * second + 3.0 * noise**2
     return float(fourth / (second + noise) ** 2 / min(setting.n, setting.n_ridge))

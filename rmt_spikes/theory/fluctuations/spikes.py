@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from rmt_spikes.setting import Setting
 from rmt_spikes.theory.features import Features
-from rmt_spikes.theory.latent import latent, latent_grid, require_covered, residual_moments
+from rmt_spikes.theory.latent import latent, latent_grid, residual_moments
 from rmt_spikes.theory.methods.base import require_mean_field
 from rmt_spikes.theory.methods.uniform.solution import Uniform
+from rmt_spikes.theory.population.coverage import require_covered
 from rmt_spikes.theory.quadrature_rules import ReadoutLaw, gauss_rule, gaussian_draws
 
 Array = NDArray[np.float64]

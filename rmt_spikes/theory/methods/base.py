@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 from rmt_spikes.errors import ConvergenceError, DomainError
 from rmt_spikes.setting import Setting
 from rmt_spikes.theory.features import Features
-from rmt_spikes.theory.latent import require_covered, residual_moments
+from rmt_spikes.theory.latent import residual_moments
 from rmt_spikes.theory.limits import limits_of
+from rmt_spikes.theory.population.coverage import require_batch, require_crowd
+from rmt_spikes.theory.population.labels import labels_of
 from rmt_spikes.theory.realisation import Realisation
 from rmt_spikes.theory.regimes import regime
 from rmt_spikes.theory.results import Certificate, Losses, Outliers, Regime, Spike, outliers_of
@@ -86,7 +88,9 @@ class Method(ABC):
             If it does not.
         """
         batch = self.second_batch
-        require_covered(self.setting, f"the method {self.name!r}", batch)
+        purpose = f"the method {self.name!r}"
+        require_batch(self.setting, purpose, batch)
+        require_crowd(self.setting, purpose)
         if batch not in self.features.batches:
             known = ", ".join(each for each in Features if batch in each.batches)
             required = f"must be one of {known} when second_batch is {batch!r}"
@@ -100,11 +104,11 @@ class Method(ABC):
 
     @property
     def hermite(self) -> dict[str, Any]:
-        """Hermite coefficients ``c_0, ..., c_8`` of activation and target."""
+        """Hermite coefficients ``c_0, ..., c_8`` of activation and target, along the learnt direction."""
         setting = self.setting
         return {
             "activation": setting.activation_expansion.coefficients[:LISTED],
-            "target": setting.target_expansion.coefficients[:LISTED],
+            "target": labels_of(setting).coefficients(LISTED),
         }
 
     @property

@@ -25,6 +25,7 @@ from rmt_spikes.theory.bulk.equivalent import BulkEquivalent, ResolventPoint
 from rmt_spikes.theory.latent import Latent, LatentGrid, activation_moments, latent, latent_grid
 from rmt_spikes.theory.methods.base import Method, leading_sign, require_mean_field, spike_of
 from rmt_spikes.theory.methods.thresholds import first_crossings
+from rmt_spikes.theory.population.coverage import require_plain
 from rmt_spikes.theory.results import Certificate, Losses, Spike, losses_at, ordered
 
 Array = NDArray[np.float64]
@@ -102,6 +103,7 @@ class UntrainedBulk(Method):
         Readout and learnt direction are not independent there.
         """
         require_mean_field(self.setting, "the closed form", "use the uniform method")
+        require_plain(self.setting, "the closed form")
         super().refuse_what_is_not_covered()
 
     @cached_property
@@ -223,12 +225,13 @@ class ClosedForm(UntrainedBulk):
         weights = self.grid.q_weights
         amplitudes = self.modes.left[:, : weights.size] @ (np.sqrt(weights) * labels.mean)
         coefficients = amplitudes**2
-        mean = float(weights @ labels.linear)
+        (along,) = labels.linear
+        mean = float(weights @ along)
         linear = mean**2
         unseen = np.sqrt(weights) * labels.mean - amplitudes @ self.modes.left[:, : weights.size]
         # The modes that see a function of q also have a part along the norm of the sample.
         side = amplitudes @ self.modes.left[:, weights.size :]
-        rest = unseen @ unseen + side @ side + weights @ ((labels.linear - mean) ** 2 + labels.rest)
+        rest = unseen @ unseen + side @ side + weights @ ((along - mean) ** 2 + labels.rest)
         strengths, mu, excess = self.modes.strengths, point.mu, point.excess
         damping = 1.0 / (1.0 + point.g * strengths)
         value = coefficients @ damping + mu * linear + rest

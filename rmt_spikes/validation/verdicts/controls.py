@@ -13,6 +13,7 @@ from rmt_spikes.errors import DomainError
 from rmt_spikes.setting import Setting
 from rmt_spikes.theory import Features, Prediction, limit_losses, predict
 from rmt_spikes.theory.methods import Limit
+from rmt_spikes.theory.population.labels import labels_of
 from rmt_spikes.theory.results import outliers_of
 
 FACTORIAL_POLYNOMIALS = {2: "(z**2 - 1)", 3: "(z**3 - 3*z)"}
@@ -80,6 +81,26 @@ def _without_linear_direction(setting: Setting) -> Setting:
     return setting.replace(target={"hermite": coefficients}, noise_std=noise)
 
 
+def _first_direction(setting: Setting) -> Setting:
+    """What the teacher is along its learnt direction; the energy of the rest is noise."""
+    labels = labels_of(setting)
+    if labels.directions == 1:
+        required = "must have several directions for the control first_direction"
+        raise DomainError("target", required, setting.target)
+    coefficients = labels.coefficients(TARGET_DEGREES).tolist()
+    kept = sum(math.factorial(k) * c * c for k, c in enumerate(coefficients))
+    noise = math.sqrt(max(0.0, labels.energy - kept))
+    return setting.replace(target={"hermite": coefficients}, noise_std=noise)
+
+
+def _isotropic(setting: Setting) -> Setting:
+    """Inputs without their covariance."""
+    if setting.inputs is None:
+        required = "must not be the identity for the control isotropic_inputs"
+        raise DomainError("covariance", required, setting.covariance)
+    return setting.replace(covariance=None)
+
+
 def _one_fewer(prediction: Prediction) -> Prediction:
     """The last spike missing, from the spectrum and, in the limit of a regime, from the losses."""
     if not prediction.spikes:
@@ -122,6 +143,11 @@ WRONG_THEORIES: Mapping[str, WrongTheory] = {
     "no_values_of_samples": WrongTheory(
         meaning="single samples make no values beyond the bulk", prediction=_without_samples
     ),
+    "first_direction": WrongTheory(
+        meaning="the teacher has its learnt direction alone, and what it makes of the others is noise",
+        setting=_first_direction,
+    ),
+    "isotropic_inputs": WrongTheory(meaning="inputs are alike in all directions", setting=_isotropic),
     "ridge_not_normalised": WrongTheory(
         meaning="the ridge is weighed by the number of neurons, not of samples", setting=_other_ridge
     ),

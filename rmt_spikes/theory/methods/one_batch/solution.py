@@ -17,6 +17,7 @@ from rmt_spikes.theory.methods.one_batch.equations import State
 from rmt_spikes.theory.methods.one_batch.finite_rank import FiniteRank
 from rmt_spikes.theory.methods.one_batch.problem import Kept, problem_of
 from rmt_spikes.theory.methods.one_batch.solver import COMPLEX_STEP, residual, shifted, solved, tangent
+from rmt_spikes.theory.population.coverage import require_plain
 from rmt_spikes.theory.results import Certificate, Losses, Spike, ordered
 
 Array = NDArray[np.float64]
@@ -42,7 +43,9 @@ class OneBatch(Method):
     def refuse_what_is_not_covered(self) -> None:
         """Refuse what no method covers, and the standard output scale."""
         super().refuse_what_is_not_covered()
-        require_mean_field(self.setting, f"the method {self.name!r}", "it has not been worked out")
+        purpose = f"the method {self.name!r}"
+        require_plain(self.setting, purpose)
+        require_mean_field(self.setting, purpose, "it has not been worked out")
 
     def limits(self) -> None:
         """None: the losses as ``n`` grows are those of a fresh batch."""

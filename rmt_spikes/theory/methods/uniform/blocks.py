@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from rmt_spikes.setting import Setting
 from rmt_spikes.theory.features import Rows
-from rmt_spikes.theory.latent import LabelFunctions, Latent, LatentGrid
+from rmt_spikes.theory.latent import Latent, LatentGrid
 from rmt_spikes.theory.methods.uniform.channels import (
     Channel,
     Directions,
@@ -30,6 +30,7 @@ from rmt_spikes.theory.methods.uniform.pencil.channel import PencilChannel, Penc
 from rmt_spikes.theory.methods.uniform.pencil.directions import SpecialDirections
 from rmt_spikes.theory.methods.uniform.pencil.levels import Pencil, lost_coupling
 from rmt_spikes.theory.methods.uniform.pencil.rows import RowLengths, Terms, row_lengths
+from rmt_spikes.theory.population.labels import LabelFunctions
 from rmt_spikes.theory.quadrature_rules import ReadoutLaw
 
 Array = NDArray[np.float64]
@@ -165,7 +166,7 @@ class LevelBlocks(Blocks):
         )
 
     def labels(self, labels: LabelFunctions) -> Array:  # noqa: D102
-        rows = [labels.mean, labels.linear]
+        rows = [labels.mean, *labels.linear]
         return np.array([*rows, np.zeros_like(labels.mean)] if self.standard else rows)
 
     @property
@@ -349,4 +350,7 @@ class PencilBlocks(Blocks):
         return np.concatenate(blocks, axis=1)
 
     def labels(self, labels: LabelFunctions) -> Array:  # noqa: D102
-        return np.array([labels.mean, labels.linear, labels.square])
+        seen = np.array([labels.mean, *labels.linear, *labels.square])
+        if not self.terms.directions:
+            seen[2 : 1 + self.special.batch.directions] = 0.0
+        return seen

@@ -186,8 +186,8 @@ def _detached(problem: Problem, edge: CurvePoint) -> bool:
 def scatter(separated: Separated, samples: Samples) -> Array:
     """Standard deviations of the values of samples between networks, shape ``(n_points,)``.
 
-    For isotropic inputs. They come from the norm of the sample, the draws of the neurons and those of the
-    second batch.
+    They come from the norm of the sample, the draws of the neurons and those of the second batch. Inputs of a
+    covariance count as so many isotropic ones as have norms that fluctuate as much.
     """
     values = zip(separated.makers, separated.points, strict=True)
     return np.array([_scatter(separated.problem, point, float(samples.effective[i])) for i, point in values])
@@ -209,7 +209,9 @@ def _scatter(problem: Problem, point: CurvePoint, r: float) -> float:
     mode = (part.root * root * vector) @ equations.channels[0].functions
     y = equations.q_weights * np.abs(state.resolvent) * mode**2
     y = y / y.sum()
-    variance = 2.0 / setting.d * by_length**2 - 1.0 / setting.width
+    blocks = problem.blocks
+    assert isinstance(blocks, PencilBlocks)
+    variance = 2.0 / setting.d * blocks.special.batch.power(2) * by_length**2 - 1.0 / setting.width
     variance += float(np.sum(3.0 * vector**4 / (setting.width * equations.a_weights)))
     variance += float(np.sum(2.0 * y**2 / (setting.n_ridge * equations.q_weights)))
     moved = problem.finite_rank.moved(state, point.tangent).parts[0].k.imag / COMPLEX_STEP
@@ -229,10 +231,10 @@ def _growth(problem: Problem, r: float, without: int | None = None) -> Array:
     others, weights = rest.r, rest.weights
     if without is not None:
         others, weights = np.delete(others, without), np.delete(weights, without)
-    h = batch.phi * r + float(weights @ (r * others / (r - others)))
-    return np.asarray(
-        (1.0 + batch.curvature * alpha * h) ** 2 + batch.incoherent * alpha**2 * batch.phi * r**2
-    )
+    size = batch.power(2)
+    h = size * (batch.phi * r + float(weights @ (r * others / (r - others))))
+    own = batch.incoherent * alpha**2 * batch.phi * size * r**2
+    return np.asarray((1.0 + batch.curvature * alpha * h) ** 2 + own)
 
 
 def drawn_values(separated: Separated, draws: list[Array]) -> tuple[tuple[Array, Array], ...]:

@@ -36,7 +36,10 @@ from rmt_spikes.theory.methods.uniform.outliers import Pole, UpperSpectrum
 from rmt_spikes.theory.methods.uniform.pencil.rows import Terms
 from rmt_spikes.theory.methods.uniform.problem import Problem
 from rmt_spikes.theory.methods.uniform.samples import Separated
+from rmt_spikes.theory.methods.uniform.scores.signs import Scores
 from rmt_spikes.theory.methods.uniform.spectrum import Spectrum, warn_of_linear_norms
+from rmt_spikes.theory.population.coverage import is_plain, require_plain, without_pencil
+from rmt_spikes.theory.population.labels import labels_of
 from rmt_spikes.theory.results import EDGE_TOLERANCE, Certificate, Losses, Outliers, Spike, ordered
 
 Array = NDArray[np.float64]
@@ -66,6 +69,12 @@ class Uniform(Method):
     terms: Terms | None = None
     variables: Latent | None = field(default=None, repr=False)
     functions: LatentGrid | None = field(default=None, repr=False)
+
+    def refuse_what_is_not_covered(self) -> None:
+        """Refuse what no method covers, and what only the pencil does where there is none."""
+        super().refuse_what_is_not_covered()
+        if self.treatment is not Rows.PENCIL:
+            require_plain(self.setting, without_pencil(self.setting, self.features))
 
     @cached_property
     def latent(self) -> Latent:
@@ -207,8 +216,7 @@ class Uniform(Method):
 
     def functional(self, state: State) -> Values:
         """``T``, the quadratic form of the labels in the resolvent."""
-        labels = self.grid.labels
-        energy = labels.mean**2 + labels.linear**2 + labels.rest
+        energy = self.grid.labels.energy
         source = self.finite_rank.source(state.resolvent, self.labels)
         explained = source @ self.finite_rank.response(state, source)
         return np.asarray(self.grid.q_weights @ (state.resolvent * energy) - explained)
@@ -230,7 +238,15 @@ class Uniform(Method):
         mixed = self.norm_losses.losses if share == 1.0 else self._first_losses()
         if 0.0 < share < 1.0:
             mixed = blended(mixed, self.norm_losses.losses, share)
-        return ordered(mixed, self.setting.label_energy)
+        return self._with_sign_error(ordered(mixed, labels_of(self.setting).energy))
+
+    def _with_sign_error(self, losses: Losses[float]) -> Losses[float]:
+        """Losses with classification errors, for fresh samples of labels that are signs."""
+        own = self.given is not None and self.given.q is not None
+        if own or self.treatment is not Rows.PENCIL or not labels_of(self.setting).are_signs:
+            return losses
+        scores = Scores(self.problem, self.state, self.latent, self.labels)
+        return replace(losses, sign_error=scores.sign_error(self.functional_slope, losses.test))
 
     @cached_property
     def share_of_norms(self) -> float:
@@ -244,7 +260,7 @@ class Uniform(Method):
         share = share_of_norms(self.setting) if self._keeps_norms else 0.0
         if share > 0.0:
             try:
-                ordered(self.norm_losses.losses, self.setting.label_energy)
+                ordered(self.norm_losses.losses, labels_of(self.setting).energy)
             except ConvergenceError as error:
                 warn_of_linear_norms(self.setting, error)
                 return 0.0
@@ -255,12 +271,12 @@ class Uniform(Method):
         """Whether norms may be latent variables.
 
         They are for a distribution of second batches: a given one has norms of its own. Without the channel
-        of degree two norms are noise.
+        of degree two norms are noise. Several directions and a covariance were not worked out.
         """
         own = self.given is not None and self.given.q is not None
         known = self.variables is not None or self.functions is not None
         kept = self.treatment is Rows.PENCIL and self.kept.latent_norms and self.kept.degree_two
-        return kept and not own and not known
+        return kept and not own and not known and is_plain(self.setting)
 
     def _norm_problem(self, nodes: ProductNodes) -> NormProblem:
         return norm_problem(self.setting, self.latent, self.given, self.kept, nodes)
@@ -291,7 +307,7 @@ class Uniform(Method):
         finite, labels = self.finite_rank, self.blocks.labels(grid.labels)
         response = finite.response(self.state, finite.source(self.state.resolvent, self.labels))
         error = (labels - response @ self.blocks.functions(grid)) ** 2
-        rest = grid.labels.mean**2 + grid.labels.linear**2 + grid.labels.rest - np.sum(labels**2, axis=0)
+        rest = grid.labels.energy - np.sum(labels**2, axis=0)
         return float(grid.q_weights @ (np.sum(error, axis=0) + rest))
 
     def spikes(self) -> tuple[Spike[float], ...]:
@@ -333,8 +349,8 @@ class Uniform(Method):
 
     def _threshold(self, index: int, largest: float) -> float:
         """Step size at which a spike appears; the closed form, exact for small steps, is the first guess."""
-        guess = largest
-        if self.setting.output_scale == "mean_field":
+        guess, plain = largest, is_plain(self.setting)
+        if self.setting.output_scale == "mean_field" and plain:
             closed = ClosedForm(self.setting, self.features, self.given)
             guess = float(closed.thresholds(index + 1, largest)[index])
 
@@ -350,7 +366,7 @@ class Uniform(Method):
             return -float(margins[index]) if index < margins.size else -1.0
 
         own = partial(excess, self)
-        if self.treatment is not Rows.PENCIL:
+        if self.treatment is not Rows.PENCIL or not plain:
             return nearby_crossing(own, min(guess, largest), largest)
         cheap = replace(self, rows=Rows.LEVELS, variables=None, functions=None)
         return modelled_crossing(own, partial(excess, cheap), min(guess, largest), largest)

@@ -33,6 +33,7 @@ from rmt_spikes.theory.methods.uniform.pencil.samples import (
 )
 from rmt_spikes.theory.methods.uniform.problem import Problem
 from rmt_spikes.theory.methods.uniform.samples import Separated, drawn_values, scatter, separate
+from rmt_spikes.theory.population.labels import labels_of
 from rmt_spikes.theory.realisation import Realisation, first_batch_of
 from rmt_spikes.theory.results import Draws, Outliers, outliers_of
 
@@ -105,15 +106,16 @@ class Spectrum:
         setting, blocks = self.problem.setting, self.problem.blocks
         assert isinstance(blocks, PencilBlocks)
         if (given := first_batch_of(self.given)) is not None:
-            return sorted_samples(blocks.special.batch, *given)
-        typical = middle_quantiles(setting.target_function, setting.noise_std, self._offset, setting.n)
+            r, u = given
+            return sorted_samples(blocks.special.batch, r, labels_of(setting).frame.T @ u)
+        typical = middle_quantiles(labels_of(setting), self._offset, setting.n)
         return sorted_samples(blocks.special.batch, *typical)
 
     @property
     def _offset(self) -> float:
         """Mean of the labels less that of the residuals."""
         setting = self.problem.setting
-        return float(setting.target_expansion.mean) - residual_moments(setting)[0]
+        return labels_of(setting).mean - residual_moments(setting)[0]
 
     @cached_property
     def outliers(self) -> Outliers:

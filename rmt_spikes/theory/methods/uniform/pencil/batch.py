@@ -13,6 +13,8 @@ from rmt_spikes.functions.hermite import expand
 from rmt_spikes.functions.scalar import ScalarFunction
 from rmt_spikes.setting import Setting
 from rmt_spikes.theory.latent import Latent, residual_moments
+from rmt_spikes.theory.population.labels import Labels, labels_of
+from rmt_spikes.theory.population.levels import levels_of
 from rmt_spikes.theory.quadrature_rules import ReadoutLaw, gauss_hermite, normal_panels
 
 Array = NDArray[np.float64]
@@ -22,6 +24,9 @@ CELLS = 10
 
 NOISE_NODES = 12
 """For the label noise: exact up to degree 23."""
+
+FEW_NOISE_NODES, MANY = 6, 50_000
+"""Those with as many points of the teacher: exact up to degree 11."""
 
 NEGLIGIBLE = 1e-18
 """Weight of a node of the residual that is left out: the sixth moment moves by less than 1e-12."""
@@ -99,14 +104,15 @@ class ResidualLaw:
 
 
 @lru_cache(maxsize=64)
-def residual_points(target: ScalarFunction, noise_std: float, offset: float) -> tuple[Array, Array, Array]:
-    """Residuals, weights and teacher's variable, shape ``(1, n)``, on a fine grid."""
-    u, u_weights = normal_panels(target.splits)
-    noise, noise_weights = gauss_hermite(NOISE_NODES) if noise_std > 0.0 else (np.zeros(1), np.ones(1))
-    r = ((target(u) - offset)[:, None] + noise_std * noise).ravel()
+def residual_points(teacher: Labels, offset: float) -> tuple[Array, Array, Array]:
+    """Residuals, weights and the teacher's variables in its frame, shape ``(k, n)``, on a fine grid."""
+    u, u_weights = teacher.points
+    count = NOISE_NODES if u_weights.size < MANY else FEW_NOISE_NODES
+    noise, noise_weights = gauss_hermite(count) if teacher.noise_std > 0.0 else (np.zeros(1), np.ones(1))
+    r = ((teacher(u) - offset)[:, None] + teacher.noise_std * noise).ravel()
     weights = np.outer(u_weights, noise_weights).ravel()
     keep = weights > NEGLIGIBLE
-    return r[keep], weights[keep], np.repeat(u, noise.size)[None, keep]
+    return r[keep], weights[keep], np.repeat(teacher.frame.T @ u, noise.size, axis=1)[:, keep]
 
 
 def compressed(r: Array, weights: Array, u: Array, cells: int = CELLS) -> ResidualLaw:
@@ -169,7 +175,7 @@ class FirstBatch:
     whole
         Residuals of all samples.
     learnt
-        ``E[r u_k]``, shape ``(k,)``.
+        ``E[r u_k]`` in the teacher's frame, shape ``(k,)``: only the first is not zero.
     noise_energy
         Squared length of the rest of the learnt direction: ``phi E r^2``.
     eigenvalues, proportions, chi
@@ -221,7 +227,7 @@ class FirstBatch:
 
 
 def first_batch(setting: Setting, variables: Latent, law: ReadoutLaw) -> FirstBatch:
-    """First batch of a setting with isotropic inputs and one teacher's direction.
+    """First batch of a setting.
 
     Parameters
     ----------
@@ -230,11 +236,11 @@ def first_batch(setting: Setting, variables: Latent, law: ReadoutLaw) -> FirstBa
     law
         Quadrature rule for the readout weights.
     """
-    offset = float(setting.target_expansion.mean) - residual_moments(setting)[0]
-    residuals = _residuals(setting.target_function, setting.noise_std, offset)
+    teacher, inputs = labels_of(setting), levels_of(setting)
+    residuals = _residuals(teacher, teacher.mean - residual_moments(setting)[0])
     energy = float(residuals.mean(residuals.r**2))
     residuals = residuals.scaled(math.sqrt(variables.residual_energy / energy) if energy > 0.0 else 1.0)
-    norm2, cosine = variables.beta_norm2, variables.beta_cosine
+    signal, noise_energy = inputs.parts(variables.beta_norm2, variables.beta_cosine)
     return FirstBatch(
         n=setting.n,
         d=setting.d,
@@ -243,14 +249,14 @@ def first_batch(setting: Setting, variables: Latent, law: ReadoutLaw) -> FirstBa
         law=law,
         residuals=residuals,
         whole=residuals,
-        learnt=np.array([cosine * math.sqrt(norm2)]),
-        noise_energy=norm2 * max(0.0, 1.0 - cosine**2),
-        eigenvalues=np.ones(1),
-        proportions=np.ones(1),
-        chi=np.ones(1),
+        learnt=np.array([signal] + [0.0] * (teacher.directions - 1)),
+        noise_energy=noise_energy,
+        eigenvalues=inputs.eigenvalues,
+        proportions=inputs.proportions,
+        chi=inputs.chi,
     )
 
 
 @lru_cache(maxsize=64)
-def _residuals(target: ScalarFunction, noise_std: float, offset: float) -> ResidualLaw:
-    return compressed(*residual_points(target, noise_std, offset))
+def _residuals(teacher: Labels, offset: float) -> ResidualLaw:
+    return compressed(*residual_points(teacher, offset))

@@ -65,14 +65,9 @@ class SpecialDirections:
         noise = np.sqrt(batch.proportions * batch.noise_energy)
         q = np.concatenate([(batch.learnt[:, None] * (chi * levels)).ravel(), levels * noise])
         teacher = np.kron(np.eye(count + 1)[:, :count], chi[:, None])
-        size = float(np.linalg.norm(batch.learnt))
-        rotation = np.eye(count)
-        if size > 1e-12 and count > 1:
-            rotation = np.linalg.qr(np.column_stack([batch.learnt / size, np.eye(count)]))[0][:, :count]
-            rotation[:, 0] *= np.sign(rotation[:, 0] @ batch.learnt)
         columns = [q / np.linalg.norm(q)]
         for k in range(count):
-            vector = teacher @ rotation[:, k]
+            vector = teacher[:, k]
             for _ in range(2):
                 for column in columns:
                     vector = vector - column * (column @ vector)

@@ -38,6 +38,8 @@ class Terms:
         Norms of samples, and components of initial rows along the learnt direction, differ.
     sphere
         Rows start on a sphere: given the norm of a sample, pre-activations are not Gaussian.
+    directions
+        The regression sees all directions of the teacher, not only the one that the step learns.
     """
 
     length: bool = True
@@ -49,6 +51,7 @@ class Terms:
     sample_norms: bool = True
     components: bool = True
     sphere: bool = True
+    directions: bool = True
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,9 +8,9 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from rmt_spikes.functions.scalar import ScalarFunction
 from rmt_spikes.setting import Setting
 from rmt_spikes.theory.methods.uniform.pencil.batch import FirstBatch, ResidualLaw, residual_points
+from rmt_spikes.theory.population.labels import Labels, labels_of
 from rmt_spikes.theory.quadrature_rules import gauss_rule
 
 Array = NDArray[np.float64]
@@ -90,20 +90,19 @@ class Samples:
 def sorted_samples(batch: FirstBatch, r: Array, u: Array, weights: Array | None = None) -> Samples:
     """Samples with given residuals and teacher's variables, of equal weights if none are given."""
     shares = np.full(r.size, 1.0 / r.size) if weights is None else weights
-    learnt, energy = u @ (shares * r), float(shares @ r**2)
-    norm2 = float(learnt @ learnt) + batch.phi * energy
-    q2 = ((batch.phi * r + learnt @ u) ** 2 + batch.phi * energy) / norm2
+    learnt, noise = u @ (shares * r), batch.phi * float(shares @ r**2) * batch.power(2)
+    signal2, first, second = float(learnt @ learnt), *(batch.chi**2 @ batch.eigenvalues**j for j in (1, 2))
+    q2 = (batch.phi * r + first * (learnt @ u)) ** 2 + signal2 * (second - first**2) + noise
+    q2 = q2 / (signal2 * second + noise)
     effective = r * np.sqrt(np.maximum(1.0 - q2 / batch.d, 0.0))
     order = np.argsort(-np.abs(effective), kind="stable")
     return Samples(r[order], u[:, order], effective[order], order, shares[order])
 
 
 @lru_cache(maxsize=16)
-def middle_quantiles(
-    target: ScalarFunction, noise_std: float, offset: float, n: int
-) -> tuple[Array, Array, Array]:
-    """Middle quantiles of the residual of `n` samples, means of the teacher's variable there, and weights."""
-    r, weights, u = residual_points(target, noise_std, offset)
+def middle_quantiles(teacher: Labels, offset: float, n: int) -> tuple[Array, Array, Array]:
+    """Middle quantiles of the residual of `n` samples, means of the teacher's variables, and weights."""
+    r, weights, u = residual_points(teacher, offset)
     order = np.argsort(r, kind="stable")
     r, weights, u = r[order], weights[order], u[:, order]
     total = weights.sum()
@@ -130,10 +129,11 @@ def drawn_residuals(setting: Setting, batch: FirstBatch, offset: float, count: i
     """
     if setting.n > CELLS:
         return []
-    rng = np.random.default_rng(0)
+    rng, teacher = np.random.default_rng(0), labels_of(setting)
     draws = []
     for _ in range(count):
-        u, noise = rng.standard_normal((2, setting.n))
-        r = setting.target_function(u) - offset + setting.noise_std * noise
-        draws.append(sorted_samples(batch, r, u[None]).effective)
+        drawn = rng.standard_normal((1 + teacher.directions, setting.n))
+        u, noise = drawn[:-1], drawn[-1]
+        r = teacher(u) - offset + setting.noise_std * noise
+        draws.append(sorted_samples(batch, r, teacher.frame.T @ u).effective)
     return draws

@@ -1,0 +1,1 @@
+"""What the regression says of single samples: its score given the latent variables."""

@@ -1,0 +1,68 @@
+"""Which settings a part of the theory covers, and why it does not cover others."""
+
+from __future__ import annotations
+
+from rmt_spikes.errors import DomainError
+from rmt_spikes.setting import Setting
+from rmt_spikes.theory.features import Features
+from rmt_spikes.theory.population.labels import labels_of
+from rmt_spikes.theory.population.levels import levels_of, stands_alone
+
+
+def is_plain(setting: Setting) -> bool:
+    """Whether the teacher has one direction and inputs are alike in all."""
+    return labels_of(setting).directions == 1 and levels_of(setting).isotropic
+
+
+def require_batch(setting: Setting, purpose: str, batch: str = "fresh") -> None:
+    """Refuse, with a `DomainError`, another second batch.
+
+    Theories of one are wrong for the other: features depend on the noise of the labels they are fitted to
+    where it is that of the gradient step.
+    """
+    if setting.second_batch != batch:
+        raise DomainError("second_batch", f"must be {batch!r} for {purpose}", setting.second_batch)
+
+
+def require_crowd(setting: Setting, purpose: str) -> None:
+    """Refuse inputs of which few directions stand alone, with a `DomainError`.
+
+    These would make singular values of their own, which are those of no neuron and no sample.
+    """
+    if setting.inputs is not None and stands_alone(setting.inputs):
+        required = (
+            f"must have no few eigenvalues above twice all others for {purpose}: "
+            "the singular values that these make of their own are not predicted"
+        )
+        raise DomainError("covariance", required, setting.covariance, "simulate it")
+
+
+def require_plain(setting: Setting, purpose: str) -> None:
+    """Refuse a teacher with several directions, and a covariance of the inputs, with a `DomainError`.
+
+    For parts of the theory that were worked out for one direction in inputs alike in all.
+    """
+    if labels_of(setting).directions > 1:
+        required, advice = (
+            f"must have one direction for {purpose}",
+            "a fresh batch and the method 'uniform' allow several",
+        )
+        raise DomainError("target", required, setting.target, advice)
+    if not levels_of(setting).isotropic:
+        required, advice = (
+            f"must be the identity for {purpose}",
+            "a fresh batch and the method 'uniform' allow it",
+        )
+        raise DomainError("covariance", required, setting.covariance, advice)
+
+
+def without_pencil(setting: Setting, features: Features) -> str:
+    """Why the rows of a setting have no pencil, as what is asked for."""
+    standard = setting.output_scale == "standard"
+    return "the standard output scale" if standard else f"the features {str(features)!r}"
+
+
+def require_covered(setting: Setting, purpose: str) -> None:
+    """Refuse what only the method for every step size covers."""
+    require_batch(setting, purpose)
+    require_plain(setting, purpose)
