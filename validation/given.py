@@ -8,9 +8,8 @@ minus predicted and writes a figure. About three minutes on two cores.
 import argparse
 import math
 
+import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 
 import rmt_spikes as rs
 
@@ -29,17 +28,16 @@ def numbers(prediction: rs.Prediction) -> list[float]:
     return [*spikes, losses.objective, losses.train, losses.test]
 
 
-def measure(trials: int, jobs: int) -> tuple[np.ndarray, np.ndarray]:
-    """Observed values ``(trials, 5)`` and predictions ``(3, trials, 5)``."""
-    observation = rs.simulate(SETTING, trials=trials, seed=5, jobs=jobs)
-    observed, predicted = [], []
-    alone = numbers(rs.predict(SETTING))
-    for trial in observation.trials:
-        observed.append([*trial.singular_values[:2], trial.objective, trial.train, trial.test])
-        first = numbers(rs.predict(SETTING, given=trial.latent.first_stage()))
-        both = numbers(rs.predict(SETTING, given=trial.latent))
-        predicted.append([alone, first, both])
-    return np.array(observed), np.swapaxes(np.array(predicted), 0, 1)
+def predict(observation: rs.Observation) -> dict[str, list[rs.Prediction]]:
+    """Predictions of each trial, by what they take as given (`GIVEN`)."""
+    latent = [trial.latent for trial in observation.trials]
+    alone = rs.predict(SETTING)
+    lists = (
+        [alone] * len(latent),
+        [rs.predict(SETTING, given=each.first_stage()) for each in latent],
+        [rs.predict(SETTING, given=each) for each in latent],
+    )
+    return dict(zip(GIVEN, lists, strict=True))
 
 
 def floor(trials: int) -> tuple[float, float]:
@@ -75,30 +73,6 @@ def floor(trials: int) -> tuple[float, float]:
     return float(np.std(redrawn, ddof=1)), float(np.std(fixed, ddof=1))
 
 
-def draw(observed: np.ndarray, predicted: np.ndarray, path: str) -> None:
-    """Observed minus predicted of every trial, in units of the unconditional standard deviation."""
-    figure = Figure(figsize=(6.5, 2.8), layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.subplots()
-    residuals = observed - predicted
-    scale = residuals[0].std(axis=0, ddof=1)
-    for k, (name, colour, marker) in enumerate(
-        zip(GIVEN, ("#767676", "#c55a11", "#1f5fa8"), "osD", strict=True)
-    ):
-        for j in range(len(NAMES)):
-            x = j + 0.24 * (k - 1) + np.linspace(-0.07, 0.07, len(observed))
-            axes.plot(
-                x, residuals[k, :, j] / scale[j], marker, ms=3, color=colour, mew=0,
-                label=name if j == 0 else None,
-            )  # fmt: skip
-    axes.axhline(0.0, color="black", lw=0.6)
-    axes.set_xticks(range(len(NAMES)), NAMES)
-    axes.set_ylabel("(observed \N{MINUS SIGN} predicted) / s.d.")
-    axes.legend(loc="upper right", fontsize=7, ncols=3, frameon=False, bbox_to_anchor=(1.0, 1.14))
-    axes.spines[["top", "right"]].set_visible(False)
-    figure.savefig(path, metadata={"Date": None} if path.endswith(".svg") else None)
-
-
 def main() -> None:
     """Print the table and write the figure."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -106,7 +80,12 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--figure", default="given.svg")
     arguments = parser.parse_args()
-    observed, predicted = measure(arguments.trials, arguments.jobs)
+    observation = rs.simulate(SETTING, trials=arguments.trials, seed=5, jobs=arguments.jobs)
+    predictions = predict(observation)
+    observed = np.array(
+        [[*each.singular_values[:2], each.objective, each.train, each.test] for each in observation.trials]
+    )
+    predicted = np.array([[numbers(each) for each in found] for found in predictions.values()])
     residuals = observed - predicted
     spread = residuals.std(axis=1, ddof=1)
     error = 1 / np.sqrt(2 * (arguments.trials - 1))
@@ -122,7 +101,9 @@ def main() -> None:
         print(f"{name:<20}" + "".join(f"{value:>12.2f}" for value in row))
     free, fixed = floor(arguments.trials)
     print(f"objective at n = 1500: s.d. {free:.4f}; with q, t, labels and readout kept {fixed:.4f}")
-    draw(observed, predicted, arguments.figure)
+    with rs.plot.style():
+        _, axes = plt.subplots(figsize=(6.5, 2.8), layout="constrained")
+        rs.plot.save(rs.plot.given(observation, predictions, ax=axes), arguments.figure)
 
 
 if __name__ == "__main__":
