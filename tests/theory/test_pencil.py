@@ -42,9 +42,16 @@ def theory(setting, k):
 def matrices(setting, k, seed):
     """The same from one draw of the first batch, in numpy; the bulk is what is off the two directions."""
     rng = np.random.default_rng(seed)
-    n, d, theta = setting.n, setting.d, setting.theta
-    x = rng.standard_normal((n, d))
-    u = x[:, 0]
+    n, d, theta, inputs = setting.n, setting.d, setting.theta, setting.inputs
+    root, teacher = np.ones(d), np.eye(d)[0]
+    if inputs is not None:
+        root = np.sqrt(np.repeat(inputs.eigenvalues, inputs.multiplicities))
+        first = np.cumsum(inputs.multiplicities) - inputs.multiplicities
+        teacher = np.zeros(d)
+        teacher[first] = np.sqrt(inputs.teacher)
+    # Whitened samples, in whose basis the teacher is not of norm one.
+    x, whitened = rng.standard_normal((n, d)), root * teacher / np.linalg.norm(root * teacher)
+    u = x @ whitened
     r = u + 0.7 * (u**2 - 1.0) + setting.noise_std * rng.standard_normal(n)
     h, g = (x.T * r) @ x / n, (x.T * r**2) @ x / n
     c = setting.activation_expansion
@@ -52,12 +59,13 @@ def matrices(setting, k, seed):
     incoherent = theta**2 * setting.phi * (c.derivative_variance - 4.0 * c_2**2)
     rows = np.zeros((3 * d, 3 * d))
     for i, a in enumerate(LAW.nodes):
-        w = np.eye(d) + 2.0 * c_2 * theta * a * h
-        rows[i * d : (i + 1) * d, i * d : (i + 1) * d] = w @ w + incoherent * a**2 * g
+        w = np.eye(d) + 2.0 * c_2 * theta * a * root[:, None] * h * root
+        own = incoherent * a**2 * root[:, None] ** 2 * g * root**2
+        rows[i * d : (i + 1) * d, i * d : (i + 1) * d] = root[:, None] * (w @ w) * root + own
     y = (rows @ np.linalg.inv(np.eye(3 * d) + np.kron(k, np.eye(d)) @ rows)).reshape(3, d, 3, d)
-    beta = x.T @ r / n
+    beta = root**2 * (x.T @ r) / n
     q = beta / np.linalg.norm(beta)
-    t = np.eye(d)[0] - q[0] * q
+    t = whitened - (whitened @ q) * q
     frame = np.column_stack([q, t / np.linalg.norm(t)])
     along = np.einsum("vi,avbw,wj->iajb", frame, y, frame)
     return (np.einsum("aibi->ab", y) - np.einsum("iaib->ab", along)) / (d - 2), along.reshape(6, 6)
@@ -69,10 +77,15 @@ def coupling():
     return 0.5 * vectors @ vectors.T + 0.05 * np.eye(3)
 
 
-@pytest.mark.parametrize("activation", ["relu", "tanh"])
-def test_pencil_is_that_of_matrices(activation):
+LEVELS = {"eigenvalues": [0.4, 1.6], "proportions": [0.5, 0.5], "teacher": [0.3, 0.7]}
+
+
+@pytest.mark.parametrize(
+    "changes", [{"activation": "relu"}, {"activation": "tanh"}, {"activation": "relu", "covariance": LEVELS}]
+)
+def test_pencil_is_that_of_matrices(changes):
     """Within 4 standard errors over 8 draws, and of order 1/d: 0.5 % in the bulk, 3 % along directions."""
-    setting, k = SETTING.replace(activation=activation), coupling()
+    setting, k = SETTING.replace(**changes), coupling()
     y, along = theory(setting, k)
     drawn = [matrices(setting, k, seed) for seed in range(TRIALS)]
     bulk, directions = (np.array([each[i] for each in drawn]) for i in (0, 1))

@@ -30,8 +30,9 @@ FIRST = 0.03
 CLEAR = 1.1
 """Ratio to an edge of the eigenvalues from which that of similar equations is looked for."""
 
-ABOVE = 1.5
-"""Times the rough size of the largest eigenvalue from where the curve is followed down."""
+ABOVE = (1.5, 2.1, 3.3)
+"""Times the rough size of the largest eigenvalue from where the curve is followed down, one after the other:
+rarely a step from far above ends on another branch."""
 
 SHORT = 0.25
 """First step along a curve from next to its edge."""
@@ -158,7 +159,7 @@ class Descent:
                 with suppress(ConvergenceError):
                     points = curve.follow(curve.again(known[i]), SHORT)
                     return cls(curve, finite_rank, top, points, known[:i])
-        return cls(curve, finite_rank, top, curve.follow(_far(curve, finite_rank, ABOVE * top)))
+        return cls(curve, finite_rank, top, _followed(curve, finite_rank, top))
 
     def edge(self, precision: float = ROUNDING) -> CurvePoint:
         """Edge of the bulk; what is found serves as a bracket from then on."""
@@ -198,7 +199,7 @@ class Descent:
                     return UpperSpectrum(self.curve, self.finite_rank, (*points, *self.points[:-1], edge))
         elif self.finite_rank.margins(self.points[0].state)[0] > 0.0:
             return UpperSpectrum(self.curve, self.finite_rank, (*self.points[:-1], edge))
-        points = self.curve.follow(_far(self.curve, self.finite_rank, ABOVE * self.top))
+        points = _followed(self.curve, self.finite_rank, self.top)
         return UpperSpectrum(self.curve, self.finite_rank, (*points[:-1], edge))
 
 
@@ -279,6 +280,20 @@ def _pole(finite_rank: FiniteRank, point: CurvePoint, vector: Array) -> Pole:
     if not slope > 0.0:
         raise ConvergenceError("a pole has a residue of the wrong sign", residual=abs(slope), last=point)
     return Pole(point, vector, slope)
+
+
+def _followed(curve: RealCurve, finite_rank: FiniteRank, top: float) -> list[CurvePoint]:
+    """Points of the curve from far above an eigenvalue until just after it has turned.
+
+    Raises
+    ------
+    ConvergenceError
+        If it is lost from everywhere.
+    """
+    for factor in ABOVE[:-1]:
+        with suppress(ConvergenceError):
+            return curve.follow(_far(curve, finite_rank, factor * top))
+    return curve.follow(_far(curve, finite_rank, ABOVE[-1] * top))
 
 
 def _far(curve: RealCurve, finite_rank: FiniteRank, z: float) -> CurvePoint:

@@ -320,7 +320,7 @@ class Uniform(Method):
                 vectors.hermite_feature(self.spectrum.separated.problem, pole),
                 vectors.readout_feature(self.spectrum.separated.problem, pole),
             )
-            for k, pole in enumerate(self.upper.poles)
+            for k, pole in enumerate(self.spectrum.poles)
         )
         return tuple(spike for spike in spikes if spike.distance > 1.0 and np.sum(spike.alignment) > LEARNT)
 

@@ -22,7 +22,7 @@ from rmt_spikes.theory.methods.uniform.density.states import CutStates
 from rmt_spikes.theory.methods.uniform.density.support import BranchCut
 from rmt_spikes.theory.methods.uniform.equations import FixedPoint, solved
 from rmt_spikes.theory.methods.uniform.norms.problem import NormProblem
-from rmt_spikes.theory.methods.uniform.outliers import Descent, UpperSpectrum, upper_edge
+from rmt_spikes.theory.methods.uniform.outliers import Descent, Pole, UpperSpectrum, upper_edge
 from rmt_spikes.theory.methods.uniform.pencil.batch import ResidualLaw
 from rmt_spikes.theory.methods.uniform.pencil.samples import (
     LEVELS,
@@ -34,6 +34,7 @@ from rmt_spikes.theory.methods.uniform.pencil.samples import (
 from rmt_spikes.theory.methods.uniform.problem import Problem
 from rmt_spikes.theory.methods.uniform.samples import Separated, drawn_values, scatter, separate
 from rmt_spikes.theory.population.labels import labels_of
+from rmt_spikes.theory.population.levels import levels_of
 from rmt_spikes.theory.realisation import Realisation, first_batch_of
 from rmt_spikes.theory.results import Draws, Outliers, outliers_of
 
@@ -51,6 +52,9 @@ than 2e-4 with more."""
 
 ACCEPTED = 1e-5
 """Error of the mass of a bulk with norms as latent variables that is taken: what a certificate allows."""
+
+NEAR, OTHER_NODES = 1.3, 18
+"""Ratio to the edge below which a pole must be there on another number of readout nodes, and that number."""
 
 START_SHARES = (1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-9, 1e-11)
 """Ridges from which the lowest edge is looked for, as shares of the edge without a step; a step may bring it
@@ -137,6 +141,24 @@ class Spectrum:
     def upper(self) -> UpperSpectrum:
         """Upper edge and poles."""
         return self.separated.upper
+
+    @cached_property
+    def poles(self) -> tuple[Pole, ...]:
+        """Poles above the edge, largest first.
+
+        With a covariance of the inputs, those next to the edge come and go with the nodes of a Gaussian
+        readout: only those count that stand clear of the edge on others too.
+        """
+        poles, edge = self.upper.poles, self.upper_edge[0]
+        far = sum(pole.point.eigenvalue > (NEAR * edge) ** 2 for pole in poles)
+        if far == len(poles) or levels_of(self.problem.setting).isotropic:
+            return poles
+        other = self.on_nodes(OTHER_NODES)
+        if other is None:
+            return poles
+        found = Spectrum(other, self.untrained, self.on_nodes, given=self.given)
+        least = sum(found.upper_edge) ** 2
+        return poles[: max(far, sum(pole.point.eigenvalue > least for pole in found.upper.poles))]
 
     @cached_property
     def upper_edge(self) -> tuple[float, float]:
