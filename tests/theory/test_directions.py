@@ -179,3 +179,22 @@ def test_classification_error():
     assert seen.excess(alone, "sign_error") > 0.1 * alone
     assert type(losses).from_dict(losses.to_dict()) == losses
     assert predict_losses(rs.Setting(**SMALL, target="identity")).sign_error is None
+
+
+def test_classification_errors_have_names_in_sweeps():
+    setting = rs.Setting(**{**SMALL, "target": "sign", "noise_std": 0.0})
+    table = rs.sweep(
+        setting, {"ridge": [0.05]}, quantities=["losses.sign_error.test", "losses.sign_error.train"]
+    )
+    found = predict_losses(setting).sign_error
+    assert table["losses.sign_error.test"] == pytest.approx([found.test], rel=1e-9)
+    assert table["losses.sign_error.train"] == pytest.approx([found.train], rel=1e-9)
+
+
+def test_a_prediction_of_several_directions_is_a_document():
+    """What is written is read again, with a covariance, several directions and no limits."""
+    setting = rs.Setting(**SMALL, target={"expression": "z1 + z1*z2"}, covariance=LEVELS)
+    prediction = rs.predict(setting)
+    document = prediction.to_dict()
+    assert document["limits"] is None
+    assert rs.Prediction.from_dict(document).to_dict() == document

@@ -86,8 +86,8 @@ def _of_part(part: str, name: str, prediction: Prediction) -> Any:
     return getattr(getattr(prediction, part), name)
 
 
-def _of_loss_error(name: str, prediction: Prediction) -> Any:
-    return getattr(prediction.losses.error, name, None)
+def _of_loss_part(part: str, name: str, prediction: Prediction) -> Any:
+    return getattr(getattr(prediction.losses, part), name, None)
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,11 @@ def _forms() -> tuple[Form, ...]:
         Form(METHOD, lambda prediction: prediction.method),
         Form(COUNT, lambda prediction: len(prediction.spikes)),
         *(Form(f"losses.{name}", _Reader(_of_part, ("losses", name))) for name in LOSSES),
-        *(Form(f"losses.error.{name}", _Reader(_of_loss_error, (name,))) for name in LOSSES),
+        *(Form(f"losses.error.{name}", _Reader(_of_loss_part, ("error", name))) for name in LOSSES),
+        *(
+            Form(f"losses.sign_error.{name}", _Reader(_of_loss_part, ("sign_error", name)))
+            for name in ("train", "test")
+        ),
         *(
             Form(f"{part}.{field.name}", _Reader(_of_part, (part, field.name)))
             for part, kind in parts.items()
