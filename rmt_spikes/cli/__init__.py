@@ -1,4 +1,4 @@
-"""Commands: predict, simulate, observe, validate, plot, derive.
+"""Commands: predict, simulate, observe, validate, new-case, plot, derive.
 
 Each has its module. Only typer is imported here at once: everything else waits for the command that needs it.
 """
@@ -12,6 +12,8 @@ from typing import Annotated
 import typer
 
 from rmt_spikes.cli.derive import derive
+from rmt_spikes.cli.examples import register
+from rmt_spikes.cli.new_case import new_case
 from rmt_spikes.cli.observe import observe
 from rmt_spikes.cli.plot import plot
 from rmt_spikes.cli.predict import predict
@@ -22,8 +24,8 @@ from rmt_spikes.console.exits import INTERNAL_ERROR
 app = typer.Typer(
     name="rmt-spikes",
     help="Random matrix theory of one gradient step: predict, simulate, observe, validate, plot, derive.",
-    epilog="Exit status: 0 agrees, but for known exceptions, if any (or done), 1 disagrees, 2 bad input, "
-    "3 inconclusive (or no convergence).",
+    epilog="Each command has examples: rmt-spikes predict --help.\n\nExit status: 0 agrees, but for known "
+    "exceptions, if any (or done), 1 disagrees, 2 bad input, 3 inconclusive (or no convergence).",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -48,13 +50,8 @@ def _options(
     """Options of every command."""
 
 
-for _command in (predict, simulate, observe, validate):
-    app.command()(_command)
-app.command(
-    epilog="Example: rmt-spikes plot losses setting.toml --against step_exponent=0:0.5:26 --trials 4 "
-    "--out losses.pdf"
-)(plot)
-app.command()(derive)
+for _command in (predict, simulate, observe, validate, new_case, plot, derive):
+    register(app, _command)
 
 
 def main() -> None:

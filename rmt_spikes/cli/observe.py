@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from rmt_spikes.cli.options import AsJson, Overrides, Top, present, read_setting
+from rmt_spikes.cli.options import AsJson, Explain, Overrides, Top, present, read_setting
 from rmt_spikes.console.exits import reporting
 from rmt_spikes.errors import CaseError, DomainError
 
@@ -24,6 +24,7 @@ def observe(
     center: Annotated[float, typer.Option(help="Number that is subtracted from all features.")] = 0.0,
     top: Top = None,
     as_json: AsJson = False,
+    explain: Explain = False,
 ) -> None:
     """Measure a network from its own matrices: the same quantities, and what lies beyond the bulk."""
     with reporting():
@@ -39,4 +40,4 @@ def observe(
         if "features" not in given:
             raise CaseError(arrays, "features", "must be among the arrays")
         measured = observe_arrays(**given, ridge=ridge, center=center, top=top, setting=what)
-        present(measured.to_dict(), as_json, print_measurement)
+        present(measured.to_dict(), as_json, print_measurement, explain)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from rmt_spikes.errors import DomainError, Word
+
 if TYPE_CHECKING:
     from rmt_spikes.setting import Setting
 
@@ -27,6 +29,7 @@ Top = Annotated[
     int | None, typer.Option(help="Number of leading singular vectors.  [default: 5, or all if fewer]")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
+Explain = Annotated[bool, typer.Option("--explain", help="Say what each row of the tables is.")]
 
 
 def read_setting(path: Path, overrides: list[str] | None) -> Setting:
@@ -43,11 +46,28 @@ def print_json(document: Any) -> None:
     sys.stdout.write(to_json(document))
 
 
-def present(document: dict[str, Any], as_json: bool, tables: Callable[..., None]) -> None:
-    """Print a document as JSON, or as tables."""
+def present(
+    document: dict[str, Any], as_json: bool, tables: Callable[..., None], explain: bool = False
+) -> None:
+    """Print a document as JSON, or as tables, with what their rows are if asked for."""
     from rich.console import Console
 
+    if as_json and explain:
+        raise DomainError("--explain", "must be left out with --json", Word("both"))
     if as_json:
         print_json(document)
-    else:
-        tables(document, console=Console(highlight=False))
+        return
+    console = Console(highlight=False)
+    if not explain:
+        tables(document, console=console)
+        return
+    from rmt_spikes.console.explanations import explained
+
+    with console.capture() as captured:
+        tables(document, console=console)
+    text = captured.get()
+    sys.stdout.write(f"{text}\n")
+    rows = explained(text)
+    width = max((len(each.name) for each in rows), default=0)
+    for each in rows:
+        sys.stdout.write(f"{each.name:<{width}}  {each.meaning}\n")

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from rmt_spikes.cli.options import AsJson, Overrides, SettingFile, present, read_setting
+from rmt_spikes.cli.options import AsJson, Explain, Overrides, SettingFile, present, read_setting
 from rmt_spikes.console.exits import reporting
 
 
@@ -21,6 +21,7 @@ def predict(
         int | None, typer.Option(help="Significant digits, 16 to 300, of the closed form.  [default: double]")
     ] = None,
     as_json: AsJson = False,
+    explain: Explain = False,
 ) -> None:
     """Predict spectrum, spikes, features and losses of a setting."""
     with reporting():
@@ -30,4 +31,4 @@ def predict(
         what = read_setting(setting, overrides)
         options: dict[str, Any] = {"method": method, "features": features, "digits": digits}
         document = predict_setting(what, **options).to_dict()
-        present(document, as_json, print_prediction if digits is None else print_precise)
+        present(document, as_json, print_prediction if digits is None else print_precise, explain)

@@ -7,7 +7,16 @@ from typing import Annotated
 
 import typer
 
-from rmt_spikes.cli.options import AsJson, Overrides, Scheduler, SettingFile, Top, present, read_setting
+from rmt_spikes.cli.options import (
+    AsJson,
+    Explain,
+    Overrides,
+    Scheduler,
+    SettingFile,
+    Top,
+    present,
+    read_setting,
+)
 from rmt_spikes.console.exits import reporting
 
 
@@ -47,6 +56,7 @@ def simulate(
         bool, typer.Option("--weights", help="Decompose the trained first layer as well.")
     ] = False,
     as_json: AsJson = False,
+    explain: Explain = False,
 ) -> None:
     """Simulate a setting exactly: the same quantities, observed, with standard errors."""
     with reporting():
@@ -76,4 +86,4 @@ def simulate(
                 weights=weights,
                 on_trial=one_more,
             )
-        present(observation.to_dict(), as_json, print_observation)
+        present(observation.to_dict(), as_json, print_observation, explain)

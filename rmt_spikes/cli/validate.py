@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from rmt_spikes.cli.options import AsJson, Scheduler, present
+from rmt_spikes.cli.options import AsJson, Explain, Scheduler, present
 from rmt_spikes.console.exits import reporting
 
 
@@ -32,6 +32,7 @@ def validate(
         int, typer.Option(min=0, max=1000, help="Number of the repetition: each has other random numbers.")
     ] = 0,
     as_json: AsJson = False,
+    explain: Explain = False,
 ) -> None:
     """Simulate the settings of a case, compare with the theory, and write a report."""
     reached = ""
@@ -65,5 +66,5 @@ def validate(
                 repetition=repetition,
                 on_progress=follow,
             )
-        present(report.to_dict(), as_json, partial(print_report, page=report.html))
+        present(report.to_dict(), as_json, partial(print_report, page=report.html), explain)
     raise typer.Exit(report.verdict.exit_status)

@@ -18,6 +18,9 @@ from rmt_spikes.verdict import Verdict
 LARGE = 0.05
 """Error bar, as a share of its number, that the first line tells of: from there on Python warns."""
 
+LEGEND = "He_k: squared correlation of the left singular vector with He_k(q); --explain says what each row is"
+"""Below the table of spikes."""
+
 NEGLIGIBLE = 1e-12
 """Numbers that are shown as zero: rounding of numbers of order one."""
 
@@ -119,8 +122,6 @@ def print_measurement(document: dict[str, Any], console: Console) -> None:
         }[each["origin"]]
         rows.append((carried, cell(each["singular_value"]), cell(each["distance"])))
     console.print(table(["beyond the edge of the untrained bulk", "value", "distance"], rows))
-    text = "what the left vector carries, with its squared correlation; distance in Tracy-Widom units"
-    console.print(text, style="dim", soft_wrap=True)
 
 
 def print_report(document: Mapping[str, Any], page: Path, console: Console) -> None:
@@ -217,11 +218,7 @@ def _print_sections(document: dict[str, Any], console: Console) -> None:
             *((f"He_{degree}", *map(share_cell, row)) for degree, row in enumerate(shares)),
         ]
         console.print(table(heads, rows))
-        legend = "value: singular value; He_k: squared correlation of the left singular vector with He_k(q)"
-        if extra:
-            legend += "\ndistance: from the edge, in Tracy-Widom units; "
-            legend += "critical_step: where the spike appears"
-        console.print(legend, style="dim", soft_wrap=True)
+        console.print(LEGEND, style="dim", soft_wrap=True)
         console.print()
     else:
         console.print("no spike outside the bulk\n")

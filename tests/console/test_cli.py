@@ -194,8 +194,7 @@ He_2            0.0000
 He_3                 -
 He_4            0.0000
 
-value: singular value; He_k: squared correlation of the left singular vector with He_k(q)
-distance: from the edge, in Tracy-Widom units; critical_step: where the spike appears
+He_k: squared correlation of the left singular vector with He_k(q); --explain says what each row is
 
 
 bulk quantile   singular value
