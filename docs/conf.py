@@ -31,7 +31,7 @@ nitpick_ignore_regex = [
     ("py:.*", r"(?!rmt_spikes\b).*"),
     # Types in signatures that are not public: what they are is said in words.
     ("py:class", r".*\.(ScalarFunction|HermiteExpansion|Realisation|CaseResult|Progress|Number|Rows)"),
-    ("py:class", r".*\.(Failure|Outliers|LossErrors|Theme)"),
+    ("py:class", r".*\.(Failure|Outliers|LossErrors|SignError|Teacher|Inputs|Theme)"),
     ("py:class", r".*\.(RowCalibration|Precision|Scaling|ToleranceTable)"),
 ]
 

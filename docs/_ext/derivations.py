@@ -69,8 +69,9 @@ def _copy(app: Sphinx, config: Config) -> None:
 def _follow(app: Sphinx, name: str, source: list[str]) -> None:
     """Let links of the other pages to a script lead to its page."""
     if not name.startswith("derivations/"):
-        source[0] = source[0].replace("](../theory/README.md", "](derivations/index.md")
-        source[0] = source[0].replace("](../theory/", "](derivations/")
+        up = "../" * name.count("/")
+        source[0] = source[0].replace(f"]({up}../theory/README.md", f"]({up}derivations/index.md")
+        source[0] = source[0].replace(f"]({up}../theory/", f"]({up}derivations/")
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
