@@ -60,7 +60,7 @@ class Expectation:
     error: FloatArray
 
 
-def expectation(root: Node, directions: int, functions: Functions) -> Expectation:
+def expectation(root: Node, directions: int, functions: Functions, count: int = 1) -> Expectation:
     """Compute expectations of functions of standard Gaussian variables and of a formula in them.
 
     Rules are refined until nothing moves, or there are too many nodes. For a formula with kinks they end
@@ -73,10 +73,12 @@ def expectation(root: Node, directions: int, functions: Functions) -> Expectatio
     functions : callable
         Maps variables, of shape (directions, m), and values of the formula, of shape (m,), to values of shape
         (k, m).
+    count : int
+        Of their order; parts are shorter for many functions.
     """
     parts = [_with_level(part) for node in kink_arguments(root) for part in _factors(node)]
     kinks = [[node for level, node in parts if level == variable] for variable in range(directions)]
-    rules = (_nodes(kinks, *rule) for rule in _RULES)
+    rules = (_nodes(kinks, *rule, max(1, _CHUNK // count)) for rule in _RULES)
     before = _sum(root, next(rules), functions)
     error: FloatArray = np.full(1, np.inf)
     for rule in rules:
@@ -105,18 +107,17 @@ def _sum(root: Node, rule: Iterator[Nodes], functions: Functions) -> FloatArray 
     return np.asarray(total)
 
 
-def _nodes(kinks: list[list[Node]], hermite: int, pieces: int, count: int) -> Iterator[Nodes]:
+def _nodes(kinks: list[list[Node]], hermite: int, pieces: int, count: int, most: int) -> Iterator[Nodes]:
     """Rule for one variable after the other, in parts: where there are kinks, on pieces that end at them."""
     parts: Iterator[Nodes] = iter([(np.empty((0, 1)), np.ones(1))])
     for here in kinks:
         rule = partial(_on_pieces, here, pieces, count) if here else partial(_hermite, hermite)
-        parts = _extended(parts, rule, (pieces + len(here)) * count if here else hermite)
+        parts = _extended(parts, rule, max(1, most // ((pieces + len(here)) * count if here else hermite)))
     return parts
 
 
-def _extended(parts: Iterator[Nodes], rule: Callable[[FloatArray], Nodes], count: int) -> Iterator[Nodes]:
-    """Add a variable to the nodes of a rule: about `count` nodes for each."""
-    step = max(1, _CHUNK // count)
+def _extended(parts: Iterator[Nodes], rule: Callable[[FloatArray], Nodes], step: int) -> Iterator[Nodes]:
+    """Add a variable to the nodes of a rule, to `step` of them at a time."""
     for points, weights in parts:
         for start in range(0, weights.size, step):
             some = points[:, start : start + step]

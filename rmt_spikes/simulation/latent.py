@@ -29,17 +29,20 @@ class RealisedLatent(ArrayValue):
     Attributes
     ----------
     beta_norm2, beta_cosine : float
-        ``||beta||^2`` with ``beta = X^T r / n`` and the exact residual `r`, and the signed cosine of `beta`
-        and the teacher direction.
+        ``||beta||^2`` with ``beta = X^T r / n`` and the exact residual `r`, and the correlation of
+        ``<beta, x>`` with the teacher variable that is learnt, ``<m, u>/||m||`` with ``m = E[y u]``: the
+        signed cosine of `beta` and the teacher direction where inputs are isotropic.
     label_energy : float
         Mean of ``r^2`` over the first batch.
     alpha : ndarray of shape (width,)
         Readout weights of the neurons.
     q, labels : ndarray of shape (n_ridge,)
-        ``<beta / ||beta||, x>`` and labels of the samples of the second batch.
-    residuals, teacher : ndarray of shape (n,), or None
-        Exact residuals of the samples of the first batch, and their components along the teacher direction.
-        None in trials over a whole cluster, and in those stored by versions that did not keep them.
+        ``<beta, x>``, scaled to variance 1, and labels of the samples of the second batch.
+    residuals : ndarray of shape (n,), or None
+        Exact residuals of the samples of the first batch. None in trials over a whole cluster, and in those
+        stored by versions that did not keep them.
+    teacher : ndarray of shape (n,) or (directions, n), or None
+        Teacher variables of these samples, of one direction or of several.
     """
 
     beta_norm2: float

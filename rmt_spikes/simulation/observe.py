@@ -176,7 +176,8 @@ def observe(
     tested = _test_loss(test_features, test_labels, result, center) if loses else UNKNOWN
     known: dict[str, Any] = {}
     if first is not None and x is not None and learnt.beta is not None:
-        others = first.directions(learnt.beta)
+        unit = learnt.beta / np.linalg.norm(learnt.beta)
+        others = first.directions(unit, unit)
         along = np.empty((samples, len(others)))
         multiply_transposed(x, others, along)
         number_of, known["sample_alignment"] = closest(project(along, result.left), along)

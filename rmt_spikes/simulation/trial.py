@@ -95,7 +95,8 @@ class Trial(ArrayValue):
         Singular values of the trained first layer, descending; only with ``weights=True``, or where `observe`
         was given it.
     weights_alignment : ndarray of shape (top,), or None
-        Squared cosines of its leading right singular vectors with the teacher direction.
+        Squared cosines of its leading right singular vectors with the teacher direction, of several that
+        along ``E[y u]``.
     """
 
     index: int
@@ -254,8 +255,10 @@ def run_trial(
         raise DomainError("target", "must leave a first gradient that is not zero", setting.target)
     draw = partial(draws.second_batch, plan.block_rows)
     first = step.batch
-    others = first.directions(step.beta)
-    batch = SecondBatch(draw, layer, step.beta / norm, others, model.n_ridge, plan)
+    learnt = model.inputs.learnt(step.beta)
+    dual = model.inputs.whitened(model.inputs.whitened(learnt))
+    others = first.directions(learnt, dual)
+    batch = SecondBatch(draw, layer, learnt, others, model.n_ridge, plan)
     del layer
     densities: list[Array] = []
 
@@ -268,12 +271,15 @@ def run_trial(
     q, labels = batch.q, batch.labels
     sample, sample_alignment = closest(project(batch.along, result.left), batch.along)
     del batch
+    values, right = layer_spectrum(rows, top) if weights else (None, None)
     if data is None:
         stream = draws.streams.test_inputs
-        loss = generalization_loss(model, rows, result.coefficients, step.beta, test_samples, stream)
+        whitened, beta = model.inputs.whitened(rows), model.inputs.whitened(step.beta)
+        loss = generalization_loss(model, whitened, result.coefficients, beta, test_samples, stream)
+        toward = model.inputs.direction(model.teacher.first, model.d)
     else:
         loss = data.loss(model, rows, result.coefficients)
-    values, right = layer_spectrum(rows, top) if weights else (None, None)
+        toward = np.full(model.d, math.nan)
     overlaps = (normalized_hermite(POLYNOMIALS - 1, q) @ result.left).T
     trial = compose_trial(
         model,
@@ -286,13 +292,13 @@ def run_trial(
         right=result.right,
         latent=RealisedLatent(
             beta_norm2=norm**2,
-            beta_cosine=float(step.beta[0]) / norm if data is None else math.nan,
+            beta_cosine=model.inputs.cosine(step.beta, model.teacher.first) if data is None else math.nan,
             label_energy=step.residual_energy,
             alpha=alpha,
             q=q,
             labels=labels,
             residuals=first.residuals if data is None else None,
-            teacher=first.teacher if data is None else None,
+            teacher=first.teacher,
         ),
         method=result.method,
         residual=result.residual,
@@ -301,7 +307,7 @@ def run_trial(
         sample=first.candidates[sample],
         sample_alignment=sample_alignment,
         weights=values,
-        weights_alignment=None if right is None else right[0] ** 2 if data is None else right[0] * math.nan,
+        weights_alignment=None if right is None else (toward @ right) ** 2,
     )
     if not keep_vectors:
         return trial

@@ -13,6 +13,7 @@ import numpy as np
 from rmt_spikes.functions.hermite import normalized_hermite
 from rmt_spikes.functions.scalar import ScalarFunction
 from rmt_spikes.simulation.linalg.alignment import POLYNOMIALS
+from rmt_spikes.simulation.network.inputs import InputSpace
 from rmt_spikes.simulation.network.layer import FirstLayer
 from rmt_spikes.simulation.network.model import Model
 from rmt_spikes.simulation.network.sampling import Array, Block, blocks, draw_batch, draw_weights
@@ -121,9 +122,14 @@ def add_projection(sums: Array | None, block: Array, latent: Array) -> Array:
     return product if sums is None else sums + product
 
 
-def row_summary(weights: Array) -> Array:
-    """Norms of the rows and their components along the teacher direction, shape (2, neurons)."""
-    return np.stack([np.sqrt(np.einsum("jk,jk->j", weights, weights)), weights[:, 0]])
+def whitened(weights: Array, inputs: InputSpace) -> Array:
+    """Rows as they act on standard Gaussian inputs."""
+    return inputs.whitened(weights)
+
+
+def row_summary(weights: Array, inputs: InputSpace) -> Array:
+    """Norms of whitened rows and their components along the teacher directions, one row each."""
+    return np.vstack([np.sqrt(np.einsum("jk,jk->j", weights, weights)), inputs.variables(weights)])
 
 
 def lend(weights: Array) -> Array:

@@ -64,7 +64,8 @@ class _DistributedTrial:
         norm = float(np.linalg.norm(beta))
         if norm == 0.0:
             raise DomainError("target", "must leave a first gradient that is not zero", self._target)
-        tiles, sums, latent = self._accumulate(weights, beta / norm)
+        inputs = self._model.inputs
+        tiles, sums, latent = self._accumulate(weights, inputs.learnt(beta))
         samples = self._model.n_ridge
         target = sums[:, 0] / samples
 
@@ -93,7 +94,7 @@ class _DistributedTrial:
             right=right,
             latent=RealisedLatent(
                 beta_norm2=norm**2,
-                beta_cosine=float(beta[0]) / norm,
+                beta_cosine=inputs.cosine(beta, self._model.teacher.first),
                 label_energy=label_energy,
                 alpha=self._alpha,
                 q=q,
@@ -223,8 +224,10 @@ class _DistributedTrial:
 
     def _test_loss(self, weights: "list[Future]", coefficients: Array) -> LossEstimate:
         """Compute the test loss; each worker adds up its tiles, with one side from elsewhere at a time."""
-        tiling = self._tiling
-        summary = np.concatenate(self._client.gather(self._each(tasks.row_summary, weights)), axis=1)
+        tiling, inputs = self._tiling, repeat(self._model.inputs)
+        if self._model.inputs.scale is not None:
+            weights = self._each(tasks.whitened, weights, inputs)
+        summary = np.concatenate(self._client.gather(self._each(tasks.row_summary, weights, inputs)), axis=1)
 
         def energy(rows: RowExpansion, enough: float) -> Expectation:
             parts = [rows.part(tile) for tile in tiling.neurons]
@@ -253,7 +256,7 @@ class _DistributedTrial:
                 found += self._client.gather(submitted)
             return reduce(add, found)
 
-        exact = loss_from_energy(self._model, summary[0], summary[1], coefficients, energy)
+        exact = loss_from_energy(self._model, summary[0], summary[1:], coefficients, energy)
         if exact is None:
             raise ConvergenceError(
                 "the test loss cannot be computed as an expectation (docs/large.md), and sampling it is not "

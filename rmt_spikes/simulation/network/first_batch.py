@@ -19,8 +19,10 @@ class FirstBatch(NamedTuple):
 
     Attributes
     ----------
-    residuals, teacher : ndarray of shape (n,)
-        Residuals, and components of the inputs along the teacher direction.
+    residuals : ndarray of shape (n,)
+        Residuals.
+    teacher : ndarray of shape (n,) or (directions, n), or None
+        Teacher variables, of one direction or of several; None where the inputs are not random.
     candidates : ndarray of shape (count,)
         Indices of the samples with the largest residuals.
     inputs : ndarray of shape (count, d)
@@ -28,19 +30,19 @@ class FirstBatch(NamedTuple):
     """
 
     residuals: Array
-    teacher: Array
+    teacher: Array | None
     candidates: NDArray[np.int64]
     inputs: Array
 
-    def directions(self, beta: Array) -> Array:
-        """Return unit vectors along the inputs of the candidates without their part along `beta`.
+    def directions(self, learnt: Array, dual: Array) -> Array:
+        """Return unit vectors along the inputs of the candidates without their learnt part.
 
-        The shape is (count, d).
+        What is left is not correlated with ``<learnt, x>``, of variance 1, whose covariance with an input is
+        `dual`. The shape is (count, d).
         """
-        direction = beta / np.linalg.norm(beta)
-        rest = self.inputs - np.outer(multiply(self.inputs, direction), direction)
+        rest = self.inputs - np.outer(multiply(self.inputs, dual), learnt)
         norms = np.sqrt(np.einsum("id,id->i", rest, rest))
-        # In one dimension nothing is left beside `beta`.
+        # In one dimension nothing is left.
         return np.ascontiguousarray(rest / np.where(norms > 0.0, norms, 1.0)[:, None])
 
 
@@ -58,7 +60,8 @@ class Collector:
     def add(self, block: Block, residual: Array) -> Self:
         """Take up a block of samples and their residuals."""
         self._residuals.append(residual)
-        self._teacher.append(block.inputs[:, 0].copy())
+        if block.variables is not None:
+            self._teacher.append(block.variables)
         sizes = np.abs(residual)
         best = np.argsort(-sizes, kind="stable")[:CANDIDATES]
         sizes = np.concatenate([self._sizes, sizes[best]])
@@ -71,5 +74,7 @@ class Collector:
 
     def batch(self) -> FirstBatch:
         """Return what was collected."""
-        residuals, teacher = (np.concatenate(parts) for parts in (self._residuals, self._teacher))
-        return FirstBatch(residuals, teacher, self._candidates, self._inputs)
+        teacher = np.concatenate(self._teacher, axis=1) if self._teacher else None
+        if teacher is not None and len(teacher) == 1:
+            (teacher,) = teacher
+        return FirstBatch(np.concatenate(self._residuals), teacher, self._candidates, self._inputs)

@@ -4,9 +4,10 @@ import math
 from dataclasses import dataclass
 from typing import Literal, Protocol, Self
 
-from rmt_spikes.errors import DomainError
 from rmt_spikes.functions.scalar import ScalarFunction
+from rmt_spikes.functions.teacher import Teacher
 from rmt_spikes.setting import Setting
+from rmt_spikes.simulation.network.inputs import InputSpace
 
 
 class Regression(Protocol):
@@ -30,10 +31,12 @@ class Model:
 
     Attributes
     ----------
-    target : ScalarFunction
-        Link function of the labels.
+    teacher : Teacher
+        Labels as a function of the directions.
+    inputs : InputSpace
+        Coordinates of the inputs.
     slope : float
-        ``c_1`` of the activation.
+        Mean slope of the activation of a neuron before the step.
     step : float
         Step size ``eta``.
     output_factor : float
@@ -45,7 +48,8 @@ class Model:
     d: int
     width: int
     activation: ScalarFunction
-    target: ScalarFunction
+    teacher: Teacher
+    inputs: InputSpace
     slope: float
     noise_std: float
     step: float
@@ -53,19 +57,16 @@ class Model:
     readout: Literal["gaussian", "rademacher", "constant"]
     output_factor: float
     second_batch: Literal["fresh", "same"]
+    row_norm: float
 
     @classmethod
     def of(cls, setting: Setting) -> Self:
         """Work out what a setting says."""
-        if setting.teacher.directions > 1 or setting.inputs is not None or setting.row_norm != 1:
-            raise DomainError(
-                "setting", "must have one direction, isotropic inputs and rows of norm 1", setting
-            )
-        same = ("n", "n_ridge", "d", "width", "noise_std", "step", "ridge", "readout", "second_batch")
+        numbers = ("n", "n_ridge", "d", "width", "noise_std", "step", "ridge", "row_norm")
         return cls(
-            **{name: getattr(setting, name) for name in same},
-            activation=setting.activation_function,
-            target=setting.target_function,
-            slope=float(setting.activation_expansion.coefficients[1]),
+            **{name: getattr(setting, name) for name in (*numbers, "readout", "second_batch", "teacher")},
+            activation=setting.neuron_function,
+            inputs=InputSpace.of(setting),
+            slope=float(setting.activation_expansion.coefficients[1]) / setting.row_norm,
             output_factor=1.0 / math.sqrt(setting.width) if setting.output_scale == "mean_field" else 1.0,
         )

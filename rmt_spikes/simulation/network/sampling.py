@@ -24,12 +24,14 @@ products are long enough to run at full speed."""
 class Block(NamedTuple):
     """Consecutive samples of one batch: `rows` says which.
 
-    The inputs, of shape (rows, d), are standard Gaussian; the labels, of shape (rows,), are noisy.
+    The inputs have the shape (rows, d), the labels, of shape (rows,), are noisy, and the teacher variables,
+    of shape (directions, rows), are known for random inputs.
     """
 
     rows: slice
     inputs: Array
     labels: Array
+    variables: Array | None = None
 
 
 class Streams(NamedTuple):
@@ -80,9 +82,9 @@ class Draws:
 
 
 def draw_weights(model: Model, stream: np.random.Generator, rows: int | None = None) -> Array:
-    """Draw rows of the first layer, uniform on the unit sphere: so many, or all `width` of them."""
+    """Draw rows of the first layer, uniform on a sphere: so many, or all `width` of them."""
     weights = stream.standard_normal((model.width if rows is None else rows, model.d))
-    weights /= np.sqrt(np.einsum("jk,jk->j", weights, weights))[:, None]
+    weights /= (np.sqrt(np.einsum("jk,jk->j", weights, weights)) / model.row_norm)[:, None]
     return weights
 
 
@@ -114,13 +116,12 @@ def draw_batch(
 ) -> Iterator[Block]:
     """Draw a batch of so many samples block by block, so that it never has to be held whole.
 
-    The network is rotation invariant at initialisation and so are the inputs: without loss of generality
-    the teacher direction is the first coordinate axis, ``beta_* = e_1``. The samples are the same whatever
-    the length of the `longest` block, `BLOCK_ROWS` by default.
+    The samples are the same whatever the length of the `longest` block, `BLOCK_ROWS` by default.
     """
     for rows in blocks(size, longest):
         count = rows.stop - rows.start
-        x = inputs.standard_normal((count, model.d))
+        z = inputs.standard_normal((count, model.d))
+        variables = model.inputs.variables(z)
         # The noise is drawn even when it is not used: the labels of two noise levels stay comparable.
-        labels = model.target(x[:, 0]) + model.noise_std * noise.standard_normal(count)
-        yield Block(rows, x, labels)
+        labels = model.teacher(variables) + model.noise_std * noise.standard_normal(count)
+        yield Block(rows, model.inputs.colour(z), labels, variables)

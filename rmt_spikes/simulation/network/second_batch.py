@@ -44,7 +44,7 @@ class SecondBatch:
     layer : FirstLayer
         First layer after the step.
     direction : ndarray of shape (d,)
-        Unit vector along `beta`.
+        What was learnt, scaled so that ``<direction, x>`` has variance 1.
     others : ndarray of shape (count, d)
         Further unit vectors.
     samples : int

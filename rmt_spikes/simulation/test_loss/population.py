@@ -16,6 +16,7 @@ from rmt_spikes.simulation.network.model import Model
 from rmt_spikes.simulation.network.sampling import Array, blocks
 from rmt_spikes.simulation.products import multiply, multiply_transposed
 from rmt_spikes.simulation.test_loss.row_expansion import ACCURACY, RowExpansion, expand_rows
+from rmt_spikes.simulation.test_loss.target_expansion import TargetExpansion, expand_target
 
 LARGEST_ERROR = 1e-6
 """Bound on the relative error of a loss that counts as exact."""
@@ -60,7 +61,8 @@ class Side(NamedTuple):
 def population_loss(model: Model, weights: Array, coefficients: Array) -> Expectation | None:
     """Compute ``E (y - a^T sigma(W x))^2`` over the population.
 
-    `weights` is the first layer after the step, `coefficients` the fitted second layer. The result is None
+    `weights` is the first layer after the step, as it acts on standard Gaussian inputs, `coefficients` the
+    fitted second layer. The result is None
     when the bound on its error exceeds `LARGEST_ERROR` times the loss, because rows are almost parallel and
     the activation is rough, or it grows too fast.
     """
@@ -80,30 +82,31 @@ def population_loss(model: Model, weights: Array, coefficients: Array) -> Expect
             total += tile_form(*sides, same=left == right, enough=enough)
         return total
 
-    return loss_from_energy(model, norms[order], weights[order, 0], a, energy)
+    return loss_from_energy(model, norms[order], model.inputs.variables(weights)[:, order], a, energy)
 
 
 def loss_from_energy(
     model: Model,
     norms: Array,
-    first: Array,
+    along: Array,
     coefficients: Array,
     energy: Callable[[RowExpansion, float], Expectation],
 ) -> Expectation | None:
     """Compute the loss from whatever evaluates ``E (a^T sigma(W x))^2``.
 
-    `norms` and `first`, of shape (width,), are the norms of the rows, and their components along the teacher
-    direction, the first axis; `coefficients` is the fitted second layer. `energy` maps the expansions of the
-    rows, and the error that each tile may leave, to the expectation.
+    `norms`, of shape (width,), are the norms of the rows, and `along`, of shape (directions, width), their
+    components along the teacher's directions, all of them as they act on standard Gaussian inputs;
+    `coefficients` is the fitted second layer. `energy` maps the expansions of the rows, and the error that
+    each tile may leave, to the expectation.
     """
-    labels = float(expand_rows(model.target, np.ones(1), 1).second[0])
+    labels = model.teacher.moments.second
     for terms in ORDERS:
         try:
             rows = expand_rows(model.activation, norms, terms)
-            target = expand_rows(model.target, np.ones(1), terms)
+            target = expand_target(model.teacher, terms)
         except ConvergenceError:
             return None
-        cross = _cross(rows, target, first, coefficients)
+        cross = _cross(rows, target, along, coefficients, labels)
         if cross.error > LARGEST_ERROR / 4 * labels:
             continue
         network = energy(rows, _ENOUGH * labels * min(1.0, TILE / norms.size) ** 2)
@@ -179,12 +182,13 @@ def _series(left: Side, right: Side, correlation: Array, same: bool, enough: flo
     return value, error
 
 
-def _cross(rows: RowExpansion, target: RowExpansion, first: Array, a: Array) -> Expectation:
-    """Compute ``E y a^T f(W x)``; the teacher direction is the first axis."""
-    terms = rows.coefficients.shape[1] - 1
-    correlation = np.clip(first / rows.norms, -1.0, 1.0)
-    powers = correlation[:, None] ** np.arange(terms + 1)
-    value = float(a @ ((rows.coefficients * powers) @ target.coefficients[0]))
-    left = np.abs(correlation) ** (terms + 1) * rows.tails()[:, -1] * target.tails()[0, -1]
-    size = float(np.abs(a) @ np.sqrt(rows.second)) * float(target.second[0]) ** 0.5
-    return Expectation(value, float(np.abs(a) @ left) + ACCURACY * size)
+def _cross(rows: RowExpansion, target: TargetExpansion, along: Array, a: Array, labels: float) -> Expectation:
+    """Compute ``E y a^T f(W x)``; `labels` is ``E y^2``, and `along` the components along the directions."""
+    correlation = along / rows.norms
+    # Rounding may make a row longer than it is along the directions.
+    size = np.sqrt(np.einsum("kj,kj->j", correlation, correlation))
+    correlation /= np.maximum(size, 1.0)
+    value = float(a @ target.along(correlation, rows))
+    left = np.minimum(size, 1.0) ** (target.order + 1) * rows.tails()[:, target.order] * target.tail
+    energy = float(np.abs(a) @ np.sqrt(rows.second))
+    return Expectation(value, float(np.abs(a) @ left) + energy * (ACCURACY * labels**0.5 + target.error))

@@ -18,6 +18,9 @@ from rmt_spikes.simulation.network.sampling import Array
 ACCURACY = 1e-13
 """Of the coefficients, in units of ``sqrt(E f(t Z)^2)``."""
 
+ROUNDING = 1e-15
+"""Share of an energy below which a difference of nearly equal numbers says nothing."""
+
 _REACHES = (14.0, 20.0, 28.0, 37.0)
 """Ends of the quadrature, tried in turn: at 37 the Gaussian density, 1e-298, is close to underflow."""
 
@@ -50,8 +53,7 @@ class RowExpansion:
     def tails(self) -> Array:
         """Root of the energy beyond each order, shape (rows, order + 1)."""
         left = self.second[:, None] - np.cumsum(self.coefficients**2, axis=1)
-        # A difference of nearly equal numbers says nothing below their rounding.
-        tails: Array = np.sqrt(np.maximum(left, 1e-15 * self.second[:, None]))
+        tails: Array = np.sqrt(np.maximum(left, ROUNDING * self.second[:, None]))
         return tails
 
     def part(self, rows: slice) -> "RowExpansion":
