@@ -1,9 +1,9 @@
-"""Expectations over several Gaussian variables, with the error of the rule that was used."""
+"""Hermite coefficients of formulas in several Gaussian variables, with the error of their rule."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -12,18 +12,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rmt_spikes.functions.expression_tree import VARIABLES, Node
+from rmt_spikes.functions.hermite import normalized_hermite
 from rmt_spikes.functions.quadrature import legendre
 from rmt_spikes.functions.singularities import kink_arguments
 
 FloatArray = NDArray[np.float64]
 Nodes = tuple[FloatArray, FloatArray]
-Functions = Callable[[FloatArray, FloatArray], FloatArray]
 
-MOST_NODES = 1_500_000
-"""Nodes of the finest rule: a second of work, and five variables with 17 nodes each."""
+MOST_NODES = 2_500_000
+"""Nodes of the finest rule: two seconds of work, and five variables with 18 nodes each."""
 
 _RULES = (
     (3, 2, 4),
+    (4, 2, 6),
     (5, 2, 8),
     (8, 3, 8),
     (12, 4, 10),
@@ -45,86 +46,89 @@ _SCAN, _HALVINGS = 49, 52
 _NARROWEST = 1e-13
 """Half of the width of a piece that is rounding of its ends."""
 
-_SETTLED = 1e-13
-"""Change between two rules that is rounding, relative to the root of the second moment."""
+SETTLED = 1e-13
+"""Change between two rules that is rounding, relative to the largest coefficient."""
 
-_CHUNK = 1 << 17
-"""Nodes at a time, 1 MB for each variable."""
+_WORDS = 1 << 21
+"""Numbers in memory at a time, 16 MB, apart from those of the outer variables."""
 
 
 @dataclass(frozen=True)
-class Expectation:
-    """Expectations of several functions, and the change of each between the two finest rules."""
+class Coefficients:
+    """``E[f(u) h_k(u)]`` for all multi-indices of degrees up to an order, an axis for each variable.
+
+    Here ``h_k = prod_i He_(k_i) / sqrt(k_i!)``. `error` is the change between the two finest rules.
+    """
 
     value: FloatArray
     error: FloatArray
 
 
-def expectation(root: Node, directions: int, functions: Functions, count: int = 1) -> Expectation:
-    """Compute expectations of functions of standard Gaussian variables and of a formula in them.
+def hermite_coefficients(
+    root: Node, directions: int, order: int, *, power: int = 1, settled: float = SETTLED
+) -> Coefficients:
+    """Expand a power of a formula in products of Hermite polynomials of standard Gaussian variables.
 
-    Rules are refined until nothing moves, or there are too many nodes. For a formula with kinks they end
-    pieces there, one variable after the other.
+    Rules are refined until nothing moves by more than `settled`, relative to the largest coefficient, or
+    there are too many nodes. For a formula with kinks they end pieces there, one variable after the other.
 
     Parameters
     ----------
     root : Node
         Formula in the first `directions` of `VARIABLES`.
-    functions : callable
-        Maps variables, of shape (directions, m), and values of the formula, of shape (m,), to values of shape
-        (k, m).
-    count : int
-        Of their order; parts are shorter for many functions.
+    order : int
+        Highest degree in each variable.
     """
     parts = [_with_level(part) for node in kink_arguments(root) for part in _factors(node)]
     kinks = [[node for level, node in parts if level == variable] for variable in range(directions)]
-    rules = (_nodes(kinks, *rule, max(1, _CHUNK // count)) for rule in _RULES)
-    before = _sum(root, next(rules), functions)
-    error: FloatArray = np.full(1, np.inf)
-    for rule in rules:
-        now = _sum(root, rule, functions)
-        if now is None or before is None:
-            break
-        error = np.abs(now - before) + 8 * np.finfo(float).eps * np.abs(now)
-        before, settled = now, np.all(np.abs(now - before) <= _SETTLED * np.abs(now).max())
-        if settled:
-            break
-    assert before is not None
-    return Expectation(before, np.broadcast_to(error, before.shape))
 
-
-def _sum(root: Node, rule: Iterator[Nodes], functions: Functions) -> FloatArray | None:
-    """Sum over the nodes of a rule; None where there are too many of them."""
-    total: Any = 0.0
-    count = 0
-    for points, weights in rule:
-        count += weights.size
-        if count > MOST_NODES:
-            return None
+    def values(points: FloatArray) -> FloatArray:
         with np.errstate(all="ignore"):
-            values = np.broadcast_to(root.value(points), weights.shape)
-            total = total + functions(points, values) @ weights
-    return np.asarray(total)
+            found: FloatArray = np.broadcast_to(root.value(points), points.shape[1:]) ** power
+        return found
+
+    before, error = np.zeros(0), np.zeros(0)
+    for hermite, pieces, count in _RULES:
+        sizes = [(pieces + len(here)) * count if here else hermite for here in kinks]
+        if before.size and math.prod(sizes) > MOST_NODES:
+            break
+        rules = [
+            partial(_on_pieces, here, pieces, count) if here else partial(_hermite, hermite) for here in kinks
+        ]
+        now = _conditional(values, rules, np.empty((0, 1)), order)[0]
+        error = np.abs(now - before) if before.size else np.full(now.size, np.inf)
+        before, done = now, np.all(error <= settled * np.abs(now).max())
+        if done:
+            break
+    shape = (order + 1,) * directions
+    rounding = 8 * np.finfo(float).eps * np.abs(before)
+    return Coefficients(before.reshape(shape), (error + rounding).reshape(shape))
 
 
-def _nodes(kinks: list[list[Node]], hermite: int, pieces: int, count: int, most: int) -> Iterator[Nodes]:
-    """Rule for one variable after the other, in parts: where there are kinks, on pieces that end at them."""
-    parts: Iterator[Nodes] = iter([(np.empty((0, 1)), np.ones(1))])
-    for here in kinks:
-        rule = partial(_on_pieces, here, pieces, count) if here else partial(_hermite, hermite)
-        parts = _extended(parts, rule, max(1, most // ((pieces + len(here)) * count if here else hermite)))
-    return parts
+def _conditional(
+    values: Callable[[FloatArray], FloatArray],
+    rules: Sequence[Callable[[FloatArray], Nodes]],
+    points: FloatArray,
+    order: int,
+) -> FloatArray:
+    """Expand in the remaining variables given points in the others, of shape (variables, m).
 
-
-def _extended(parts: Iterator[Nodes], rule: Callable[[FloatArray], Nodes], step: int) -> Iterator[Nodes]:
-    """Add a variable to the nodes of a rule, to `step` of them at a time."""
-    for points, weights in parts:
-        for start in range(0, weights.size, step):
-            some = points[:, start : start + step]
-            z, more = rule(some)
-            new = (weights[start : start + step, None] * more).ravel()
-            kept = new > 0.0
-            yield np.vstack([np.repeat(some, z.shape[1], axis=1), z.reshape(1, -1)])[:, kept], new[kept]
+    Each variable has its rule. The shape is (m, (order + 1) ** remaining), the first of them first.
+    """
+    first, *others = rules
+    found = []
+    width = (order + 1) ** max(1, len(others))
+    # A rule is as long next to each point, but for its kinks.
+    step = max(1, _WORDS // (first(points[:, :1])[0].size * width))
+    for start in range(0, points.shape[1], step):
+        some = points[:, start : start + step]
+        z, weights = first(some)
+        below = np.vstack([np.repeat(some, z.shape[1], axis=1), z.reshape(1, -1)])
+        inner = _conditional(values, others, below, order) if others else values(below)
+        polynomials = normalized_hermite(order, z) * weights
+        sums = polynomials.transpose(1, 0, 2) @ inner.reshape(*z.shape, -1)
+        found.append(sums.reshape(len(z), -1))
+    return np.concatenate(found)
 
 
 def _hermite(count: int, points: FloatArray) -> Nodes:

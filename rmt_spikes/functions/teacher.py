@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rmt_spikes.errors import DomainError
-from rmt_spikes.functions.cubature import expectation
+from rmt_spikes.functions.cubature import hermite_coefficients
 from rmt_spikes.functions.expression import Formula, parse_directions
 from rmt_spikes.functions.expression_tree import Node
 from rmt_spikes.functions.hermite import expand
@@ -82,9 +82,13 @@ class Teacher:
             known = expand(self.function)
             error = float(known.error[:2].max())
             return Moments(known.mean, known.coefficients[1:2], known.second_moment, error)
-        found = expectation(self.function.root, self.directions, lambda u, y: np.vstack([y, y * y, u * y]))
-        value = found.value
-        return Moments(float(value[0]), value[2:], float(value[1]), float(found.error.max()))
+        root, r = self.function.root, self.directions
+        first = hermite_coefficients(root, r, 1)
+        second = hermite_coefficients(root, r, 0, power=2)
+        places = [(0,) * r, *(tuple(row) for row in np.eye(r, dtype=int))]
+        mean, *linear = (float(first.value[place]) for place in places)
+        error = max(float(second.error.max()), *(float(first.error[place]) for place in places))
+        return Moments(mean, np.array(linear), float(second.value.max()), error)
 
     @cached_property
     def first(self) -> FloatArray:

@@ -266,6 +266,11 @@ class Setting(Keys):
         return teacher_of(self.target)
 
     @property
+    def sign_labels(self) -> bool:
+        """Whether labels are -1 and 1 only."""
+        return self.noise_std == 0 and self.teacher.signs
+
+    @property
     def target_function(self) -> Any:
         """The link function of the target: a `ScalarFunction`, or a function of several directions."""
         return self.teacher.function

@@ -14,7 +14,13 @@ from rmt_spikes.setting import Setting
 from rmt_spikes.simulation.network.layer import FirstLayer
 from rmt_spikes.simulation.network.model import Model
 from rmt_spikes.simulation.network.sampling import BLOCK_ROWS, Array, Block, Draws, blocks
-from rmt_spikes.simulation.test_loss.estimate import UNKNOWN, LossEstimate, mean_square
+from rmt_spikes.simulation.test_loss.estimate import (
+    UNKNOWN,
+    LossEstimate,
+    mean_square,
+    share_with_error,
+    wrong_signs,
+)
 from rmt_spikes.values import Value
 
 
@@ -135,10 +141,27 @@ class Data(Value):
         """Mean squared error on the test samples, with its standard error; NaN without any."""
         if self.X_test is None:
             return UNKNOWN
-        layer, errors = FirstLayer(model.activation, weights), np.empty(len(self.y_test))
-        for rows in blocks(errors.size):
-            errors[rows] = self.y_test[rows] - layer.features(self.X_test[rows]) @ coefficients
-        return mean_square(errors)
+        return mean_square(self.misfits(model, weights, coefficients))
+
+    def sign_error(self, model: Model, weights: Array, coefficients: Array) -> tuple[float, float]:
+        """Share of wrong signs on the test samples, with its standard error; NaN without any."""
+        if self.X_test is None:
+            return math.nan, math.nan
+        misfits = self.misfits(model, weights, coefficients)
+        return share_with_error(wrong_signs(self.y_test, misfits), misfits.size)
+
+    def misfits(self, model: Model, weights: Array, coefficients: Array) -> Array:
+        """Labels of the test samples less what a network makes of them."""
+        layer, misfits = FirstLayer(model.activation, weights), np.empty(len(self.y_test))
+        for rows in blocks(misfits.size):
+            misfits[rows] = self.y_test[rows] - layer.features(self.X_test[rows]) @ coefficients
+        return misfits
+
+    @property
+    def sign_labels(self) -> bool:
+        """Whether all labels are -1 or 1."""
+        known = (y for y in (self.y, self.y_ridge, self.y_test) if y is not None)
+        return all(bool(np.all(np.abs(y) == 1.0)) for y in known)
 
     @classmethod
     def checked(cls, given: Any) -> Self:

@@ -104,9 +104,15 @@ class Observation(ArrayValue):
                 {name: _leaves(values[:, j]) for name, values in rows.items()}
                 for j in range(rows["feature"].shape[1])
             ],
-            "losses": {name: _leaves(self._values(name)) for name in LOSSES},
+            "losses": {name: _leaves(self._values(name)) for name in LOSSES} | self._sign_error(),
             **self._weights(),
         }
+
+    def _sign_error(self) -> dict[str, Any]:
+        """Classification error; nothing where labels are no signs."""
+        if any(trial.sign_error is None for trial in self.trials):
+            return {}
+        return {"sign_error": dict(zip(("train", "test"), _leaves(self._values("sign_error")), strict=True))}
 
     def _weights(self) -> dict[str, Any]:
         """Section `weights`, of as many values as vectors; nothing where layers were not decomposed."""

@@ -29,7 +29,12 @@ from rmt_spikes.simulation.network.model import Model, Regression
 from rmt_spikes.simulation.network.sampling import Array, Draws
 from rmt_spikes.simulation.network.second_batch import IN_MEMORY, Plan, SecondBatch
 from rmt_spikes.simulation.products import Precision, project
-from rmt_spikes.simulation.test_loss.estimate import LossEstimate, generalization_loss
+from rmt_spikes.simulation.test_loss.estimate import (
+    LossEstimate,
+    generalization_loss,
+    sign_error,
+    wrong_signs,
+)
 from rmt_spikes.simulation.values import ArrayValue, histogram, part, plain
 
 SIMULATION_VERSION = 1
@@ -97,6 +102,11 @@ class Trial(ArrayValue):
     weights_alignment : ndarray of shape (top,), or None
         Squared cosines of its leading right singular vectors with the teacher direction, of several that
         along ``E[y u]``.
+    sign_error : ndarray of shape (2,), or None
+        Shares of the samples of the second batch, and of fresh ones, whose label has not the sign of the
+        fitted value; only where labels are -1 and 1.
+    sign_error_se : float or None
+        Standard error of the second of them, due to the finite number of fresh samples.
     """
 
     index: int
@@ -124,6 +134,8 @@ class Trial(ArrayValue):
     untrained: Array | None = None
     weights: Array | None = None
     weights_alignment: Array | None = None
+    sign_error: Array | None = None
+    sign_error_se: float | None = None
 
     @property
     def origin(self) -> tuple[str, ...] | None:
@@ -280,6 +292,14 @@ def run_trial(
     else:
         loss = data.loss(model, rows, result.coefficients)
         toward = np.full(model.d, math.nan)
+    known: dict[str, Any] = {}
+    if (model if data is None else data).sign_labels:
+        if data is None:
+            tested = sign_error(model, whitened, result.coefficients, test_samples, stream)
+        else:
+            tested = data.sign_error(model, rows, result.coefficients)
+        known["sign_error"] = np.array([wrong_signs(labels, result.misfits), tested[0]])
+        known["sign_error_se"] = tested[1]
     overlaps = (normalized_hermite(POLYNOMIALS - 1, q) @ result.left).T
     trial = compose_trial(
         model,
@@ -308,6 +328,7 @@ def run_trial(
         sample_alignment=sample_alignment,
         weights=values,
         weights_alignment=None if right is None else (toward @ right) ** 2,
+        **known,
     )
     if not keep_vectors:
         return trial

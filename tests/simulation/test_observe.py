@@ -101,7 +101,7 @@ def test_held_out_losses(arrays, simulated):
     x = np.random.default_rng(8).standard_normal((40_000, SETTING.d))
     model = Model.of(SETTING)
     layer = FirstLayer(model.activation, arrays["weights_after"])
-    y = model.target(x[:, 0]) + 0.3 * np.random.default_rng(9).standard_normal(len(x))
+    y = model.teacher(x[:, :1].T) + 0.3 * np.random.default_rng(9).standard_normal(len(x))
     shown = rs.observe(
         features=arrays["features"], labels=arrays["labels"], test_features=layer.features(x), test_labels=y,
         ridge=SETTING.ridge,

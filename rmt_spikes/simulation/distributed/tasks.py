@@ -18,6 +18,7 @@ from rmt_spikes.simulation.network.layer import FirstLayer
 from rmt_spikes.simulation.network.model import Model
 from rmt_spikes.simulation.network.sampling import Array, Block, blocks, draw_batch, draw_weights
 from rmt_spikes.simulation.products import add_product
+from rmt_spikes.simulation.test_loss.estimate import wrong_signs
 from rmt_spikes.simulation.test_loss.population import TILE, Expectation, Side, tile_form, tiles
 from rmt_spikes.simulation.test_loss.row_expansion import RowExpansion
 
@@ -90,6 +91,17 @@ def step_rows(weights: Array, gradient: Array, factors: Array) -> Array:
 def feature_block(activation: ScalarFunction, weights: Array, drawn: Drawn) -> Array:
     """Compute the features of a block of samples for a tile of neurons."""
     return FirstLayer(activation, weights).features(drawn.block.inputs)
+
+
+def score_part(activation: ScalarFunction, weights: Array, drawn: Drawn, coefficients: Array) -> Array:
+    """Compute what a tile of neurons adds to the fitted values of a block."""
+    return feature_block(activation, weights, drawn) @ coefficients
+
+
+def count_wrong(drawn: Drawn, parts: list[Array]) -> int:
+    """Number of samples of a block whose label has not the sign of the fitted value."""
+    labels = drawn.block.labels
+    return round(wrong_signs(labels, labels - np.sum(parts, axis=0)) * labels.size)
 
 
 def latent_block(drawn: Drawn, direction: Array) -> Array:

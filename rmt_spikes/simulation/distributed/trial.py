@@ -25,7 +25,7 @@ from rmt_spikes.simulation.linalg.density import estimate_density, probe_stream
 from rmt_spikes.simulation.linalg.iterative import solve_iterative
 from rmt_spikes.simulation.network.model import Model
 from rmt_spikes.simulation.network.sampling import Array, Streams, blocks, draw_readout, open_streams
-from rmt_spikes.simulation.test_loss.estimate import LossEstimate
+from rmt_spikes.simulation.test_loss.estimate import LossEstimate, default_samples, share_with_error
 from rmt_spikes.simulation.test_loss.population import Expectation, loss_from_energy
 from rmt_spikes.simulation.test_loss.row_expansion import RowExpansion
 from rmt_spikes.simulation.trial import Trial, compose_trial
@@ -82,6 +82,9 @@ class _DistributedTrial:
             density = estimate_density(multiply, self._model.width, self._model.width, stream)
         del multiply, tiles
         q, labels = latent
+        known: dict[str, Any] = {}
+        if self._model.sign_labels:
+            known["sign_error"], known["sign_error_se"] = self._sign_error(weights, coefficients)
         train = labels @ labels / samples - 2 * target @ coefficients + coefficients @ product[:, top]
         return compose_trial(
             self._model,
@@ -105,6 +108,7 @@ class _DistributedTrial:
                 float(gaps.max() / singular[0]), float(np.linalg.norm(normal) / np.linalg.norm(target))
             ),
             density=density,
+            **known,
         )
 
     def _submit(self, function: Any, *arguments: Any, at: str) -> "Future":
@@ -191,6 +195,25 @@ class _DistributedTrial:
         latent[:, pending[0]] = pending[1].result()
         self._wait(before)
         return tiles, np.concatenate(self._client.gather(sums)), latent
+
+    def _sign_error(self, weights: "list[Future]", coefficients: Array) -> tuple[Array, float]:
+        """Count wrong signs in the second batch and among fresh samples, each in another pass over them."""
+        model, neurons = self._model, self._tiling.neurons
+        again, fresh = (open_streams(self._seed, self._index) for _ in range(2))
+        samples = default_samples(model.n_ridge)
+        batches = (
+            (model.n_ridge, again.second_batch(model)),
+            (samples, (fresh.test_inputs, fresh.second_noise)),
+        )
+        shares = []
+        for size, streams in batches:
+            wrong = 0
+            for _, drawn in self._batches(size, streams):
+                tiles = [coefficients[tile] for tile in neurons]
+                parts = self._each(tasks.score_part, repeat(model.activation), weights, repeat(drawn), tiles)
+                wrong += self._submit(tasks.count_wrong, drawn, parts, at=self._tiling.home(0)).result()
+            shares.append(wrong / size)
+        return np.array(shares), share_with_error(shares[1], samples)[1]
 
     def _multiply(self, tiles: "Tiles", columns: Array) -> Array:
         """Multiply by ``F^T F / n_ridge``: one task a worker, which sums over its tiles."""

@@ -42,6 +42,8 @@ class Decomposition:
         Ridge solution ``argmin (1/n_ridge) ||y - F a||^2 + ridge ||a||^2``.
     train : float
         ``||y - F a||^2 / n_ridge``.
+    misfits : ndarray of shape (n_ridge,)
+        ``y - F a``.
     """
 
     singular_values: Array
@@ -49,6 +51,7 @@ class Decomposition:
     right: Array
     coefficients: Array
     train: float
+    misfits: Array
     residual: float
     method: str
 
@@ -169,14 +172,14 @@ def _checked(
     top = right.shape[1]
     left = np.empty((source.samples, top))
     back = np.zeros((source.width, top + 1))
-    energy = 0.0
+    misfits = np.empty(source.samples)
     right_side = np.zeros(source.width)
     columns = np.column_stack([right / (np.sqrt(source.samples) * values[:top]), coefficients])
     for block in source.blocks():
         product = multiply(block.features, columns)
         left[block.rows] = product[:, :top]
         product[:, top] = block.labels - product[:, top]
-        energy += float(product[:, top] @ product[:, top])
+        misfits[block.rows] = product[:, top]
         back += project(block.features, product)
         right_side += project(block.features, block.labels)
     vectors = back[:, :top] / np.sqrt(source.samples) - right * values[:top]
@@ -193,7 +196,8 @@ def _checked(
         left=left,
         right=right,
         coefficients=coefficients,
-        train=energy / source.samples,
+        train=float(misfits @ misfits) / source.samples,
+        misfits=misfits,
         residual=residual,
         method=method,
     )
@@ -228,6 +232,7 @@ def _by_svd(source: FeatureMatrix, ridge: float, top: int) -> Decomposition:
         right=top_right,
         coefficients=coefficients,
         train=float(misfit @ misfit) / samples,
+        misfits=misfit,
         residual=max(worst / float(compact[0]) if compact[0] > 0.0 else 0.0, normal),
         method="svd",
     )

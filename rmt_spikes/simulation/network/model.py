@@ -58,13 +58,15 @@ class Model:
     output_factor: float
     second_batch: Literal["fresh", "same"]
     row_norm: float
+    sign_labels: bool
 
     @classmethod
     def of(cls, setting: Setting) -> Self:
         """Work out what a setting says."""
         numbers = ("n", "n_ridge", "d", "width", "noise_std", "step", "ridge", "row_norm")
+        others = ("readout", "second_batch", "teacher", "sign_labels")
         return cls(
-            **{name: getattr(setting, name) for name in (*numbers, "readout", "second_batch", "teacher")},
+            **{name: getattr(setting, name) for name in (*numbers, *others)},
             activation=setting.neuron_function,
             inputs=InputSpace.of(setting),
             slope=float(setting.activation_expansion.coefficients[1]) / setting.row_norm,

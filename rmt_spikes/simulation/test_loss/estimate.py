@@ -68,9 +68,40 @@ def generalization_loss(
         exact = population_loss(model, weights, coefficients)
         if exact is not None:
             return LossEstimate(exact.value, exact.error, 0)
-        samples = min(max(FEWEST_SAMPLES, 2 * model.n_ridge), MOST_SAMPLES)
+        samples = default_samples(model.n_ridge)
     value, error = expected_loss(model, weights, coefficients, beta, samples, stream)
     return LossEstimate(value, error, samples)
+
+
+def wrong_signs(labels: Array, misfits: Array) -> float:
+    """Share of labels -1 and 1 whose sign is not that of the fitted value, ``label - misfit``."""
+    return float(np.mean(labels * misfits >= 1.0))
+
+
+def sign_error(
+    model: Model, weights: Array, coefficients: Array, samples: int | None, stream: np.random.Generator
+) -> tuple[float, float]:
+    """Estimate the probability of a wrong sign from fresh samples, with its standard error.
+
+    Parameters are those of `generalization_loss`.
+    """
+    samples = default_samples(model.n_ridge) if samples is None else samples
+    layer, wrong = FirstLayer(model.activation, weights), 0.0
+    for rows in blocks(samples):
+        inputs = stream.standard_normal((rows.stop - rows.start, model.d))
+        labels = model.teacher(model.inputs.variables(inputs))
+        wrong += wrong_signs(labels, labels - layer.features(inputs) @ coefficients) * len(inputs)
+    return share_with_error(wrong / samples, samples)
+
+
+def share_with_error(share: float, samples: int) -> tuple[float, float]:
+    """A share of so many samples, and its standard error."""
+    return share, math.sqrt(share * (1.0 - share) / samples)
+
+
+def default_samples(n_ridge: int) -> int:
+    """Number of fresh samples where none was asked for."""
+    return min(max(FEWEST_SAMPLES, 2 * n_ridge), MOST_SAMPLES)
 
 
 def expected_loss(

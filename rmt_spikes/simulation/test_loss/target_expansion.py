@@ -8,8 +8,7 @@ from math import lgamma
 import numpy as np
 from numpy.typing import NDArray
 
-from rmt_spikes.functions.cubature import expectation
-from rmt_spikes.functions.hermite import normalized_hermite
+from rmt_spikes.functions.cubature import hermite_coefficients
 from rmt_spikes.functions.teacher import SeveralFunction, Teacher
 from rmt_spikes.simulation.network.sampling import Array
 from rmt_spikes.simulation.test_loss.row_expansion import ROUNDING, RowExpansion, expand_rows
@@ -19,6 +18,9 @@ DEGREES = (4, 8, 16, 32, 62)
 
 MOST_TERMS = 2100
 """Products of polynomials: total degree 62 for two directions, 20, 12 and 9 for three to five."""
+
+ACCURATE = 1e-9
+"""Accuracy of the coefficients that is asked for: a loss counts as exact at 1e-6."""
 
 _LITTLE = 1e-7
 """Root of the share of the energy that may be left out before a higher degree is tried: near rounding."""
@@ -84,15 +86,10 @@ def expand_target(teacher: Teacher, order: int) -> TargetExpansion:
 
 def _several(function: SeveralFunction, second: float, order: int) -> TargetExpansion:
     degrees = _indices(function.directions, order)
-
-    def products(u: Array, y: Array) -> Array:
-        tables = np.array([normalized_hermite(order, each) for each in u])
-        values: Array = y * np.prod([table[ks] for table, ks in zip(tables, degrees.T, strict=True)], axis=0)
-        return values
-
-    found = expectation(function.root, function.directions, products, len(degrees))
-    left = max(second - float(found.value @ found.value), ROUNDING * second)
-    return TargetExpansion(degrees, found.value, left**0.5, float(np.linalg.norm(found.error)))
+    table = hermite_coefficients(function.root, function.directions, order, settled=ACCURATE)
+    value, error = (part[tuple(degrees.T)] for part in (table.value, table.error))
+    left = max(second - float(value @ value), ROUNDING * second)
+    return TargetExpansion(degrees, value, left**0.5, float(np.linalg.norm(error)))
 
 
 def _indices(directions: int, order: int) -> NDArray[np.int64]:
