@@ -81,6 +81,8 @@ def hermite_coefficients(
     """
     parts = [_with_level(part) for node in kink_arguments(root) for part in _factors(node)]
     kinks = [[node for level, node in parts if level == variable] for variable in range(directions)]
+    # What is integrated over a variable with kinks may have some in the others: two variables leave room.
+    pieced = [bool(here or (parts and directions == 2)) for here in kinks]
 
     def values(points: FloatArray) -> FloatArray:
         with np.errstate(all="ignore"):
@@ -89,11 +91,14 @@ def hermite_coefficients(
 
     before, error = np.zeros(0), np.zeros(0)
     for hermite, pieces, count in _RULES:
-        sizes = [(pieces + len(here)) * count if here else hermite for here in kinks]
+        sizes = [
+            (pieces + len(here)) * count if cut else hermite for cut, here in zip(pieced, kinks, strict=True)
+        ]
         if before.size and math.prod(sizes) > MOST_NODES:
             break
         rules = [
-            partial(_on_pieces, here, pieces, count) if here else partial(_hermite, hermite) for here in kinks
+            partial(_on_pieces, here, pieces, count) if cut else partial(_hermite, hermite)
+            for cut, here in zip(pieced, kinks, strict=True)
         ]
         now = _conditional(values, rules, np.empty((0, 1)), order)[0]
         error = np.abs(now - before) if before.size else np.full(now.size, np.inf)
