@@ -8,7 +8,7 @@ import numpy as np
 from numpy.polynomial import legendre
 from numpy.typing import NDArray
 
-from rmt_spikes.theory.quadrature_rules import gauss_rule, readout_law
+from rmt_spikes.theory.quadrature_rules import ReadoutLaw, gauss_rule, readout_law
 
 Array = NDArray[np.float64]
 
@@ -25,15 +25,20 @@ ten, with ReLU and tanh; a fifth or five times as much takes eight to ten nodes,
 
 @dataclass(frozen=True, eq=False)
 class Readouts:
-    """Nodes and weights of a readout weight, shape ``(n_a,)``.
+    """Nodes and weights for a distribution of a readout weight, shape ``(n_a,)``.
 
     On each half line they are those of a Gauss rule in ``t = |alpha| / (1 + bend |alpha|)``: features
     saturate or grow like a power at large weights, and are smooth in ``t`` in both cases.
     """
 
+    law: ReadoutLaw
     nodes: Array
     weights: Array
     bend: float = 0.0
+
+    def polynomials(self, count: int) -> Array:
+        """Orthonormal polynomials of the distribution on the nodes, shape ``(count, n_a)``."""
+        return self.law.polynomials(self.nodes, count)
 
     def from_other(self, other: Readouts) -> Array:
         """Matrix that interpolates functions from the nodes of another rule, shape ``(n_a, n_other)``.
@@ -56,14 +61,14 @@ def readouts(name: str, per_side: int, shift: float) -> Readouts:
 
     `shift` is the standard deviation of what the step adds to a pre-activation at ``alpha = 1``.
     """
-    if name != "gaussian":
-        law = readout_law(name)
-        return Readouts(law.nodes, law.weights)
+    law = readout_law(name)
+    if law.rank is not None:
+        return Readouts(law, law.nodes, law.weights)
     points, masses = legendre.leggauss(POINTS)
     points, bend = 0.5 * REACH * (points + 1.0), BEND * shift
     rule = gauss_rule(_coordinate(points, bend), per_side, masses * np.exp(-0.5 * points**2))
     nodes, weights = rule.nodes / (1.0 - bend * rule.nodes), 0.5 * rule.weights / rule.weights.sum()
-    return Readouts(np.append(-nodes[::-1], nodes), np.append(weights[::-1], weights), bend)
+    return Readouts(law, np.append(-nodes[::-1], nodes), np.append(weights[::-1], weights), bend)
 
 
 def _coordinate(alpha: Array, bend: float) -> Array:

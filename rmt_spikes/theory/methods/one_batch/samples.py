@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rmt_spikes.setting import Setting
-from rmt_spikes.theory.quadrature_rules import gauss_hermite
+from rmt_spikes.theory.quadrature_rules import gauss_hermite, gaussian_draws
 
 Array = NDArray[np.float64]
 
@@ -78,14 +79,21 @@ class Batch:
         return self.powers[1]
 
     @property
+    def train_latent(self) -> Array:
+        """Latent variable ``q`` of the samples of the batch, their own part included, ``(n_r, n_x)``."""
+        own = self.phi * self.train.residual[:, None]
+        return np.asarray((self.train.cavity + own) / math.sqrt(self.overlap**2 + self.phi * self.energy))
+
+    @property
     def noise_scale(self) -> float:
         """Length of the part of the learnt direction off the teacher."""
         return math.sqrt(self.phi * self.energy)
 
 
-def batch_of(setting: Setting, grid: tuple[int, int, int] = GRID) -> Batch:
-    """Batch of a setting on quadrature nodes."""
-    (u, p_u), (x, p_x), (e, p_e) = map(gauss_hermite, grid)
+def batch_of(setting: Setting, grid: tuple[int, int, int] = GRID, draws: bool = False) -> Batch:
+    """Batch of a setting on quadrature nodes: of a population, or of as many `draws` as it has samples."""
+    rule = partial(gaussian_draws, setting.n) if draws else gauss_hermite
+    (u, p_u), (x, p_x), (e, p_e) = map(rule, grid)
     if setting.noise_std == 0.0:
         e, p_e = np.zeros(1), np.ones(1)
     offset = setting.activation_expansion.mean if setting.readout == "constant" else 0.0

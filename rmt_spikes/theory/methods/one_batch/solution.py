@@ -2,25 +2,36 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Any, ClassVar, final
+from functools import cached_property, partial
+from typing import ClassVar, final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rmt_spikes.errors import DomainError
+from rmt_spikes.theory.bulk.distribution import Bulk, edge_scale
+from rmt_spikes.theory.bulk.equivalent import BulkEquivalent
 from rmt_spikes.theory.features import Features
 from rmt_spikes.theory.latent import Latent, latent
-from rmt_spikes.theory.methods.base import Method, require_mean_field
+from rmt_spikes.theory.methods.base import Method, leading_sign, require_mean_field, spike_of
+from rmt_spikes.theory.methods.closed_form import ClosedForm
 from rmt_spikes.theory.methods.one_batch.equations import State
 from rmt_spikes.theory.methods.one_batch.finite_rank import FiniteRank
-from rmt_spikes.theory.methods.one_batch.problem import Kept, problem_of
+from rmt_spikes.theory.methods.one_batch.problem import Kept, problem_of, spectral_problem
 from rmt_spikes.theory.methods.one_batch.solver import COMPLEX_STEP, residual, shifted, solved, tangent
+from rmt_spikes.theory.methods.one_batch.spectrum.density import Axis, support
+from rmt_spikes.theory.methods.one_batch.spectrum.poles import Pole, poles_above, strengths
+from rmt_spikes.theory.methods.one_batch.spectrum.resolvent import UpperEdge, upper_edge
+from rmt_spikes.theory.methods.thresholds import nearby_crossing
 from rmt_spikes.theory.population.coverage import require_plain
-from rmt_spikes.theory.results import Certificate, Losses, Spike, ordered
+from rmt_spikes.theory.results import EDGE_TOLERANCE, Certificate, Losses, Spike, ordered
 
 Array = NDArray[np.float64]
+
+ABOVE = 64.0
+"""Place above the spectrum that its edge is looked for from, in units of the edge without a step, at small
+steps. Up to theta = 3 the edge itself is below ten units."""
 
 KEPT = {
     Features.NO_SELF_TERM: Kept(own=(0.0, 0.0)),
@@ -55,10 +66,15 @@ class OneBatch(Method):
         """Latent variables of the step."""
         return latent(self.setting)
 
+    @property
+    def kept(self) -> Kept:
+        """What the theory keeps."""
+        return KEPT.get(self.features, Kept())
+
     @cached_property
     def problem(self) -> FiniteRank:
-        """Equations on quadrature nodes."""
-        return problem_of(self.setting, KEPT.get(self.features, Kept()))
+        """Equations that the losses are read off."""
+        return problem_of(self.setting, self.kept)
 
     @cached_property
     def state(self) -> State:
@@ -98,28 +114,111 @@ class OneBatch(Method):
         found = self.problem.equations.resolvent(self.state, self.setting.ridge)
         return self.setting.ridge * float(np.sum(self.problem.equations.batch.train.weights * found.value))
 
-    def evidence(self, part: str) -> Certificate:
-        """Certificate of one part: the residual of the state that it is read off."""
-        return Certificate(residual=residual(self.problem.equations, self.state, self.setting.ridge))
+    @cached_property
+    def spectral(self) -> FiniteRank:
+        """Equations that the spectrum is read off."""
+        return spectral_problem(self.setting, self.kept)
 
-    @property
-    def bulk(self) -> Any:
-        """Refused: spectra are not predicted."""
-        required = "must be 'fresh' for a spectrum"
-        raise DomainError("second_batch", required, self.setting.second_batch, "losses are predicted")
+    @cached_property
+    def edge(self) -> UpperEdge:
+        """Upper edge of the bulk, followed from above."""
+        return upper_edge(self.spectral.equations, self._above(self.setting.theta))
+
+    def _above(self, theta: float) -> float:
+        return ABOVE * (1.0 + theta**2) * float(self.untrained.edges[-1, 1])
+
+    @cached_property
+    def untrained(self) -> BulkEquivalent:
+        """Bulk without a step."""
+        return BulkEquivalent.of(self.setting)
+
+    @cached_property
+    def axis(self) -> Axis:
+        """Resolvent inside the bulk."""
+        return Axis(self.spectral.equations, 1.0 / self.setting.ridge_ratio)
+
+    @cached_property
+    def bulk(self) -> Bulk:
+        """Distribution of the singular values.
+
+        Raises
+        ------
+        ConvergenceError
+            If an edge is not found.
+        """
+        untrained = self.untrained
+        return Bulk(
+            edges=support(self.axis, self.edge.eigenvalue, untrained.reaches_zero),
+            atom_at_zero=untrained.atom_at_zero,
+            density_inside=self.axis.densities,
+            direct=False,
+        )
+
+    def upper_edge(self) -> tuple[float, float]:
+        """Upper edge of the bulk, and the width of the fluctuations of the largest singular value there."""
+        edge = math.sqrt(self.edge.eigenvalue)
+        amplitude = self.edge.amplitude / (math.pi * self.setting.ridge_ratio) * (2.0 * edge) ** 1.5
+        return edge, edge_scale(amplitude, self.setting.width)
+
+    @cached_property
+    def poles(self) -> tuple[Pole, ...]:
+        """Poles of the resolvent above the bulk, largest first."""
+        return poles_above(self.spectral, self.edge)
 
     def spikes(self) -> tuple[Spike[float], ...]:
-        """Refused, with the bulk."""
-        return tuple(self.bulk)
-
-    def thresholds(self, count: int, largest: float) -> Array:
-        """Refused, with the bulk."""
-        return np.asarray(self.bulk)
+        """Spikes further from the edge than its Tracy-Widom fluctuations, largest first."""
+        spikes = (
+            spike_of(self, k, pole.eigenvalue, pole.left_feature(), pole.right_feature())
+            for k, pole in enumerate(self.poles)
+        )
+        return tuple(spike for spike in spikes if spike.distance > 1.0)
 
     def profile(self, index: int, q: Array) -> Array:
-        """Refused, with the bulk."""
-        return np.asarray(self.bulk)
+        """Left singular vector of spike `index` at latent variables `q` of samples (any shape)."""
+        pole = self.poles[index]
+        return leading_sign(pole.left_feature()) * pole.left_profile(q)
 
     def right_profile(self, index: int, alpha: Array) -> Array:
-        """Refused, with the bulk."""
-        return np.asarray(self.bulk)
+        """Right singular vector of spike `index` at readout weights `alpha` of neurons (any shape)."""
+        pole = self.poles[index]
+        return leading_sign(pole.left_feature()) * pole.right_profile(alpha)
+
+    def thresholds(self, count: int, largest: float) -> Array:
+        """Step sizes at which the first `count` spikes appear; ``inf`` where none does up to `largest`.
+
+        They are those of equations on a few nodes.
+        """
+        fresh = ClosedForm(self.setting.replace(second_batch="fresh"))
+        guesses = np.minimum(fresh.thresholds(count, largest), largest)
+        excesses = [partial(self._excess, k) for k in range(count)]
+        pairs = zip(excesses, guesses, strict=True)
+        return np.array([nearby_crossing(each, float(guess), largest) for each, guess in pairs])
+
+    def _excess(self, index: int, step: float) -> float:
+        """Logarithm of the strength of a spike over that at which it leaves the bulk."""
+        setting = self.setting.replace(step_size=step)
+        problem = spectral_problem(setting, self.kept, rough=True)
+        edge = upper_edge(problem.equations, self._above(setting.theta))
+        found = strengths(problem, edge.state, edge.place)
+        return math.log(max(found[index], 1e-300)) if index < found.size else -math.inf
+
+    def evidence(self, part: str) -> Certificate:
+        """Certificate of one part: residuals of the states that it is read off."""
+        if part == "losses":
+            return Certificate(residual=residual(self.problem.equations, self.state, self.setting.ridge))
+        equations = self.spectral.equations
+        if part == "spikes":
+            states = [
+                (self.edge.place, self.edge.state),
+                *((each.eigenvalue, each.state) for each in self.poles),
+            ]
+            return Certificate(residual=max(residual(equations, state, -z) for z, state in states))
+        squares, axis = self.bulk.edges**2, self.axis
+        lower, higher = squares[squares[:, 0] > 0.0, 0], squares[:, 1]
+        inside = [*lower * (1.0 + EDGE_TOLERANCE), *squares.mean(axis=1), *higher * (1.0 - EDGE_TOLERANCE)]
+        return Certificate(
+            mass=self.bulk.mass,
+            residual=max(residual(equations, axis.state(z), complex(-z)) for z in inside),
+            imaginary_part=min(axis.density(z) for z in inside),
+            edge_error=EDGE_TOLERANCE,
+        )

@@ -94,7 +94,10 @@ def shifted(state: State, by: State) -> State:
 
 
 def _packed(state: State) -> Values:
-    return np.concatenate([np.log(state.omega), state.inputs.ravel()])
+    # Below the spectrum omega is negative, with an angle of -pi seen from above: the cut is put elsewhere.
+    turned = np.any(state.omega.real < 0.0)
+    logarithm = np.log(1j * state.omega) - 0.5j * np.pi if turned else np.log(state.omega)
+    return np.concatenate([logarithm, state.inputs.ravel()])
 
 
 def _unpacked(x: Values) -> State:
