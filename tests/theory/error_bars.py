@@ -34,7 +34,7 @@ Means = dict[str, tuple[float, float]]
 
 HERE = Path(__file__).resolve().parents[2] / "validation"
 REFERENCE, REPORTS = HERE / "reference", HERE / "reports"
-OWN = sum(not each.methods for each in LEFT_OUT)
+OWN = sum(not each.apart for each in LEFT_OUT)
 """What the uniform method leaves out; the rest is left out by other methods."""
 
 SIZES = (*(each.name for each in LEFT_OUT[:OWN]), "edge")
