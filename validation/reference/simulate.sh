@@ -9,6 +9,6 @@ for setting in settings/*.toml; do
   name=$(basename "$setting" .toml)
   trials=24
   test "$name" = relu-constant && trials=96 # see docs/limits.md
-  test -s "observations/$name.json" || rmt-spikes simulate "$setting" --trials $trials --seed $seed --json >"observations/$name.json.new"
+  test -s "observations/$name.json" || rmt-spikes simulate "$setting" --trials $trials --seed $seed --json | python3 -m json.tool --compact >"observations/$name.json.new"
   test -s "observations/$name.json" || mv "observations/$name.json.new" "observations/$name.json"
 done
