@@ -84,6 +84,12 @@ def gauss_rule(points: Array, count: int, masses: Array | None = None) -> GaussR
     return GaussRule(values, vectors[0] ** 2, np.array(diagonal), np.array(off))
 
 
+@lru_cache(maxsize=8)
+def legendre_rule(count: int) -> tuple[Array, Array]:
+    """Gauss-Legendre nodes and weights on (-1, 1)."""
+    return _frozen(*legendre.leggauss(count))
+
+
 @lru_cache(maxsize=128)
 def gaussian_draws(draws: int, count: int) -> tuple[Array, Array]:
     """Gauss quadrature of the distribution of `draws` independent standard normal variables, at least one.
@@ -110,7 +116,7 @@ def gaussian_draws(draws: int, count: int) -> tuple[Array, Array]:
     rest = 1.0 - 2.0 * tail / draws
     if rest > 1e-12:
         end = float(edges[-1])
-        nodes, weights = legendre.leggauss(MIDDLE_NODES)
+        nodes, weights = legendre_rule(MIDDLE_NODES)
         density = weights * np.exp(-0.5 * (end * nodes) ** 2)
         middle = rest * density / density.sum() if end > 1e-8 else np.full(nodes.size, rest / nodes.size)
         points.append(end * nodes)
@@ -130,7 +136,7 @@ def gauss_hermite(count: int) -> tuple[Array, Array]:
 def normal_panels(splits: tuple[float, ...] = ()) -> tuple[Array, Array]:
     """Nodes and weights for a standard normal variable: Gauss-Legendre panels with edges at the splits."""
     edges = np.unique(np.concatenate([np.linspace(-REACH, REACH, PANELS + 1), splits]))
-    x, w = legendre.leggauss(PANEL_NODES)
+    x, w = legendre_rule(PANEL_NODES)
     half = 0.5 * np.diff(edges)[:, None]
     z = (0.5 * (edges[1:] + edges[:-1])[:, None] + half * x).ravel()
     weights = (half * w).ravel() * np.exp(-0.5 * z**2)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from rmt_spikes.setting import Setting
+from rmt_spikes.theory.features import Features
 from rmt_spikes.theory.latent import latent
 from rmt_spikes.theory.limits import limit_losses
 from rmt_spikes.theory.methods.base import Method
@@ -21,6 +23,9 @@ from rmt_spikes.theory.results import LOSSES
 
 NODES = 64
 """Of the rule for moments: a kurtosis to a few per cent, also with a corner."""
+
+KEPT = 64
+"""Settings whose moments are kept: each kind of number of a prediction asks for them."""
 
 PRESENT = 1e-6
 """Share of the energy of a function above which it has a part of a degree."""
@@ -60,7 +65,12 @@ def _always(method: Method) -> float:
 
 def _few_entries(method: Method) -> float:
     """Kurtosis of the features over the number of rows or columns, whichever is smaller."""
-    setting, variables = method.setting, latent(method.setting, method.features)
+    return _kurtosis_over_size(method.setting, method.features)
+
+
+@lru_cache(maxsize=KEPT)
+def _kurtosis_over_size(setting: Setting, features: Features) -> float:
+    variables = latent(setting, features)
     nodes, weights = gaussian_draws(setting.n_ridge * setting.width, NODES)
     scale = math.sqrt(1.0 + variables.inflation + variables.shift**2)
     values = setting.activation_function(scale * nodes)
@@ -70,7 +80,12 @@ def _few_entries(method: Method) -> float:
 
 
 def _few_labels(method: Method) -> float:
-    setting = method.setting
+    """Kurtosis of the labels over the number of samples."""
+    return _labels_over_size(method.setting)
+
+
+@lru_cache(maxsize=KEPT)
+def _labels_over_size(setting: Setting) -> float:
     teacher, noise = labels_of(setting), setting.noise_std**2
     nodes, weights = gaussian_draws(setting.n, NODES)
     nodes, weights = (nodes[None], weights) if teacher.directions == 1 else teacher.points
