@@ -46,6 +46,7 @@ def simulate(
     spread: bool = False,
     weights: bool = False,
     on_trial: Callable[[Trial], object] | None = None,
+    on_stage: Callable[[str], object] | None = None,
 ) -> Observation:
     """Simulate the network of a setting exactly (docs/theory.md section 1).
 
@@ -99,6 +100,9 @@ def simulate(
         Whether the trained first layer is decomposed as well: `Trial.weights`.
     on_trial : callable, optional
         Called in this process with each trial as it finishes, in any order when ``jobs > 1``.
+    on_stage : callable, optional
+        Called with each stage of a trial as it begins: ``"gradient step"``, ``"spectrum"``, ``"test loss"``.
+        Only where this process does the work: one job, no scheduler.
 
     Returns
     -------
@@ -145,6 +149,10 @@ def simulate(
     choice("precision", precision, get_args(Precision))
     if on_trial is not None:
         function("on_trial", on_trial)
+    if on_stage is not None:
+        function("on_stage", on_stage)
+        if jobs != 1 or scheduler is not None:
+            raise DomainError("on_stage", "must be left out where other processes do the work", on_stage)
     limit = memory
     if limit is not None:
         limit = number("memory", limit, math.ulp(0.0), math.inf, "must be a positive number of bytes")
@@ -159,6 +167,8 @@ def simulate(
         options["data"] = data
     if weights:
         options["weights"] = True
+    if on_stage is not None:
+        options["on_stage"] = on_stage
     needs = {name: options[name] for name in ("test_samples", "precision", "top")}
     needs |= {"density": spectrum == "density", "weights": weights}
     if spread:

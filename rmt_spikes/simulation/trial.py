@@ -1,6 +1,7 @@
 """One trial: a network, its gradient step, and everything that is read off its features."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Self
@@ -42,6 +43,9 @@ SIMULATION_VERSION = 1
 
 Stored trials are known by it, and never by the text of the code.
 """
+
+STAGES = ("gradient step", "spectrum", "test loss")
+"""Of a trial, in their order; at equal sizes the second takes most of the time."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -240,6 +244,7 @@ def run_trial(
     plan: Plan = IN_MEMORY,
     data: Data | None = None,
     weights: bool = False,
+    on_stage: Callable[[str], object] = str,
 ) -> Trial:
     """Simulate one network: the trial `index` of a seed.
 
@@ -255,7 +260,11 @@ def run_trial(
         Inputs and labels in place of random ones; there is no teacher direction then.
     weights : bool
         Whether the trained first layer is decomposed as well.
+    on_stage : callable
+        Called with each of `STAGES` as it begins.
     """
+    step_begins, spectrum_begins, test_begins = (partial(on_stage, each) for each in STAGES)
+    step_begins()
     model = Model.of(setting)
     draws = Draws(model, seed, index) if data is None else data.draws(model, seed, index)
     alpha, rows = draws.network()
@@ -272,6 +281,7 @@ def run_trial(
     others = first.directions(learnt, dual)
     batch = SecondBatch(draw, layer, learnt, others, model.n_ridge, plan)
     del layer
+    spectrum_begins()
     densities: list[Array] = []
 
     def estimate(gram: Array) -> None:
@@ -284,6 +294,7 @@ def run_trial(
     sample, sample_alignment = closest(project(batch.along, result.left), batch.along)
     del batch
     values, right = layer_spectrum(rows, top) if weights else (None, None)
+    test_begins()
     if data is None:
         stream = draws.streams.test_inputs
         whitened, beta = model.inputs.whitened(rows), model.inputs.whitened(step.beta)
