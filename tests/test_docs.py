@@ -111,7 +111,8 @@ def test_a_wrong_claim_of_a_tutorial_is_seen(tmp_path: Path) -> None:
 def run_line(line: str, folder: Path) -> subprocess.CompletedProcess[str]:
     """Run one command line of a page: a command of the package, or a dry run of a target of the Makefile.
 
-    A campaign takes minutes, and `make report` runs one. Here its files must exist and its options be known.
+    A campaign takes minutes, and `make report` runs one; a server does not end. Here their files must exist
+    and their options be known.
     """
     words, options = shlex.split(line.removesuffix(" 2>/dev/null")), []
     if words[0] == "make":
@@ -122,6 +123,10 @@ def run_line(line: str, folder: Path) -> subprocess.CompletedProcess[str]:
         assert words[0] == "rmt-spikes"
         if words[1] == "validate":
             assert words[2] in rmt_spikes.built_in_cases() or (ROOT / words[2]).is_file() or "--" in words[2]
+            options = [word for word in words if word.startswith("--")]
+            words = [*words[:2], "--help"]
+        if words[1] == "explore":
+            assert all((folder / word).is_file() for word in words[2:] if word.endswith(".toml"))
             options = [word for word in words if word.startswith("--")]
             words = [*words[:2], "--help"]
         command = [sys.executable, "-W", "error", "-m", "rmt_spikes.cli", *words[1:]]

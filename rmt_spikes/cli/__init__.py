@@ -1,4 +1,4 @@
-"""Commands: predict, simulate, observe, validate, new-case, plot, derive.
+"""Commands: predict, simulate, observe, validate, new-case, plot, explore, derive.
 
 Each has its module. Only typer is imported here at once: everything else waits for the command that needs it.
 """
@@ -13,6 +13,7 @@ import typer
 
 from rmt_spikes.cli.derive import derive
 from rmt_spikes.cli.examples import register
+from rmt_spikes.cli.explore import explore
 from rmt_spikes.cli.new_case import new_case
 from rmt_spikes.cli.observe import observe
 from rmt_spikes.cli.plot import plot
@@ -23,7 +24,8 @@ from rmt_spikes.console.exits import INTERNAL_ERROR
 
 app = typer.Typer(
     name="rmt-spikes",
-    help="Random matrix theory of one gradient step: predict, simulate, observe, validate, plot, derive.",
+    help="Random matrix theory of one gradient step: predict, simulate, observe, validate, plot, explore, "
+    "derive.",
     epilog="Each command has examples: rmt-spikes predict --help.\n\nExit status: 0 agrees, but for known "
     "exceptions, if any (or done), 1 disagrees, 2 bad input, 3 inconclusive (or no convergence).",
     no_args_is_help=True,
@@ -50,7 +52,7 @@ def _options(
     """Options of every command."""
 
 
-for _command in (predict, simulate, observe, validate, new_case, plot, derive):
+for _command in (predict, simulate, observe, validate, new_case, plot, explore, derive):
     register(app, _command)
 
 

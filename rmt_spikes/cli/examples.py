@@ -41,6 +41,10 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("plot features setting.toml --spike 2 --out features.svg", "what the second spike carries"),
         ("plot given setting.toml --trials 8 --out given.svg", "each network against its own prediction"),
     ),
+    "explore": (
+        ("explore", "print the address of a page on this machine; Ctrl-C ends it"),
+        ("explore setting.toml --set ridge=0.1 --folder .", "start there; save to this folder"),
+    ),
     "derive": (
         ("derive --list", "all quantities with their options"),
         ("derive improvement --spikes 2", "as an expression"),

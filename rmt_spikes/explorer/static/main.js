@@ -1,0 +1,392 @@
+import { Fields } from "./fields.js";
+import * as figures from "./figures.js";
+import { Gone, Refused, Stranger, post, stream, take } from "./server.js";
+
+const PAUSE = 200; // ms without an input before the whole theory is asked for
+const TABLE_PAUSE = 120; // ms between tables: nobody reads numbers that change faster
+const CURVE_PAUSE = 250; // ms between curves that are asked for while a slider moves
+const NAMES = ["spectrum", "losses", "features"];
+const byId = id => document.getElementById(id);
+const say = text => { byId("status").textContent = text; };
+
+let fields, start, spike = 1, seed = null;
+let shown = {}; // what is drawn: parts of the theory, and of what they are
+let trial = null;
+let version = 0, asking = false, asked = 0; // of inputs
+let refining, running, pause, writing, tableWaits;
+let curveOf = "", curveWaits;
+const sizes = new Map();
+const inputs = []; // those that wait to be painted: [version, time]
+
+// --- the state in the address ---------------------------------------------------------------------------
+
+function read() {
+  const parameters = new URLSearchParams(location.hash.slice(1));
+  take(parameters);
+  history.replaceState(null, "", `#${parameters}`);
+  const texts = Object.fromEntries(parameters);
+  spike = Math.min(5, Math.max(1, Math.trunc(Number(texts.spike)) || 1));
+  delete texts.spike;
+  return texts;
+}
+
+function address() {
+  const parameters = new URLSearchParams(fields.texts);
+  if (spike > 1) parameters.set("spike", spike);
+  return `#${parameters}`;
+}
+
+function write() {
+  clearTimeout(writing);
+  writing = setTimeout(() => history.replaceState(null, "", address()), PAUSE);
+}
+
+function load(texts) {
+  const own = Object.keys(texts).length ? texts : start.texts;
+  fields.texts = own;
+  const unknown = Object.keys(own).filter(key => !fields.inputs.has(key));
+  general(unknown.length ? `The address has keys that are unknown: ${unknown.join(", ").slice(0, 200)}` : "");
+  changed();
+}
+
+// --- asking ---------------------------------------------------------------------------------------------
+
+const same = (a, b) => JSON.stringify(Object.entries(a).sort()) === JSON.stringify(Object.entries(b).sort());
+const question = (more = {}) => ({ texts: fields.texts, spike, seed: shownTrial()?.seed ?? null, ...more });
+const shownTrial = () => trial && same(trial.texts, fields.texts) ? trial : null;
+
+function changed(event) {
+  version += 1;
+  if (event?.timeStamp) inputs.push([version, event.timeStamp]);
+  refining?.abort();
+  clearTimeout(pause);
+  write();
+  preview();
+}
+
+// One question at a time: what changes meanwhile is asked for next, once.
+async function preview() {
+  if (asking) return;
+  asking = true;
+  try {
+    while (asked < version) {
+      const now = asked = version;
+      try {
+        const answer = await post("preview", question());
+        fields.clear();
+        answered(now, answer);
+      } catch (error) {
+        refused(error);
+      }
+      curve();
+    }
+  } finally {
+    asking = false;
+  }
+  if (asked === version) pause = setTimeout(refine, PAUSE);
+  else preview();
+}
+
+function answered(now, answer) {
+  alive();
+  fields.derived = answer.derived;
+  const { curve: line, curve_by } = shown;
+  shown = answer.uncovered ? { ...answer } : { ...answer, curve: line, curve_by };
+  stale(false);
+  draw();
+  say(answer.uncovered ? "Computing." : "Closed form; the uniform theory follows.");
+  painted(now);
+}
+
+// The closed form against the step, which needs no more than the setting without its step. It takes longer
+// than the rest: while a slider moves it is asked for now and then.
+function curve() {
+  curveWaits ||= setTimeout(async () => {
+    const texts = fields.texts, now = withoutStep(texts);
+    try {
+      if (now !== curveOf && !shown.uncovered) {
+        const answer = await post("curve", question());
+        // The whole theory may have come first.
+        if (curveOf !== now) shown = { ...shown, ...answer };
+        curveOf = now;
+        draw(["losses"]);
+      }
+    } catch (error) {
+      curveOf = now;
+      if (!(error instanceof Refused)) refused(error);
+    }
+    curveWaits = 0;
+    if (withoutStep(fields.texts) !== curveOf && !shown.uncovered) curve();
+  }, CURVE_PAUSE);
+}
+
+function withoutStep({ step_size, step_exponent, ...rest }) {
+  return JSON.stringify(rest);
+}
+
+// The whole theory, part by part.
+async function refine() {
+  const controller = refining = new AbortController();
+  const problems = [], now = withoutStep(fields.texts);
+  try {
+    for await (const answer of stream("refine", question(), controller.signal)) {
+      if (controller.signal.aborted) return;
+      if (answer.error) {
+        problems.push(`${answer.part}: ${answer.error}`);
+        continue;
+      }
+      shown = { ...shown, ...answer };
+      if (answer.curve) curveOf = now;
+      draw();
+      say(`Uniform theory: ${Object.keys(answer)[0]} computed.`);
+    }
+    if (problems.length) shown.problems = problems;
+    draw();
+    say(problems.length ? "The uniform theory has not been computed in full." : "Uniform theory.");
+    document.body.dataset.settled = version;
+  } catch (error) {
+    if (error.name !== "AbortError") refused(error);
+  }
+}
+
+function refused(error) {
+  if (error instanceof Refused) {
+    alive();
+    stale(true);
+    const placed = error.field && fields.refuse(error.field, error.message);
+    if (!placed) general(error.field ? `${error.field}: ${error.message}` : error.message);
+    say("The setting has an error; the figures show the last one without.");
+  } else if (error instanceof Gone) {
+    alarm("The server does not answer. If it has ended, start it again with rmt-spikes explore and open the address that it prints; to keep this setting, put what follows # in the address of this page after its #.");
+  } else if (error instanceof Stranger) {
+    alarm("This page belongs to another run of the server: open the address that rmt-spikes explore has printed.");
+  } else {
+    throw error;
+  }
+}
+
+function alarm(text) {
+  byId("alert").textContent = text;
+  byId("alert").hidden = false;
+  stale(true);
+  say("No connection.");
+}
+
+function alive() {
+  byId("alert").hidden = true;
+  general("");
+}
+
+function general(text) {
+  byId("general-error").textContent = text;
+  byId("general-error").hidden = !text;
+}
+
+// --- drawing --------------------------------------------------------------------------------------------
+
+function stale(is) {
+  for (const name of NAMES) byId(name).classList.toggle("stale", is);
+}
+
+function draw(names = NAMES) {
+  const own = shownTrial();
+  document.body.classList.toggle("with-trial", Boolean(own));
+  for (const name of names) {
+    const size = sizes.get(name);
+    if (size) figures[name](byId(name), size, { ...shown, trial: own, spike });
+  }
+  tableWaits ||= setTimeout(() => {
+    tableWaits = 0;
+    table(shownTrial());
+  }, TABLE_PAUSE);
+}
+
+// When what an input changed has been painted: the time from one to the other.
+function painted(now) {
+  requestAnimationFrame(() => {
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = () => {
+      const end = performance.now();
+      while (inputs.length && inputs[0][0] <= now) performance.measure("input to paint", { start: inputs.shift()[1], end });
+    };
+    port2.postMessage("");
+  });
+}
+
+const number = value => value == null ? "" : String(Number(value.toPrecision(5))).replace("-", "\u2212");
+
+function table(own) {
+  const rows = [];
+  const { losses, spikes = [], bulk, derived } = shown;
+  if (losses) {
+    for (const [name, title] of [["test", "test loss"], ["objective", "ridge objective"], ["train", "training loss"]]) {
+      rows.push([title, losses[name], losses.error?.[name], own?.losses[name]]);
+    }
+  }
+  spikes.forEach((each, k) => {
+    rows.push([`singular value of spike ${k + 1}`, each.singular_value, each.error, own?.top[k]]);
+    rows.push([`share explained by q, spike ${k + 1}`, each.share, null, own?.shares[k]]);
+  });
+  if (bulk?.curves.length) rows.push(["upper edge of the bulk", Math.max(...bulk.curves.flatMap(each => each.x)), null, null]);
+  fill("numbers", rows, ([title, predicted, error, seen]) => {
+    const row = document.createElement("tr"), head = document.createElement("th");
+    head.scope = "row";
+    head.textContent = title;
+    row.append(head);
+    for (const text of [number(predicted), error == null ? "" : `± ${number(Number(error.toPrecision(2)))}`, number(seen)]) {
+      row.insertCell().textContent = text;
+    }
+    row.lastChild.className = "simulated";
+    return row;
+  });
+  if (derived) {
+    const step = derived.step_exponent === null ? "no step" : `η = ${number(derived.step_size)} = n^${number(derived.step_exponent)}`;
+    const beyond = bulk?.beyond_edge > 0.01 ? `; ${number(Number(bulk.beyond_edge.toPrecision(2)))} values of single samples expected beyond the bulk` : "";
+    byId("derived").textContent = `${step}; d/n = ${number(derived.phi)}, d/N = ${number(derived.psi)}${beyond}.`;
+  }
+  const notes = ["losses", "spikes", "bulk", "curve"].flatMap(name => (shown[`${name}_by`]?.warnings ?? []).map(text => `${name}, ${shown[`${name}_by`].method.replace("_", " ")}: ${text}`));
+  const lines = [...notes, ...(shown.problems ?? [])];
+  fill("warnings", lines, text => Object.assign(document.createElement("li"), { textContent: text }));
+  const choice = byId("spike"), count = Math.max(spikes.length, spike, 1);
+  if (choice.length !== count) {
+    choice.replaceChildren(...Array.from({ length: count }, (_, k) => new Option(String(k + 1))));
+  }
+  choice.value = String(spike);
+  for (const form of ["python", "toml"]) fill(form, [shown[form] ?? ""], text => text);
+}
+
+// Children of an element, made again where they have changed.
+const filled = new Map();
+function fill(id, items, make) {
+  const now = JSON.stringify(items);
+  if (filled.get(id) === now) return;
+  filled.set(id, now);
+  byId(id).replaceChildren(...items.map(make));
+}
+
+// --- simulation -----------------------------------------------------------------------------------------
+
+async function simulate() {
+  const text = byId("seed").value.trim(), valid = /^\d{1,15}$/.test(text);
+  byId("error-seed").hidden = valid;
+  byId("error-seed").textContent = `seed: must be a whole number of at most 15 digits, got '${text.slice(0, 40)}'`;
+  byId("seed").toggleAttribute("aria-invalid", !valid);
+  if (!valid) return byId("seed").setAttribute("aria-invalid", "true");
+  running = new AbortController();
+  const begin = performance.now();
+  const seconds = () => `${Math.round((performance.now() - begin) / 1000)} s`;
+  let stage = "Waiting";
+  const clock = setInterval(() => { byId("stage").textContent = `${stage}, ${seconds()}`; }, 250);
+  byId("stage").textContent = stage;
+  byId("progress").value = 0;
+  byId("run").disabled = true;
+  byId("cancel").hidden = byId("running").hidden = false;
+  try {
+    for await (const answer of stream("trial", question({ seed: Number(text) }), running.signal)) {
+      if (answer.error) throw new Refused(answer);
+      if (answer.progress) {
+        const { stage: name, number: k, of } = answer.progress;
+        stage = `Stage ${k} of ${of}, ${name}`;
+        byId("progress").value = (k - 0.5) / of;
+      }
+      if (answer.trial) {
+        trial = answer.trial;
+        say(`One network simulated in ${seconds()}.`);
+        changed();
+      }
+    }
+  } catch (error) {
+    if (error.name === "AbortError") say("The simulation was cancelled.");
+    else refused(error);
+  } finally {
+    clearInterval(clock);
+    if (byId("cancel") === document.activeElement) byId("run").focus();
+    byId("run").disabled = false;
+    byId("cancel").hidden = byId("running").hidden = true;
+  }
+}
+
+// --- exports --------------------------------------------------------------------------------------------
+
+function download(text, name) {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(new Blob([text], { type: name.endsWith(".svg") ? "image/svg+xml" : "text/plain" }));
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10000);
+}
+
+async function exported(button, what, act) {
+  button.disabled = true;
+  byId("saved").textContent = "";
+  try {
+    byId("saved").textContent = await act();
+  } catch (error) {
+    if (error instanceof Refused) byId("saved").textContent = `${what}: ${error.message}`;
+    else refused(error);
+  } finally {
+    button.disabled = false;
+  }
+}
+
+async function copied(text, what) {
+  try {
+    await navigator.clipboard.writeText(text);
+    say(`${what} copied.`);
+  } catch {
+    say("The browser does not let this page copy: select the text instead.");
+  }
+}
+
+for (const button of document.querySelectorAll("[data-figure]")) {
+  const name = button.dataset.figure;
+  button.addEventListener("click", () => exported(button, name, async () => {
+    download((await post("figure", question({ figure: name }))).svg, `${name}.svg`);
+    return "";
+  }));
+}
+for (const button of document.querySelectorAll("[data-copy]")) {
+  button.addEventListener("click", () => copied(byId(button.dataset.copy).textContent, button.dataset.copy === "toml" ? "Setting" : "Lines"));
+}
+for (const button of document.querySelectorAll("[data-download]")) {
+  button.addEventListener("click", () => download(byId(button.dataset.download).textContent, button.dataset.name));
+}
+byId("save").addEventListener("click", event => exported(event.currentTarget, "not saved", async () => {
+  const { saved, files } = await post("save", question());
+  return `Saved in ${saved}: ${files.join(", ")}.`;
+}));
+byId("copy-link").addEventListener("click", () => copied(`${location.origin}/${address()}`, "Link"));
+byId("reset").addEventListener("click", () => load(start.texts));
+byId("run").addEventListener("click", simulate);
+byId("cancel").addEventListener("click", () => running?.abort());
+byId("spike").addEventListener("change", event => {
+  spike = Number(event.currentTarget.value);
+  changed();
+});
+byId("controls").addEventListener("submit", event => event.preventDefault());
+document.querySelector(".skip").addEventListener("click", event => {
+  event.preventDefault();
+  byId("results").focus();
+});
+addEventListener("hashchange", () => { if (fields) load(read()); });
+
+const watch = new ResizeObserver(entries => {
+  for (const { target, contentRect } of entries) sizes.set(target.id, { width: contentRect.width, height: contentRect.height });
+  if (fields) draw();
+});
+for (const name of NAMES) watch.observe(byId(name));
+
+async function begin() {
+  const texts = read();
+  try {
+    start = await post("start", {});
+  } catch (error) {
+    return refused(error);
+  }
+  byId("version").textContent = start.version;
+  byId("save").hidden = start.folder === null;
+  fields = new Fields(byId("fields"), start.controls, changed);
+  load(texts);
+}
+
+begin();
