@@ -1,6 +1,8 @@
 """Settings that make every run of the tests the same run."""
 
+import fcntl
 import os
+import pickle
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -8,7 +10,7 @@ import pytest
 from hypothesis import settings
 
 if TYPE_CHECKING:
-    from rmt_spikes.validation import Report
+    from rmt_spikes.validation import Case, Report
 
 # Before numpy is loaded, and inherited by the processes that tests start. One thread a process: results do
 # not depend on the number of cores, and the small matrices of the tests are faster without a thread pool.
@@ -22,12 +24,17 @@ for _variable in (
 ):
     os.environ.pop(_variable, None)
 
-settings.register_profile("deterministic", derandomize=True, deadline=None, print_blob=True)
-settings.load_profile("deterministic")
+_always = {"derandomize": True, "deadline": None, "print_blob": True}
+settings.register_profile("deterministic", max_examples=100, **_always)
+settings.register_profile("thorough", max_examples=300, **_always)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--thorough", action="store_true", help="run the tests marked thorough as well")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    settings.load_profile("thorough" if config.getoption("--thorough") else "deterministic")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -39,15 +46,29 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     config.hook.pytest_deselected(items=left_out)
 
 
+def shared_report(
+    factory: pytest.TempPathFactory, name: str, cases: "Case | list[Case]"
+) -> "tuple[Path, Report]":
+    """Report of cases, validated by the first of the processes that run the tests and read by the others."""
+    from rmt_spikes.validation import validate
+
+    base = factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / name
+    folder.mkdir(exist_ok=True)
+    kept = folder.with_suffix(".pickle")
+    with open(folder.with_suffix(".lock"), "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not kept.exists():
+            kept.write_bytes(pickle.dumps(validate(cases, out=folder)))
+        return folder, pickle.loads(kept.read_bytes())
+
+
 @pytest.fixture(scope="session")
 def small_report(tmp_path_factory: pytest.TempPathFactory) -> "tuple[Path, Report]":
     """Folder and report of the small case, with every kind of figure. To be read only."""
     from small_case import case
 
-    from rmt_spikes.validation import validate
-
-    folder = tmp_path_factory.mktemp("report")
-    return folder, validate(case(), out=folder)
+    return shared_report(tmp_path_factory, "small-report", case())
 
 
 @pytest.fixture(scope="session")
@@ -55,7 +76,4 @@ def hostile_report(tmp_path_factory: pytest.TempPathFactory) -> "tuple[Path, Rep
     """Folder and report of two cases whose texts try to become part of the page. To be read only."""
     from small_case import hostile_cases
 
-    from rmt_spikes.validation import validate
-
-    folder = tmp_path_factory.mktemp("hostile")
-    return folder, validate(hostile_cases(), out=folder)
+    return shared_report(tmp_path_factory, "hostile-report", hostile_cases())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import re
+from functools import lru_cache
 from html import unescape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -81,8 +82,9 @@ def _with_fonts(svg: str) -> str:
     return svg.replace("<defs>", f"<defs>\n  <style>{faces}</style>", 1) if faces else svg
 
 
+@lru_cache(maxsize=256)
 def _face(family: str, slant: str, weight: str, text: str) -> str:
-    """Declaration of a font with the glyphs of a text."""
+    """Declaration of a font with the glyphs of a text: the themes of a figure share theirs."""
     from fontTools.subset import Options, Subsetter
     from fontTools.ttLib import TTFont
     from matplotlib.font_manager import FontProperties, findfont

@@ -3,6 +3,7 @@
 import json
 import math
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,12 @@ def independent(name: str) -> Observed:
     case = (CASES | FEW | SEVERAL)[name]
     mean_se = {quantity: np.array(values) for quantity, values in case["mean_se"].items()}
     return Observed(rs.Setting(**case["setting"]), case["trials"], mean_se)
+
+
+@cache
+def predicted(name: str) -> rs.Prediction:
+    """What is predicted for a case of the independent program. To be read only."""
+    return rs.predict(independent(name).setting)
 
 
 def own(name: str) -> Observed:

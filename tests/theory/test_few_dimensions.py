@@ -1,19 +1,12 @@
 """Losses in few dimensions and with constant readouts, against an independent program."""
 
-from functools import cache
-
 import numpy as np
 import pytest
-from observed import FEW, LOSSES, independent
+from observed import FEW, LOSSES, independent, predicted
 
 import rmt_spikes as rs
 from rmt_spikes.theory.methods.uniform.pencil.rows import Terms
 from rmt_spikes.theory.methods.uniform.solution import Uniform
-
-
-@cache
-def predicted(name):
-    return rs.predict(independent(name).setting)
 
 
 def is_far(seen, features):

@@ -3,7 +3,7 @@
 import math
 
 import pytest
-from observed import CASES, independent
+from observed import CASES, independent, predicted
 from refusals import refused
 
 import rmt_spikes as rs
@@ -19,11 +19,11 @@ LOW, HIGH = 0.62, 1.45
 def test_scatter_of_the_reference(name):
     seen = independent(name)
     setting, observed = seen.setting, seen.scatter("singular_values")
-    prediction = rs.predict(setting)
-    predicted = spike_standard_deviations(setting)
+    prediction = predicted(name)
+    scatter = spike_standard_deviations(setting)
     edge = prediction.bulk.edges[-1, 1]
     for k, spike in enumerate(s for s in prediction.spikes if s.singular_value > FAR * edge):
-        assert LOW < observed[k] / predicted[k] < HIGH
+        assert LOW < observed[k] / scatter[k] < HIGH
         # Negative control: the second batch and the readout alone, as if the first batch were its limit.
         own = spike.singular_value * math.sqrt(0.5 / setting.n_ridge + 0.5 / setting.width)
         if name.startswith("relu"):

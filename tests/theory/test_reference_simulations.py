@@ -1,19 +1,12 @@
 """Predictions against simulations of an independent program (validation/reference)."""
 
-from functools import cache
-
 import numpy as np
 import pytest
-from observed import CASES, independent
+from observed import CASES, independent, predicted
 
 import rmt_spikes as rs
 
 SMALL_STEPS = [name for name in CASES if name.startswith("relu") and float(name.split("alpha")[1]) <= 0.3]
-
-
-@cache
-def predicted(name):
-    return rs.predict(independent(name).setting)
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from predicted import predicted
 from refusals import refused
 from scipy.optimize import brentq
 
@@ -86,7 +87,7 @@ def test_values_given_the_labels(observation):
 
 def test_number_beyond_the_edge(observation):
     """Within .3 and three standard errors; that all values are the bulk's is rejected."""
-    prediction = rs.predict(CONSTANT)
+    prediction = predicted(CONSTANT)
     edge = float(prediction.bulk.edges[-1, 1])
     counts = np.array([np.sum(others(trial)[0] > edge) for trial in observation.trials])
     error = counts.std(ddof=1) / math.sqrt(counts.size)
@@ -104,7 +105,7 @@ def test_upper_quantiles(observation):
     seen = np.array([np.quantile(values, levels, method="hazen") for values in rest])
     mean, error = seen.mean(axis=0), seen.std(axis=0, ddof=1) / math.sqrt(len(rest))
     assert np.all(error < 0.03 * mean)
-    outliers = rs.predict(CONSTANT).outliers
+    outliers = predicted(CONSTANT).outliers
     count = np.mean([values.size for values in rest])
     found = [brentq(lambda x, p=p: outliers.expected_above(x) - (1.0 - p) * count, 0.5, 10.0) for p in levels]
     allowed = 0.03 * mean + 2.5 * error
@@ -114,7 +115,7 @@ def test_upper_quantiles(observation):
 
 
 def test_saved_and_loaded(observation):
-    prediction = rs.predict(CONSTANT)
+    prediction = predicted(CONSTANT)
     loaded = type(prediction).from_dict(prediction.to_dict())
     assert loaded.outliers == prediction.outliers
     assert loaded.outliers.expected_beyond_edge == prediction.outliers.expected_beyond_edge

@@ -63,7 +63,7 @@ def test_kill_at_any_moment(tmp_path: Path) -> None:
     seed = random.SystemRandom().randrange(2**32)
     print(f"seed of the moments: {seed}")
     moments = random.Random(seed)
-    path = case_file(tmp_path, 40, FIGURE)
+    path = case_file(tmp_path, 20, FIGURE)
     with start(*arguments(path, tmp_path / "straight")) as process:
         wait_for(process)
         begun = time.monotonic()
@@ -71,7 +71,7 @@ def test_kill_at_any_moment(tmp_path: Path) -> None:
     lasted = time.monotonic() - begun
     expected = (tmp_path / "straight" / "report.json").read_bytes()
     killed = 0
-    for jobs in (1, 1, 2):
+    for jobs in (1, 2):
         with start(*arguments(path, tmp_path / "killed", jobs)) as process:
             wait_for(process)
             time.sleep(moments.uniform(0.0, lasted))
