@@ -73,9 +73,12 @@ def relative(method: Method, kind: str) -> float | None:
 
 
 def _sizes(method: Method, kind: str) -> dict[str, float]:
-    """Contributions to the relative error of a kind of number, by their reasons."""
-    shown = ((each, float(getattr(each, kind))) for each in LEFT_OUT)
-    return {each.reason: share * each.size(method) for each, share in shown if share > 0.0}
+    """Contributions to the relative error of a kind of number, by their reasons, which several may share."""
+    sizes: dict[str, float] = {}
+    for each in LEFT_OUT:
+        if (share := float(getattr(each, kind))) > 0.0:
+            sizes[each.reason] = sizes.get(each.reason, 0.0) + share * each.size(method)
+    return sizes
 
 
 def warn_if_large(method: Method, part: str, value: Any) -> None:
