@@ -184,6 +184,13 @@ def cell(value: Any, most_digits: int = 6) -> str:
     return f"{mean:.{digits}f}({se * 10**digits:.0f})"
 
 
+def _cells(name: str, value: Any) -> list[tuple[str, str]]:
+    """Name and text of a number, or of each of several under one name."""
+    if isinstance(value, dict) and "mean" not in value:
+        return [(f"{name} {key}", cell(number)) for key, number in value.items()]
+    return [(name, cell(value))]
+
+
 def share_cell(value: Any) -> str:
     """Text of a squared correlation."""
     return f"{value:.4f}" if isinstance(value, float) else cell(value, most_digits=4)
@@ -199,9 +206,11 @@ def _bars(spikes: Sequence[Mapping[str, Any]]) -> list[tuple[str, ...]]:
 def _print_sections(document: dict[str, Any], console: Console) -> None:
     for section in ("latent", "losses"):
         bars = document[section].get("error", {})
-        numbers = [(k, cell(value)) for k, value in document[section].items() if k != "error"]
+        numbers = [
+            pair for k, value in document[section].items() if k != "error" for pair in _cells(k, value)
+        ]
         if bars:
-            with_bars = [(name, text, f"±{bars[name]:.2g}") for name, text in numbers]
+            with_bars = [(k, text, f"±{bars[k]:.2g}" if k in bars else "") for k, text in numbers]
             console.print(table([section, "", "error bar"], with_bars))
         else:
             console.print(table([section, ""], numbers))

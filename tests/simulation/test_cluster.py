@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from peak_memory import STATUS, peak_memory
 from refusals import refused
 from small_settings import printed
-from test_routes import drawn_settings, figures
+from test_routes import drawn_settings, figures, wrong_signs
 
 from rmt_spikes.execution.cluster import ExecutionError, connected
 from rmt_spikes.setting import Setting
@@ -92,8 +92,10 @@ def test_drawn_trials_are_the_same_on_a_cluster_and_spread_over_it(client, setti
     np.testing.assert_allclose(figures(there), figures(here), rtol=2e-12)
     options = {"top": 2, "spectrum": "top", "scheduler": client, "spread": True}
     (spread,) = simulate(setting, trials=1, seed=seed, **options).trials
-    # As for the iterations of `test_all_routes_agree`.
-    np.testing.assert_allclose(figures(spread), figures(here), rtol=1e-9)
+    # As for the iterations of `test_all_routes_agree`; series of other tiles end elsewhere, within bounds.
+    bounds = np.array([0, 0, here.test_error + spread.test_error, 0, 0])
+    assert np.all(np.abs(figures(spread) - figures(here)) <= 1e-9 * figures(here) + bounds)
+    np.testing.assert_allclose(wrong_signs(spread), wrong_signs(here), atol=0.015)
 
 
 @pytest.mark.skipif(not STATUS.exists(), reason="the peak of a process is read from /proc")

@@ -15,12 +15,14 @@ from rmt_spikes.errors import DomainError, Word
 from rmt_spikes.validation.verdicts.claims import Claim
 from rmt_spikes.validation.verdicts.quantities import (
     POLYNOMIALS,
+    SIGN_ERRORS,
     Quantity,
     clear_of,
     coefficient,
     empirical_quantile,
     number_above,
     singular_value_at,
+    wrong_signs,
 )
 
 OwnNumbers = Mapping[str, Any]
@@ -90,6 +92,7 @@ def _quantity(
     size = abs(value) or 1.0
     plain: dict[str, tuple[Claim, Callable[..., float]]] = {
         **{f"losses.{k}": (Claim.LOSSES, attrgetter(k)) for k in ("objective", "train", "test")},
+        **{name: (Claim.LOSSES, partial(wrong_signs, place)) for name, place in SIGN_ERRORS.items()},
         "latent.beta_norm2": (Claim.LATENT, attrgetter("beta_norm2")),
         "latent.beta_cosine": (Claim.LATENT, attrgetter("beta_cosine")),
     }

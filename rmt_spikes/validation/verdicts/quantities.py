@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -107,7 +108,8 @@ def quantities(
             ]
         case Claim.LOSSES:
             losses = [(k, getattr(prediction.losses, k)) for k in LOSSES]
-            return [Quantity(f"losses.{k}", claim, loss, abs(loss), attrgetter(k)) for k, loss in losses]
+            found = [Quantity(f"losses.{k}", claim, loss, abs(loss), attrgetter(k)) for k, loss in losses]
+            return found + _sign_errors(prediction, claim)
         case Claim.IMPROVEMENT:
             return _improvement(prediction, untrained)
         case Claim.COUNT:
@@ -192,6 +194,25 @@ def _improvement(prediction: Prediction, untrained: Prediction | None) -> list[Q
     return [
         Quantity(f"improvement.{name}", Claim.IMPROVEMENT, b - a, b, attrgetter(name), gained=True)
         for name, b, a in pairs
+    ]
+
+
+SIGN_ERRORS = {"losses.sign_error.train": 0, "losses.sign_error.test": 1}
+"""Places of the classification errors in `Trial.sign_error`."""
+
+
+def wrong_signs(place: int, trial: Trial) -> float:
+    """Classification error of a trial; NaN where it was not measured."""
+    return math.nan if trial.sign_error is None else float(trial.sign_error[place])
+
+
+def _sign_errors(prediction: Prediction, claim: Claim) -> list[Quantity]:
+    if prediction.losses.sign_error is None:
+        return []
+    shares = [getattr(prediction.losses.sign_error, name.rpartition(".")[2]) for name in SIGN_ERRORS]
+    return [
+        Quantity(name, claim, share, share, partial(wrong_signs, place))
+        for (name, place), share in zip(SIGN_ERRORS.items(), shares, strict=True)
     ]
 
 
