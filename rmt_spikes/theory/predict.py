@@ -20,7 +20,7 @@ from rmt_spikes.theory.results import Losses
 Array = NDArray[np.float64]
 
 LARGEST_STEP = 3.0
-"""Largest step in units of ``sqrt(width)`` at which a spike is looked for, as far as simulations went."""
+"""Largest step at which a spike is looked for, in ``sqrt(width) row_norm**2``: as far as simulations went."""
 
 
 @overload
@@ -159,7 +159,7 @@ def critical_step_sizes(
     -------
     ndarray of shape ``(count,)``
         In units of `step_size`; 0 for a spike that exists without a step, ``inf`` for one that does not
-        appear up to a step of ``3 sqrt(width)``.
+        appear up to a step of ``3 sqrt(width)``, times ``row_norm ** 2``.
 
     Raises
     ------
@@ -170,4 +170,4 @@ def critical_step_sizes(
     count = integer("count", count, 1)
     solution = look_up(method, CONTINUOUS)(setting, Features.of(features))
     solution.refuse_what_is_not_covered()
-    return solution.thresholds(count, LARGEST_STEP * math.sqrt(setting.width))
+    return solution.thresholds(count, LARGEST_STEP * math.sqrt(setting.width) * setting.row_norm**2)
