@@ -14,7 +14,8 @@ from scipy.fft import dct
 
 from rmt_spikes.errors import DomainError
 from rmt_spikes.theory.bulk.equivalent import BulkEquivalent
-from rmt_spikes.theory.bulk.interval import MASS_ERROR, Interval, mass_error, refinements
+from rmt_spikes.theory.bulk.hard_edge import SHOWN, HardEdge
+from rmt_spikes.theory.bulk.interval import MASS_ERROR, Interval, MassError, mass_error, refinements
 from rmt_spikes.values import Value
 
 Array = NDArray[np.float64]
@@ -52,6 +53,8 @@ class Bulk(Value):
     joints
         Singular values inside the support, next to cusps of the density; it has a series on either side of
         each.
+    mass_error
+        What tells the error of a mass where `density_inside` is not cheap.
 
     Notes
     -----
@@ -66,6 +69,7 @@ class Bulk(Value):
     direct: bool = field(default=True, repr=False, compare=False)
     error: float | None = None
     joints: tuple[float, ...] = field(default=(), repr=False, compare=False)
+    mass_error: MassError = field(default=mass_error, repr=False, compare=False)
 
     def __hash__(self) -> int:  # type: ignore[override]
         return hash((self.edges.tobytes(), self.atom_at_zero))
@@ -73,26 +77,31 @@ class Bulk(Value):
     def density(self, x: ArrayLike) -> Array:
         """Density at `x` (any shape), zero outside the support; its integral is ``1 - atom_at_zero``.
 
-        NaN where `x` is.
+        NaN where `x` is. Where the support reaches zero, what is found there is the limit.
         """
         x = np.asarray(x, dtype=float)
         values = np.where(np.isnan(x), np.nan, 0.0)
         for k, interval in enumerate(self._intervals):
-            inside = (x > interval.low) & ((x < interval.high) | (interval.joints[1] & (x == interval.high)))
+            ends = (interval.low == 0.0, interval.joints[1])
+            inside = (x > interval.low) & (x < interval.high)
+            inside |= (ends[0] & (x == interval.low)) | (ends[1] & (x == interval.high))
             if not np.any(inside):
                 continue
             points, back = np.unique(x[inside], return_inverse=True)
+            density = self.density_inside
+            if interval.low == 0.0:
+                density = HardEdge(density, SHOWN * interval.high)
             if self.direct:
-                found = self.density_inside(points)
+                found = density(points)
             else:
                 series, t = self._series[k], interval.angle(points)
                 total = np.cos(t[:, None] * np.arange(series.size)) @ series
                 slope = interval.slope(t)
-                # Next to a joint the series is a small number over a small one.
-                near = (slope < FLAT * (interval.high - interval.low)) & interval.at_joint(t)
+                # Next to a joint or to zero the series is a small number over a small one.
+                near = (slope < FLAT * (interval.high - interval.low)) & interval.steep(t)
                 found = np.maximum(total, 0.0) / np.where(near, 1.0, slope)
                 if np.any(near):
-                    found[near] = self.density_inside(points[near])
+                    found[near] = density(points[near])
             values[inside] = found[back]
         return values
 
@@ -118,7 +127,9 @@ class Bulk(Value):
         The nodes are halved until the mass stays: those of one round are used again in the next.
         """
         for values, changes in refinements(self.density_inside, interval):
-            done = changes[-1] < MASS_TOLERANCE if self.direct else mass_error(changes) < MASS_ERROR
+            done = (
+                changes[-1] < MASS_TOLERANCE if self.direct else self.mass_error(values, changes) < MASS_ERROR
+            )
             if done or values.size > MAXIMUM_NODES:
                 coefficients = np.asarray(dct(values, type=1)) / (values.size - 1)
                 coefficients[[0, -1]] *= 0.5

@@ -8,11 +8,21 @@ from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.fft import dct
 
 Array = NDArray[np.float64]
+MassError = Callable[[Array, list[float]], float]
+"""Error of a mass, by the values on the nodes and its changes up to them."""
 
-FIRST_NODES = 32
-"""Enough for a smooth density on one interval, whose cosine coefficients fall geometrically."""
+FIRST_NODES, ENOUGH_NODES = 8, 64
+"""Nodes at which halving starts, and may stop: a smooth density on one interval, whose cosine coefficients
+fall geometrically, needs no more."""
+
+COARSE = 2
+"""First changes that say nothing of a large mass: nodes are too few for its density."""
+
+ISLAND = 1e-3
+"""Mass of an interval that may need fewer nodes: it need not be known as well relative to itself."""
 
 MASS_ERROR = 2e-6
 """Error of the mass of an interval, as its changes let expect, at which halving stops for densities of
@@ -52,9 +62,9 @@ class Interval:
     def _powers(self) -> tuple[int, int]:
         return 3 if self.joints[0] or self.low == 0.0 else 1, 3 if self.joints[1] else 1
 
-    def at_joint(self, t: Array) -> NDArray[np.bool_]:
-        """Whether the nearer end is a joint."""
-        return np.where(t < 0.5 * np.pi, *self.joints)
+    def steep(self, t: Array) -> NDArray[np.bool_]:
+        """Whether the nearer end is a joint, or zero: nodes are closer there."""
+        return np.where(t < 0.5 * np.pi, self.joints[0] or self.low == 0.0, self.joints[1])
 
     def point(self, t: Array) -> Array:
         """``x`` at `t`."""
@@ -94,11 +104,12 @@ class Interval:
 def refinements(density: Callable[[Array], Array], interval: Interval) -> Iterator[tuple[Array, list[float]]]:
     """Values of ``density * dx/dt`` on finer and finer nodes of ``t``, ends included.
 
-    With each come the changes of the mass so far.
+    With each come the changes of the mass so far, of which the last is that to these.
     """
     count = FIRST_NODES
     values, new = np.zeros(count + 1), np.arange(1, count)
-    mass, changes = np.inf, []
+    mass = np.inf
+    changes: list[float] = []
     while True:
         t = new * np.pi / count
         values[new] = density(interval.point(t)) * interval.slope(t)
@@ -106,19 +117,37 @@ def refinements(density: Callable[[Array], Array], interval: Interval) -> Iterat
         if count == FIRST_NODES:
             previous = float(values[::2].sum() * 2.0 * np.pi / count)
         changes.append(abs(mass - previous))
-        if count > FIRST_NODES:
+        if mass < ISLAND and len(changes) > 1:
             yield values, changes
+        elif count >= ENOUGH_NODES:
+            yield values, changes[COARSE:]
         values, count = np.insert(values, np.arange(1, count + 1), 0.0), 2 * count
         new = np.arange(1, count, 2)
 
 
-def mass_error(changes: list[float]) -> float:
+def mass_error(values: Array, changes: list[float]) -> float:
     """Error of a mass with these changes, if it goes on to converge as slowly as it did in the last three.
 
     A change that is small by chance says little.
     """
+    del values
     last = changes[-3:]
     ratio = max(new / max(old, 1e-300) for old, new in pairwise(last))
     if ratio >= 0.5:
         return max(last)
     return max(last[-1], last[-2] * ratio) * ratio / (1.0 - ratio)
+
+
+def careful_mass_error(values: Array, changes: list[float]) -> float:
+    """Error of a mass by its changes, and by the cosine series of the `values` on the nodes.
+
+    Sums over the nodes miss the coefficient of twice the highest frequency. Coefficients go on to fall in
+    this octave as they did from one to the other of the last three. Mostly far too large; no change is small
+    by chance.
+    """
+    count = values.size - 1
+    sizes = np.abs(dct(values, type=1)) / count + 1e-300
+    quarter, half, end = (float(sizes[3 * k // 4 : k].max()) for k in (count // 4, count // 2, count))
+    first, second = min(1.0, half / quarter), min(1.0, end / half)
+    missed = 2.0 * np.pi * end * second * min(1.0, second / first)
+    return max(mass_error(values, changes), missed)

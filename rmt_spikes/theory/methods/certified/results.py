@@ -15,6 +15,7 @@ from rmt_spikes.errors import ConvergenceError, DomainError
 from rmt_spikes.theory.bulk.balls import GUARD_DIGITS, ball, from_mpf, midpoint, working_digits
 from rmt_spikes.theory.bulk.certified_curve import CertifiedCurve
 from rmt_spikes.theory.bulk.distribution import QUANTILES
+from rmt_spikes.theory.bulk.hard_edge import DIVERGES
 from rmt_spikes.theory.results import Certificate
 from rmt_spikes.values import Value
 
@@ -57,10 +58,15 @@ class PreciseBulk(Value):
         return working_digits(self.digits + GUARD_DIGITS)
 
     def density(self, x: Any) -> Any:
-        """Density at one number `x`, zero outside the support."""
+        """Density at one number `x`, zero outside the support; its limit where this reaches zero."""
         with self._working():
             x = from_mpf(x)
-            return midpoint(2 * x * self.curve.density(x * x)) if x > 0 else mpmath.mpf(0)
+            if x != 0 or self.edges[0][0] != 0:
+                return midpoint(2 * x * self.curve.density(x * x)) if x > 0 else mpmath.mpf(0)
+            # An even function of its argument, or one that diverges like its power -1/3.
+            x = arb(10) ** -(self.digits // 2 + 1)
+            near, far = (2 * y * self.curve.density(y * y) for y in (x, 2 * x))
+            return mpmath.inf if near > DIVERGES * far else midpoint(near)
 
     def cdf(self, x: Any) -> Any:
         """Distribution function at one number `x`, atom included."""

@@ -15,6 +15,7 @@ from rmt_spikes.errors import ConvergenceError, warn_of_accuracy
 from rmt_spikes.setting import Setting
 from rmt_spikes.theory.bulk.distribution import Bulk, edge_scale
 from rmt_spikes.theory.bulk.equivalent import BulkEquivalent
+from rmt_spikes.theory.bulk.interval import MASS_ERROR, careful_mass_error, mass_error
 from rmt_spikes.theory.latent import residual_moments
 from rmt_spikes.theory.methods.uniform.blocks import PencilBlocks
 from rmt_spikes.theory.methods.uniform.continuation import RealCurve
@@ -198,21 +199,28 @@ class Spectrum:
 
     def _bulk_of(self, equations: FixedPoint, high: float) -> tuple[Bulk, BranchCut]:
         """Bulk of equations whose upper edge is known."""
-        low, cut = 0.0, BranchCut(CutStates(equations))
+        low, states = 0.0, CutStates(equations)
         if not self.untrained.reaches_zero:
             rows = self.untrained.rank * self.untrained.ratio < 1.0 - 1e-12
             columns = self.untrained.rank < 1.0 - 1e-12
             signs = (-1.0 if rows else 1.0, 1.0 if columns else -1.0)
             low = self._lower_edge(equations, signs)
         untrained = self.untrained.edges.ravel()
-        edges, joints = cut.support(low, high, 0.5 * (untrained[1:-1:2] + untrained[2::2]))
-        bulk = Bulk(
-            edges=np.sqrt(edges),
-            joints=joints,
-            atom_at_zero=self.untrained.atom_at_zero,
-            density_inside=cut.density,
-            direct=False,
-        )
+        hints = 0.5 * (untrained[1:-1:2] + untrained[2::2])
+        # The whole mass is known: where it is off, no band is taken to have converged by chance.
+        for estimate in (mass_error, careful_mass_error):
+            cut = BranchCut(states, estimate)
+            edges, joints = cut.support(low, high, hints)
+            bulk = Bulk(
+                edges=np.sqrt(edges),
+                joints=joints,
+                atom_at_zero=self.untrained.atom_at_zero,
+                density_inside=cut.density,
+                direct=False,
+                mass_error=estimate,
+            )
+            if abs(bulk.mass - 1.0) < MASS_ERROR:
+                break
         return bulk, cut
 
     def _with_norms(self, norms: NormProblem) -> tuple[FixedPoint, float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, insort
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -33,6 +34,12 @@ SMALLEST_DENSITY = 1e-9
 
 ROUNDING = 1e-11
 """Relative imaginary part of the wrong sign that is allowed: a tenth of `ENOUGH`."""
+
+STEPS = 20
+"""Steps of Newton's method at one height: mostly 3 to 6."""
+
+REAL = 1e-9
+"""Relative imaginary part of a solution on the axis that counts as none."""
 
 NEAR = 6
 """States that a guess is interpolated between."""
@@ -135,11 +142,51 @@ class CutStates:
     def from_above(self, z: float) -> State:
         """Solution on the axis by continuation from the upper half-plane, where there is only one.
 
-        The height falls by a factor that is adapted; at each height the axis itself is tried. Where
-        there is no spectrum the solution becomes real, and is returned once its imaginary part is that
-        of the height.
+        From above the nearest state inside the spectrum, or else from far above.
         """
-        equations, factor = self.equations, 0.1
+        for at, _, near in self.around(z):
+            height = abs(at / z - 1.0)
+            with suppress(ConvergenceError):
+                return self._down(z, self._above(z, height, near), height)
+        return self._down(z, *self._far_above(z))
+
+    def _above(self, z: float, height: float, near: State) -> State:
+        """Solution at a height relative to the eigenvalue, from one nearby."""
+        state = self.equations.solve(np.asarray(-complex(z, height * z)), near, fresh=False, most=STEPS)
+        if not self.physical(state, 0.0, complex(z, height * z)):
+            raise ConvergenceError("the resolvent left its half-plane", residual=state.residual)
+        return state
+
+    def _down(self, z: float, last: State, height: float) -> State:
+        """Solution on the axis from one above it.
+
+        The height falls by a factor that is adapted; at each height the axis itself is tried. Where
+        there is no spectrum the solution becomes real, and is returned once it is seen to be that of a gap,
+        or its imaginary part is that of the height.
+        """
+        factor = 0.1
+        while height > LOWEST:
+            if height < ATTEMPT:
+                with suppress(ConvergenceError):
+                    state = self.equations.solve(np.asarray(-complex(z)), last, fresh=False, most=STEPS)
+                    if self.physical(state):
+                        return state
+                    if (real := self._in_a_gap(state, z)) is not None:
+                        return real
+            try:
+                last = self._above(z, factor * height, last)
+            except ConvergenceError:
+                factor = factor**0.5
+                if factor > SLOWEST:
+                    raise
+            else:
+                height, factor = factor * height, max(0.1, factor**1.5)
+        return State(last.resolvent.real + 0j, last.omega.real + 0j, last.residual, last.parts)
+
+    def _far_above(self, z: float) -> tuple[State, float]:
+        """Solution far above the axis, and its height relative to the eigenvalue."""
+        equations = self.equations
+        failed = ConvergenceError("no point above the spectrum was found", residual=np.inf)
         for height in (1.0 + equations.mean_eigenvalue / z) * HIGHEST:
             top = complex(z, height * z)
             start = (
@@ -147,31 +194,31 @@ class CutStates:
                 np.ones(equations.a_weights.size, dtype=complex),
             )
             try:
-                last = equations.solve(np.asarray(-top), start)
-                break
+                state = equations.solve(np.asarray(-top), start)
             except ConvergenceError as error:
                 failed = error
-        else:
-            raise failed
-        while height > LOWEST:
-            try:
-                state = equations.solve(np.asarray(-complex(z, factor * height * z)), last, fresh=False)
-                if not self.physical(state, 0.0, complex(z, factor * height * z)):
-                    raise ConvergenceError("the resolvent left its half-plane", residual=state.residual)
-            except ConvergenceError:
-                factor = factor**0.5
-                if factor > SLOWEST:
-                    raise
                 continue
-            last, height, factor = state, factor * height, max(0.1, factor**1.5)
-            if height < ATTEMPT:
-                try:
-                    state = equations.solve(np.asarray(-complex(z)), last, fresh=False)
-                except ConvergenceError:
-                    continue
-                if self.physical(state):
-                    return state
-        return State(last.resolvent.real + 0j, last.omega.real + 0j, last.residual, last.parts)
+            if self.physical(state, 0.0, top):
+                return state, float(height)
+            failed = ConvergenceError("the resolvent left its half-plane", residual=state.residual)
+        raise failed
+
+    def _in_a_gap(self, state: State, z: float) -> State | None:
+        """The real state that this one is, up to rounding, if it lies in a gap; None otherwise.
+
+        A real solution is the limit of that in the upper half-plane where ``R`` grows with ``z``, and
+        ``omega / z`` falls.
+        """
+        pair = (state.resolvent.real + 0j, state.omega.real + 0j)
+        if any(np.max(np.abs(x.imag) / np.abs(x)) > REAL for x in (state.resolvent, state.omega)):
+            return None
+        real = State(*pair, state.residual, self.equations.refreshed(pair, list(state.parts)))
+        try:
+            slopes = self.equations.tangent(real, -np.ones(pair[0].size))
+        except np.linalg.LinAlgError:
+            return None
+        grows, falls = slopes[0].real > 0.0, z * slopes[1].real < pair[1].real
+        return real if np.all(grows) and np.all(falls) else None
 
     def physical(self, state: State, least: float = SMALLEST_DENSITY, z: complex = 1.0) -> bool:
         """Whether a state belongs to the upper half-plane, or inside the spectrum to its boundary.
@@ -216,6 +263,10 @@ class CutStates:
         """States inside the spectrum that are known, up to `count` on either side."""
         place = bisect_left(self._known, (z,))
         return self._known[max(0, place - count) : place + count]
+
+    def between(self, low: float, high: float) -> list[tuple[float, int, State]]:
+        """States inside the spectrum that are known between two eigenvalues."""
+        return self._known[bisect_left(self._known, (low,)) : bisect_left(self._known, (high,))]
 
     def in_gap(self, z: float) -> bool:
         """Whether an eigenvalue lies in a known gap."""

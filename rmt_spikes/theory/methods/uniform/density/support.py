@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rmt_spikes.errors import ConvergenceError
-from rmt_spikes.theory.bulk.interval import MASS_ERROR, Interval, mass_error, refinements
+from rmt_spikes.theory.bulk.hard_edge import SUMMED, HardEdge
+from rmt_spikes.theory.bulk.interval import MASS_ERROR, Interval, MassError, mass_error, refinements
 from rmt_spikes.theory.methods.uniform.density.states import CutStates
 
 Array = NDArray[np.float64]
@@ -16,6 +17,9 @@ Array = NDArray[np.float64]
 SCAN, AGAIN = 64, 9
 """Parts of the whole support between which gaps are looked for, and points of each interval: what they miss
 shows in the mass. The first are nodes of the cosine series of the density."""
+
+NARROW = 1e-8
+"""Relative width of an interval below which it is an error of its ends."""
 
 SLOW, FINEST = 128, 512
 """Nodes of a band after which gaps are looked for between those, and on which they are looked for at most."""
@@ -26,15 +30,25 @@ CUTS = 3
 DEEP = 0.98
 """Share of the density at both neighbours below which a dip is a joint: rounding makes none."""
 
-DIP_STEPS = 30
-"""Golden sections of a dip: they leave 5e-7 of it."""
+DIP_STEPS, FLAT = 30, 1.001
+"""Golden sections of a dip: they leave 5e-7 of it. Ratio of the density at their ends to that between them
+below which it is smooth."""
 
 
 @dataclass(frozen=True, eq=False)
 class BranchCut:
-    """Density and support of the bulk, from boundary values of its resolvent."""
+    """Density and support of the bulk, from boundary values of its resolvent.
+
+    Parameters
+    ----------
+    states
+        Boundary values.
+    mass_error
+        What tells the error of the mass of a band.
+    """
 
     states: CutStates
+    mass_error: MassError = mass_error
 
     def imaginary(self, z: Array) -> tuple[Array, float]:
         """Imaginary part of the mean resolvent ``E_q R`` at ``z + i0``, and the largest residual.
@@ -79,6 +93,12 @@ class BranchCut:
 
     def density(self, x: Array) -> Array:
         """Density of singular values at ascending points, shape ``(n,)``."""
+        low, high = self.states.bands[0][0], self.states.bands[-1][1]
+        if low == 0.0:
+            return HardEdge(self._density_at, SUMMED * float(np.sqrt(high)))(x)
+        return self._density_at(x)
+
+    def _density_at(self, x: Array) -> Array:
         return np.asarray(2.0 * x * self.imaginary(x**2)[0] / (np.pi * self.states.equations.ratio))
 
     def _split(
@@ -90,34 +110,49 @@ class BranchCut:
         """
         interval = Interval(float(np.sqrt(low)), float(np.sqrt(high)), joints)
         for values, changes in refinements(self.density, interval):
-            if mass_error(changes) < MASS_ERROR or values.size > FINEST or cuts == 0:
+            x = interval.point(np.arange(values.size) * np.pi / (values.size - 1))
+            empty = np.flatnonzero(values[1:-1] <= 0.0) + 1
+            if empty.size:
+                return self._around_gap(low, high, float(x[empty[0]] ** 2), joints, cuts)
+            if self.mass_error(values, changes) < MASS_ERROR or values.size > FINEST or cuts == 0:
                 break
             if values.size <= SLOW:
                 continue
-            x = interval.point(np.arange(1, values.size - 1) * np.pi / (values.size - 1))
-            found = self.density(x)
+            found = self.density(x[1:-1]) / x[1:-1]
             for i in np.flatnonzero((found[1:-1] < found[:-2]) & (found[1:-1] < found[2:])) + 1:
-                dip, value = self._lowest(x[i - 1] ** 2, x[i] ** 2, x[i + 1] ** 2)
-                ends = (dip, dip)
+                dip, value = self._lowest(*(x[i : i + 3] ** 2))
                 if value <= 0.0:
-                    ends = self._gap_edges(dip, float(x[i - 1] ** 2), float(x[i + 1] ** 2))
-                elif (
-                    value
-                    > DEEP
-                    * min(found[i - 1], found[i + 1])
-                    / (2.0 * x[i])
-                    * np.pi
-                    * self.states.equations.ratio
+                    return self._around_gap(low, high, dip, joints, cuts)
+                if value <= DEEP * 0.5 * np.pi * self.states.equations.ratio * min(
+                    found[i - 1], found[i + 1]
                 ):
-                    continue
-                cusp = value > 0.0
-                below = self._split(low, ends[0], (joints[0], cusp), cuts - 1)
-                above = self._split(ends[1], high, (cusp, joints[1]), cuts - 1)
-                if not cusp:
-                    return below[0] + above[0], below[1] + above[1]
-                bands = [*below[0][:-1], (below[0][-1][0], above[0][0][1]), *above[0][1:]]
-                return bands, [*below[1], float(np.sqrt(dip)), *above[1]]
+                    below = self._split(low, dip, (joints[0], True), cuts - 1)
+                    above = self._split(dip, high, (True, joints[1]), cuts - 1)
+                    bands = [*below[0][:-1], (below[0][-1][0], above[0][0][1]), *above[0][1:]]
+                    return bands, [*below[1], float(np.sqrt(dip)), *above[1]]
         return [(low, high)], []
+
+    def _around_gap(
+        self, low: float, high: float, z: float, joints: tuple[bool, bool], cuts: int
+    ) -> tuple[list[tuple[float, float]], list[float]]:
+        """Bands and joints below and above a gap at `z`; on one side there may be no spectrum."""
+        inside = [at for at, _, _ in self.states.between(low, high)]
+        below = max((at for at in inside if at < z), default=low)
+        above = min((at for at in inside if at > z), default=high)
+        left, right = self._gap_edges(z, below, above)
+        bands: list[tuple[float, float]] = []
+        found: list[float] = []
+        for part in ((low, left, (joints[0], False)), (right, high, (False, joints[1]))):
+            if self._occupied(*part[:2]):
+                more = self._split(*part, cuts)
+                bands, found = bands + more[0], found + more[1]
+        return bands, found
+
+    def _occupied(self, low: float, high: float) -> bool:
+        """Whether there is spectrum in an interval that is wider than rounding."""
+        if not high - low > NARROW * high:
+            return False
+        return bool(self.states.between(low, high) or np.any(self.imaginary(_looked_at(low, high))[0] > 0.0))
 
     def _intervals(self, low: float, high: float, z: Array, density: Array) -> list[tuple[float, float]]:
         """Intervals of the spectrum from `low` to `high`, given the density on points between these.
@@ -128,8 +163,7 @@ class BranchCut:
         if empty.size == 0:
             if z.size >= AGAIN:
                 return [(low, high)]
-            angle = (np.arange(AGAIN) + 0.5) * np.pi / AGAIN
-            z = 0.5 * (low + high) - 0.5 * (high - low) * np.cos(angle)
+            z = _looked_at(low, high)
             return self._intervals(low, high, z, self.imaginary(z)[0])
         first = empty[0]
         last = first + int(np.argmin(np.append(density[first:] <= 0.0, False))) - 1
@@ -169,21 +203,32 @@ class BranchCut:
         return inside
 
     def _lowest(self, low: float, middle: float, high: float) -> tuple[float, float]:
-        """Bottom of a dip of the density, by golden sections; stops at once in a gap."""
+        """Bottom of a dip of the density, by golden sections; stops in a gap, and where it is flat."""
         golden = 0.5 * (3.0 - 5.0**0.5)
-        value = self._density(middle)
+        below, value, above = (self._density(z) for z in (low, middle, high))
         for _ in range(DIP_STEPS):
-            if value <= 0.0:
+            if value <= 0.0 or max(below, above) < FLAT * value:
                 break
             right = high - middle > middle - low
             trial = middle + golden * ((high if right else low) - middle)
             trial_value = self._density(trial)
             if trial_value < value:
-                low, high = (middle, high) if right else (low, middle)
+                if right:
+                    low, below = middle, value
+                else:
+                    high, above = middle, value
                 middle, value = trial, trial_value
+            elif right:
+                high, above = trial, trial_value
             else:
-                low, high = (low, trial) if right else (trial, high)
+                low, below = trial, trial_value
         return middle, value
 
     def _density(self, z: float) -> float:
         return float(self.imaginary(np.array([z]))[0][0])
+
+
+def _looked_at(low: float, high: float) -> Array:
+    """Points of an interval on which it is looked through."""
+    angle = (np.arange(AGAIN) + 0.5) * np.pi / AGAIN
+    return np.asarray(0.5 * (low + high) - 0.5 * (high - low) * np.cos(angle))
