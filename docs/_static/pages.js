@@ -11,3 +11,27 @@ window.addEventListener("load", () => {
   window.MathJax.startup.promise.then(mark);
   window.addEventListener("resize", mark);
 });
+
+document.addEventListener("DOMContentLoaded", () => {
+  // Cells of tables of three columns or more know the head of their column, for cards on a phone.
+  for (const table of document.querySelectorAll("article table.docutils")) {
+    const heads = [...table.querySelectorAll("thead th")].map((head) => head.textContent.trim());
+    if (heads.length < 3) continue;
+    table.classList.add("cards");
+    for (const row of table.querySelectorAll("tbody tr")) {
+      [...row.children].forEach((cell, i) => cell.setAttribute("data-head", heads[i] ?? ""));
+    }
+  }
+  // What the theme leaves out, for those who hear a page: ranks, names, and focus of what scrolls.
+  for (const caption of document.querySelectorAll('p.caption[role="heading"]')) caption.setAttribute("aria-level", "2");
+  document.querySelector(".sidebar-drawer")?.setAttribute("aria-label", "Pages");
+  document.querySelector(".toc-drawer")?.setAttribute("aria-label", "On this page");
+  const focus = () => {
+    for (const box of document.querySelectorAll("article pre, .table-wrapper, div.math")) {
+      box.toggleAttribute("tabindex", box.scrollWidth > box.clientWidth);
+      if (box.hasAttribute("tabindex")) box.setAttribute("tabindex", "0");
+    }
+  };
+  focus();
+  window.addEventListener("resize", focus);
+});
