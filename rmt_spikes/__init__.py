@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rmt_spikes import plot, theory
     from rmt_spikes.errors import AccuracyWarning, CaseError, ConvergenceError, DomainError, RmtSpikesError
     from rmt_spikes.functions.callables import Function
-    from rmt_spikes.setting import Setting
+    from rmt_spikes.setting import Covariance, Setting
     from rmt_spikes.simulation import Data, Measurement, Observation, Trial, observe, simulate
     from rmt_spikes.theory import (
         Bulk,
@@ -49,6 +49,7 @@ __all__ = [
     "Certificate",
     "Comparison",
     "ConvergenceError",
+    "Covariance",
     "Data",
     "DomainError",
     "Function",
@@ -82,7 +83,7 @@ __all__ = [
 _HOMES = {
     "errors": "AccuracyWarning CaseError ConvergenceError DomainError RmtSpikesError",
     "functions.callables": "Function",
-    "setting": "Setting",
+    "setting": "Covariance Setting",
     "simulation": "Data Measurement Observation Trial observe simulate",
     "theory": "Bulk Certificate Latent Losses PrecisePrediction Prediction Spike "
     "SweepTable critical_step_sizes predict predict_losses sweep",

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rmt_spikes.arguments import number, vector
+from rmt_spikes.arguments import number, real_array, vector
 from rmt_spikes.errors import DomainError, Word
+from rmt_spikes.setting.estimation import population
 
 Array = NDArray[np.float64]
 
@@ -24,6 +25,9 @@ ADDS_UP = 1e-6
 
 ISOTROPIC = 1e-12
 """Distance from 1 of an eigenvalue that is rounding."""
+
+FEWEST_SAMPLES = 20
+"""Samples below which nothing is said of a covariance."""
 
 MOST_LEVELS = 10_000
 """Bounds the work: eigenvalues in a list."""
@@ -129,6 +133,42 @@ class Covariance:
             if name not in known:
                 raise DomainError("covariance", f"must have keys among {' '.join(known)}", name)
         return cls(**given)
+
+    @classmethod
+    def from_data(cls, X: Any, y: Any) -> Covariance:  # noqa: N803
+        """Estimate the covariance of inputs, and the teacher's shares, from samples.
+
+        The eigenvalues are those of the population, not of the sample covariance, which are spread out by
+        ``sqrt(d/n)``: the Marchenko-Pastur equation is solved for their distribution (El Karoui 2008). The
+        shares follow from the resolvent of the sample covariance between covariances with the labels.
+        Inputs and labels are centred, and inputs scaled to the mean eigenvalue 1.
+
+        Parameters
+        ----------
+        X, y : arrays of shape (n, d) and (n,)
+            Inputs and labels, of numpy or anything with ``__array__``; at least 20 samples.
+
+        Notes
+        -----
+        Second and third moments of the eigenvalues scatter by 1 % on Gaussian data of two or three known
+        eigenvalues with ``n >= 2 d``, by 1 and 2.5 % at ``n = .75 d``. The share of the teacher in the upper
+        half scatters by 0.09 at ``n = 7 d``, 0.13 to 0.18 at ``2 d`` and 0.32 at ``.75 d``. Eigenvalues
+        within a ratio of 1.4 are taken for one. Theory then takes the inputs for Gaussian (docs/own.md).
+        """
+        inputs = real_array("X", X, ("samples", "d"))
+        labels = real_array("y", y, (len(inputs),))
+        if len(inputs) < FEWEST_SAMPLES:
+            required = f"must have at least {FEWEST_SAMPLES} samples"
+            raise DomainError("X", required, Word(str(len(inputs))))
+        inputs, labels = inputs - inputs.mean(axis=0), labels - labels.mean()
+        mean = float(np.mean(inputs**2))
+        if not mean > 0.0 or not np.any(labels):
+            raise DomainError("X" if mean == 0.0 else "y", "must not be constant", Word("a constant"))
+        n = len(inputs)
+        values, vectors = np.linalg.eigh(inputs.T @ inputs / (n * mean))
+        overlaps = (vectors.T @ (inputs.T @ labels)) ** 2 / (n**2 * mean)
+        levels, shares, teacher = population(np.maximum(values, 0.0), overlaps, n, float(labels @ labels) / n)
+        return cls((levels / (shares @ levels)).tolist(), shares.tolist(), teacher.tolist())
 
     def __repr__(self) -> str:
         """The keys that were given."""
