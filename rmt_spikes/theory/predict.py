@@ -63,7 +63,8 @@ def predict(
         ``"uniform"`` (default): one resolvent for every step size. ``"closed_form"`` (default with
         `digits`): bulk of the untrained features, latent part kept to all orders, finite ``n``; good while
         the shift ``s`` is small. ``"limit"``: the losses are those of ``n -> infinity`` in the regime of the
-        step exponent; bulk and spikes as in the closed form.
+        step exponent; bulk and spikes as in the closed form. ``"one_batch"`` (default, and the only one, with
+        ``second_batch="same"``): closed equations for a ridge regression on the samples of the step.
     features
         ``"corrected"``: spike ``k`` carries the heat-evolved monomial. ``"published"``: the bare monomial,
         without the growth of the rows. ``"isotropic"``: corrected, but for rows that grow in all directions

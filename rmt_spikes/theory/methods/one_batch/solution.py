@@ -45,7 +45,7 @@ KEPT = {
 @final
 @dataclass(frozen=True, eq=False)
 class OneBatch(Method):
-    """The method of a ridge regression on the samples of the gradient step (docs/theory.md section 11)."""
+    """The method of a ridge regression on the samples of the gradient step (docs/theory.md section 14)."""
 
     name: ClassVar[str] = "one_batch"
     takes_given: ClassVar[bool] = False

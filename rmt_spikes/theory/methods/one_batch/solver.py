@@ -44,11 +44,12 @@ def solved(equations: Equations, ridge: Any, start: State | None = None, rounds:
     residuals: list[Values] = []
     for _ in range(rounds):
         with np.errstate(all="ignore"):
-            residual = _packed(equations.image(_unpacked(x), ridge)) - x
+            image = equations.image(_unpacked(x), ridge)
+            residual = _packed(image) - x
         error = float(np.max(np.abs(residual)))
         if not np.isfinite(error):
             break
-        if error < TOLERANCE:
+        if error < TOLERANCE and (np.iscomplexobj(x) or np.all(image.omega > 0.0)):
             return _unpacked(x + residual)
         points, residuals = [*points, x][-MEMORY:], [*residuals, residual][-MEMORY:]
         if len(points) == 1:
@@ -94,9 +95,14 @@ def shifted(state: State, by: State) -> State:
 
 
 def _packed(state: State) -> Values:
-    # Below the spectrum omega is negative, with an angle of -pi seen from above: the cut is put elsewhere.
-    turned = np.any(state.omega.real < 0.0)
-    logarithm = np.log(1j * state.omega) - 0.5j * np.pi if turned else np.log(state.omega)
+    if not np.iscomplexobj(state.omega):
+        # Of a wild guess it may be negative; that of a solution is not.
+        logarithm = np.log(np.abs(state.omega))
+    elif np.any(state.omega.real < 0.0):
+        # Below the spectrum it is negative, with an angle of -pi seen from above: the cut is put elsewhere.
+        logarithm = np.log(1j * state.omega) - 0.5j * np.pi
+    else:
+        logarithm = np.log(state.omega)
     return np.concatenate([logarithm, state.inputs.ravel()])
 
 

@@ -1,0 +1,183 @@
+# %% [markdown]
+# # The same batch for the gradient step and the ridge regression
+#
+# **Assumptions.** Isotropic inputs, one direction of the teacher, mean-field output scale, initial rows $w \sim
+# \mathcal N(0, I/d)$; sizes grow together.
+#
+# **Derived.** A sample's own part in its features and the mean features for small steps; the matrix pencil whose inverse
+# is the resolvent of the samples, exactly, with the equation of one of its blocks; the test loss as a derivative in the
+# weight of fresh samples, and why leaving samples out says something else; the closed form for small steps and its rate.
+# Section 14 of [the theory](../docs/theory.md) has all equations.
+
+# %%
+import math
+
+import numpy as np
+import sympy as sp
+
+import rmt_spikes as rs
+from rmt_spikes.theory import predict_losses
+
+# %% [markdown]
+# ## A sample's own part in its features
+#
+# The step moves the pre-activation of sample $i$ by $\theta\alpha \sum_k K_{ik} r_k\, \sigma'(z_k)$, $K = XX^\top/n$. For $k \neq i$ the
+# pre-activations are independent to leading order, and the mean over neurons of $\sigma'(z_i)\,\sigma'(z_k)$ is $c_1^2$; for $k = i$ it is
+# $\mathbb E\,\sigma'^2 = c_1^2 + \operatorname{Var}\sigma'$, with $K_{ii} = \phi$. To first order the mean features are therefore
+# $u = \theta\alpha\, [c_1^2 K + \phi \operatorname{Var}\sigma'\, I]\, r$: the second term is the sample's own label.
+
+# %%
+z, c1, c2, c3, theta, alpha, phi, r = sp.symbols("z c_1 c_2 c_3 theta alpha phi r", real=True)
+
+
+def mean(expression: sp.Expr) -> sp.Expr:
+    """Expectation over a standard normal variable."""
+    powers = sp.Poly(sp.expand(expression), z).terms()
+    return sp.expand(sum(value * (0 if k % 2 else sp.factorial2(k - 1)) for (k,), value in powers))
+
+
+sigma = c1 * z + c2 * (z**2 - 1) + c3 * (z**3 - 3 * z)
+slope = sp.diff(sigma, z)
+variance = mean(slope**2) - mean(slope) ** 2
+others = mean(slope) ** 2 * phi * r  # what any other sample of the same inputs' product would add
+own = mean(slope * slope) * phi * r
+assert sp.expand(own - others - phi * variance * r) == 0
+assert sp.expand(variance - (4 * c2**2 + 18 * c3**2)) == 0
+
+# %% [markdown]
+# ## The pencil
+#
+# Given inputs and labels the columns of the features are independent, with mean $m_0$ and, off the diagonal, the covariance
+#
+# $$C = (D_d + k D_p K D_r) R\, (\cdot)^\top + \vartheta^2 D_p K D_{r^2 V} K D_p + \vartheta\,(D_p K D_{r w} + D_{r w} K D_p) + D_\chi ,\qquad R = XX^\top/d .$$
+#
+# It is quadratic in $XX^\top$, so fields $(v, y, \eta)$ of each sample and $(m, \gamma, g)$ of each dimension make it linear in $X$. With
+# weights $\pi$: $B_{vv} = \lambda + \pi\chi$, $B_{vy} = \pi\vartheta r w$, $B_{yy} = \pi\vartheta^2 r^2 V$, $B_{y\eta} = 1$; $D_{mm} = -\phi/\pi$,
+# $D_{\gamma g} = 1$; and $S$: $m \leftarrow d v + k r y$, $\gamma \leftarrow -p v$, $g \leftarrow -\eta$. Exactly, for any inputs:
+
+# %%
+n, d = 3, 2
+numbers = iter([sp.Rational(k * k + 3, 2 * k + 5) * (-1) ** (k // 3) for k in range(1, 60)])
+
+
+def diagonal() -> sp.Matrix:
+    """A diagonal matrix of some rational numbers."""
+    return sp.diag(*[next(numbers) for _ in range(n)])
+
+
+ridge, weight, step, growth, spread = (
+    sp.Rational(*pair) for pair in ((1, 7), (3, 5), (2, 3), (4, 9), (5, 11))
+)
+x = sp.Matrix(n, d, lambda i, j: next(numbers))
+dd, dp, dr, dw, chi = (diagonal() for _ in range(5))
+ratio = sp.Rational(d, n)
+gram, correlation = x * x.T / n, x * x.T / d
+low = dd + growth * dp * gram * dr
+covariance = low * correlation * low.T + step**2 * spread * dp * gram * dr**2 * gram * dp
+covariance += step * (dp * gram * dr * dw + dr * dw * gram * dp) + chi
+
+zero, one = sp.zeros(n, n), sp.eye(n)
+local = sp.Matrix(
+    sp.BlockMatrix(
+        [
+            [ridge * one + weight * chi, weight * step * dr * dw, zero],
+            [weight * step * dr * dw, weight * step**2 * spread * dr**2, one],
+            [zero, one, zero],
+        ]
+    )
+)
+fields = sp.Matrix(sp.BlockMatrix([[dd, growth * dr, zero], [-dp, zero, zero], [zero, zero, -one]]))
+stiffness = sp.Matrix([[-ratio / weight, 0, 0], [0, 0, 1], [0, 1, 0]])
+inputs = sp.kronecker_product(stiffness.inv(), gram)
+pencil = local - fields.T * inputs * fields
+assert pencil.inv()[:n, :n] == (ridge * one + weight * covariance).inv()
+
+# %% [markdown]
+# ## One block of the matrix Dyson equation
+#
+# Averaged over the inputs, $G_i = (B_i - S_i^\top Y S_i)^{-1}$ with $Y = \phi\,(D - Z)^{-1}$, $Z = \mathbb E\,S G S^\top$: each input dimension sees
+# the mean of the samples. Without a step only $m$ is left, $S = c_1$ and $B = \lambda + \pi c_{>1}^2$, and the block is the equation of Marchenko
+# and Pastur for $\pi c_1^2 R$:
+
+# %%
+g, lam, pi, tail = sp.symbols("g lambda pi tail", positive=True)
+block = phi / (-phi / pi - c1**2 * g)
+dyson = 1 / (lam + pi * tail - c1**2 * block)
+published = 1 / (lam + pi * tail + pi * c1**2 / (1 + pi * c1**2 * g / phi))
+assert sp.simplify(dyson - published) == 0
+
+# %% [markdown]
+# ## The test loss
+#
+# With fresh samples of weight $\mu$ in the regression, the derivative of the least value is the test loss at $\mu = 0$ (the minimiser does not
+# move it to first order). Leaving sample $i$ out of the regression gives its error $\lambda$-free as $(Qy)_i/Q_{ii}$; that is the error of a
+# *fresh* sample only if features are independent of their labels' noise. They are not: the step has put $\theta\alpha\phi\operatorname{Var}\sigma'\,r_i$ in.
+
+# %%
+f, y, fresh, label, mu, a = sp.symbols("f y f_* y_* mu a", real=True)
+value = (y - f * a) ** 2 + lam * a**2 + mu * (label - fresh * a) ** 2
+best = sp.solve(sp.diff(value, a), a)[0]
+derivative = sp.diff(value.subs(a, best), mu).subs(mu, 0)
+assert sp.simplify(derivative - (label - fresh * best.subs(mu, 0)) ** 2) == 0
+
+base = rs.Setting(
+    n=1200, d=600, width=800, activation="tanh", target={"hermite": [0, 1, 0.3]}, noise_std=0.5, ridge=0.05,
+    step_size=0, readout="rademacher", second_batch="same",
+)  # fmt: skip
+tests = {}
+for size in (0.0, 20.0):
+    setting = base.replace(step_size=size)
+    tests[size] = [predict_losses(setting, features=name).test for name in ("corrected", "leave_one_out")]
+assert abs(tests[0.0][1] / tests[0.0][0] - 1) < 1e-8  # without a step the batch is as good as a fresh one
+assert tests[20.0][1] / tests[20.0][0] < 0.95
+
+# %% [markdown]
+# ## Small steps
+#
+# To first order in $\theta$ the features are the untrained ones plus $\alpha_j u_i$, one direction. With $Q = (\lambda + \frac Nn \omega\,(c_1^2 K/\phi +
+# c_{>1}^2))^{-1}$ the objective is $\lambda T$,
+#
+# $$T = \tfrac1n \Big[y^\top Q y - \frac{N\omega\, (y^\top Q u)^2/n}{1 + N\omega\, u^\top Q u/n}\Big],$$
+#
+# and $y = c_{*,1} X\beta_* + e$ with $e$ free of the inputs turns all forms into integrals over the law of Marchenko and Pastur. What is left
+# out is of the order of $\theta^2$:
+
+# %%
+width = 10**8
+expansions = base.activation_expansion, base.target_expansion
+c_1, signal = expansions[0].linear, expansions[1].linear
+rest, spread_of = expansions[0].second_moment - c_1**2, expansions[0].derivative_variance
+noise, ratio_of = base.label_energy - signal**2, 0.5
+low_edge, high_edge = (1 - math.sqrt(ratio_of)) ** 2, (1 + math.sqrt(ratio_of)) ** 2
+angle = np.pi * (np.arange(400) + 0.5) / 400
+levels = 0.5 * (low_edge + high_edge) + 0.5 * (high_edge - low_edge) * np.cos(angle)
+masses = 0.5 * (high_edge - low_edge) ** 2 * np.sin(angle) ** 2 / (4 * 400 * ratio_of * levels)
+
+
+def form(function):
+    """``y' f(K) y / n`` for a function of the eigenvalues; ``1 - phi`` of them are zero."""
+    of_noise = ratio_of * np.sum(masses * function(levels)) + (1 - ratio_of) * function(0.0)
+    return float(signal**2 * np.sum(masses * levels * function(levels)) + noise * of_noise)
+
+
+omega = 0.5
+for _ in range(500):
+    pull = 2 / 3 * omega
+    resolvent = lambda k, pull=pull: 1 / (base.ridge + pull * (c_1**2 * k / ratio_of + rest))  # noqa: E731
+    weights = lambda k, q=resolvent: q(k) * (c_1**2 * k / ratio_of + rest)  # noqa: E731
+    trace = ratio_of * np.sum(masses * weights(levels)) + (1 - ratio_of) * weights(0.0)
+    omega = 0.5 * (omega + 1 / (1 + trace))
+direction = lambda k: c_1**2 * k + ratio_of * spread_of  # noqa: E731
+overlap, size_of = (
+    form(lambda k: resolvent(k) * direction(k)),
+    form(lambda k: resolvent(k) * direction(k) ** 2),
+)
+errors = []
+for size in (0.04, 0.02):
+    strength = width * omega * size**2
+    closed = base.ridge * (form(resolvent) - strength * overlap**2 / (1 + strength * size_of))
+    sizes = {"n": 3 * width // 2, "d": 3 * width // 4, "width": width}
+    setting = base.replace(**sizes, step_size=size * math.sqrt(width))
+    errors.append(predict_losses(setting).objective / closed - 1)
+assert abs(errors[1]) < 1e-3
+assert abs(errors[0] / errors[1] - 4) < 0.1
