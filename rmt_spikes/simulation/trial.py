@@ -25,6 +25,7 @@ from rmt_spikes.simulation.linalg.alignment import (
 from rmt_spikes.simulation.linalg.decomposition import Spectrum, decompose, layer_spectrum
 from rmt_spikes.simulation.linalg.density import gram_density
 from rmt_spikes.simulation.linalg.edge import fitted_edge
+from rmt_spikes.simulation.network.inputs import InputSpace
 from rmt_spikes.simulation.network.layer import FirstLayer
 from rmt_spikes.simulation.network.model import Model, Regression
 from rmt_spikes.simulation.network.sampling import Array, Draws
@@ -266,6 +267,9 @@ def run_trial(
     step_begins, spectrum_begins, test_begins = (partial(on_stage, each) for each in STAGES)
     step_begins()
     model = Model.of(setting)
+    if data is not None:
+        # What the covariance of a setting says of its axes is not true of these.
+        model = replace(model, inputs=InputSpace.plain(model.teacher.directions))
     draws = Draws(model, seed, index) if data is None else data.draws(model, seed, index)
     alpha, rows = draws.network()
     layer = FirstLayer(model.activation, rows, precision)
@@ -297,7 +301,7 @@ def run_trial(
     test_begins()
     if data is None:
         stream = draws.streams.test_inputs
-        whitened, beta = model.inputs.whitened(rows), model.inputs.whitened(step.beta)
+        whitened, beta = model.inputs.by_root(rows), model.inputs.whitened(step.beta)
         loss = generalization_loss(model, whitened, result.coefficients, beta, test_samples, stream)
         toward = model.inputs.direction(model.teacher.first, model.d)
     else:

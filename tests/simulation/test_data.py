@@ -144,3 +144,30 @@ def test_one_batch_for_both_stages_is_given_twice():
     assert given.train == pytest.approx(random.train, rel=1e-12)  # rounding of the same sums
     with refused("X_ridge", "must be the samples of X when second_batch is 'same'"):
         rs.simulate(setting, trials=1, data=rs.Data(x, y, -x, y))
+
+
+def test_a_covariance_of_the_setting_does_not_touch_the_data():
+    """It stands for the inputs in the theory; networks see the inputs themselves."""
+    setting = rs.Setting(n=60, d=20, width=30, activation="tanh", target="tanh", ridge=0.1, step_size=2.0)
+    rng = np.random.default_rng(0)
+    data = rs.Data(*(rng.standard_normal((60, 20)), rng.standard_normal(60)) * 3)
+    levels = {"eigenvalues": [0.5, 1.5], "proportions": [0.5, 0.5]}
+    plain, stated = (
+        rs.simulate(each, data=data, trials=1).trials[0]
+        for each in (setting, setting.replace(covariance=levels))
+    )
+    assert plain == stated
+
+
+def test_classification_errors_on_held_out_labels():
+    """Counted by hand from a network fitted in plain numpy."""
+    setting = rs.Setting(n=50, d=20, width=30, activation="tanh", target="tanh", ridge=0.1, step_size=0.0)
+    rng = np.random.default_rng(3)
+    batches = [(x, np.sign(x[:, 0])) for x in rng.standard_normal((3, 50, 20))]
+    data = rs.Data(*batches[0], *batches[1], *batches[2])
+    (trial,) = rs.simulate(setting, data=data, trials=1, seed=4).trials
+    rows = Draws(Model.of(setting), 4, 0).network()[1]
+    f, g = (np.tanh(x @ rows.T) for x, _ in batches[1:])
+    a = np.linalg.solve(f.T @ f / 50 + 0.1 * np.eye(30), f.T @ batches[1][1] / 50)
+    wrong = [np.mean(np.sign(h @ a) != y) for h, (_, y) in zip((f, g), batches[1:], strict=True)]
+    assert trial.sign_error.tolist() == pytest.approx(wrong)

@@ -35,11 +35,16 @@ class InputSpace:
     loadings: Array
 
     @classmethod
+    def plain(cls, directions: int) -> Self:
+        """Coordinates without a covariance."""
+        return cls(None, np.arange(directions)[:, None], np.ones(1), np.ones(1))
+
+    @classmethod
     def of(cls, setting: Setting) -> Self:
         """Choose the coordinates of a setting."""
         inputs, numbers = setting.inputs, np.arange(setting.teacher.directions)
         if inputs is None:
-            return cls(None, numbers[:, None], np.ones(1), np.ones(1))
+            return cls.plain(numbers.size)
         used = np.flatnonzero(inputs.teacher > 0.0)
         starts = np.cumsum(inputs.multiplicities) - inputs.multiplicities
         shares, values = inputs.teacher[used], inputs.eigenvalues[used]
@@ -57,14 +62,17 @@ class InputSpace:
         """
         return np.array([z[:, axes] @ self.loadings for axes in self.axes])
 
-    def colour(self, z: Array) -> Array:
-        """Turn standard Gaussian rows into inputs, in place."""
+    def by_root(self, rows: Array) -> Array:
+        """Multiply by the root of the covariance, in place.
+
+        Standard Gaussian rows become inputs; vectors that act on inputs become those that act on such rows.
+        """
         if self.scale is not None:
-            z *= self.scale
-        return z
+            rows *= self.scale
+        return rows
 
     def whitened(self, rows: Array) -> Array:
-        """Return vectors that act on standard Gaussian rows as the given ones do on inputs."""
+        """Return what `by_root` makes of vectors, which stay."""
         return rows if self.scale is None else rows * self.scale
 
     def learnt(self, beta: Array) -> Array:

@@ -124,4 +124,4 @@ def draw_batch(
         variables = model.inputs.variables(z)
         # The noise is drawn even when it is not used: the labels of two noise levels stay comparable.
         labels = model.teacher(variables) + model.noise_std * noise.standard_normal(count)
-        yield Block(rows, model.inputs.colour(z), labels, variables)
+        yield Block(rows, model.inputs.by_root(z), labels, variables)
