@@ -20,6 +20,7 @@ from rmt_spikes.errors import CaseError, DomainError
 from rmt_spikes.functions.scalar import FunctionSpecification
 from rmt_spikes.functions.table import NAMES
 from rmt_spikes.setting import Setting, bounds, checked, domain
+from rmt_spikes.setting.keys import LEAST_POSITIVE
 
 TARGET = {"hermite": [0, 1, 0.5]}
 TOML = """
@@ -139,7 +140,7 @@ def test_replacing_validates_and_drops_the_other_step_key() -> None:
     assert make().replace(step_size=2).replace(step_exponent=0.1).exponent == 0.1
     assert make().replace(ridge=0.5).step_exponent == 0.4
     with refused("ridge", "must be"):
-        make().replace(ridge=0)
+        make().replace(ridge=-1)
 
 
 def test_a_second_batch_of_the_size_of_the_first_follows_it() -> None:
@@ -163,7 +164,11 @@ BAD: list[tuple[str, str, list[Any]]] = [
     ("width", WHOLE, [1.5]),
     ("n_ridge", "write 300", [300.0]),
     ("noise_std", f"{NUMBER} 0 to 1e6", [-0.5, -math.inf]),
-    ("ridge", f"{NUMBER} 1e-12 to 1e12", [0, math.nan, math.inf, 1e13, 10**400, 1j, True, "small"]),
+    (
+        "ridge",
+        f"must be 0, or {NUMBER} 1e-12 to 1e12",
+        [1e-13, math.nan, 1e13, 10**400, 1j, True, "small"],
+    ),
     ("step_exponent", f"{NUMBER} -2 to 1", [math.nan, 1.5]),
     ("step_exponent", "at most 10 sqrt(width) = 141.421", [0.95]),
     ("center", "true or false", [1, "yes"]),
@@ -258,6 +263,10 @@ def test_the_declared_domain_is_what_is_checked(data: st.DataObject, name: str) 
     whole = Setting.model_fields[name].annotation is int
     check = partial(checked, name)
     value = data.draw(st.integers(int(low), int(high)) if whole else st.floats(low, high))
+    if 0.0 < value < LEAST_POSITIVE.get(name, 0.0):
+        with pytest.raises(DomainError, match=name):
+            check(value)
+        return
     assert check(value) == value
     outside = st.integers() if whole else st.floats()
     value = data.draw(outside.filter(lambda value: not low <= value <= high))

@@ -19,6 +19,10 @@ from rmt_spikes.setting.covariance import FORMS, Covariance
 _Size = Annotated[int, Field(ge=1, le=10**9)]
 
 
+LEAST_POSITIVE = {"ridge": 1e-12}
+"""Least value above zero of keys that may be zero: rounding of eigenvalues that are no larger would show."""
+
+
 class Keys(BaseModel):
     """Keys of a setting, with what each means."""
 
@@ -36,7 +40,9 @@ class Keys(BaseModel):
     noise_std: float = Field(
         0.0, ge=0, le=1e6, title="sigma_eps", description="standard deviation of the label noise"
     )
-    ridge: float = Field(ge=1e-12, le=1e12, title="lambda", description="ridge penalty")
+    ridge: float = Field(
+        ge=0, le=1e12, title="lambda", description="ridge penalty; 0 for the ridgeless limit"
+    )
     step_size: float | None = Field(
         None, ge=0, le=1e6, title="eta", description="step size, at most 10 sqrt(width)"
     )
@@ -80,8 +86,10 @@ def domain(name: str) -> str:
         return TARGETS if name == "target" else SPECIFICATIONS
     if kind == Covariance | None:
         return FORMS
-    low, high = (f"{bound:g}".replace("e+0", "e").replace("e+", "e") for bound in bounds(name))
-    return f"a {'whole ' if kind is int else ''}number from {low} to {high}"
+    ends = (LEAST_POSITIVE.get(name, bounds(name)[0]), bounds(name)[1])
+    low, high = (f"{bound:g}".replace("e+0", "e").replace("e+", "e") for bound in ends)
+    zero = "0, or " if name in LEAST_POSITIVE else ""
+    return f"{zero}a {'whole ' if kind is int else ''}number from {low} to {high}"
 
 
 def checked(name: str, given: Any) -> Any:
@@ -103,7 +111,10 @@ def checked(name: str, given: Any) -> Any:
         return None if given is None else Covariance.of(given)
     low, high = bounds(name)
     if kind is not int:
-        return number(name, given, low, high, required)
+        found = number(name, given, low, high, required)
+        if 0.0 < found < LEAST_POSITIVE.get(name, 0.0):
+            raise DomainError(name, required, given)
+        return found
     whole = isinstance(given, float) and given.is_integer() and given <= high
     return integer(name, given, low, high, required, f"write {int(given)}" if whole else "")
 

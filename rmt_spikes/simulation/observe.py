@@ -8,7 +8,7 @@ import numpy as np
 from rmt_spikes.arguments import integer, number, real_array
 from rmt_spikes.errors import DomainError, Word
 from rmt_spikes.functions.hermite import normalized_hermite
-from rmt_spikes.setting import Setting, require_setting
+from rmt_spikes.setting import Setting, checked, require_setting
 from rmt_spikes.simulation.latent import RealisedLatent
 from rmt_spikes.simulation.linalg.alignment import DEGREES, POLYNOMIALS, closest, row_signs
 from rmt_spikes.simulation.linalg.decomposition import Decomposition, decompose, layer_spectrum
@@ -20,10 +20,6 @@ from rmt_spikes.simulation.network.sampling import BLOCK_ROWS, Array, Block
 from rmt_spikes.simulation.products import multiply, multiply_transposed, project
 from rmt_spikes.simulation.test_loss.estimate import UNKNOWN, LossEstimate, mean_square
 from rmt_spikes.simulation.trial import compose_trial
-
-LARGEST_RIDGE = 1e12
-"""As in a setting."""
-
 
 ARRAYS = (
     *("features", "labels", "direction", "inputs", "beta", "first_inputs", "residuals", "weights_before"),
@@ -108,7 +104,7 @@ def observe(
     test_features, test_labels : arrays of shape (m, width) and (m,)
         Features and labels of other samples, for the test loss. Both or neither.
     ridge : float
-        Ridge parameter; that of the setting when left out.
+        Ridge parameter, 0 for the solution of least norm; that of the setting when left out.
     center : float
         Number that is subtracted from all features: ``E sigma(Z)`` for a theory with ``center = true``.
     top : int
@@ -146,7 +142,7 @@ def observe(
     matrix = matrix - center
     top = min(DEFAULT_TOP, *matrix.shape) if top is None else integer("top", top, 1, min(matrix.shape))
     if ridge is not None:
-        ridge = number("ridge", ridge, 1e-12, LARGEST_RIDGE)
+        ridge = checked("ridge", ridge)
     elif setting is not None:
         ridge = setting.ridge
     y = None if labels is None else real_array("labels", labels, (samples,))

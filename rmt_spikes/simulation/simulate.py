@@ -147,6 +147,9 @@ def simulate(
     boolean("keep_vectors", keep_vectors)
     choice("spectrum", spectrum, get_args(Spectrum))
     choice("precision", precision, get_args(Precision))
+    if setting.ridge == 0.0 and spectrum != "full":
+        advice = "the smallest eigenvalue bounds the error, and iterations do not find it"
+        raise DomainError("ridge", 'must be above 0 unless spectrum is "full"', setting.ridge, advice)
     if on_trial is not None:
         function("on_trial", on_trial)
     if on_stage is not None:

@@ -20,6 +20,7 @@ from rmt_spikes.theory.latent import latent, residual_moments
 from rmt_spikes.theory.population.coverage import is_plain, require_covered
 from rmt_spikes.theory.regimes import LAST_EXPONENT, MAXIMUM_DEGREE, regime_degree, spike_degrees
 from rmt_spikes.theory.results import Losses, losses_at
+from rmt_spikes.theory.ridgeless import in_the_limit, positive_ridge, require_finite_losses
 
 Array = NDArray[np.float64]
 
@@ -118,8 +119,9 @@ def limit_losses(
     if theory.limit is not theory:
         raise DomainError("features", f"must be {' or '.join(Features.limits())}", features)
     require_covered(setting, "the limit of a regime")
+    require_finite_losses(setting)
     degree = checked_degree(setting, degree)
-    point = BulkEquivalent.of(setting).at_ridge(setting.ridge)
+    point = BulkEquivalent.of(setting).at_ridge(positive_ridge(setting))
     target = setting.target_expansion.coefficients
     variables = latent(setting, theory)
     linear = float(target[1]) ** 2
@@ -138,7 +140,7 @@ def limit_losses(
             ),
         )
         value, loss = value - gain, loss - gain + point.kappa * gain_slope * point.mu_slope
-    return losses_at(point, value, loss)
+    return in_the_limit(losses_at(point, value, loss), setting)
 
 
 def improvement(

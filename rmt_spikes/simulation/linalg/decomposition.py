@@ -43,7 +43,7 @@ class Decomposition:
     train : float
         ``||y - F a||^2 / n_ridge``.
     misfits : ndarray of shape (n_ridge,)
-        ``y - F a``.
+        ``y - F a``; without a ridge exactly zero where the rank is ``n_ridge``.
     """
 
     singular_values: Array
@@ -76,7 +76,7 @@ def decompose(
     source : FeatureMatrix
         Features `F` and labels.
     ridge : float
-        Ridge parameter, positive.
+        Ridge parameter; at 0 the solution of least norm, by the pseudo-inverse.
     top : int
         Number of singular vectors kept, at most ``min(n_ridge, width)``.
     spectrum : {"full", "top", "density"}
@@ -191,6 +191,9 @@ def _checked(
     )
     if (np.linalg.norm(vectors, axis=0) > ACCURACY * values[:top]).any():
         return None
+    if ridge == 0.0 and source.samples <= source.width:
+        # An accuracy that suffices means full rank: every sample is fitted.
+        misfits[:] = 0.0
     return Decomposition(
         singular_values=values,
         left=left,
@@ -214,7 +217,8 @@ def _by_svd(source: FeatureMatrix, ridge: float, top: int) -> Decomposition:
     compact = compact / np.sqrt(samples)
     values = np.zeros(width)
     values[: compact.size] = compact
-    filtered = compact / (compact**2 + ridge) * (left.T @ labels)
+    factors = _filter(compact, ridge, max(samples, width))
+    filtered = factors * (left.T @ labels)
     coefficients = right.T @ filtered / np.sqrt(samples)
     top_left, top_right = left[:, :top].copy(), right[:top].T.copy()
     worst = float(residuals(source.matrix, top_left, compact[:top], top_right).max())
@@ -226,6 +230,8 @@ def _by_svd(source: FeatureMatrix, ridge: float, top: int) -> Decomposition:
     scale = float(np.linalg.norm(source.matrix.T @ labels)) / samples
     gap = float(np.linalg.norm(source.matrix.T @ misfit / samples - ridge * coefficients))
     normal = gap / scale if scale > 0.0 else 0.0
+    if ridge == 0.0 and np.count_nonzero(factors) == samples:
+        misfit[:] = 0.0
     return Decomposition(
         singular_values=values,
         left=top_left,
@@ -236,6 +242,18 @@ def _by_svd(source: FeatureMatrix, ridge: float, top: int) -> Decomposition:
         residual=max(worst / float(compact[0]) if compact[0] > 0.0 else 0.0, normal),
         method="svd",
     )
+
+
+def _filter(values: Array, ridge: float, size: int) -> Array:
+    """Factors ``s / (s^2 + ridge)`` of the ridge solution at singular values, largest first.
+
+    Without a ridge, those within the rounding error of a singular value decomposition, `size` rounding units
+    of the largest, count as zero and are left out.
+    """
+    if ridge > 0.0:
+        return np.asarray(values / (values**2 + ridge))
+    seen = values > size * float(np.finfo(float).eps) * values[0]
+    return np.divide(1.0, values, out=np.zeros_like(values), where=seen)
 
 
 def residuals(features: Array, left: Array, values: Array, right: Array) -> Array:

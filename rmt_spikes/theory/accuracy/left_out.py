@@ -162,7 +162,8 @@ def _finite_size(method: Method) -> float:
         return 0.0
     here = ClosedForm(method.setting, method.features).losses()
     limit = limit_losses(method.setting, method.features.limit)
-    return max(abs(float(getattr(here, name) / getattr(limit, name)) - 1.0) for name in LOSSES)
+    pairs = ((float(getattr(here, name)), float(getattr(limit, name))) for name in LOSSES)
+    return max(abs(one / other - 1.0) for one, other in pairs if other > 0.0)
 
 
 LEFT_OUT = (

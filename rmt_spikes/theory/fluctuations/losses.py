@@ -16,6 +16,7 @@ from rmt_spikes.theory.fluctuations.spikes import STEP, directions, moved, unifo
 from rmt_spikes.theory.latent import latent_grid
 from rmt_spikes.theory.methods.uniform.solution import Uniform
 from rmt_spikes.theory.quadrature_rules import gauss_hermite
+from rmt_spikes.theory.ridgeless import fits_all, positive_ridge, require_finite_losses
 
 Array = NDArray[np.float64]
 
@@ -66,7 +67,7 @@ def loss_standard_deviations(setting: Setting, *, features: str = Features.CORRE
     Raises
     ------
     DomainError
-        At the standard output scale, or for unknown features.
+        At the standard output scale, for unknown features, or without a ridge where the test loss diverges.
     ConvergenceError
         If a perturbed problem is not solved.
 
@@ -77,8 +78,11 @@ def loss_standard_deviations(setting: Setting, *, features: str = Features.CORRE
     beyond its ``alpha``, and pairs of neurons. Pairs of a sample and a neuron are left out.
     """
     base = uniform(setting, features)
+    require_finite_losses(setting)
     moves = _perturbations(base)
     variances = _of_laws(base) + _of_samples(base, moves) + _of_neurons(base, moves)
+    if fits_all(setting):
+        variances[:2] = 0.0
     return dict(zip(LOSSES, np.sqrt(variances).tolist(), strict=True))
 
 
@@ -116,7 +120,7 @@ class _Perturbations(NamedTuple):
 
 
 def _perturbations(base: Uniform) -> _Perturbations:
-    ridge, here = base.setting.ridge, base.state.resolvent
+    ridge, here = positive_ridge(base.setting), base.state.resolvent
     own = np.full(here.size, ridge)
     # With fewer samples than neurons the effective ridge hardly moves with a tiny ridge: it sets the step.
     point = base.untrained.at_ridge(ridge)
@@ -139,7 +143,7 @@ def _of_neurons(base: Uniform, moves: _Perturbations) -> Array:
 
 def _of_influence(base: Uniform, moves: _Perturbations, k: int) -> Array:
     """Variances from single samples (`k` = 0) or neurons (1), given `alpha` or `q`, shape ``(3,)``."""
-    ridge, centre = base.setting.ridge, moves.ridges[1].influences[k]
+    ridge, centre = positive_ridge(base.setting), moves.ridges[1].influences[k]
     slope = _slope([part.influences[k] for part in moves.ridges], moves.width)
     penalised = _slope([part.influences[k] for part in moves.penalties], moves.penalty)
     return np.array(
@@ -163,7 +167,7 @@ def _neuron_pairs(base: Uniform, moves: _Perturbations) -> Array:
     the directions of the latent variables, whose size is that of the influences: ``A = v / g``. The bulk is
     taken as the untrained one.
     """
-    bulk, ridge, ridges = base.untrained, base.setting.ridge, moves.ridges
+    bulk, ridge, ridges = base.untrained, positive_ridge(base.setting), moves.ridges
     weights = base.grid.q_weights
     g, g_1, g_2, g_3 = bulk.trace_derivatives(1.0 / float(weights @ ridges[1].resolvent))
     # (1/N) tr K_1 K_2 = -(g_1 - g_2)/(kappa_1 - kappa_2), less the diagonal, and its derivatives.
@@ -196,7 +200,7 @@ def _sample_pairs(base: Uniform, ridges: Sequence[_Perturbed], width: float) -> 
     """
     from scipy.interpolate import KroghInterpolator
 
-    ridge, weights = base.setting.ridge, base.grid.q_weights
+    ridge, weights = positive_ridge(base.setting), base.grid.q_weights
     below, here, above = ridges
     third = (above.slope - 2.0 * here.slope + below.slope) / width**2
     objective = ridge**2 * (-weights @ here.slope - weights @ here.resolvent**2)

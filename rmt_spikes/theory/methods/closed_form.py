@@ -27,6 +27,7 @@ from rmt_spikes.theory.methods.base import Method, leading_sign, require_mean_fi
 from rmt_spikes.theory.methods.thresholds import first_crossings
 from rmt_spikes.theory.population.coverage import require_plain
 from rmt_spikes.theory.results import Certificate, Losses, Spike, losses_at, ordered
+from rmt_spikes.theory.ridgeless import positive_ridge
 
 Array = NDArray[np.float64]
 
@@ -241,7 +242,7 @@ class ClosedForm(UntrainedBulk):
 
     def losses(self) -> Losses[float]:
         """Losses at the ridge of the setting."""
-        point = self.equivalent.at_ridge(self.setting.ridge)
+        point = self.equivalent.at_ridge(positive_ridge(self.setting))
         return ordered(losses_at(point, *self.functional(point)), self.setting.label_energy)
 
 
@@ -250,7 +251,7 @@ def curve_evidence(equivalent: BulkEquivalent, setting: Setting, bulk: Bulk | No
 
     The defining equations are written out anew.
     """
-    point = equivalent.at_ridge(setting.ridge)
+    point = equivalent.at_ridge(positive_ridge(setting))
     at_ridge = abs(equivalent.kappa(point.g) - point.kappa) * point.g
     if bulk is None:
         return Certificate(residual=at_ridge)

@@ -27,6 +27,7 @@ from rmt_spikes.theory.methods.certified.results import PreciseBulk, PreciseCert
 from rmt_spikes.theory.methods.closed_form import ClosedForm
 from rmt_spikes.theory.regimes import LAST_EXPONENT, regime_degree, spike_degrees
 from rmt_spikes.theory.results import Losses, Regime, Spike, loss_numbers
+from rmt_spikes.theory.ridgeless import refuse_without_ridge
 
 NODES = (24, 36, 54, 82, 122, 182, 274, 410)
 """Quadrature nodes that are tried in turn, each half as many again, until nothing moves."""
@@ -69,6 +70,7 @@ class CertifiedClosedForm(Method):
         if type(self.digits) is not int or not LEAST_DIGITS <= self.digits <= MOST_DIGITS:
             rule = f"must be an integer from {LEAST_DIGITS} to {MOST_DIGITS}"
             raise DomainError("digits", rule, self.digits)
+        refuse_without_ridge(self.setting, "a prediction to many digits")
         expansion = self.setting.activation_expansion
         if abs(expansion.linear) <= expansion.error[1]:
             raise DomainError("digits", "must be left out for an activation with c_1 = 0", self.digits)

@@ -26,6 +26,7 @@ from rmt_spikes.theory.methods.one_batch.spectrum.resolvent import UpperEdge, up
 from rmt_spikes.theory.methods.thresholds import nearby_crossing
 from rmt_spikes.theory.population.coverage import require_plain
 from rmt_spikes.theory.results import EDGE_TOLERANCE, Certificate, Losses, Spike, ordered
+from rmt_spikes.theory.ridgeless import refuse_without_ridge
 
 Array = NDArray[np.float64]
 
@@ -52,10 +53,11 @@ class OneBatch(Method):
     second_batch: ClassVar[str] = "same"
 
     def refuse_what_is_not_covered(self) -> None:
-        """Refuse what no method covers, and the standard output scale."""
+        """Refuse what no method covers, the standard output scale, and no ridge."""
         super().refuse_what_is_not_covered()
         purpose = f"the method {self.name!r}"
         require_plain(self.setting, purpose)
+        refuse_without_ridge(self.setting, "a ridge regression on the samples of the gradient step")
         require_mean_field(self.setting, purpose, "it has not been worked out")
 
     def limits(self) -> None:

@@ -41,6 +41,7 @@ from rmt_spikes.theory.methods.uniform.spectrum import Spectrum, warn_of_linear_
 from rmt_spikes.theory.population.coverage import is_plain, require_plain, without_pencil
 from rmt_spikes.theory.population.labels import labels_of
 from rmt_spikes.theory.results import EDGE_TOLERANCE, Certificate, Losses, Outliers, Spike, ordered
+from rmt_spikes.theory.ridgeless import positive_ridge
 
 Array = NDArray[np.float64]
 Values = NDArray[Any]
@@ -93,7 +94,7 @@ class Uniform(Method):
 
     def _with_rank(self, blocks: PencilBlocks) -> PencilBlocks:
         """Description with as few nodes of the pencil as lose nothing that shows, at a rough coupling."""
-        point = self.untrained.at_ridge(self.setting.ridge)
+        point = self.untrained.at_ridge(positive_ridge(self.setting))
         law, grid = blocks.law, self._grid(blocks)
         h = grid.linear / blocks.tau[:, None] * np.sqrt(point.kappa * point.g * law.weights)[:, None]
         k = self.setting.gamma / point.kappa * (h * grid.q_weights) @ h.T
@@ -111,12 +112,12 @@ class Uniform(Method):
         All samples of the first batch are in the bulk. Where a pencil of few nodes has no solution, as for
         neurons with far larger readout weights than the rest, it is that of all nodes.
         """
+        problem, ridge = self.reduced, positive_ridge(self.setting)
         with suppress(ConvergenceError):
-            return self.reduced, from_untrained(self.reduced.equations, self.untrained, self.setting.ridge)
-        problem = self.reduced
+            return problem, from_untrained(problem.equations, self.untrained, ridge)
         if isinstance(self.blocks, PencilBlocks) and self.blocks.pencil.reduced:
             problem = self._problem(self.blocks.with_rank(None))
-        return problem, solved(problem.equations, self.untrained, self.setting.ridge)
+        return problem, solved(problem.equations, self.untrained, ridge)
 
     def _problem(self, blocks: Blocks) -> Problem:
         grid = self.functions if self.functions is not None else self._grid(blocks)
@@ -287,12 +288,12 @@ class Uniform(Method):
         return NormLosses(self._norm_problem(OF_LOSSES), self.untrained)
 
     def _first_losses(self) -> Losses[float]:
-        ridge, state = self.setting.ridge, self.state
-        slope = self.functional_slope(state, np.ones_like(state.resolvent))
+        ridge, state = positive_ridge(self.setting), self.state
+        slope = self.functional_slope(state, np.full(state.resolvent.size, ridge))
         test = -self.functional_slope(state, state.resolvent**-2)
         if self.given is not None and self.given.q is not None:
             test += self.own_error(self._fresh_grid()) - self.own_error(self.grid)
-        return Losses(objective=ridge * float(self.functional(state)), train=-(ridge**2) * slope, test=test)
+        return Losses(objective=ridge * float(self.functional(state)), train=-ridge * slope, test=test)
 
     def _fresh_grid(self) -> LatentGrid:
         """Latent functions of a fresh sample, with the realised neurons."""
@@ -353,7 +354,6 @@ class Uniform(Method):
         if self.setting.output_scale == "mean_field" and plain:
             closed = ClosedForm(self.setting, self.features, self.given)
             guess = float(closed.thresholds(index + 1, largest)[index])
-
         known: list[Separated] = []
 
         def excess(method: Uniform, step: float) -> float:

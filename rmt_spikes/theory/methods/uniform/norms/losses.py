@@ -16,6 +16,7 @@ from rmt_spikes.theory.methods.uniform.finite_rank import COMPLEX_STEP
 from rmt_spikes.theory.methods.uniform.norms.degrees import Corrected, DegreesOfFreedom
 from rmt_spikes.theory.methods.uniform.norms.problem import LEAST, NormProblem
 from rmt_spikes.theory.results import Losses
+from rmt_spikes.theory.ridgeless import positive_ridge
 
 Array = NDArray[np.float64]
 
@@ -42,7 +43,7 @@ class NormLosses:
     @cached_property
     def solution(self) -> tuple[Corrected, State]:
         """Equations with the degrees of freedom, and the state at the ridge of the setting."""
-        equations, ridge = self.problem.parts[0], self.problem.setting.ridge
+        equations, ridge = self.problem.parts[0], positive_ridge(self.problem.setting)
         start = solved(equations, self.untrained, ridge)
         return self._degrees.solve(equations, np.full(start.resolvent.size, ridge), start)
 
@@ -63,7 +64,7 @@ class NormLosses:
     def losses(self) -> Losses[float]:
         """Losses: ``T`` and its derivatives by two profiles of the ridge."""
         equations, state = self.solution
-        ridge = self.problem.setting.ridge
+        ridge = positive_ridge(self.problem.setting)
 
         def slope(direction: Array) -> float:
             tangent = self._degrees.tangent(equations, state, direction)
@@ -71,7 +72,7 @@ class NormLosses:
 
         return Losses(
             objective=ridge * float(self.functional(state)),
-            train=-(ridge**2) * slope(np.ones(state.resolvent.size)),
+            train=-ridge * slope(np.full(state.resolvent.size, ridge)),
             test=-slope(state.resolvent**-2),
         )
 

@@ -17,6 +17,7 @@ from rmt_spikes.theory.methods.uniform.problem import Problem
 from rmt_spikes.theory.population.labels import Labels, labels_of
 from rmt_spikes.theory.quadrature_rules import gauss_hermite
 from rmt_spikes.theory.results import SignError
+from rmt_spikes.theory.ridgeless import positive_ridge
 
 Array = NDArray[np.float64]
 Slope = Callable[[State, Array], float]
@@ -71,7 +72,7 @@ class Scores:
             grid.labels.energy - np.sum(self.labels**2, axis=0) + np.sum((self.labels - means) ** 2, axis=0)
         )
         variance = np.maximum(self.squared_error(slope, test) - explained, FLAT * teacher.energy)
-        share = self.problem.setting.ridge * self.state.resolvent
+        share = positive_ridge(self.problem.setting) * self.state.resolvent
         q, weights = gauss_hermite(NODES)
         # Of a fitted sample the score is its label, but for a share of what it would be without it.
         smooth = np.vstack([means, np.sqrt(variance), (1.0 - share) / share])
