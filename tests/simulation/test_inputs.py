@@ -155,6 +155,22 @@ def test_latent_variables_by_their_formulas():
     assert np.std(block.labels - y) == pytest.approx(0.3, rel=5 / math.sqrt(2 * SMALL.n))
 
 
+def test_weights_are_compared_with_the_learnt_direction():
+    """The first layer by its own formula in plain numpy, its singular vectors by LAPACK."""
+    (trial,) = simulate(SMALL, trials=1, seed=3, weights=True, top=3).trials
+    model, draws = Model.of(SMALL), Draws(Model.of(SMALL), 3, 0)
+    alpha, rows = draws.network()
+    (block,) = draws.first_batch(1000)
+    activity, a = block.inputs @ rows.T, alpha / math.sqrt(60)
+    r = block.labels - model.output_factor * model.activation(activity) @ a
+    rows = rows + 6.0 * (r[:, None] * model.activation.derivative(activity) * a).T @ block.inputs / SMALL.n
+    _, values, right = np.linalg.svd(rows, full_matrices=False)
+    e_1 = model.inputs.direction(np.array([1.0, 0.5]) / math.sqrt(1.25), SMALL.d)
+    np.testing.assert_allclose(trial.weights, values, rtol=1e-10, atol=1e-10)
+    np.testing.assert_allclose(trial.weights_alignment, (right[:3] @ e_1) ** 2, atol=1e-10)
+    assert trial.weights_alignment[0] > 0.2
+
+
 TARGETS = ["z1 + 0.8*z1*z2 - z2**3/9", "sign(z1 + z2)", "z1 + z2*z3*z4", "tanh(z1)*abs(z2) + z1/2"]
 
 
