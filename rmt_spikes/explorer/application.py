@@ -150,11 +150,14 @@ class Explorer:
         asked = await _read(request)
         forms = await self._quick.answer("preview", asked.texts(), asked.spike(), asked.seed())
         contents = {"setting.toml": forms["toml"], "figures.py": forms["python"]}
+        missing = {}
         for name in FIGURES:
-            with suppress(RefusedError):  # a setting without spikes has no features to draw
+            try:
                 contents[f"{name}.svg"] = (await self._drawn(asked, name))["svg"]
+            except RefusedError as error:  # such as the feature of a setting without spikes
+                missing[f"{name}.svg"] = f"{error.field} {error.reason}".strip()
         written = await asyncio.to_thread(save, self._folder, contents)
-        return JSONResponse({"saved": str(written), "files": list(contents)})
+        return JSONResponse({"saved": str(written), "files": list(contents), "missing": missing})
 
 
 class Asked:

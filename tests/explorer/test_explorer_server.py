@@ -216,6 +216,7 @@ def test_figures_and_their_lines_make_the_same_files(app: Any, folder: Path, tmp
     assert found.status == 200, found.json
     (made,) = folder.iterdir()
     assert found.json["saved"] == str(made)
+    assert found.json["missing"] == {}
     lines = (made / "figures.py").read_text(encoding="utf-8")
     again = tmp_path / "again"
     again.mkdir()
@@ -235,6 +236,14 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
         assert save(tmp_path, {"setting.toml": "n = 1"}) == tmp_path / f"explored-{number}"
     assert (tmp_path / "explored-1").read_text() == "mine"
     assert (tmp_path / "explored-2" / "setting.toml").read_text() == "n = 1"
+
+
+def test_what_cannot_be_drawn_is_said(app: Any, folder: Path) -> None:
+    found = post(app, "save", {**ASKED, "spike": 5}).json
+    assert found["missing"].keys() == {"features.svg"}
+    assert "must be the number of a predicted spike" in found["missing"]["features.svg"]
+    (made,) = folder.iterdir()
+    assert sorted(each.name for each in made.iterdir()) == sorted(found["files"])
 
 
 def test_without_a_folder_nothing_is_saved(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -172,6 +172,15 @@ def test_a_trial_does_not_depend_on_their_number_or_the_workers():
     assert few.trials[0].objective != few.trials[1].objective
 
 
+def test_stages_are_told_as_they_begin():
+    told = []
+    one = simulate(make(), trials=1, seed=4)
+    assert simulate(make(), trials=1, seed=4, on_stage=told.append) == one
+    assert told == ["gradient step", "spectrum", "test loss"]
+    with pytest.raises(DomainError, match="on_stage: must be left out where other processes do the work"):
+        simulate(make(), trials=2, jobs=2, on_stage=told.append)
+
+
 def test_errors_come_back_from_workers():
     # Noise of 1e6 makes the step so large that the exponential overflows.
     setting = make(activation={"expression": "exp(z**2/5)*z"}, step_size=28.0, noise_std=1e6)
@@ -296,6 +305,7 @@ def test_features_are_averaged_in_one_orientation():
         ("memory", [0, -1.0, float("nan"), "1 GB", True, 10**400, np.complex128(1e9), float("inf"), [1e9]]),
         ("keep_vectors", [1, None, "yes"]),
         ("on_trial", [5, "print"]),
+        ("on_stage", [5, "print"]),
         ("spread", [1, None, np.array([True, False])]),
     ],
 )

@@ -12,7 +12,8 @@ const say = text => { byId("status").textContent = text; };
 let fields, start, spike = 1, seed = null;
 let shown = {}; // what is drawn: parts of the theory, and of what they are
 let trial = null;
-let version = 0, asking = false, asked = 0; // of inputs
+let version = 0, asking = false, asked = 0, valid = false; // of inputs
+let strange = ""; // what the address has that is no key
 let refining, running, pause, writing, tableWaits;
 let curveOf = "", curveWaits;
 const sizes = new Map();
@@ -45,7 +46,7 @@ function load(texts) {
   const own = Object.keys(texts).length ? texts : start.texts;
   fields.texts = own;
   const unknown = Object.keys(own).filter(key => !fields.inputs.has(key));
-  general(unknown.length ? `The address has keys that are unknown: ${unknown.join(", ").slice(0, 200)}` : "");
+  strange = unknown.length ? `Left out: the address has keys that are unknown: ${unknown.join(", ").slice(0, 200)}.` : "";
   changed();
 }
 
@@ -71,20 +72,22 @@ async function preview() {
   try {
     while (asked < version) {
       const now = asked = version;
+      valid = false;
       try {
         const answer = await post("preview", question());
         fields.clear();
+        valid = true;
         answered(now, answer);
+        curve();
       } catch (error) {
         refused(error);
       }
-      curve();
     }
   } finally {
     asking = false;
   }
-  if (asked === version) pause = setTimeout(refine, PAUSE);
-  else preview();
+  if (asked !== version) preview();
+  else if (valid) pause = setTimeout(refine, PAUSE);
 }
 
 function answered(now, answer) {
@@ -178,8 +181,9 @@ function alive() {
 }
 
 function general(text) {
-  byId("general-error").textContent = text;
-  byId("general-error").hidden = !text;
+  const shown = [text, strange].filter(Boolean).join(" ");
+  byId("general-error").textContent = shown;
+  byId("general-error").hidden = !shown;
 }
 
 // --- drawing --------------------------------------------------------------------------------------------
@@ -352,8 +356,9 @@ for (const button of document.querySelectorAll("[data-download]")) {
   button.addEventListener("click", () => download(byId(button.dataset.download).textContent, button.dataset.name));
 }
 byId("save").addEventListener("click", event => exported(event.currentTarget, "not saved", async () => {
-  const { saved, files } = await post("save", question());
-  return `Saved in ${saved}: ${files.join(", ")}.`;
+  const { saved, files, missing } = await post("save", question());
+  const without = Object.entries(missing).map(([name, why]) => ` Without ${name}: ${why}.`);
+  return `Saved in ${saved}: ${files.join(", ")}.${without.join("")}`;
 }));
 byId("copy-link").addEventListener("click", () => copied(`${location.origin}/${address()}`, "Link"));
 byId("reset").addEventListener("click", () => load(start.texts));
