@@ -5,9 +5,15 @@ table shows the median ratio, its quartiles, and the ratio aimed at.
 """
 
 import argparse
+import json
+import resource
 import statistics
+import subprocess
+import sys
+import tempfile
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 
@@ -73,6 +79,26 @@ def ratios(function: Callable[[], object], reference: Callable[[], object], roun
     return [seconds(function) / seconds(reference) for _ in range(rounds)]
 
 
+def cold(runs: int = 3) -> float:
+    """Seconds of CPU of the command in a new process, the least of some runs: imports, prediction, tables."""
+    spent = []
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "setting.toml"
+        lines = [
+            f"{key} = {json.dumps(value)}" for key, value in SETTING.to_dict().items() if key != "target"
+        ]
+        path.write_text(
+            "\n".join([*lines, "target = { hermite = [0, 1, 0.7071067811865476] }"]), encoding="utf-8"
+        )
+        for _ in range(runs):
+            before = resource.getrusage(resource.RUSAGE_CHILDREN)
+            command = [sys.executable, "-m", "rmt_spikes.cli", "predict", str(path)]
+            subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            after = resource.getrusage(resource.RUSAGE_CHILDREN)
+            spent.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    return min(spent)
+
+
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -92,6 +118,7 @@ def main() -> None:
         values = ratios(function, reference, rounds)
         low, middle, high = statistics.quantiles(values, n=4)
         print(f"{name:<40}{middle:>9.3f}{f'{low:.3f} to {high:.3f}':>19}{aim:>8g}")
+    print(f"{'rmt-spikes predict, cold, seconds of CPU':<40}{cold():>9.2f}{'':>19}{0.8:>8g}")
     single = [seconds(lambda: rs.predict_losses(SETTING)) for _ in range(rounds)]
     sweep = seconds(lambda: steps(200, "losses.test")) / statistics.median(single)
     print(f"{'sweep of 200 steps, in single solutions':<40}{sweep:>9.1f}{'':>19}{25:>8g}")
