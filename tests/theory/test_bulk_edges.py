@@ -40,6 +40,25 @@ def test_a_product_of_square_matrices_has_a_diverging_one(options):
     assert float(density(0.0)) == np.inf
 
 
+def test_the_bulk_of_a_linear_network_stays():
+    # A step moves its rows along one direction alone. With fewer dimensions than neurons couplings are
+    # singular at a vanishing ridge, where the lowest edge is looked for otherwise.
+    setting = rs.Setting(
+        n=41188,
+        d=17458,
+        width=18169,
+        activation="identity",
+        target="abs",
+        noise_std=1.0,
+        ridge=0.002,
+        step_exponent=0.4,
+    )
+    uniform, closed = (rs.predict(setting, method=method).bulk for method in ("uniform", "closed_form"))
+    assert uniform.edges == pytest.approx(closed.edges, rel=1e-9)
+    levels = [0.1, 0.5, 0.9]
+    assert uniform.quantile(levels) == pytest.approx(closed.quantile(levels), rel=2e-6)
+
+
 def semicircles(*parts):
     """Density of semicircles of given ends and masses."""
 

@@ -57,6 +57,9 @@ ACCEPTED = 1e-5
 NEAR, OTHER_NODES = 1.3, 18
 """Ratio to the edge below which a pole must be there on another number of readout nodes, and that number."""
 
+SAME_EDGE = 1e-9
+"""Relative distance of upper edges, as eigenvalues, that are the same: they are found to 1e-11."""
+
 START_SHARES = (1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-9, 1e-11)
 """Ridges from which the lowest edge is looked for, as shares of the edge without a step; a step may bring it
 far down."""
@@ -204,7 +207,9 @@ class Spectrum:
             rows = self.untrained.rank * self.untrained.ratio < 1.0 - 1e-12
             columns = self.untrained.rank < 1.0 - 1e-12
             signs = (-1.0 if rows else 1.0, 1.0 if columns else -1.0)
-            low = self._lower_edge(equations, signs)
+            low = float(self.untrained.edges[0, 0])
+            if not self._stays(high):
+                low = self._lower_edge(equations, signs)
         untrained = self.untrained.edges.ravel()
         hints = 0.5 * (untrained[1:-1:2] + untrained[2::2])
         # The whole mass is known: where it is off, no band is taken to have converged by chance.
@@ -265,6 +270,13 @@ class Spectrum:
             if found[-1][1] < DETACHED**2 * known:
                 break
         return min(found, key=itemgetter(1))
+
+    def _stays(self, high: float) -> bool:
+        """Whether the bulk is that without a step: rows of a linear network grow along what is learnt alone.
+
+        Where its features lack rank, `_lower_edge` has no solution to begin with: couplings are singular.
+        """
+        return self.untrained.tail == 0.0 and abs(high / self.untrained.edges[-1, 1] - 1.0) < SAME_EDGE
 
     def _lower_edge(self, equations: FixedPoint, signs: tuple[float, float]) -> float:
         """Lowest edge of a bulk that does not reach zero, which a step may have brought far down.
