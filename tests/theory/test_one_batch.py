@@ -90,7 +90,7 @@ SPIKES = {
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param(each, marks=[pytest.mark.thorough] * (k > 2)) for k, each in enumerate(SPIKES)]
+    "name", [pytest.param(each, marks=[pytest.mark.thorough] * (k > 1)) for k, each in enumerate(SPIKES)]
 )
 def test_spikes_are_those_of_an_independent_programs_networks(name):
     """Places to 2 %, for 1 % of the theory and of the networks; correlations with polynomials to .02.
@@ -109,9 +109,9 @@ def test_spikes_are_those_of_an_independent_programs_networks(name):
     assert below * above < -0.25
 
 
-@pytest.mark.parametrize("name", ["same-tanh-const-sqrt", "same-gelu-rad-theta15"])
+@pytest.mark.parametrize("name", ["same-tanh-const-sqrt"])
 def test_spikes_of_a_fresh_batch_are_rejected(name):
-    """The largest singular value is a fifth and a third larger than with a fresh batch: 28 errors."""
+    """The largest singular value is a fifth larger than with a fresh batch: 28 standard errors."""
     fresh = rs.predict(setting_of(name).replace(second_batch="fresh")).spikes
     assert too_far(name, "singular_values", [fresh[0].singular_value], 0.0)[0] > 1.0
 
@@ -223,8 +223,10 @@ UNSEEN = json.loads(OTHERS.read_text(encoding="utf-8"))["cases"]
 @pytest.mark.parametrize(
     "name",
     [
-        pytest.param(name, marks=[pytest.mark.thorough] * (case["setting"]["readout"] == "gaussian"))
-        for name, case in UNSEEN.items()
+        pytest.param(
+            name, marks=[pytest.mark.thorough] * (name not in ("silu_rad_2", "relu_uncentred_const_.4"))
+        )
+        for name in UNSEEN
     ],
 )
 def test_settings_that_were_not_looked_at(name):
