@@ -23,7 +23,7 @@ from rmt_spikes.setting import Setting
 from rmt_spikes.simulation import Observation, Trial, simulate
 from rmt_spikes.simulation.trial import STAGES
 from rmt_spikes.theory import Prediction, SweepTable, predict, sweep
-from rmt_spikes.theory.methods import METHODS, ClosedForm
+from rmt_spikes.theory.methods.closed_form import ClosedForm
 from rmt_spikes.theory.results import LOSSES
 
 if TYPE_CHECKING:
@@ -33,8 +33,13 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 Answer = dict[str, Any]
 Tell = Callable[[Answer], object]
+Made = tuple[str, Any]
+"""A part, after the name of the method that has made it."""
 
-DEFAULT = METHODS[0].name
+
+DEFAULT = None
+"""The method that `predict` chooses: it depends on the second batch."""
+
 QUICK = ClosedForm.name
 """Method that follows a slider: its losses, spikes and bulk together take some 10 ms."""
 
@@ -87,28 +92,30 @@ def preview(texts: Texts, spike: int, seed: int | None) -> Answer:
     return answer
 
 
-def part(texts: Texts, name: str, method: str) -> Answer:
+def part(texts: Texts, name: str, method: str | None) -> Answer:
     """One of `PARTS` by a method, with the warnings of its accuracy."""
     return _part(choice("part", name, PARTS), setting_of(texts), method)
 
 
 @lru_cache(maxsize=KEPT_ANSWERS)
-def _part(name: str, setting: Setting, method: str) -> Answer:
+def _part(name: str, setting: Setting, method: str | None) -> Answer:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        value = PARTS[name](setting, method)
+        by, value = PARTS[name](setting, method)
     said = sorted({str(each.message) for each in caught if issubclass(each.category, AccuracyWarning)})
-    return {name: value, f"{name}_by": {"method": method, "warnings": said}}
+    return {name: value, f"{name}_by": {"method": by, "warnings": said}}
 
 
-def _losses(setting: Setting, method: str) -> Answer:
+def _losses(setting: Setting, method: str | None) -> Made:
     """Losses with their error bars."""
-    return _prediction(setting, method).losses.to_dict()
+    prediction = _prediction(setting, method)
+    return prediction.method, prediction.losses.to_dict()
 
 
-def _spikes(setting: Setting, method: str) -> list[Answer]:
+def _spikes(setting: Setting, method: str | None) -> Made:
     """Places of the spikes, and the features that they carry."""
-    return [
+    prediction = _prediction(setting, method)
+    return prediction.method, [
         {
             "singular_value": float(spike.singular_value),
             "error": spike.error,
@@ -116,17 +123,17 @@ def _spikes(setting: Setting, method: str) -> list[Answer]:
             "alignment": _rounded(spike.alignment),
             "profile": _rounded(spike.profile(PROFILE)),
         }
-        for spike in _prediction(setting, method).spikes[:MOST_SPIKES]
+        for spike in prediction.spikes[:MOST_SPIKES]
     ]
 
 
-def _bulk(setting: Setting, method: str) -> Answer:
+def _bulk(setting: Setting, method: str | None) -> Made:
     """Density of the logarithm of the singular values, and where single samples make values of their own."""
     prediction, curves = _prediction(setting, method), []
     for low, high in prediction.bulk.edges:
         x = np.geomspace(max(low, SMALLEST * high), high, DENSITY_POINTS)
         curves.append({"x": _rounded(x), "y": _rounded(x * prediction.bulk.density(x))})
-    return {
+    return prediction.method, {
         "curves": curves,
         "error": prediction.bulk.error,
         "atom_at_zero": float(prediction.bulk.atom_at_zero),
@@ -134,15 +141,15 @@ def _bulk(setting: Setting, method: str) -> Answer:
     }
 
 
-def _curve(setting: Setting, method: str) -> Answer:
+def _curve(setting: Setting, method: str | None) -> Made:
     """Losses against the step exponent."""
     table = _table(setting, method)
     lines = {name: _rounded(table[f"losses.{name}"]) for name in LOSSES}
     bars = {name: _rounded(table[f"losses.error.{name}"]) for name in LOSSES}
-    return {"x": _rounded(EXPONENTS), **lines, "error": bars}
+    return table.method, {"x": _rounded(EXPONENTS), **lines, "error": bars}
 
 
-PARTS: dict[str, Callable[[Setting, str], Any]] = {
+PARTS: dict[str, Callable[[Setting, str | None], Made]] = {
     "losses": _losses,
     "spikes": _spikes,
     "bulk": _bulk,
@@ -225,12 +232,12 @@ FIGURES: dict[str, Callable[[Setting, int, Observation | None], Axes]] = {
 
 
 @lru_cache(maxsize=KEPT)
-def _prediction(setting: Setting, method: str) -> Prediction:
+def _prediction(setting: Setting, method: str | None) -> Prediction:
     return predict(setting, method=method)
 
 
 @lru_cache(maxsize=KEPT)
-def _table(setting: Setting, method: str) -> SweepTable:
+def _table(setting: Setting, method: str | None) -> SweepTable:
     return sweep(setting, {"step_exponent": EXPONENTS}, method=method, rtol=CURVE_RTOL)
 
 

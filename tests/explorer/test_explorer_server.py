@@ -13,7 +13,7 @@ from test_explorer_fields import TEXTS
 
 import rmt_spikes as rs
 from rmt_spikes.explorer import application
-from rmt_spikes.explorer.answers import DEFAULT, PROFILE, QUICK
+from rmt_spikes.explorer.answers import DEFAULT, PROFILE, QUICK, part
 from rmt_spikes.explorer.fields import setting_of
 from rmt_spikes.explorer.folder import save
 from rmt_spikes.plot.style import DARK, LIGHT
@@ -151,8 +151,15 @@ def test_the_whole_theory_follows_part_by_part(app: Any) -> None:
     assert losses["losses"] == expected.losses.to_dict()
     assert [each["error"] for each in spikes["spikes"]] == [spike.error for spike in expected.spikes]
     assert bulk["bulk"]["error"] == expected.bulk.error
-    assert curve["curve_by"]["method"] == DEFAULT
+    assert curve["curve_by"]["method"] == losses["losses_by"]["method"] == expected.method == "uniform"
     assert len(curve["curve"]["x"]) == len(curve["curve"]["test"]) == len(curve["curve"]["error"]["test"])
+
+
+def test_the_theory_is_the_one_that_predict_chooses() -> None:
+    found = part({**TEXTS, "second_batch": "same"}, "losses", DEFAULT)
+    expected = rs.predict(SETTING.replace(second_batch="same"))
+    assert found["losses_by"]["method"] == expected.method != "uniform"
+    assert found["losses"] == expected.losses.to_dict()
 
 
 def test_a_setting_that_the_closed_form_does_not_cover_waits_for_the_whole_theory(app: Any) -> None:

@@ -97,7 +97,7 @@ function answered(now, answer) {
   shown = answer.uncovered ? { ...answer } : { ...answer, curve: line, curve_by };
   stale(false);
   draw();
-  say(answer.uncovered ? "Computing." : "Closed form; the uniform theory follows.");
+  say(answer.uncovered ? "Computing." : "Closed form; the whole theory follows.");
   painted(now);
 }
 
@@ -141,15 +141,21 @@ async function refine() {
       shown = { ...shown, ...answer };
       if (answer.curve) curveOf = now;
       draw();
-      say(`Uniform theory: ${Object.keys(answer)[0]} computed.`);
+      say(`${theory()}: ${Object.keys(answer)[0]} computed.`);
     }
     if (problems.length) shown.problems = problems;
     draw();
-    say(problems.length ? "The uniform theory has not been computed in full." : "Uniform theory.");
+    say(problems.length ? "The theory has not been computed in full." : `${theory()}.`);
     document.body.dataset.settled = version;
   } catch (error) {
     if (error.name !== "AbortError") refused(error);
   }
+}
+
+// Name of the theory that is shown.
+function theory() {
+  const method = (shown.losses_by?.method ?? "whole").replaceAll("_", " ");
+  return `${method[0].toUpperCase()}${method.slice(1)} theory`;
 }
 
 function refused(error) {
