@@ -51,12 +51,15 @@ def reporting(kept: Callable[[], str] = str) -> Iterator[None]:
 
 @contextmanager
 def warnings_in_short() -> Iterator[None]:
-    """Print warnings of accuracy on stderr, one a line, without a place in the code."""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", AccuracyWarning)
-        yield
-    for warning in caught:
-        typer.echo(f"rmt-spikes: warning: {warning.message}", err=True)
+    """Print warnings of accuracy on stderr, one a line, without a place in the code; also before an error."""
+    caught: list[warnings.WarningMessage] = []
+    try:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", AccuracyWarning)
+            yield
+    finally:
+        for warning in caught:
+            typer.echo(f"rmt-spikes: warning: {warning.message}", err=True)
 
 
 def fail(message: str, status: int) -> None:

@@ -7,10 +7,12 @@ from pathlib import Path
 from unittest.mock import Mock
 
 import pytest
+import typer
 from cli_tools import case, command, run
 
 from rmt_spikes import simulation, theory
-from rmt_spikes.errors import ConvergenceError
+from rmt_spikes.console.exits import reporting
+from rmt_spikes.errors import ConvergenceError, DomainError, warn_of_accuracy
 
 NOBODY = "--scheduler tcp://127.0.0.1:1"
 
@@ -104,3 +106,16 @@ def test_no_memory_is_bad_input(setting: str, monkeypatch: pytest.MonkeyPatch) -
     result = run("simulate", setting)
     assert (result.exit_code, result.stdout) == (2, "")
     assert "not enough memory" in result.stderr
+
+
+def test_warnings_come_before_the_error(capsys: pytest.CaptureFixture[str]) -> None:
+    def warned_and_failed() -> None:
+        with reporting():
+            warn_of_accuracy("norms are linearised")
+            raise DomainError("ridge", "must be above 0", 0.0)
+
+    with pytest.raises(typer.Exit):
+        warned_and_failed()
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "rmt-spikes: warning: norms are linearised"
+    assert lines[1:] == ["rmt-spikes: ridge: must be above 0, got 0.0"]
