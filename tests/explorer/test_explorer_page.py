@@ -158,7 +158,7 @@ def test_inputs_are_painted_within_a_tenth_of_a_second(chromium: Browser, server
 def test_nonsense_is_answered_beside_its_field(chromium: Browser, server: Server) -> None:
     chromium.open(server.address, 1200)
     for key, text, said in (
-        ("ridge", "plenty", "must be a number from 1e-12 to 1e12, got 'plenty'"),
+        ("ridge", "plenty", "a number from 1e-12 to 1e12, got 'plenty'"),
         ("n", "-3", "must be a whole number"),
         ("activation", "relo", "relu"),
         ("target", "<img src=x onerror=alert(1)>", "must"),
