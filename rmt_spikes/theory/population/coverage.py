@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 from rmt_spikes.errors import DomainError
 from rmt_spikes.setting import Setting
 from rmt_spikes.theory.features import Features
 from rmt_spikes.theory.population.labels import labels_of
-from rmt_spikes.theory.population.levels import levels_of, stands_alone
+from rmt_spikes.theory.population.levels import crowd, levels_of, stands_alone
 
 
 def is_plain(setting: Setting) -> bool:
@@ -30,9 +32,10 @@ def require_crowd(setting: Setting, purpose: str) -> None:
     These would make singular values of their own, which are those of no neuron and no sample.
     """
     if setting.inputs is not None and stands_alone(setting.inputs):
+        least = math.ceil(crowd(setting.inputs))
         required = (
-            f"must have no few eigenvalues above twice all others for {purpose}: "
-            "the singular values that these make of their own are not predicted"
+            f"must have at least {least} directions with eigenvalues above half the largest for {purpose}: "
+            "fewer make singular values of their own, which are not predicted"
         )
         raise DomainError("covariance", required, setting.covariance, "simulate it")
 

@@ -119,8 +119,12 @@ def _compressed(inputs: Inputs) -> InputLevels:
     return InputLevels(nodes / (weights @ nodes), weights, energies / energies.sum())
 
 
+def crowd(inputs: Inputs) -> float:
+    """Number of directions that make no singular values of their own, but a part of the bulk."""
+    return max(CROWD[0], CROWD[1] * float(inputs.multiplicities.sum()))
+
+
 def stands_alone(inputs: Inputs) -> bool:
     """Whether few eigenvalues are far above all others: they make singular values of their own."""
-    d, near = int(inputs.multiplicities.sum()), inputs.eigenvalues > ALONE * inputs.eigenvalues.max()
-    crowd = max(CROWD[0], CROWD[1] * d)
-    return bool(inputs.multiplicities[near].sum() < crowd and not np.all(near))
+    near = inputs.eigenvalues > ALONE * inputs.eigenvalues.max()
+    return bool(inputs.multiplicities[near].sum() < crowd(inputs) and not np.all(near))
