@@ -201,7 +201,7 @@ def test_a_prediction_of_several_directions_is_a_document():
 
 
 def test_predictions_given_the_latent_variables_of_a_trial():
-    """Given both batches, the first spike is twice as close to that of each network; measured: three times."""
+    """Given both batches, the first spike is twice as close to each network's; measured: three times."""
     setting = rs.Setting(**SMALL, target={"expression": "z1 + 0.5*z2 + 0.6*z1*z2"}, covariance=LEVELS)
     typical = Uniform(setting).upper.poles[0].point.eigenvalue ** 0.5
     trials = rs.simulate(setting, trials=4, seed=0, top=1).trials
