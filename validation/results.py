@@ -8,6 +8,7 @@ and some figures. `report.md` is written from these tables and those of `validat
 import argparse
 import csv
 import json
+import re
 import shutil
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -33,14 +34,22 @@ FITS = (
 )
 
 Table = list[dict[str, str]]
+_DECIMAL = re.compile(r"-?[0-9]+\.[0-9]+(e[+-][0-9]+)?")
 
 
 def write(path: Path, columns: Sequence[str], rows: Iterable[dict[str, Any]]) -> None:
-    """Write a table; floats keep every bit, None is an empty cell."""
+    """Write a table; numbers have ten digits, None is an empty cell."""
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, columns, extrasaction="ignore", lineterminator="\n")
         writer.writeheader()
-        writer.writerows(rows)
+        writer.writerows({name: shortened(value) for name, value in row.items()} for row in rows)
+
+
+def shortened(value: Any) -> Any:
+    """A number of a table with ten digits, and what is none as it is."""
+    if isinstance(value, str) and _DECIMAL.fullmatch(value):
+        value = float(value)
+    return f"{value:.10g}" if isinstance(value, float) else value
 
 
 def read(path: Path) -> Table:

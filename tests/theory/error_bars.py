@@ -300,7 +300,9 @@ def main() -> None:
             found = zip(SIZES, fitted(rows, of), strict=True)
             print(of, ", ".join(f"{name} {value:.4g}" for name, value in found))
         return
-    write([{**row, "error": bar(row)} for row in rows])
+    for row in rows:
+        row |= {name: f"{float(row[name]):.6g}" for name in SIZES}
+    write([{**row, "error": f"{bar(row):.8g}"} for row in rows])
 
 
 if __name__ == "__main__":
