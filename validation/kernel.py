@@ -14,7 +14,7 @@ import numpy as np
 from numpy.polynomial import legendre
 
 import rmt_spikes as rs
-from rmt_spikes.functions.hermite import gaussian_moments
+from rmt_spikes.theory import gaussian_moments
 
 NODES = 60
 """Gauss-Legendre nodes of the initial pre-activation on each side of zero, where slopes have a kink."""

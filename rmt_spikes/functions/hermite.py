@@ -206,11 +206,27 @@ class GaussianMoments:
 
 
 def gaussian_moments(function: ScalarFunction, mean: ArrayLike, scale: ArrayLike) -> GaussianMoments:
-    """Moments of a function of ``u = mean + scale Z``, the two broadcast against each other, ``scale >= 0``.
+    """Moments of a function of a Gaussian variable ``u = mean + scale Z``.
 
-    They are accurate to 1e-13 of ``sqrt(E f(u)^2)`` (of ``E f(u)^2`` for `second`), as long as that is not
-    below 1e-15 of the values of ``f`` within 10 standard deviations, and the rounding of ``u`` does not show
-    in ``f(u)``.
+    Parameters
+    ----------
+    function : ScalarFunction
+        ``f``, such as `Setting.activation_function`.
+    mean, scale : array_like
+        Of the variable, ``scale >= 0``; they are broadcast against each other.
+
+    Returns
+    -------
+    GaussianMoments
+        ``first``, ``linear``, ``norm`` and ``second``: ``E f(u)``, ``E Z f(u)``, ``E (Z^2 - 1)/2 f(u)`` and
+        ``E f(u)^2``, accurate to 1e-13 of ``sqrt(E f(u)^2)`` (of ``E f(u)^2`` for `second`), as long as that
+        is not below 1e-15 of the values of ``f`` within 10 standard deviations, and the rounding of ``u``
+        does not show in ``f(u)``.
+
+    Raises
+    ------
+    DomainError
+        For a scale below zero, and for what is not finite.
     """
     means, scales = np.broadcast_arrays(np.asarray(mean, np.float64), np.asarray(scale, np.float64))
     if not (np.all(np.isfinite(means)) and np.all(scales >= 0) and np.all(np.isfinite(scales))):

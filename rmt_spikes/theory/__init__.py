@@ -1,5 +1,6 @@
 """Predictions: no randomness, no knowledge of the simulation."""
 
+from rmt_spikes.functions.hermite import gaussian_moments
 from rmt_spikes.theory import symbolic
 from rmt_spikes.theory.bulk.distribution import Bulk
 from rmt_spikes.theory.features import Features
@@ -27,6 +28,7 @@ __all__ = [
     "Spike",
     "SweepTable",
     "critical_step_sizes",
+    "gaussian_moments",
     "limit_losses",
     "loss_standard_deviations",
     "predict",
