@@ -189,7 +189,7 @@ def test_quick_is_smaller() -> None:
         ({"figures": [{"kind": "pie"}]}, "figures.0"),
         ({"figures": [{"kind": "losses", "against": "ridge"}]}, "figures.0.against"),
         ({"figures": [{"kind": "features", "setting": {"d": 0}}]}, "setting.d"),
-        ({"quick": {"trials": 2, "setting": {"ridge": 0}}}, "setting.ridge"),
+        ({"quick": {"trials": 2, "setting": {"ridge": -1}}}, "setting.ridge"),
     ],
 )
 def test_a_bad_case_is_refused(changes: dict[str, Any], key: str) -> None:

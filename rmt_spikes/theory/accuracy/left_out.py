@@ -12,9 +12,10 @@ from rmt_spikes.theory.features import Features
 from rmt_spikes.theory.latent import latent
 from rmt_spikes.theory.limits import limit_losses
 from rmt_spikes.theory.methods.base import Method
-from rmt_spikes.theory.methods.closed_form import ClosedForm, UntrainedBulk
+from rmt_spikes.theory.methods.closed_form import ClosedForm
 from rmt_spikes.theory.methods.limit import Limit
 from rmt_spikes.theory.methods.one_batch.solution import OneBatch
+from rmt_spikes.theory.methods.uniform.solution import Uniform
 from rmt_spikes.theory.population.coverage import is_plain
 from rmt_spikes.theory.population.labels import labels_of
 from rmt_spikes.theory.population.levels import levels_of
@@ -120,8 +121,13 @@ def _initial_output(method: Method) -> float:
     return theta * (1.0 + theta) if method.setting.output_scale == "standard" else 0.0
 
 
+def _follows_the_step(method: Method) -> bool:
+    """Whether the bulk of a method is that of the trained features."""
+    return isinstance(method, Uniform | OneBatch)
+
+
 def _untrained_bulk(method: Method) -> float:
-    if not isinstance(method, UntrainedBulk):
+    if _follows_the_step(method):
         return 0.0
     return min(1.0, abs(latent(method.setting, method.features).shift))
 
@@ -132,7 +138,7 @@ def _quadratic_rows(method: Method) -> float:
 
 
 def _degree_two(method: Method) -> float:
-    return math.sqrt(_noise_of_degree_two(method)) if isinstance(method, UntrainedBulk) else 0.0
+    return 0.0 if _follows_the_step(method) else math.sqrt(_noise_of_degree_two(method))
 
 
 def _noise_of_degree_two(method: Method) -> float:

@@ -13,7 +13,7 @@ from rmt_spikes.theory import THEORY_VERSION
 
 LATER = frozenset(
     {"sample", "sample_alignment", "residuals", "teacher", "directions", "untrained", "weights"}
-    | {"weights_alignment"}
+    | {"weights_alignment", "sign_error", "sign_error_se"}
 )
 """Fields that were added later: trials that were stored without them are as good, and have None there."""
 
