@@ -49,7 +49,7 @@ calibration: $(VENV)/.installed-base ## How often the verdicts of the cases woul
 test: $(VENV)/.installed-test ## Run the tests, the benchmarks once each among them.
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
-thorough: $(VENV)/.installed-test ## Run all tests, those of half a minute as well that `make test` leaves out.
+thorough: $(VENV)/.installed-test ## Run all tests, the longest as well that `make test` leaves out.
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --thorough
 
 lint: $(VENV)/.installed-test ## Check style, imports between rooms, and types.

@@ -76,9 +76,12 @@ def test_the_script_of_a_user_has_types_and_runs(tmp_path: Path) -> None:
     script.write_text(text, encoding="utf-8")
     found = checked_types(script)
     assert found.returncode == 0, found.stdout
-    for right, wrong in (("-> dict[str, float]", "-> str"), ("rs.sweep(", "rs.sweeep(")):
-        script.write_text(text.replace(right, wrong), encoding="utf-8")
-        assert checked_types(script).returncode == 1
+    wrong = text.replace("-> dict[str, float]", "-> str").replace("rs.sweep(", "rs.sweeep(")
+    script.write_text(wrong, encoding="utf-8")
+    found = checked_types(script)
+    assert found.returncode == 1
+    assert "[return-value]" in found.stdout
+    assert "[attr-defined]" in found.stdout
     script.write_text(text, encoding="utf-8")
     run = f"runpy.run_path({str(script)!r}, run_name='__main__')"
     code = f"{QUIET}\nimport runpy, sys\nsys.argv = ['', {str(tmp_path)!r}]\n{run}"
@@ -135,7 +138,7 @@ def run_line(line: str, folder: Path) -> subprocess.CompletedProcess[str]:
     return result
 
 
-@pytest.mark.parametrize("page", marked(PAGES, ["docs/gallery.md"]))
+@pytest.mark.parametrize("page", marked(PAGES, ["docs/gallery.md", "docs/start.md", "docs/howto/sweeps.md"]))
 def test_the_commands_of_a_page_run(page: str, tmp_path: Path) -> None:
     """In a folder with the settings that the pages refer to."""
     text = (ROOT / page).read_text(encoding="utf-8")

@@ -65,7 +65,7 @@ def draw(cases: Table, powers: Table, path: Path) -> None:
     claims = list(dict.fromkeys(row["claim"] for row in powers))
     for i, claim in enumerate(claims):
         found = np.sort([float(row["power"]) for row in powers if row["claim"] == claim and row["power"]])
-        right.plot(found, i + np.linspace(-0.3, 0.3, len(found)), ".", ms=3, color="#0072b2")
+        right.plot(found, i + np.linspace(-0.3, 0.3, len(found)), ".", ms=3, color="#0072b2", rasterized=True)
     right.axvline(POWER, color="black", lw=0.8, ls="--")
     right.set_yticks(range(len(claims)), claims, fontsize=7)
     right.invert_yaxis()
@@ -75,7 +75,7 @@ def draw(cases: Table, powers: Table, path: Path) -> None:
         axis.spines[["top", "right"]].set_visible(False)
     # The same bytes for the same numbers.
     with rc_context({"svg.hashsalt": "rmt_spikes"}):
-        figure.savefig(path, metadata={"Date": None})
+        figure.savefig(path, metadata={"Date": None}, dpi=200)
 
 
 def main() -> None:

@@ -58,7 +58,12 @@ def test_predict_options(setting: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [["--method", "uniform"], ["--method", "closed_form"], ["--digits", "16"]]
+    "options",
+    [
+        pytest.param(["--method", "uniform"], marks=pytest.mark.thorough),
+        ["--method", "closed_form"],
+        ["--digits", "16"],
+    ],
 )
 def test_no_exponent_at_one_sample(setting: str, options: list[str]) -> None:
     """``log(step)/log(1)`` is not defined: no regime and no limit, but everything else."""

@@ -219,7 +219,7 @@ def test_measurements_are_kept(arrays, tmp_path):
         ("test_labels", {"test_features": np.ones((9, 200))}, ["together"]),
         ("readout", {"readout": np.ones(3)}, ["(200,)"]),
         ("untrained", {"untrained": np.ones((3, 3))}, ["(260, 200)"]),
-        ("ridge", {"ridge": 0.0}, ["0.0"]),
+        ("ridge", {"ridge": -1.0}, ["-1.0"]),
         ("top", {"top": 201}, ["200"]),
         ("setting", {"setting": "relu"}, ["Setting"]),
         ("features", {"setting": SETTING.replace(width=150)}, ["150", "200"]),

@@ -8,6 +8,13 @@ import rmt_spikes as rs
 from rmt_spikes.theory.methods.uniform.pencil.rows import Terms
 from rmt_spikes.theory.methods.uniform.solution import Uniform
 
+SLOW = ("few-relu-d30-wide",)
+"""Whose spectrum takes ten seconds: the other settings have the same terms."""
+
+
+def marked(names, slow):
+    return [pytest.param(name, marks=[pytest.mark.thorough] * (name in slow)) for name in names]
+
 
 def is_far(seen, features):
     """Whether a loss is beyond 2.5 standard errors and 1 % of what is left out at these sizes."""
@@ -21,7 +28,7 @@ def test_losses(name):
     assert not is_far(independent(name), "corrected")
 
 
-@pytest.mark.parametrize("name", FEW)
+@pytest.mark.parametrize("name", marked(FEW, SLOW))
 def test_spikes(name):
     """Clear spikes within 2.5 standard errors and 1 %, alignments 2.5 and 0.02. Measured: 0.002 beyond."""
     independent(name).check(predicted(name), 0.01, alignment=0.02)

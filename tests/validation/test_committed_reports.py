@@ -30,8 +30,11 @@ ROWS = read("results")
 CASES = sorted(rs.built_in_cases())
 
 
-# The two cases with most points take half a minute each; golden numbers guard the same code.
-MANY_POINTS = ("activations", "degree-two")
+# The cases with most points take 5 to 30 seconds each; golden numbers guard the same code.
+MANY_POINTS = (
+    *("activations", "degree-two", "proportions", "finite-size", "lengths-of-rows", "learnt-direction"),
+    *("rademacher-readout", "mean-of-labels"),
+)
 
 
 @pytest.mark.parametrize(
