@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,11 +68,12 @@ def check_realisation(setting: Setting, given: Realisation) -> None:
         raise DomainError("given", "must have both q and labels, or neither", Word("one of them"))
     if given.q is not None:
         sizes |= {"q": setting.n_ridge, "labels": setting.n_ridge}
-    if (getattr(given, "residuals", None) is None) != (getattr(given, "teacher", None) is None):
+    teacher = getattr(given, "teacher", None)
+    if (getattr(given, "residuals", None) is None) != (teacher is None):
         raise DomainError("given", "must have both residuals and teacher, or neither", Word("one of them"))
     if first_batch_of(given) is not None:
         sizes |= {"residuals": setting.n}
-        _check_teacher(setting, given)
+        _check_teacher(setting, teacher)
     for name, size in sizes.items():
         array(f"given.{name}", getattr(given, name), size)
     standard = setting.output_scale == "standard"
@@ -85,9 +86,9 @@ def check_realisation(setting: Setting, given: Realisation) -> None:
         number(f"given.{name}", getattr(given, name), low, high, f"must be a finite number {domain}")
 
 
-def _check_teacher(setting: Setting, given: Realisation) -> None:
+def _check_teacher(setting: Setting, u: Any) -> None:
     """Refuse realised variables of the teacher that do not fit it."""
-    u, count = given.teacher, labels_of(setting).directions  # type: ignore[attr-defined]
+    count = labels_of(setting).directions
     if count == 1:
         array("given.teacher", u, setting.n)
     elif not (isinstance(u, np.ndarray) and u.shape == (count, setting.n)):

@@ -14,7 +14,8 @@ from rmt_spikes.theory.predict import predict_losses
 
 MANY = settings().max_examples
 EXAMPLES = {"losses": MANY // 2, "spectra": MANY // 50, "resolvent": MANY // 50}
-"""Fifty, two and two; three times as many when the run is thorough (conftest.py)."""
+"""Fifty, two and two, none of which may be refused; three times as many, and one refusal, when the run is
+thorough (conftest.py)."""
 few = settings(
     max_examples=EXAMPLES["spectra"],
     phases=[Phase.explicit, Phase.generate],  # a slow failure is not worth shrinking
@@ -110,5 +111,6 @@ def test_failures_are_few():
     if untried:
         pytest.skip(f"not tried in this run: {', '.join(untried)}; run the whole file")
     assert all(TRIED[name] >= count for name, count in EXAMPLES.items())
-    assert TRIED["refused"] <= 1
-    assert TRIED["refused spectra"] <= 1
+    allowed = MANY // 300
+    assert TRIED["refused"] <= allowed
+    assert TRIED["refused spectra"] <= allowed
