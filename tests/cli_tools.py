@@ -53,9 +53,10 @@ def run(*arguments: str) -> Result:
     return CliRunner().invoke(cli.app, arguments)
 
 
-def command(*arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
+def run_cold(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a command in a new interpreter."""
     program = [sys.executable, "-W", "error", "-m", "rmt_spikes.cli", *arguments]
-    return subprocess.run(program, capture_output=True, text=True, check=False, **options)
+    return subprocess.run(program, capture_output=True, text=True, check=False)
 
 
 def listening() -> None:

@@ -12,10 +12,11 @@ import sys
 from pathlib import Path
 from runpy import run_path
 from types import SimpleNamespace
-from typing import Any
 
 import layout_rules as rules
 import pytest
+from usual import without
+from warm import run_code, run_command
 
 import rmt_spikes
 from rmt_spikes import plot
@@ -42,30 +43,25 @@ BUILT = ["docs/gallery.md", "docs/tutorials/spectrum.md", "docs/tutorials/second
 """Pages whose Python takes half a minute; the build of the documentation runs it as well."""
 
 
-def marked(pages: list[str], slow: list[str]) -> list[Any]:
-    """Pages as parameters, the slow ones marked."""
-    return [pytest.param(page, marks=[pytest.mark.thorough] * (page in slow)) for page in pages]
-
-
-@pytest.mark.parametrize("page", marked(PAGES, BUILT))
+@pytest.mark.parametrize("page", without(BUILT, PAGES))
 def test_python_on_a_page_runs(page: str, tmp_path: Path) -> None:
     """Blocks and executed cells of a page, in order, in one interpreter; other warnings are errors."""
     blocks = rules.python_blocks((ROOT / page).read_text(encoding="utf-8"))
     if not blocks:
         return
-    result = rules.run_python("\n".join([QUIET, *blocks]), tmp_path)
+    result = run_code("\n".join([QUIET, *blocks]), tmp_path)
     assert result.returncode == 0, result.stderr
 
 
-def checked_types(script: Path) -> subprocess.CompletedProcess[str]:
-    """What mypy says about a user's script."""
-    command = [Path(sys.executable).with_name("mypy"), "--strict", "--config-file=", script]
+def checked_types(*scripts: Path) -> subprocess.CompletedProcess[str]:
+    """What mypy says about a user's scripts."""
+    command = [Path(sys.executable).with_name("mypy"), "--strict", "--config-file=", *scripts]
     environment = os.environ | {"MYPYPATH": str(ROOT)}
     flags = [
         "--follow-imports=silent",
         "--ignore-missing-imports",
         "--cache-dir",
-        str(script.parent / "cache"),
+        str(scripts[0].parent / "cache"),
     ]
     return subprocess.run([*command, *flags], env=environment, capture_output=True, text=True, check=False)
 
@@ -74,18 +70,15 @@ def test_the_script_of_a_user_has_types_and_runs(tmp_path: Path) -> None:
     text = (DOCS / "scripts" / "own_theory.py").read_text(encoding="utf-8")
     script = tmp_path / "own_theory.py"
     script.write_text(text, encoding="utf-8")
-    found = checked_types(script)
-    assert found.returncode == 0, found.stdout
     wrong = text.replace("-> dict[str, float]", "-> str").replace("rs.sweep(", "rs.sweeep(")
-    script.write_text(wrong, encoding="utf-8")
-    found = checked_types(script)
+    (tmp_path / "wrong.py").write_text(wrong, encoding="utf-8")
+    found = checked_types(script, tmp_path / "wrong.py")
     assert found.returncode == 1
     assert "[return-value]" in found.stdout
     assert "[attr-defined]" in found.stdout
-    script.write_text(text, encoding="utf-8")
+    assert "own_theory.py" not in found.stdout
     run = f"runpy.run_path({str(script)!r}, run_name='__main__')"
-    code = f"{QUIET}\nimport runpy, sys\nsys.argv = ['', {str(tmp_path)!r}]\n{run}"
-    result = rules.run_python(code, tmp_path)
+    result = run_code(f"{QUIET}\nimport runpy, sys\nsys.argv = ['', {str(tmp_path)!r}]\n{run}", tmp_path)
     assert result.returncode == 0, result.stderr
     assert "my numbers: losses.test 0.350, observed 0.212: disagrees" in result.stdout
     assert "noise alone: disagrees" in result.stdout
@@ -106,7 +99,7 @@ def test_a_wrong_claim_of_a_tutorial_is_seen(tmp_path: Path) -> None:
     wrong = claim.replace("corrected", "x").replace("published", "corrected").replace('"x"', '"published"')
     # Fewer networks suffice to see that it is wrong.
     code = "\n".join(rules.python_blocks(f"{start}{wrong}\n```\n")).replace("trials=24", "trials=8")
-    result = rules.run_python(code, tmp_path)
+    result = run_code(code, tmp_path)
     assert result.returncode == 1
     assert "AssertionError" in result.stderr
 
@@ -122,6 +115,7 @@ def run_line(line: str, folder: Path) -> subprocess.CompletedProcess[str]:
         assert words[1:], "a target is missing"
         assert set(words[1:]) <= set(TARGETS)
         command = ["make", "--dry-run", "--directory", str(ROOT), *words[1:]]
+        result = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     else:
         assert words[0] == "rmt-spikes"
         if words[1] == "validate":
@@ -132,13 +126,12 @@ def run_line(line: str, folder: Path) -> subprocess.CompletedProcess[str]:
             assert all((folder / word).is_file() for word in words[2:] if word.endswith(".toml"))
             options = [word for word in words if word.startswith("--")]
             words = [*words[:2], "--help"]
-        command = [sys.executable, "-W", "error", "-m", "rmt_spikes.cli", *words[1:]]
-    result = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+        result = run_command(*words[1:], cwd=folder)
     assert all(re.search(rf"{option}\b", result.stdout) for option in options), f"not among: {result.stdout}"
     return result
 
 
-@pytest.mark.parametrize("page", marked(PAGES, ["docs/gallery.md", "docs/start.md", "docs/howto/sweeps.md"]))
+@pytest.mark.parametrize("page", without(["docs/gallery.md", "docs/start.md", "docs/howto/sweeps.md"], PAGES))
 def test_the_commands_of_a_page_run(page: str, tmp_path: Path) -> None:
     """In a folder with the settings that the pages refer to."""
     text = (ROOT / page).read_text(encoding="utf-8")
@@ -312,5 +305,5 @@ typeset = found["sympy.core.basic", "Basic"]
 assert typeset(symbolic.symbol("c_star_2") ** 2) == r"$\displaystyle c_{*,2}^{2}$"
 assert typeset(sympy.Symbol("unknown_7")) == r"$\displaystyle unknown_{7}$"
 """
-    result = rules.run_python(f"PATH = {str(DOCS / '_kernel' / 'symbols.py')!r}\n{code}", ROOT)
+    result = run_code(f"PATH = {str(DOCS / '_kernel' / 'symbols.py')!r}\n{code}", ROOT)
     assert result.returncode == 0, result.stderr

@@ -10,9 +10,10 @@ from unittest.mock import ANY, Mock
 
 import numpy as np
 import pytest
-from cli_tools import command, run, strict
+from cli_tools import run, run_cold, strict
 from distributed import Client, LocalCluster
 from rich.console import Console
+from warm import run_command
 
 from rmt_spikes import simulation
 from rmt_spikes.console import tables as terminal
@@ -26,7 +27,7 @@ def test_help_is_immediate() -> None:
     spent = []
     for _ in range(3):
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        assert command("--help").returncode == 0
+        assert run_cold("--help").returncode == 0
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         spent.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
     assert min(spent) < 0.3
@@ -301,14 +302,14 @@ def test_derive_lists_what_it_knows() -> None:
 def test_a_setting_from_standard_input(setting: str) -> None:
     """The same document as from the file; an error names standard input."""
     text = Path(setting).read_text(encoding="utf-8")
-    piped = command("predict", "-", "--method", "closed_form", "--json", input=text)
+    piped = run_command("predict", "-", "--method", "closed_form", "--json", text=text)
     assert json.loads(piped.stdout) == json.loads(
-        command("predict", setting, "--method", "closed_form", "--json").stdout
+        run_command("predict", setting, "--method", "closed_form", "--json").stdout
     )
-    wrong = command("predict", "-", input=text.replace("n = 120", "n = -1"))
+    wrong = run_command("predict", "-", text=text.replace("n = 120", "n = -1"))
     assert (wrong.returncode, wrong.stdout) == (2, "")
     assert "standard input: n: " in wrong.stderr
 
 
 def test_version() -> None:
-    assert command("--version").stdout == f"rmt-spikes {metadata.version('rmt-spikes')}\n"
+    assert run_cold("--version").stdout == f"rmt-spikes {metadata.version('rmt-spikes')}\n"

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from cli_tools import SETTING, command, run
+from cli_tools import SETTING, run
 from matplotlib import pyplot
+from warm import run_command
 
 from rmt_spikes import illustration
 from rmt_spikes.illustration import FIGURES, Request, illustrate, read_range
@@ -54,7 +55,7 @@ def test_a_gain_is_what_the_step_takes_from_the_test_loss() -> None:
 
 def test_a_setting_comes_from_standard_input(tmp_path: Path) -> None:
     out = tmp_path / "spectrum.pdf"
-    result = command("plot", "spectrum", "-", "--method", "closed_form", "--out", str(out), input=SETTING)
+    result = run_command("plot", "spectrum", "-", "--method", "closed_form", "--out", str(out), text=SETTING)
     assert result.returncode == 0, result.stderr
     assert out.read_bytes().startswith(b"%PDF")
 

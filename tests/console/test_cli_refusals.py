@@ -8,7 +8,8 @@ from unittest.mock import Mock
 
 import pytest
 import typer
-from cli_tools import case, command, run
+from cli_tools import case, run
+from warm import run_command
 
 from rmt_spikes import simulation, theory
 from rmt_spikes.console.exits import reporting
@@ -18,7 +19,7 @@ NOBODY = "--scheduler tcp://127.0.0.1:1"
 
 
 def refused(arguments: Sequence[str], *mentions: str) -> None:
-    result = command(*arguments)
+    result = run_command(*arguments)
     assert (result.returncode, result.stdout) == (2, ""), result.stderr
     assert "Traceback" not in result.stderr
     assert 1 <= len(result.stderr.splitlines()) < 20

@@ -10,7 +10,8 @@ from typing import Any
 from unittest.mock import Mock
 
 import pytest
-from cli_tools import case, command, run, started, strict
+from cli_tools import case, run, started, strict
+from warm import run_command
 
 from rmt_spikes import validation
 from rmt_spikes.setting import Setting
@@ -75,7 +76,7 @@ def test_a_stopped_run_continues(tmp_path: Path, jobs: str, kill: signal.Signals
     assert status == (130 if kill == signal.SIGINT else -signal.SIGKILL)
     assert "Traceback" not in rest
     case(tmp_path, 0.9, 0.9, control=False, trials=42, n=300)
-    result = command(*arguments)
+    result = run_command(*arguments)
     assert result.returncode == 0, result.stderr
     first = next(line for line in result.stderr.splitlines() if line.startswith("simulating")).split()[1]
     # The tenth that was reported was committed before; what was in the hands of a worker may be lost.

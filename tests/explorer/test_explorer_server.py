@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 from asgi import GOOD, PORT, TOKEN, HereWorker, Response, request
-from layout_rules import run_python
 from test_explorer_fields import TEXTS
+from warm import run_code
 
 import rmt_spikes as rs
 from rmt_spikes.explorer import application
@@ -227,7 +227,7 @@ def test_figures_and_their_lines_make_the_same_files(app: Any, folder: Path, tmp
     lines = (made / "figures.py").read_text(encoding="utf-8")
     again = tmp_path / "again"
     again.mkdir()
-    ran = run_python(f"import warnings\nwarnings.simplefilter('ignore')\n{lines}", again)
+    ran = run_code(f"import warnings\nwarnings.simplefilter('ignore')\n{lines}", again)
     assert ran.returncode == 0, ran.stderr
     for name in ("spectrum", "losses", "features"):
         assert (again / f"{name}.svg").read_bytes() == (made / f"{name}.svg").read_bytes()

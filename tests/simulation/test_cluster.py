@@ -99,6 +99,7 @@ def test_drawn_trials_are_the_same_on_a_cluster_and_spread_over_it(client, setti
 
 
 @pytest.mark.skipif(not STATUS.exists(), reason="the peak of a process is read from /proc")
+@pytest.mark.thorough
 def test_a_trial_that_breaks_the_limit_of_a_worker_runs_on_all_of_them(client):
     """Undistributed it takes more than a worker may have: its own peak is measured."""
     with refused("d"):

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from observed import FOLDER, LOSSES, SETTINGS, own
+from usual import only
 
 import rmt_spikes as rs
 from rmt_spikes.theory.latent import latent
@@ -15,7 +16,7 @@ def test_every_setting_was_simulated():
     assert sorted(path.stem for path in (FOLDER / "observations").glob("*.json")) == SETTINGS
 
 
-@pytest.mark.parametrize("name", SETTINGS)
+@pytest.mark.parametrize("name", only(SETTINGS[::3], SETTINGS))
 def test_losses_spikes_and_vectors(name):
     """Losses, clear spikes within 2.5 standard errors + 1 %, alignments within 2.5 standard errors + 0.02."""
     seen = own(name)

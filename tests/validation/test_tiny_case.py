@@ -86,6 +86,7 @@ def test_wrong_theories_see_the_same_trials(result: CaseResult) -> None:
     assert wrong.observed == right.observed
 
 
+@pytest.mark.thorough
 def test_the_result_is_a_document_and_the_executor_does_not_matter(
     result: CaseResult, tmp_path: Path
 ) -> None:
