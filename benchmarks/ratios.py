@@ -21,7 +21,6 @@ import rmt_spikes as rs
 from rmt_spikes.theory.bulk.distribution import singular_value_bulk
 from rmt_spikes.theory.methods.closed_form import ClosedForm
 from rmt_spikes.theory.methods.uniform.solution import Uniform
-from rmt_spikes.theory.methods.uniform.vectors import hermite_feature, readout_feature
 
 SETTING = rs.Setting(
     n=3000, d=1500, width=2000, activation="relu", target={"hermite": [0, 1, 0.5**0.5]},
@@ -39,12 +38,8 @@ def seconds(function: Callable[[], object]) -> float:
 
 
 def uniform_spike_table() -> object:
-    """Location and alignments of all spikes, edge and fluctuation scale apart."""
-    solution = Uniform(SETTING)
-    return [
-        (pole.point.eigenvalue, hermite_feature(solution, pole), readout_feature(solution, pole))
-        for pole in solution.upper.poles
-    ]
+    """Location and alignments of all spikes, with their distance from the edge."""
+    return Uniform(SETTING).spikes()
 
 
 def steps(count: int, *names: str) -> object:

@@ -11,6 +11,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import combinations_with_replacement
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,6 +55,10 @@ class Blocks(ABC):
     setting: Setting
     variables: Latent
     law: ReadoutLaw
+
+    def with_law(self, law: ReadoutLaw) -> Self:
+        """The same description on other readout weights."""
+        return replace(self, law=law)
 
     @property
     @abstractmethod
@@ -203,6 +208,11 @@ class PencilBlocks(Blocks):
     terms: Terms = field(default_factory=Terms)
     rank: int | None = None
     rest: ResidualLaw | None = None
+
+    def with_law(self, law: ReadoutLaw) -> PencilBlocks:
+        """The same description on other readout weights, all of which the pencil sees."""
+        other = replace(self, law=law, rank=None, rest=None)
+        return other if self.rest is None else other.with_rest(self.rest)
 
     def with_rest(self, rest: ResidualLaw) -> PencilBlocks:
         """The same description with only some samples in the bulk; lengths of rows are those with all."""

@@ -141,6 +141,18 @@ class Channel(ABC):
         """Part of the channel in ``1/omega`` at the nodes."""
         return np.asarray(np.sum(part.k * part.y.T, axis=1) / (self.gamma * part.root**2))
 
+    @abstractmethod
+    def of_other_neurons(self, part: Response, samples: Values, others: Channel) -> Values:
+        """Part of the channel in ``1/omega`` of neurons of no weight beside those at the nodes.
+
+        `others` is the same channel on the readout weights of these neurons; shape ``(n_others,)``.
+        """
+
+    def overlaps(self, part: Response, samples: Values, others: Channel) -> tuple[Values, Values]:
+        """``m R m`` of `others` with themselves, and ``m R h`` with the nodes, ``(n_others, n_a)``."""
+        weighted = others.functions * samples
+        return np.sum(weighted * others.functions, axis=1), weighted @ part.h.T
+
     def derivatives(self, part: Response, samples: Values) -> tuple[Values, Values, Values, Values]:
         """Derivatives of `of_samples` and of `of_neurons` in ``log R`` and in ``log omega``.
 
@@ -195,6 +207,18 @@ class LevelChannel(Channel):
         """``s (1 + s K s)^{-1} s``, shape ``(n_levels, n_a, n_a)``."""
         inner = np.linalg.inv(np.eye(k.shape[0]) + levels[:, :, None] * k * levels[:, None, :])
         return np.asarray(levels[:, :, None] * inner * levels[:, None, :])
+
+    def of_other_neurons(self, part: Response, samples: Values, others: Channel) -> Values:  # noqa: D102
+        assert isinstance(others, LevelChannel)
+        own, row = self.overlaps(part, samples, others)
+        seen = np.sum(row @ part.detail * row, axis=2)
+        return np.asarray(self.level_weights @ (others.levels**2 * (own - self.gamma * seen)))
+
+    def to_other_neurons(self, part: Response, samples: Values, others: LevelChannel) -> Values:
+        """`between_neurons` of neurons of no weight with the nodes, shape ``(n_others, n_a)``."""
+        row = self.overlaps(part, samples, others)[1] / part.root
+        seen = row - (row * part.root) @ part.detail @ part.k / part.root
+        return self._mean(others.levels[:, :, None] * seen * self.levels[:, None, :])
 
     def between_neurons(self, part: Response) -> Values:
         """``(K_h^{-1} + gamma D)^{-1}`` at the nodes, averaged over the levels, ``K_h = s k s``."""

@@ -15,6 +15,7 @@ from rmt_spikes.errors import ConvergenceError
 from rmt_spikes.theory.methods.uniform.channels import Channel, Directions, Response
 from rmt_spikes.theory.methods.uniform.pencil.directions import SpecialDirections
 from rmt_spikes.theory.methods.uniform.pencil.levels import LevelState, Pencil
+from rmt_spikes.theory.methods.uniform.pencil.others import response_of_others
 
 Array = NDArray[np.float64]
 Values = NDArray[Any]
@@ -158,6 +159,13 @@ class PencilChannel(Channel):
         )
         levels = replace(details[0].levels, k=k, nu=nu)
         return replace(parts[0], detail=_PencilState(levels, own, np.zeros_like(details[0].shift)))
+
+    def of_other_neurons(self, part: Response, samples: Values, others: Channel) -> Values:  # noqa: D102
+        assert isinstance(others, PencilChannel)
+        own, row = self.overlaps(part, samples, others)
+        row = row @ self.pencil.isometry
+        y = response_of_others(self.pencil, part.detail.levels, self.gamma * row, others.pencil)
+        return np.asarray(own * others.growth + np.sum(row * y, axis=1))
 
     def is_fresh(self, part: Response) -> bool:  # noqa: D102
         return bool(part.detail.fresh)
