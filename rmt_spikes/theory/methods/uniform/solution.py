@@ -40,7 +40,7 @@ from rmt_spikes.theory.methods.uniform.scores.signs import Scores
 from rmt_spikes.theory.methods.uniform.spectrum import Spectrum, warn_of_linear_norms
 from rmt_spikes.theory.population.coverage import is_plain, require_plain, without_pencil
 from rmt_spikes.theory.population.labels import labels_of
-from rmt_spikes.theory.results import EDGE_TOLERANCE, Certificate, Losses, Outliers, Spike, ordered
+from rmt_spikes.theory.results import Certificate, Losses, Outliers, Spike, ordered
 from rmt_spikes.theory.ridgeless import positive_ridge
 
 Array = NDArray[np.float64]
@@ -385,15 +385,4 @@ class Uniform(Method):
         if part == "spikes":
             states = [self.upper.edge.state, *(pole.point.state for pole in self.upper.poles)]
             return Certificate(residual=max(state.residual for state in states))
-        bulk = self.bulk
-        squares = bulk.edges**2
-        lower, higher = squares[squares[:, 0] > 0.0, 0], squares[:, 1]
-        inside = [lower * (1.0 + EDGE_TOLERANCE), squares.mean(axis=1), higher * (1.0 - EDGE_TOLERANCE)]
-        mass = bulk.mass
-        values, residual = self.spectrum.cut.imaginary(np.sort(np.concatenate(inside)))
-        return Certificate(
-            mass=mass,
-            residual=residual,
-            imaginary_part=float(values.min() / np.pi),
-            edge_error=EDGE_TOLERANCE,
-        )
+        return self.spectrum.certificate

@@ -37,7 +37,7 @@ from rmt_spikes.theory.methods.uniform.samples import Separated, drawn_values, s
 from rmt_spikes.theory.population.labels import labels_of
 from rmt_spikes.theory.population.levels import levels_of
 from rmt_spikes.theory.realisation import Realisation, first_batch_of
-from rmt_spikes.theory.results import Draws, Outliers, outliers_of
+from rmt_spikes.theory.results import EDGE_TOLERANCE, Certificate, Draws, Outliers, outliers_of
 
 Array = NDArray[np.float64]
 
@@ -181,6 +181,22 @@ class Spectrum:
             If the equations with norms as latent variables have no solution, and norms are linearised.
         """
         return self._inside[0]
+
+    @property
+    def certificate(self) -> Certificate:
+        """Evidence that the bulk was solved."""
+        bulk = self.bulk
+        squares = bulk.edges**2
+        lower, higher = squares[squares[:, 0] > 0.0, 0], squares[:, 1]
+        inside = [lower * (1.0 + EDGE_TOLERANCE), squares.mean(axis=1), higher * (1.0 - EDGE_TOLERANCE)]
+        mass = bulk.mass
+        values, residual = self.cut.imaginary(np.sort(np.concatenate(inside)))
+        return Certificate(
+            mass=mass,
+            residual=residual,
+            imaginary_part=float(values.min() / np.pi),
+            edge_error=EDGE_TOLERANCE,
+        )
 
     @property
     def cut(self) -> BranchCut:
