@@ -16,13 +16,14 @@ from rmt_spikes.errors import ConvergenceError, DomainError, RmtSpikesError, Wor
 from rmt_spikes.setting import Setting
 from rmt_spikes.theory.accuracy.bars import bulk_of, losses_of, spikes_of, warn_if_large
 from rmt_spikes.theory.bulk.distribution import Bulk
+from rmt_spikes.theory.bulk.outliers import Outliers, outliers_of
 from rmt_spikes.theory.features import Features
 from rmt_spikes.theory.latent import Latent
 from rmt_spikes.theory.methods import method_for
 from rmt_spikes.theory.methods.base import Method
 from rmt_spikes.theory.methods.certified.results import decimals, numbers, outward
 from rmt_spikes.theory.picture import picture
-from rmt_spikes.theory.results import LOSSES, Certificate, Losses, Outliers, Regime, Spike, outliers_of
+from rmt_spikes.theory.results import LOSSES, Certificate, Losses, Regime, Spike
 from rmt_spikes.values import Document, frozen, same, summary
 
 Array = NDArray[np.float64]

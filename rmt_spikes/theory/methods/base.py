@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from rmt_spikes.errors import ConvergenceError, DomainError
 from rmt_spikes.setting import Setting
+from rmt_spikes.theory.bulk.outliers import Outliers, outliers_of
 from rmt_spikes.theory.features import Features
 from rmt_spikes.theory.latent import residual_moments
 from rmt_spikes.theory.limits import limits_of
@@ -18,7 +19,7 @@ from rmt_spikes.theory.population.coverage import require_batch, require_crowd
 from rmt_spikes.theory.population.labels import labels_of
 from rmt_spikes.theory.realisation import Realisation
 from rmt_spikes.theory.regimes import regime
-from rmt_spikes.theory.results import Certificate, Losses, Outliers, Regime, Spike, outliers_of
+from rmt_spikes.theory.results import Certificate, Losses, Regime, Spike
 from rmt_spikes.values import same
 
 Array = NDArray[np.float64]

@@ -12,9 +12,9 @@ import numpy as np
 from rmt_spikes.errors import DomainError
 from rmt_spikes.setting import Setting
 from rmt_spikes.theory import Features, Prediction, limit_losses, predict
+from rmt_spikes.theory.bulk.outliers import outliers_of
 from rmt_spikes.theory.methods import Limit
 from rmt_spikes.theory.population.labels import labels_of
-from rmt_spikes.theory.results import outliers_of
 
 FACTORIAL_POLYNOMIALS = {2: "(z**2 - 1)", 3: "(z**3 - 3*z)"}
 """Hermite polynomials whose factorial is forgotten: that of degree one is one, higher ones hardly show."""

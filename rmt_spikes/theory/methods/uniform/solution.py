@@ -15,6 +15,7 @@ from rmt_spikes.errors import ConvergenceError
 from rmt_spikes.setting import Setting
 from rmt_spikes.theory.bulk.distribution import Bulk
 from rmt_spikes.theory.bulk.equivalent import BulkEquivalent
+from rmt_spikes.theory.bulk.outliers import Outliers
 from rmt_spikes.theory.features import Rows
 from rmt_spikes.theory.latent import Latent, LatentGrid, latent, latent_grid, readout_rule
 from rmt_spikes.theory.methods.base import Method, leading_sign, spike_of
@@ -40,7 +41,7 @@ from rmt_spikes.theory.methods.uniform.scores.signs import Scores
 from rmt_spikes.theory.methods.uniform.spectrum import Spectrum, warn_of_linear_norms
 from rmt_spikes.theory.population.coverage import is_plain, require_plain, without_pencil
 from rmt_spikes.theory.population.labels import labels_of
-from rmt_spikes.theory.results import Certificate, Losses, Outliers, Spike, ordered
+from rmt_spikes.theory.results import Certificate, Losses, Spike, ordered
 from rmt_spikes.theory.ridgeless import positive_ridge
 
 Array = NDArray[np.float64]

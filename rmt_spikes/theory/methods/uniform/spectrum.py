@@ -16,6 +16,7 @@ from rmt_spikes.setting import Setting
 from rmt_spikes.theory.bulk.distribution import Bulk, edge_scale
 from rmt_spikes.theory.bulk.equivalent import BulkEquivalent
 from rmt_spikes.theory.bulk.interval import MASS_ERROR, careful_mass_error, mass_error
+from rmt_spikes.theory.bulk.outliers import Draws, Outliers, outliers_of
 from rmt_spikes.theory.latent import residual_moments
 from rmt_spikes.theory.methods.uniform.blocks import PencilBlocks
 from rmt_spikes.theory.methods.uniform.continuation import RealCurve
@@ -37,7 +38,7 @@ from rmt_spikes.theory.methods.uniform.samples import Separated, drawn_values, s
 from rmt_spikes.theory.population.labels import labels_of
 from rmt_spikes.theory.population.levels import levels_of
 from rmt_spikes.theory.realisation import Realisation, first_batch_of
-from rmt_spikes.theory.results import EDGE_TOLERANCE, Certificate, Draws, Outliers, outliers_of
+from rmt_spikes.theory.results import EDGE_TOLERANCE, Certificate
 
 Array = NDArray[np.float64]
 
