@@ -16,7 +16,7 @@ from rmt_spikes.errors import ConvergenceError, DomainError, RmtSpikesError, Wor
 from rmt_spikes.setting import Setting
 from rmt_spikes.theory.accuracy.bars import bulk_of, losses_of, spikes_of, warn_if_large
 from rmt_spikes.theory.bulk.distribution import Bulk
-from rmt_spikes.theory.bulk.outliers import Outliers, outliers_of
+from rmt_spikes.theory.bulk.outliers import Outliers
 from rmt_spikes.theory.features import Features
 from rmt_spikes.theory.latent import Latent
 from rmt_spikes.theory.methods import method_for
@@ -268,22 +268,14 @@ class Prediction(Document):
             )
             for index, spike in enumerate(document["spikes"])
         )
-        limits, outliers = document["limits"], document["outliers"]
-        bulk = Bulk(
-            edges=np.array(document["bulk"]["edges"]),
-            atom_at_zero=document["bulk"]["atom_at_zero"],
-            error=document["bulk"]["error"],
-            density_inside=partial(_density, vectors),
-        )
-        places = np.array(outliers["places"]), np.array(outliers["scatter"])
-        samples = None if "samples" not in outliers else np.array(outliers["samples"])
-        draws = tuple((np.array(each), np.array(error)) for each, error in outliers.get("draws", ()))
+        limits, width = document["limits"], document["setting"]["width"]
+        bulk = Bulk.from_dict(document["bulk"], partial(_density, vectors))
         return {
             "latent": Latent(**document["latent"]),
             "losses": Losses.from_dict(document["losses"]),
             "spikes": tuple(spikes),
             "bulk": bulk,
-            "outliers": outliers_of(*places, bulk, document["setting"]["width"], samples, draws),
+            "outliers": Outliers.from_dict(document["outliers"], bulk, width),
             "limits": limits and {name: Losses.from_dict(losses) for name, losses in limits.items()},
             "certificate": Certificate.from_dict(document["certificate"]),
         }

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from itertools import pairwise
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -213,6 +213,27 @@ class Bulk(Value):
             "quantiles": dict(zip(map(str, QUANTILES), self.quantile(QUANTILES).tolist(), strict=True)),
         }
 
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any], density: Callable[[Array], Array]) -> Self:
+        """Return what `to_dict` wrote, with a `density` that computes it again."""
+        return cls(
+            edges=np.array(document["edges"]),
+            atom_at_zero=document["atom_at_zero"],
+            error=document["error"],
+            density_inside=density,
+        )
+
+    def scaled(self, factor: float) -> Self:
+        """Distribution of a multiple of the singular values."""
+        if factor == 1.0:
+            return self
+        return replace(
+            self,
+            edges=factor * self.edges,
+            joints=tuple(factor * x for x in self.joints),
+            density_inside=partial(_scaled, self.density_inside, factor),
+        )
+
 
 def singular_value_bulk(equivalent: BulkEquivalent) -> Bulk:
     """Distribution of the singular values from that of the eigenvalues, ``x = sqrt(z)``."""
@@ -221,6 +242,10 @@ def singular_value_bulk(equivalent: BulkEquivalent) -> Bulk:
         atom_at_zero=equivalent.atom_at_zero,
         density_inside=partial(_density, equivalent),
     )
+
+
+def _scaled(density: Callable[[Array], Array], factor: float, x: Array) -> Array:
+    return np.asarray(density(x / factor) / factor)
 
 
 def _density(equivalent: BulkEquivalent, x: Array) -> Array:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -66,6 +67,19 @@ class Outliers(Value):
                 {} if not self.draws else {"draws": [[each.tolist() for each in draw] for draw in self.draws]}
             ),
         }
+
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any], bulk: Any, width: int) -> Outliers:
+        """Return what `to_dict` wrote, beside a bulk of `width` singular values."""
+        places, scatter = np.array(document["places"]), np.array(document["scatter"])
+        samples = None if "samples" not in document else np.array(document["samples"])
+        draws = tuple((np.array(each), np.array(error)) for each, error in document.get("draws", ()))
+        return outliers_of(places, scatter, bulk, width, samples, draws)
+
+    def scaled(self, factor: float, bulk: Any) -> Outliers:
+        """Multiples of these values, beside a `bulk` that is scaled alike."""
+        draws = tuple((factor * places, factor * scatter) for places, scatter in self.draws)
+        return outliers_of(factor * self.places, factor * self.scatter, bulk, self.width, self.samples, draws)
 
 
 def _expected(own: Draws, draws: Draws, x: float) -> float:
