@@ -20,6 +20,9 @@ def predict(
     digits: Annotated[
         int | None, typer.Option(help="Significant digits, 16 to 300, of the closed form.  [default: double]")
     ] = None,
+    weights: Annotated[
+        bool, typer.Option("--weights", help="Predict the spectrum of the trained first layer as well.")
+    ] = False,
     as_json: AsJson = False,
     explain: Explain = False,
 ) -> None:
@@ -34,5 +37,5 @@ def predict(
         # The matrices are small, and more threads wait for each other: on two busy cores 37 s of CPU were
         # measured, and 5.6 s with one.
         with one_blas_thread():
-            document = predict_setting(what, **options).to_dict()
+            document = predict_setting(what, **options).compute(weights=weights).to_dict()
         present(document, as_json, print_prediction if digits is None else print_precise, explain)

@@ -235,7 +235,12 @@ def _print_sections(document: dict[str, Any], console: Console) -> None:
     if layer is not None:
         pairs = zip(layer["singular_values"], layer["right_alignment"], strict=True)
         rows = [(str(k), cell(value), share_cell(share)) for k, (value, share) in enumerate(pairs, 1)]
-        console.print(table(["trained weights", "singular value", "teacher"], rows))
+        heads = ["trained weights", "singular value", "teacher"]
+        if "origin" in layer:
+            more = zip(layer["error"], layer["origin"], strict=True)
+            rows = [(*row, f"±{error:.2g}", origin) for row, (error, origin) in zip(rows, more, strict=True)]
+            heads += ["error bar", "origin"]
+        console.print(table(heads, rows))
     quantiles = document["bulk"]["quantiles"]
     if quantiles:
         rows = [(level, cell(value)) for level, value in quantiles.items()]

@@ -17,6 +17,7 @@ from rmt_spikes.setting import Setting
 from rmt_spikes.theory.accuracy.bars import bulk_of, losses_of, spikes_of, warn_if_large
 from rmt_spikes.theory.bulk.distribution import Bulk
 from rmt_spikes.theory.bulk.outliers import Outliers
+from rmt_spikes.theory.bulk.weights import Weights
 from rmt_spikes.theory.features import Features
 from rmt_spikes.theory.latent import Latent
 from rmt_spikes.theory.methods import method_for
@@ -106,6 +107,11 @@ class Prediction(Document):
         return self._part("bulk", partial(bulk_of, self.solution))
 
     @property
+    def weights(self) -> Weights:
+        """Spectrum of the trained first layer; it is in `to_dict` once it has been asked for."""
+        return cast(Weights, self._part("weights", self.solution.weights))
+
+    @property
     def limits(self) -> dict[str, Losses[Any]] | None:
         """Losses as ``n`` grows in the regime of the step exponent, by features.
 
@@ -131,15 +137,21 @@ class Prediction(Document):
             self.parts[name] = frozen(value)
         return self.parts[name]
 
-    def compute(self) -> Self:
+    def compute(self, *, weights: bool = False) -> Self:
         """Compute every part now.
+
+        Parameters
+        ----------
+        weights
+            Whether the spectrum of the trained first layer is among them.
 
         Raises
         ------
         ConvergenceError
             If one fails.
         """
-        for name in ("bulk", "spikes", "outliers", "losses", "latent", "regime", "limits", "certificate"):
+        names = ("bulk", "spikes", "outliers", "losses", "latent", "regime", "limits", "certificate")
+        for name in (*names, "weights") if weights else names:
             getattr(self, name)
         return self
 
@@ -161,9 +173,12 @@ class Prediction(Document):
         if (self.setting, self.method, self.features) != (other.setting, other.method, other.features):
             return False
         try:
-            return same(self.to_dict(), other.to_dict())
+            documents = [self.to_dict(), other.to_dict()]
         except ConvergenceError:
             return False
+        if any("weights" not in each for each in documents):
+            documents = [{k: v for k, v in each.items() if k != "weights"} for each in documents]
+        return same(*documents)
 
     def __hash__(self) -> int:  # type: ignore[override]
         return hash((self.method, self.features, repr(self.setting)))
@@ -199,7 +214,10 @@ class Prediction(Document):
         """Everything, JSON-ready (schema ``rmt-spikes/prediction/2``)."""
         if "document" not in self.parts:
             self.parts["document"] = self._document()
-        return deepcopy(dict(self.parts["document"]))
+        document = dict(self.parts["document"])
+        if "weights" in self.parts and "weights" not in document:
+            document["weights"] = self.weights.to_dict()
+        return deepcopy(document)
 
     def _document(self) -> dict[str, Any]:
         self.compute()
@@ -270,7 +288,11 @@ class Prediction(Document):
         )
         limits, width = document["limits"], document["setting"]["width"]
         bulk = Bulk.from_dict(document["bulk"], partial(_density, vectors))
+        known = {}
+        if "weights" in document:
+            known["weights"] = Weights.from_dict(document["weights"], width, partial(_of_layer, vectors))
         return {
+            **known,
             "latent": Latent(**document["latent"]),
             "losses": Losses.from_dict(document["losses"]),
             "spikes": tuple(spikes),
@@ -297,6 +319,11 @@ def _density(method: Any, x: Array) -> Array:
     return np.asarray(method.bulk.density(x))
 
 
+def _of_layer(method: Any, x: Array) -> Array:
+    """Density of the bulk of a layer that is computed again."""
+    return np.asarray(method.weights().bulk.density(x))
+
+
 @dataclass(frozen=True)
 class Forgotten:
     """Stands for the method of a loaded prediction whose realisation was not saved: it has no functions."""
@@ -307,7 +334,7 @@ class Forgotten:
         advice = "predict again, given the realisation"
         raise DomainError("given", "must be known for a density or a profile", self.given, advice)
 
-    profile = right_profile = critical_step_size = _refuse
+    profile = right_profile = critical_step_size = weights = _refuse
     bulk = property(_refuse)
 
 

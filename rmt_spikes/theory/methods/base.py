@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from rmt_spikes.errors import ConvergenceError, DomainError
 from rmt_spikes.setting import Setting
 from rmt_spikes.theory.bulk.outliers import Outliers, outliers_of
+from rmt_spikes.theory.bulk.weights import Weights
 from rmt_spikes.theory.features import Features
 from rmt_spikes.theory.latent import residual_moments
 from rmt_spikes.theory.limits import limits_of
@@ -138,6 +139,11 @@ class Method(ABC):
         """Values that single samples make beyond the bulk: none, where a method does not know them."""
         nothing = np.zeros(0)
         return outliers_of(nothing, nothing, self.bulk, self.setting.width)
+
+    def weights(self) -> Weights:
+        """Spectrum of the trained first layer: refused, where a method does not know it."""
+        required = "must be 'uniform' or 'one_batch' for the spectrum of the trained weights"
+        raise DomainError("method", required, self.name)
 
     @abstractmethod
     def losses(self) -> Losses[Any]:

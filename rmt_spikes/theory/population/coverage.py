@@ -51,12 +51,13 @@ def require_plain(setting: Setting, purpose: str) -> None:
             "a fresh batch and the method 'uniform' allow several",
         )
         raise DomainError("target", required, setting.target, advice)
+    require_isotropic(setting, purpose, "a fresh batch and the method 'uniform' allow it")
+
+
+def require_isotropic(setting: Setting, purpose: str, advice: str = "simulate it") -> None:
+    """Refuse a covariance of the inputs, with a `DomainError`."""
     if not levels_of(setting).isotropic:
-        required, advice = (
-            f"must be the identity for {purpose}",
-            "a fresh batch and the method 'uniform' allow it",
-        )
-        raise DomainError("covariance", required, setting.covariance, advice)
+        raise DomainError("covariance", f"must be the identity for {purpose}", setting.covariance, advice)
 
 
 def without_pencil(setting: Setting, features: Features) -> str:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from rmt_spikes.theory.bulk.distribution import Bulk, edge_scale
 from rmt_spikes.theory.bulk.equivalent import BulkEquivalent
+from rmt_spikes.theory.bulk.weights import Weights
 from rmt_spikes.theory.features import Features
 from rmt_spikes.theory.latent import Latent, latent
 from rmt_spikes.theory.methods.base import Method, leading_sign, require_mean_field, spike_of
@@ -24,6 +25,7 @@ from rmt_spikes.theory.methods.one_batch.spectrum.density import Axis, support
 from rmt_spikes.theory.methods.one_batch.spectrum.poles import Pole, poles_above, strengths
 from rmt_spikes.theory.methods.one_batch.spectrum.resolvent import UpperEdge, upper_edge
 from rmt_spikes.theory.methods.thresholds import nearby_crossing
+from rmt_spikes.theory.methods.uniform.layer.weights import trained_weights
 from rmt_spikes.theory.population.coverage import require_plain
 from rmt_spikes.theory.results import EDGE_TOLERANCE, Certificate, Losses, Spike, ordered
 from rmt_spikes.theory.ridgeless import refuse_without_ridge
@@ -67,6 +69,10 @@ class OneBatch(Method):
     def latent(self) -> Latent:
         """Latent variables of the step."""
         return latent(self.setting)
+
+    def weights(self) -> Weights:
+        """Spectrum of the trained first layer, which does not depend on the second batch."""
+        return trained_weights(self.setting, self.latent, self.features, None)
 
     @property
     def kept(self) -> Kept:

@@ -69,7 +69,8 @@ class FixedPoint:
     """The equations, with everything but the ridge profile fixed.
 
     Quadrature weights of samples and neurons have the shapes ``(n_q,)`` and ``(n_a,)``, the `noise`
-    ``m_*^2(alpha, q)`` has ``(n_a, n_q)``, and `ratio` is ``N / n_ridge``.
+    ``m_*^2(alpha, q)`` has ``(n_a, n_q)``, and `ratio` is ``N / n_ridge``. It is zero where the samples are a
+    whole population: ``R`` is then ``-1/z``, and the spectrum is that of the neurons alone.
     """
 
     q_weights: Array
@@ -82,7 +83,22 @@ class FixedPoint:
     def mean_eigenvalue(self) -> float:
         """Mean square of the rows of the features, their latent functions apart."""
         squares = self.noise + sum(each.growth[:, None] * each.functions**2 for each in self.channels)
-        return float(self.ratio * self.a_weights @ squares @ self.q_weights)
+        return float(self.spectral_ratio * self.a_weights @ squares @ self.q_weights)
+
+    def fluctuating(self, resolvent: Values, omega: Values) -> Values:
+        """Diagonal of the resolvent that the density is read off, of neurons up to ``z`` in a population."""
+        return resolvent if self.ratio > 0.0 else -omega
+
+    def spectral(self, resolvent: Array, omega: Array, z: float) -> float:
+        """Mean of an imaginary part or a derivative of that diagonal, at an eigenvalue."""
+        if self.ratio > 0.0:
+            return float(self.q_weights @ resolvent)
+        return float(-(self.a_weights @ omega) / z)
+
+    @property
+    def spectral_ratio(self) -> float:
+        """What one eigenvalue of the ``N`` weighs in `spectral`."""
+        return self.ratio if self.ratio > 0.0 else 1.0
 
     def weighted(self, resolvent: Values, omega: Values) -> tuple[Values, Values]:
         """``w R`` and ``p omega``: a state, or a tangent of one, as channels take it."""
@@ -302,7 +318,7 @@ def from_untrained(equations: FixedPoint, untrained: BulkEquivalent, ridge: floa
     """Solution at a positive ridge, from that without a step."""
     point = untrained.at_ridge(ridge)
     start = (
-        np.full(equations.q_weights.size, 1.0 / point.kappa),
+        np.full(equations.q_weights.size, 1.0 / (point.kappa if equations.ratio > 0.0 else ridge)),
         np.full(equations.a_weights.size, point.kappa * point.g),
     )
     return equations.solve(np.asarray(ridge), start, positive=True, most=STEPS)

@@ -70,14 +70,15 @@ class UpperSpectrum:
         """Upper edge of the bulk."""
         return self.points[-1]
 
-    def amplitude(self, ratio: float) -> float:
+    @property
+    def amplitude(self) -> float:
         """``A`` in the density ``A sqrt(edge - x)`` of singular values next to the edge.
 
-        From the second derivative of ``z`` along the curve; `ratio` is ``N / n_ridge``.
+        From the second derivative of ``z`` along the curve.
         """
-        edge = self.edge
+        edge, equations = self.edge, self.curve.equations
         bend = self.curve.curvature(edge)
-        slope = abs(float(self.curve.equations.q_weights @ edge.tangent[0]))
+        slope, ratio = abs(equations.spectral(*edge.tangent, edge.eigenvalue)), equations.spectral_ratio
         return 4.0 * math.sqrt(math.sqrt(edge.eigenvalue)) * slope / (math.pi * ratio * math.sqrt(bend))
 
     @cached_property

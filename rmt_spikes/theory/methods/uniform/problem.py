@@ -29,6 +29,11 @@ class Problem:
     blocks: Blocks
     grid: LatentGrid
 
+    @property
+    def n_ridge(self) -> float:
+        """Number of samples whose features are meant."""
+        return self.setting.n_ridge
+
     @cached_property
     def equations(self) -> FixedPoint:
         """Equations of the bulk."""
@@ -37,7 +42,7 @@ class Problem:
             q_weights=grid.q_weights,
             a_weights=grid.law.weights,
             noise=blocks.noise(grid),
-            ratio=self.setting.ridge_ratio,
+            ratio=self.setting.width / self.n_ridge,
             channels=blocks.channels(grid),
         )
 

@@ -213,7 +213,7 @@ def _scatter(problem: Problem, point: CurvePoint, r: float) -> float:
     assert isinstance(blocks, PencilBlocks)
     variance = 2.0 / setting.d * blocks.special.batch.power(2) * by_length**2 - 1.0 / setting.width
     variance += float(np.sum(3.0 * vector**4 / (setting.width * equations.a_weights)))
-    variance += float(np.sum(2.0 * y**2 / (setting.n_ridge * equations.q_weights)))
+    variance += float(np.sum(2.0 * y**2 / (problem.n_ridge * equations.q_weights)))
     moved = problem.finite_rank.moved(state, point.tangent).parts[0].k.imag / COMPLEX_STEP
     by_place = -(root * vector) @ moved @ (root * vector) / value / point.log_eigenvalue_slope
     return 0.5 * math.sqrt(point.eigenvalue * max(variance, 0.0)) / abs(float(by_place))

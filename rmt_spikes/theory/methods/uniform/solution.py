@@ -16,6 +16,7 @@ from rmt_spikes.setting import Setting
 from rmt_spikes.theory.bulk.distribution import Bulk
 from rmt_spikes.theory.bulk.equivalent import BulkEquivalent
 from rmt_spikes.theory.bulk.outliers import Outliers
+from rmt_spikes.theory.bulk.weights import Weights
 from rmt_spikes.theory.features import Rows
 from rmt_spikes.theory.latent import Latent, LatentGrid, latent, latent_grid, readout_rule
 from rmt_spikes.theory.methods.base import Method, leading_sign, spike_of
@@ -25,6 +26,7 @@ from rmt_spikes.theory.methods.uniform import vectors
 from rmt_spikes.theory.methods.uniform.blocks import Blocks, LevelBlocks, PencilBlocks
 from rmt_spikes.theory.methods.uniform.equations import FixedPoint, State, from_untrained, solved
 from rmt_spikes.theory.methods.uniform.finite_rank import COMPLEX_STEP, FiniteRank
+from rmt_spikes.theory.methods.uniform.layer.weights import trained_weights
 from rmt_spikes.theory.methods.uniform.norms.losses import NormLosses, blended, share_of_norms
 from rmt_spikes.theory.methods.uniform.norms.problem import (
     OF_LOSSES,
@@ -201,6 +203,10 @@ class Uniform(Method):
     def outliers(self) -> Outliers:
         """Values that single samples make beyond the bulk."""
         return self.spectrum.outliers
+
+    def weights(self) -> Weights:
+        """Spectrum of the trained first layer."""
+        return trained_weights(self.setting, self.latent, self.features, self.given)
 
     @cached_property
     def untrained(self) -> BulkEquivalent:

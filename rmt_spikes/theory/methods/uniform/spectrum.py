@@ -61,6 +61,9 @@ NEAR, OTHER_NODES = 1.3, 18
 SAME_EDGE = 1e-9
 """Relative distance of upper edges, as eigenvalues, that are the same: they are found to 1e-11."""
 
+START_OF_LAYERS = (0.1, 0.01)
+"""Shares that are tried first of a population: its couplings are large next to zero."""
+
 START_SHARES = (1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-9, 1e-11)
 """Ridges from which the lowest edge is looked for, as shares of the edge without a step; a step may bring it
 far down."""
@@ -168,9 +171,8 @@ class Spectrum:
     @cached_property
     def upper_edge(self) -> tuple[float, float]:
         """Upper edge of the bulk, and the width of the fluctuations there: from the curve that ends in it."""
-        setting = self.problem.setting
-        amplitude = self.upper.amplitude(setting.ridge_ratio)
-        return math.sqrt(self.upper.edge.eigenvalue), edge_scale(amplitude, setting.width)
+        scale = edge_scale(self.upper.amplitude, self.problem.setting.width)
+        return math.sqrt(self.upper.edge.eigenvalue), scale
 
     @cached_property
     def bulk(self) -> Bulk:
@@ -221,7 +223,7 @@ class Spectrum:
         """Bulk of equations whose upper edge is known."""
         low, states = 0.0, CutStates(equations)
         if not self.untrained.reaches_zero:
-            rows = self.untrained.rank * self.untrained.ratio < 1.0 - 1e-12
+            rows = self.untrained.rank * equations.ratio < 1.0 - 1e-12
             columns = self.untrained.rank < 1.0 - 1e-12
             signs = (-1.0 if rows else 1.0, 1.0 if columns else -1.0)
             low = float(self.untrained.edges[0, 0])
@@ -303,7 +305,8 @@ class Spectrum:
         rank; ``omega`` has a zero there when they do not have more columns.
         """
         curve = RealCurve(equations, signs)
-        for share in START_SHARES:
+        first = () if equations.ratio > 0.0 else START_OF_LAYERS
+        for share in (*first, *START_SHARES):
             ridge = share * float(self.untrained.edges[0, 0])
             try:
                 state = solved(equations, self.untrained, ridge)

@@ -227,8 +227,9 @@ class CutStates:
         and rounding is allowed for in the rest.
         """
         r, omega = state.resolvent, state.omega / z
+        own = self.equations.fluctuating(r, omega)
         return bool(
-            np.mean(r.imag) > least * np.mean(np.abs(r))
+            np.mean(own.imag) > least * np.mean(np.abs(own))
             and np.all(r.imag > -ROUNDING * np.abs(r))
             and np.all(omega.imag < ROUNDING * np.abs(omega))
         )

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rmt_spikes.errors import ConvergenceError
-from rmt_spikes.theory.bulk.hard_edge import SUMMED, HardEdge
+from rmt_spikes.theory.bulk.hard_edge import SHOWN, SUMMED, HardEdge
 from rmt_spikes.theory.bulk.interval import MASS_ERROR, Interval, MassError, mass_error, refinements
 from rmt_spikes.theory.methods.uniform.density.states import CutStates
 
@@ -66,7 +66,9 @@ class BranchCut:
         for i in (*range(middle, z.size), *range(middle - 1, -1, -1)):
             if not self.states.in_gap(float(z[i])):
                 state = self.states.at(float(z[i]))
-                values[i] = self.states.equations.q_weights @ state.resolvent.imag
+                values[i] = self.states.equations.spectral(
+                    state.resolvent.imag, state.omega.imag, float(z[i])
+                )
                 residual = max(residual, state.residual)
         return values, residual
 
@@ -81,6 +83,8 @@ class BranchCut:
         t = np.arange(1, SCAN) * np.pi / SCAN
         z = (np.sqrt(low) + (np.sqrt(high) - np.sqrt(low)) * np.sin(0.5 * t) ** (6 if low == 0.0 else 2)) ** 2
         z = np.unique(np.concatenate([z, hints[(hints > low) & (hints < high)]]))
+        if low == 0.0 and self.states.equations.ratio == 0.0:
+            z = z[z > self._start**2 * high]
         density = self.imaginary(z)[0]
         for i in np.flatnonzero((density[1:-1] < density[:-2]) & (density[1:-1] < density[2:])) + 1:
             dip, value = self._lowest(z[i - 1], z[i], z[i + 1])
@@ -95,11 +99,19 @@ class BranchCut:
         """Density of singular values at ascending points, shape ``(n,)``."""
         low, high = self.states.bands[0][0], self.states.bands[-1][1]
         if low == 0.0:
-            return HardEdge(self._density_at, SUMMED * float(np.sqrt(high)))(x)
+            return HardEdge(self._density_at, self._start * float(np.sqrt(high)))(x)
         return self._density_at(x)
 
+    @property
+    def _start(self) -> float:
+        """Share of the upper end below which a density that reaches zero is continued to it.
+
+        Of a population the couplings grow like the inverse of an eigenvalue, and lose as many digits.
+        """
+        return SUMMED if self.states.equations.ratio > 0.0 else SHOWN
+
     def _density_at(self, x: Array) -> Array:
-        return np.asarray(2.0 * x * self.imaginary(x**2)[0] / (np.pi * self.states.equations.ratio))
+        return np.asarray(2.0 * x * self.imaginary(x**2)[0] / (np.pi * self.states.equations.spectral_ratio))
 
     def _split(
         self, low: float, high: float, joints: tuple[bool, bool] = (False, False), cuts: int = CUTS
@@ -123,7 +135,7 @@ class BranchCut:
                 dip, value = self._lowest(*(x[i : i + 3] ** 2))
                 if value <= 0.0:
                     return self._around_gap(low, high, dip, joints, cuts)
-                if value <= DEEP * 0.5 * np.pi * self.states.equations.ratio * min(
+                if value <= DEEP * 0.5 * np.pi * self.states.equations.spectral_ratio * min(
                     found[i - 1], found[i + 1]
                 ):
                     below = self._split(low, dip, (joints[0], True), cuts - 1)

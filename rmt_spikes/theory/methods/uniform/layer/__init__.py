@@ -1,0 +1,1 @@
+"""The spectrum of the trained first layer itself."""
