@@ -15,10 +15,13 @@ from typing import Any
 CASES = "rmt_spikes/validation/cases/built_in"
 
 HEADS = ("quantity", "public function", "derivation", "source", "cases")
-RESULTS = ("Bulk", "Latent", "Losses", "Regime", "Spike")
+RESULTS = ("Bulk", "Latent", "Losses", "Regime", "Spike", "Weights")
 """Classes whose public attributes are predictions, each of which needs a row."""
 
-PLUMBING = {*("to_dict", "index", "vectors", "known_step"), *("density_inside", "direct", "masses", "mass")}
+PLUMBING = {
+    *("to_dict", "scaled", "index", "vectors", "known_step"),
+    *("density_inside", "direct", "masses", "mass"),
+}
 """Their attributes that predict nothing: other forms of the rest, how it is computed, checks of it."""
 
 

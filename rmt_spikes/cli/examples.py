@@ -13,6 +13,7 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("predict setting.toml", "spectrum, spikes, features and losses, as tables"),
         ("predict setting.toml --explain", "the same, and what each row is"),
         ("predict setting.toml --set step_exponent=0.3 --set ridge=0.1", "some keys replaced"),
+        ("predict setting.toml --weights", "the trained first layer as well"),
         ("predict setting.toml --method closed_form --digits 30", "any number of digits"),
         ("predict - --json < setting.toml", "from standard input, as one JSON document"),
     ),

@@ -3,6 +3,7 @@
 from rmt_spikes.functions.hermite import gaussian_moments
 from rmt_spikes.theory import symbolic
 from rmt_spikes.theory.bulk.distribution import Bulk
+from rmt_spikes.theory.bulk.weights import Weights
 from rmt_spikes.theory.features import Features
 from rmt_spikes.theory.fluctuations.losses import loss_standard_deviations
 from rmt_spikes.theory.fluctuations.spikes import spike_standard_deviations
@@ -27,6 +28,7 @@ __all__ = [
     "Regime",
     "Spike",
     "SweepTable",
+    "Weights",
     "critical_step_sizes",
     "gaussian_moments",
     "limit_losses",

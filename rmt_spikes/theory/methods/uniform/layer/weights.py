@@ -34,8 +34,7 @@ def trained_weights(
     require_isotropic(setting, PURPOSE)
     require_mean_field(setting, PURPOSE, "it has not been worked out")
     if features.rows is not Rows.PENCIL:
-        known = ", ".join(each for each in Features if each.rows is Rows.PENCIL)
-        raise DomainError("features", f"must be one of {known} for {PURPOSE}", str(features))
+        raise DomainError("features", f"must be 'corrected' for {PURPOSE}", str(features))
     spectrum = layer_spectrum(setting, variables, given)
     spectrum.certificate.check()
     problem = spectrum.separated.problem
