@@ -23,6 +23,9 @@ FloatArray = NDArray[np.float64]
 LARGEST = sys.float_info.max
 """Largest finite number."""
 
+LARGEST_ENTRY = 1e100
+"""Largest number of an array: sums of squares stay finite."""
+
 _COMPARED = 40
 """Characters of an unknown word that are compared with the known ones: the cost stays bounded."""
 
@@ -125,7 +128,10 @@ def real_array(field: str, given: Any, shape: tuple[int | str, ...]) -> FloatArr
     if not fits or not values.size:
         raise DomainError(field, required, Word(f"one of shape {values.shape}"))
     values = np.ascontiguousarray(values, dtype=np.float64)
-    if not np.all(np.isfinite(values)):
-        place = tuple(map(int, np.argwhere(~np.isfinite(values))[0]))
+    fit = np.abs(values) <= LARGEST_ENTRY
+    if not np.all(fit):
+        place = tuple(map(int, np.argwhere(~fit)[0]))
+        if np.isfinite(values[place]):
+            required = f"must be an array of numbers of size {LARGEST_ENTRY:g} at most"
         raise DomainError(field, required, Word(f"{values[place]} at {list(place)}"))
     return values

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from rmt_spikes import plot
 from rmt_spikes.arguments import choice, integer, suggestion
 from rmt_spikes.console.progress import OnProgress, Progress
-from rmt_spikes.errors import DomainError, Word
+from rmt_spikes.errors import DomainError, Word, warn_of_accuracy
 from rmt_spikes.plot.files import file_format
 from rmt_spikes.plot.phase import COUNT
 from rmt_spikes.setting import Setting
@@ -198,7 +198,7 @@ def read_range(text: str) -> Range:
     except ValueError:
         raise DomainError("--against", FORM, text) from None
     if not (math.isfinite(first) and math.isfinite(last) and first < last and 2 <= count <= MOST_POINTS):
-        raise DomainError("--against", "must have A < B and N of at least 2", text)
+        raise DomainError("--against", f"must have A < B and N from 2 to {MOST_POINTS}", text)
     values = np.linspace(first, last, count)
     if key in WHOLE:
         values = np.unique(np.rint(values).astype(int))
@@ -213,7 +213,9 @@ def _spectrum(request: Request) -> Axes:
 
 def _features(request: Request) -> Axes:
     prediction = predict(request.setting, method=request.method)
-    published = predict(request.setting, method=request.method, features=Features.PUBLISHED)
+    published = None
+    if _is_published(request):
+        published = predict(request.setting, method=request.method, features=Features.PUBLISHED)
     seen: Sequence[Observation | None] = [None]
     spike = request.spike or 1
     if spike > len(prediction.spikes):
@@ -224,15 +226,23 @@ def _features(request: Request) -> Axes:
     return plot.features(prediction, seen[0], spike=spike, published=published)
 
 
+def _is_published(request: Request) -> bool:
+    """Whether there is a published theory: of one batch for the step and the regression there is none."""
+    return request.setting.second_batch in Features.PUBLISHED.batches
+
+
 def _losses(request: Request) -> Axes:
     ((key, values),) = request.ranges(1, "step_exponent=0:0.5:26") if request.against else (DEFAULT_STEPS,)
-    tables = [_table(request, (key, values), features=each) for each in Features.limits()]
+    table = _table(request, (key, values))
+    published = (
+        _table(request, (key, values), features=Features.PUBLISHED) if _is_published(request) else None
+    )
     seen = []
     if request.trials:
         chosen = np.unique(np.rint(np.linspace(0, len(values) - 1, SIMULATED_POINTS)).astype(int))
         settings = [request.setting.replace(**{key: values[i].item()}) for i in chosen]
         seen = request.simulated(settings, request.trials)
-    return plot.losses(tables[0], seen, published=tables[1])
+    return plot.losses(table, seen, published=published)
 
 
 def _residuals(request: Request) -> Axes:
@@ -251,7 +261,8 @@ def _phase_diagram(request: Request) -> Axes:
     if len({key for key, _ in ranges}) < 2 or all(key in STEPS for key, _ in ranges):
         raise DomainError("--against", "must have two different keys", Word(ranges[0][0]), example)
     if request.quantity == COUNT:
-        fast = replace(request, method=request.method or COUNTING_METHOD)
+        counting = COUNTING_METHOD if _is_published(request) else None
+        fast = replace(request, method=request.method or counting)
         return plot.phase_diagram(_table(fast, *ranges, quantity=COUNT))
     table = _table(request, *ranges, quantity="losses.test")
     others = tuple(each for each in ranges if each[0] not in STEPS)
@@ -283,6 +294,8 @@ def _scaling(request: Request) -> Axes:
 
 def _given(request: Request) -> Axes:
     setting, ask = request.setting, partial(predict, request.setting, method=request.method)
+    if setting.second_batch != "fresh":
+        raise DomainError("second_batch", "must be 'fresh' for this figure", setting.second_batch)
     (seen,) = request.simulated([setting], request.needed_trials())
     latent = [trial.latent for trial in seen.trials]
     predictions: dict[str, Any] = {
@@ -301,7 +314,7 @@ def _table(request: Request, *ranges: Range, quantity: str = "", features: str =
     axes: dict[str, Any] = dict(ranges)
     wanted: dict[str, Any] = {"quantities": [quantity]} if quantity else {}
     along = any(key in STEPS for key in axes)
-    return sweep(
+    table = sweep(
         request.setting,
         axes,
         method=request.method,
@@ -311,6 +324,13 @@ def _table(request: Request, *ranges: Range, quantity: str = "", features: str =
         progress=partial(request.tell, "predicting"),
         **wanted,
     )
+    if table.failures:
+        failed, reason = len({each.index for each in table.failures}), table.failures[0].reason
+        if failed > points - 2:
+            required = "must make two points that can be predicted"
+            raise DomainError("--against", required, Word(f"{failed} of {points} that cannot"), reason)
+        warn_of_accuracy(f"{failed} of {points} points cannot be predicted: {reason}")
+    return table
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from rmt_spikes.errors import DomainError
+from rmt_spikes.errors import DomainError, Word
 
 LONGEST_LINE = 100
 """Characters of one attribute in a representation: it stays on one line of a terminal."""
@@ -101,7 +101,17 @@ class Record(Value):
 
 
 class Document(Value, ABC):
-    """A value that is saved as a JSON file."""
+    """A value that is saved as a JSON file, which names its schema."""
+
+    schema: ClassVar[str]
+
+    @classmethod
+    def require_schema(cls, document: object) -> None:
+        """Refuse what is no document of this schema."""
+        if not isinstance(document, Mapping):
+            raise DomainError("document", "must be a dictionary", Word(type(document).__name__))
+        if document.get("schema") != cls.schema:
+            raise DomainError("schema", f"must be {cls.schema}", document.get("schema"))
 
     @abstractmethod
     def to_dict(self) -> dict[str, Any]:
@@ -128,7 +138,7 @@ class Document(Value, ABC):
         """
         try:
             document = json.loads(Path(path).read_text(encoding="utf-8"))
-        except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
             raise DomainError("path", "must be a JSON document", str(path), str(error)) from None
         if not isinstance(document, dict):
             raise DomainError("path", "must be a JSON object", str(path))

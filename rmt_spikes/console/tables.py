@@ -91,7 +91,8 @@ def _print_limits(document: dict[str, Any], console: Console) -> None:
         return
     names = list(limits)
     rows = [(key, *(cell(limits[name][key]) for name in names)) for key in limits[names[0]]]
-    spikes = f"{regime['spike_count']} spikes as n grows, with the losses"
+    count = regime["spike_count"]
+    spikes = f"{count} spike{'s' * (count != 1)} as n grows, with the losses"
     console.print(f"regime {regime['degree']}: {spikes}", markup=False)
     console.print(table(["limit", *names], rows))
 

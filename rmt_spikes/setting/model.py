@@ -179,7 +179,15 @@ class Setting(Keys):
 
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> Self:
-        """Return the setting that `to_dict` wrote."""
+        """Return the setting that `to_dict` wrote.
+
+        Raises
+        ------
+        DomainError
+            If it is no dictionary, or a key is wrong.
+        """
+        if not isinstance(document, Mapping):
+            raise DomainError("document", "must be a dictionary", Word(type(document).__name__))
         return cls(**document)
 
     @model_serializer(mode="wrap")

@@ -152,9 +152,9 @@ def critical_step_sizes(
     count
         Number of spikes.
     method
-        ``"uniform"`` (default) or ``"closed_form"``.
+        ``"uniform"`` (default), ``"closed_form"``, or ``"one_batch"`` for the same batch (its default).
     features
-        ``"corrected"`` or ``"published"``.
+        As in `predict`.
 
     Returns
     -------
@@ -169,6 +169,6 @@ def critical_step_sizes(
     """
     require_setting(setting)
     count = integer("count", count, 1)
-    solution = look_up(method, CONTINUOUS)(setting, Features.of(features))
+    solution = look_up(method, CONTINUOUS, setting.second_batch)(setting, Features.of(features))
     solution.refuse_what_is_not_covered()
     return solution.thresholds(count, LARGEST_STEP * math.sqrt(setting.width) * setting.row_norm**2)

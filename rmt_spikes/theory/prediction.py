@@ -252,8 +252,7 @@ class Prediction(Document):
         DomainError
             If the document is not of this schema, or lacks something.
         """
-        if document.get("schema") != cls.schema:
-            raise DomainError("schema", f"must be {cls.schema}", document.get("schema"))
+        cls.require_schema(document)
         try:
             method = method_for(
                 Setting(**document["setting"]),

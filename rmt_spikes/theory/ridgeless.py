@@ -39,7 +39,7 @@ def require_finite_losses(setting: Setting) -> None:
     if setting.width == setting.n_ridge:
         purpose = "losses where width and n_ridge are equal: the test loss diverges"
     elif setting.activation_expansion.tail == 0.0 and setting.d <= min(setting.width, setting.n_ridge):
-        purpose = "losses of a linear activation in fewer dimensions than width and n_ridge"
+        purpose = "losses of a linear activation in dimensions of width and n_ridge at most"
     else:
         return
     refuse_without_ridge(setting, purpose)

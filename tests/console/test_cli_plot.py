@@ -138,3 +138,20 @@ def test_whole_numbers_are_swept_as_such() -> None:
     key, values = read_range("n=10:20:5")
     assert key == "n"
     assert values.tolist() == [10, 12, 15, 18, 20]
+
+
+def test_what_cannot_be_predicted_is_said(tmp_path: Path) -> None:
+    """Some points of a curve fail with a warning, all but one end it."""
+    setting = tmp_path / "setting.toml"
+    setting.write_text(SETTING, encoding="utf-8")
+    command = ["plot", "losses", str(setting), "--trials", "0", "--method", "closed_form", "--jobs", "1"]
+    out = ["--out", str(tmp_path / "losses.png")]
+    some = run(*command, *out, "--against", "step_size=0:100:4")
+    assert some.exit_code == 0, some.stderr
+    assert "1 of 4 points cannot be predicted: step_size: must give a step of at most" in some.stderr
+    most = run(*command, *out, "--against", "step_size=0:1000:3")
+    assert most.exit_code == 2
+    assert "must make two points that can be predicted, got 2 of 3 that cannot" in most.stderr
+    same = run("plot", "given", str(setting), "--set", "second_batch=same", *out)
+    assert same.exit_code == 2
+    assert "second_batch: must be 'fresh' for this figure" in same.stderr

@@ -209,6 +209,7 @@ def test_measurements_are_kept(arrays, tmp_path):
         ("features", {"features": np.zeros(5)}, ["(5,)"]),
         ("features", {"features": np.ones((4, 4)) * 1j}, ["complex128"]),
         ("features", {"features": np.array([[1.0, np.nan]])}, ["nan at [0, 1]"]),
+        ("features", {"features": np.array([[1.0, 1e200]])}, ["of size 1e+100 at most", "1e+200 at [0, 1]"]),
         ("features", {"features": object()}, ["object"]),
         ("labels", {"labels": np.ones(3)}, ["(260,)", "(3,)"]),
         ("direction", {"direction": np.zeros(260)}, ["zero"]),

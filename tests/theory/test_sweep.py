@@ -62,6 +62,14 @@ def test_the_default_method_and_quantities_are_those_of_predict():
     ]  # fmt: skip
 
 
+def test_each_batch_is_predicted_by_its_own_default():
+    table = sweep(SETTING, {"second_batch": ["fresh", "same"]}, ["losses.test"])
+    assert table.failures == ()
+    for name, value in zip(("fresh", "same"), table["losses.test"], strict=True):
+        losses = predict_losses(SETTING.replace(second_batch=name))
+        assert value == pytest.approx(losses.test, rel=1e-9)
+
+
 def test_words_and_functions_can_be_swept():
     functions = ["relu", {"expression": "tanh(z) + z**2/10"}, {"hermite": [0, 1, 0.5]}]
     table = sweep(SETTING, {"activation": functions, "readout": ["gaussian", "constant"]}, **CHEAP)

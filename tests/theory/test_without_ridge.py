@@ -66,7 +66,11 @@ def test_a_linear_activation_interpolates_as_least_squares_do():
         ({"width": 400}, {}, "width and n_ridge are equal: the test loss diverges"),
         ({"width": 400}, {"method": "closed_form"}, "width and n_ridge are equal: the test loss diverges"),
         ({"width": 400}, {"method": "limit"}, "width and n_ridge are equal: the test loss diverges"),
-        ({"activation": "identity", "d": 100}, {}, "linear activation in fewer dimensions"),
+        (
+            {"activation": "identity", "d": 100},
+            {},
+            "dimensions of width and n_ridge at most",
+        ),
         ({}, {"digits": 20}, "a prediction to many digits"),
         ({"second_batch": "same", "n": 400}, {}, "a ridge regression on the samples of the gradient step"),
     ],

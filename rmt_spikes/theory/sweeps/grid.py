@@ -94,7 +94,10 @@ def sweep(
     require_setting(setting)
     listed = _axes(axes)
     names = _names(quantities)
-    plan = Plan(setting, names, look_up(method, batch=setting.second_batch).name, str(Features.of(features)))
+    name = look_up(method, batch=setting.second_batch).name
+    # Where the batch is swept, each point has the default of its own.
+    own = method is None and "second_batch" in listed
+    plan = Plan(setting, names, None if own else name, str(Features.of(features)))
     jobs = integer("jobs", jobs, 1)
     if not isinstance(progress, bool):
         function("progress", progress)
@@ -117,7 +120,7 @@ def sweep(
         setting=setting,
         axes=listed,
         arrays={name: read_only(np.array([each.values[name] for each in found]), shape) for name in names},
-        method=plan.method,
+        method=name,
         features=plan.features,
         failures=tuple(failure for each in found for failure in each.failures),
         warned=tuple(warning for each in found for warning in each.warned),

@@ -22,11 +22,11 @@ FAILURES = (RmtSpikesError, ArithmeticError, np.linalg.LinAlgError)
 
 @dataclass(frozen=True)
 class Plan:
-    """What is predicted at each point."""
+    """What is predicted at each point; without a method by the default of the point."""
 
     setting: Setting
     names: tuple[str, ...]
-    method: str
+    method: str | None
     features: str
 
     def predict(self, values: Mapping[str, Any]) -> Prediction:

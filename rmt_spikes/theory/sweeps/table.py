@@ -196,8 +196,7 @@ class SweepTable(Document):
         DomainError
             If the document is not of this schema, or lacks something.
         """
-        if document.get("schema") != cls.schema:
-            raise DomainError("schema", f"must be {cls.schema}", document.get("schema"))
+        cls.require_schema(document)
         try:
             setting = Setting(**document["setting"])
             axes = {key: axis_of(key, values) for key, values in document["axes"].items()}

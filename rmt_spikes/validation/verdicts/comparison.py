@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
+from rmt_spikes.arguments import integer, number
+from rmt_spikes.errors import DomainError, Word
 from rmt_spikes.validation.verdicts.claims import Claim, Given
 from rmt_spikes.validation.verdicts.statistics import is_inside
 from rmt_spikes.values import Document, Record
 from rmt_spikes.verdict import Conclusion, Verdict
-
-SCHEMA = "rmt-spikes/comparison/3"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -101,6 +101,8 @@ class Comparison(Record, Document):
         (Holm over the rows).
     """
 
+    schema: ClassVar[str] = "rmt-spikes/comparison/3"
+
     rows: tuple[Row, ...]
     trials: int
     confidence: float
@@ -123,13 +125,37 @@ class Comparison(Record, Document):
 
     def to_dict(self) -> dict[str, Any]:
         """Everything, JSON-ready (schema ``rmt-spikes/comparison/3``)."""
-        return {"schema": SCHEMA, "verdict": self.verdict, **super().to_dict()}
+        return {"schema": self.schema, "verdict": self.verdict, **super().to_dict()}
 
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> Self:
-        """Return the comparison that `to_dict` wrote."""
+        """Return the comparison that `to_dict` wrote.
+
+        Raises
+        ------
+        DomainError
+            If the document is not of this schema, lacks something, or states another verdict than its rows.
+        """
+        cls.require_schema(document)
         fields = {key: value for key, value in document.items() if key not in ("schema", "verdict")}
-        return TypeAdapter(cls).validate_python(fields)
+        try:
+            found = TypeAdapter(cls).validate_python(fields)
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(map(str, first["loc"])) or "document"
+            required = "must be a comparison as `save` wrote it"
+            raise DomainError("document", required, Word(f"one with {place}: {first['msg']}")) from None
+        integer("trials", found.trials, 0)
+        for name in ("confidence", "family_rate"):
+            number(name, getattr(found, name), 0.0, 1.0)
+        for row in found.rows:
+            for name in ("allowance", "margin"):
+                number(f"{row.quantity}: {name}", getattr(row, name), 0.0)
+        if document.get("verdict") != found.verdict:
+            raise DomainError(
+                "verdict", f"must be that of the rows, {found.verdict!s}", document.get("verdict")
+            )
+        return found
 
 
 def conclude(rows: Iterable[Row]) -> Conclusion:
