@@ -204,31 +204,6 @@ class Descent:
         return UpperSpectrum(self.curve, self.finite_rank, (*points[:-1], edge))
 
 
-def upper_edge(equations: FixedPoint, known: UpperSpectrum) -> CurvePoint:
-    """Upper edge of the bulk of equations on other nodes than those of a known spectrum.
-
-    Raises
-    ------
-    ConvergenceError
-        If the curve is lost.
-    """
-    curve = RealCurve(equations, (-1.0, 1.0), above=True)
-    lost = ConvergenceError("an edge of the bulk was not found", residual=math.inf)
-    for point in known.points[::-1]:
-        if point.eigenvalue > CLEAR * known.edge.eigenvalue:
-            others, state = known.curve.equations, point.state
-            omega = np.full(equations.a_weights.size, float(others.a_weights @ state.omega))
-            resolvent = state.resolvent
-            if resolvent.size != equations.q_weights.size:
-                resolvent = np.full(equations.q_weights.size, float(others.q_weights @ resolvent))
-            try:
-                start = curve.at_eigenvalue(point.eigenvalue, resolvent, omega, -1.0)
-                return curve.edge(curve.follow(start, SHORT))
-            except ConvergenceError as error:
-                lost = error
-    raise lost
-
-
 def _pole_between(
     curve: RealCurve,
     finite_rank: FiniteRank,

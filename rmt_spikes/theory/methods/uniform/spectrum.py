@@ -19,12 +19,12 @@ from rmt_spikes.theory.bulk.interval import MASS_ERROR, careful_mass_error, mass
 from rmt_spikes.theory.bulk.outliers import Draws, Outliers, outliers_of
 from rmt_spikes.theory.latent import residual_moments
 from rmt_spikes.theory.methods.uniform.blocks import PencilBlocks
-from rmt_spikes.theory.methods.uniform.continuation import RealCurve
+from rmt_spikes.theory.methods.uniform.continuation import CurvePoint, RealCurve
 from rmt_spikes.theory.methods.uniform.density.states import CutStates
 from rmt_spikes.theory.methods.uniform.density.support import BranchCut
 from rmt_spikes.theory.methods.uniform.equations import FixedPoint, solved
 from rmt_spikes.theory.methods.uniform.norms.problem import NormProblem
-from rmt_spikes.theory.methods.uniform.outliers import Descent, Pole, UpperSpectrum, upper_edge
+from rmt_spikes.theory.methods.uniform.outliers import CLEAR, SHORT, Descent, Pole, UpperSpectrum
 from rmt_spikes.theory.methods.uniform.pencil.batch import ResidualLaw
 from rmt_spikes.theory.methods.uniform.pencil.samples import (
     LEVELS,
@@ -315,6 +315,31 @@ class Spectrum:
             except ConvergenceError as error:
                 last = error
         raise last
+
+
+def upper_edge(equations: FixedPoint, known: UpperSpectrum) -> CurvePoint:
+    """Upper edge of the bulk of equations on other nodes than those of a known spectrum.
+
+    Raises
+    ------
+    ConvergenceError
+        If the curve is lost.
+    """
+    curve = RealCurve(equations, (-1.0, 1.0), above=True)
+    lost = ConvergenceError("an edge of the bulk was not found", residual=math.inf)
+    for point in known.points[::-1]:
+        if point.eigenvalue > CLEAR * known.edge.eigenvalue:
+            others, state = known.curve.equations, point.state
+            omega = np.full(equations.a_weights.size, float(others.a_weights @ state.omega))
+            resolvent = state.resolvent
+            if resolvent.size != equations.q_weights.size:
+                resolvent = np.full(equations.q_weights.size, float(others.q_weights @ resolvent))
+            try:
+                start = curve.at_eigenvalue(point.eigenvalue, resolvent, omega, -1.0)
+                return curve.edge(curve.follow(start, SHORT))
+            except ConvergenceError as error:
+                lost = error
+    raise lost
 
 
 def warn_of_linear_norms(setting: Setting, error: ConvergenceError) -> None:
