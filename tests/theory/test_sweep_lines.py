@@ -5,8 +5,10 @@ import pytest
 from refusals import refused
 
 import rmt_spikes as rs
+from rmt_spikes.theory.methods.uniform.solution import Uniform
 from rmt_spikes.theory.predict import predict_losses
-from rmt_spikes.theory.sweeps.lines import filled
+from rmt_spikes.theory.sweeps.lines import filled, table_filled
+from rmt_spikes.theory.sweeps.table import point_of
 
 SETTING = rs.Setting(
     n=2000, d=1000, width=1300, activation="tanh", target={"hermite": [0.2, 1, 0, 0.4]},
@@ -93,6 +95,49 @@ def test_step_functions_are_filled_in_from_few_values():
     assert filled(lambda i: 7.0, 1) == [7.0]
     assert filled(lambda i: np.nan if i == 3 else 1.0, 5)[:3] == [1.0] * 3
     assert filled(value, 0) == []
+
+
+def test_tables_of_step_functions_are_filled_in_from_few_values():
+    """Lines between two others are asked for where these differ."""
+    asked = set()
+
+    def value(row, k):
+        asked.add((row, k))
+        return float(np.searchsorted([20 + 0.7 * row, 41.5 - 0.3 * row], k, side="right"))
+
+    table = table_filled(value, 8, 60)
+    count = len(asked)
+    assert table == [[value(row, k) for k in range(60)] for row in range(8)]
+    assert count < 60  # 8 lines of their own take 120
+    assert table_filled(lambda row, k: float(row == 1 and k > 1), 3, 4)[1] == [0.0] * 4
+    assert table_filled(lambda row, k: np.nan if k == 0 else 1.0, 3, 4)[1][1:] == [1.0] * 3
+    assert table_filled(value, 1, 0) == [[]]
+
+
+@pytest.mark.parametrize(("method", "lines", "count"), [("closed_form", 20, 12), ("uniform", 1, 4)])
+def test_counts_over_two_keys_are_those_of_spikes(method, lines, count):
+    """Counts of the uniform method start from their neighbours and find no places."""
+    base = SETTING.replace(activation="relu", target={"hermite": [0, 1, 0.7]}, ridge=0.1)
+    axes = {"width": 800 + 40 * np.arange(lines), "step_size": np.linspace(0.5, 36.0, count)}
+    table = rs.sweep(base, axes, ["spike_count"], rtol=1e-3, method=method)
+    places = [(row, k) for row in range(0, lines, 3) for k in range(count)]
+    exact = [len(rs.predict(base.replace(**point_of(axes, each)), method=method).spikes) for each in places]
+    assert [table["spike_count"][each] for each in places] == exact
+    assert len(set(exact)) > 1  # spikes do appear
+    assert table.solves < 0.7 * lines * count or lines == 1
+
+
+@pytest.mark.parametrize("step", [0.41])
+def test_spikes_do_not_depend_on_where_they_are_looked_for(step):
+    base = SETTING.replace(activation="relu", step_exponent=0.4)
+    near, here, cold = Uniform(base), *(Uniform(base.replace(step_exponent=step)) for _ in range(2))
+    assert near.spikes()
+    here.continue_from(near)
+    known, found = cold.spikes(), here.spikes()
+    assert len(found) == len(known) == Uniform(base.replace(step_exponent=step)).spike_count()
+    for one, other in zip(found, known, strict=True):
+        assert one.singular_value == pytest.approx(other.singular_value, rel=1e-11)
+        assert one.alignment == pytest.approx(other.alignment, abs=1e-9)
 
 
 @pytest.mark.parametrize(

@@ -135,6 +135,10 @@ class Method(ABC):
     def spikes(self) -> tuple[Spike[Any], ...]:
         """Spikes further from the edge than its Tracy-Widom fluctuations, largest first."""
 
+    def spike_count(self) -> int:
+        """Number of spikes."""
+        return len(self.spikes())
+
     def outliers(self) -> Outliers:
         """Values that single samples make beyond the bulk: none, where a method does not know them."""
         nothing = np.zeros(0)
@@ -167,6 +171,10 @@ class Method(ABC):
     def with_setting(self, setting: Setting) -> Self:
         """The same method for another setting."""
         return type(self)(setting, self.features, self.given)
+
+    def continue_from(self, other: Self) -> None:
+        """Start the spikes from those known of a setting that may differ little."""
+        del other
 
     def critical_step_size(self, index: int) -> Any:
         """Step size up to that of the setting at which spike `index` (from 0) appears."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from functools import partial
-from itertools import product
+from itertools import pairwise, product
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from rmt_spikes.execution.tasks import work_through
 from rmt_spikes.setting import Setting, require_setting
 from rmt_spikes.theory.features import Features
 from rmt_spikes.theory.methods import CONTINUOUS, look_up
-from rmt_spikes.theory.sweeps.lines import WITH_BARS, solve_line
+from rmt_spikes.theory.sweeps.lines import SCAN, WITH_BARS, solve_lines
 from rmt_spikes.theory.sweeps.names import COUNT, named
 from rmt_spikes.theory.sweeps.points import Plan, Point, Solved, solve_points
 from rmt_spikes.theory.sweeps.table import SweepTable, axis_of, point_of, read_only
@@ -61,7 +61,8 @@ def sweep(
     rtol
         None to predict every point. Else the relative error allowed to losses, which are interpolated along
         the step, with their error bars, where there are more than 21 of them; `spike_count` is then filled in
-        between points of equal counts, at most an eighth of the range of steps apart.
+        between points of equal counts, at most an eighth of the range of steps apart, and of one other key if
+        that has ascending or descending numbers.
     jobs
         Number of processes.
     progress
@@ -104,11 +105,12 @@ def sweep(
     points = [
         Point(index, point_of(listed, index)) for index in product(*(range(len(v)) for v in listed.values()))
     ]
-    solve: Callable[[Sequence[Point]], Solved] = partial(solve_points, plan)
-    tasks: list[Sequence[Point]] = [points[i : i + RUN] for i in range(0, len(points), RUN)]
+    solve: Callable[[Any], Solved] = partial(solve_points, plan)
+    tasks: Sequence[Any] = [points[i : i + RUN] for i in range(0, len(points), RUN)]
     if rtol is not None:
         step = _refuse_bad_rtol(rtol, listed, names, method)
-        solve, tasks = partial(solve_line, plan, step=step, rtol=float(rtol)), _lines(points, step)
+        solve = partial(solve_lines, plan, step=step, rtol=float(rtol))
+        tasks = _blocks(_lines(points, step), listed, step)
     done: list[Solved] = []
     with _told(progress) as tell, closing(work_through(solve, tasks, jobs)) as results:
         for solved in results:
@@ -173,6 +175,18 @@ def _lines(points: Sequence[Point], step: str) -> list[Sequence[Point]]:
         others = tuple(i for i, key in zip(point.index, point.values, strict=True) if key != step)
         lines.setdefault(others, []).append(point)
     return list(lines.values())
+
+
+def _blocks(lines: list[Sequence[Point]], axes: Mapping[str, Any], step: str) -> list[list[Sequence[Point]]]:
+    """Lines that are solved together: neighbours along one other key, an eighth of its range at most."""
+    others = [np.asarray(values) for key, values in axes.items() if key != step]
+    if len(others) != 1 or others[0].dtype.kind not in "iuf":
+        return [[line] for line in lines]
+    rises = np.diff(others[0])
+    if not (np.all(rises > 0) or np.all(rises < 0)):
+        return [[line] for line in lines]
+    ends = np.linspace(0, len(lines), SCAN + 1).round().astype(int)
+    return [lines[i:j] for i, j in pairwise(ends) if j > i]
 
 
 @contextmanager

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property, partial
 from itertools import pairwise
 
 import numpy as np
@@ -14,6 +15,7 @@ from scipy.fft import dct
 
 from rmt_spikes.errors import ConvergenceError
 from rmt_spikes.theory.accuracy.bars import with_bars
+from rmt_spikes.theory.prediction import Prediction
 from rmt_spikes.theory.results import LOSSES as NAMES
 from rmt_spikes.theory.results import Losses
 from rmt_spikes.theory.sweeps.names import COUNT
@@ -37,51 +39,119 @@ LARGEST_DEGREE = 160
 SCAN = 8
 """Parts of a line at whose ends spikes are counted at least: nearer than that, no spike comes and goes."""
 
+REMEMBERED = 24
+"""Last predictions that the next one may start from: a few megabytes each."""
 
-def solve_line(plan: Plan, points: Sequence[Point], *, step: str, rtol: float) -> Solved:
-    """Predict points that differ in the step only, whose key is `step`.
+
+@dataclass(frozen=True, eq=False)
+class _Steps:
+    """Points that differ in the step only.
+
+    Attributes
+    ----------
+    steps
+        Step of each point; NaN of what is no setting.
+    valid
+        Numbers of the others.
+    sizes, place
+        Their ascending steps without repetitions, and the place of each among these.
+    """
+
+    points: Sequence[Point]
+    steps: Array
+    valid: NDArray[np.intp]
+    sizes: Array
+    place: NDArray[np.intp]
+
+    @classmethod
+    def of(cls, plan: Plan, points: Sequence[Point]) -> _Steps:
+        """Sort points by their step."""
+        steps = np.full(len(points), np.nan)
+        for i, point in enumerate(points):
+            # What is no setting is left to `predict_at`, which says why.
+            try:
+                steps[i] = plan.setting.replace(**point.values).step
+            except FAILURES:
+                continue
+        valid = np.flatnonzero(np.isfinite(steps))
+        sizes, place = np.unique(steps[valid], return_inverse=True)
+        return cls(points, steps, valid, sizes, place)
+
+    @cached_property
+    def first(self) -> dict[int, Point]:
+        """The first point at each place."""
+        pairs = reversed(list(zip(self.valid.tolist(), self.place.tolist(), strict=True)))
+        return {k: self.points[i] for i, k in pairs}
+
+
+@dataclass(frozen=True, eq=False)
+class _Counts:
+    """Numbers of spikes by place, and those that were predicted."""
+
+    numbers: Sequence[float]
+    predicted: Mapping[int, Found]
+
+
+def solve_lines(plan: Plan, lines: Sequence[Sequence[Point]], *, step: str, rtol: float) -> Solved:
+    """Predict lines of points that differ in the step only, whose key is `step`; neighbours differ little.
 
     Losses are interpolated to `rtol`, the number of spikes is filled in, and the rest is predicted.
     """
-    steps, solves, error = np.full(len(points), np.nan), set[float](), 0.0
-    for i, point in enumerate(points):
-        # What is no setting is left to `predict_at`, which says why.
-        try:
-            steps[i] = plan.setting.replace(**point.values).step
-        except FAILURES:
-            continue
-    valid = np.flatnonzero(np.isfinite(steps))
-    sizes, place = np.unique(steps[valid], return_inverse=True)
+    laid = [_Steps.of(plan, points) for points in lines]
+    counts: Sequence[_Counts | None] = [None] * len(laid)
+    if COUNT in plan.names and not any(name.startswith("spikes") for name in plan.names):
+        alike = all(np.array_equal(each.place, laid[0].place) for each in laid)
+        groups = [laid] if alike else [[each] for each in laid]
+        counts = [each for group in groups for each in _counted(plan, group)]
+    solved = [_solve_line(plan, each, known, step, rtol) for each, known in zip(laid, counts, strict=True)]
+    return Solved(
+        tuple(found for each in solved for found in each.found),
+        max(each.error for each in solved),
+        sum(each.solves for each in solved),
+    )
+
+
+def _counted(plan: Plan, lines: Sequence[_Steps]) -> list[_Counts]:
+    """Numbers of spikes on lines of the same places."""
+    predicted: list[dict[int, Found]] = [{} for _ in lines]
+    known: dict[tuple[int, int], Prediction] = {}
+
+    def count(row: int, k: int) -> float:
+        found = predict_at(plan, (COUNT,), lines[row].first[k], known, (row, k))
+        predicted[row][k] = found
+        for oldest in [*known][:-REMEMBERED]:
+            del known[oldest]
+        return float(found.values[COUNT])
+
+    numbers = table_filled(count, len(lines), lines[0].sizes.size)
+    return [_Counts(*each) for each in zip(numbers, predicted, strict=True)]
+
+
+def _solve_line(plan: Plan, line: _Steps, counts: _Counts | None, step: str, rtol: float) -> Solved:
+    points, valid, sizes = line.points, line.valid.tolist(), line.sizes
+    solves, error, place = set[float](), 0.0, line.place.tolist()
     found = [Found(point, {}) for point in points]
     pending = {i: set(plan.names) for i in range(len(points))}
 
     if {*WITH_BARS} & {*plan.names} and sizes.size > 2 * FIRST_DEGREE + 1:
-        line = interpolated(plan, points[int(valid[0])], step, sizes, rtol)
-        if line is not None:
-            solves |= line.steps
-            error = line.error
+        losses = interpolated(plan, points[valid[0]], step, sizes, rtol)
+        if losses is not None:
+            solves |= losses.steps
+            error = losses.error
             wanted = [name for name in WITH_BARS if name in plan.names]
-            for i, k in zip(valid.tolist(), place.tolist(), strict=True):
-                values = _losses_at(plan, points[i], line.values[:, k], wanted)
+            for i, k in zip(valid, place, strict=True):
+                values = _losses_at(plan, points[i], losses.values[:, k], wanted)
                 warned = tuple(
                     Failure(points[i].index, dict(points[i].values), tuple(wanted), text)
-                    for text in line.warned
+                    for text in losses.warned
                 )
                 found[i] = found[i].joined(Found(points[i], values, (), warned))
                 pending[i] -= {*wanted}
 
-    if COUNT in plan.names and not any(name.startswith("spikes") for name in plan.names):
-        first = {int(k): int(i) for i, k in reversed(list(zip(valid, place, strict=True)))}
-        counted: dict[int, Found] = {}
-
-        def count(k: int) -> float:
-            counted[k] = predict_at(plan, (COUNT,), points[first[k]])
-            solves.add(float(sizes[k]))
-            return float(counted[k].values[COUNT])
-
-        numbers = filled(count, sizes.size)
-        for i, k in zip(valid.tolist(), place.tolist(), strict=True):
-            at = counted.get(k, Found(points[i], {COUNT: numbers[k]}))
+    if counts is not None:
+        solves |= {float(sizes[k]) for k in counts.predicted}
+        for i, k in zip(valid, place, strict=True):
+            at = counts.predicted.get(k, Found(points[i], {COUNT: counts.numbers[k]}))
             moved = [tuple(_at(points[i], each) for each in group) for group in (at.failures, at.warned)]
             found[i] = found[i].joined(Found(points[i], at.values, *moved))
             pending[i] -= {COUNT}
@@ -90,7 +160,7 @@ def solve_line(plan: Plan, points: Sequence[Point], *, step: str, rtol: float) -
         names = [name for name in plan.names if name in pending[i]]
         if names:
             found[i] = found[i].joined(predict_at(plan, names, point))
-            solves.add(float(steps[i]))
+            solves.add(float(line.steps[i]))
     return Solved(tuple(found), error, len(solves))
 
 
@@ -172,21 +242,32 @@ def along(solve: Callable[[Array], Array], unit: float, steps: Array, rtol: floa
     raise ConvergenceError("the losses were not interpolated", residual=error, last=degree // 2)
 
 
-def filled(value: Callable[[int], float], size: int) -> list[float]:
+def filled(
+    value: Callable[[int], float], size: int, agreed: Mapping[int, float] | None = None
+) -> list[float]:
     """Values of a step function at ``0, ..., size - 1``: found by halving where they differ.
 
-    Between two of equal value at most an eighth of the range apart, all are taken for equal.
+    Between two of equal value at most an eighth of the range apart, all are taken for equal; so are all that
+    are `agreed` on.
     """
-    known: dict[int, float] = {}
+    known = dict(agreed or {})
 
     def at(i: int) -> float:
         if i not in known:
             known[i] = value(i)
         return known[i]
 
-    values = [np.nan] * size
+    values = [known.get(i, np.nan) for i in range(size)]
     ends = sorted({round(x) for x in np.linspace(0, size - 1, SCAN + 1)}) if size else []
     parts = [*pairwise(ends)] or [(i, i) for i in ends]
+    if agreed:
+        # What is not agreed on, with a point that is on either side.
+        inside = [i for i in range(size) if i not in agreed]
+        starts = [i for i in inside if i - 1 not in inside]
+        stops = [i for i in inside if i + 1 not in inside]
+        pairs = [(max(i - 1, 0), min(j + 1, size - 1)) for i, j in zip(starts, stops, strict=True)]
+        middles = [(i + j) // 2 for i, j in pairs]
+        parts = [part for (i, j), k in zip(pairs, middles, strict=True) for part in ((i, k), (k, j))]
     while parts:
         low, high = parts.pop()
         if at(low) == at(high):
@@ -197,6 +278,25 @@ def filled(value: Callable[[int], float], size: int) -> list[float]:
         else:
             values[low], values[high] = at(low), at(high)
     return values
+
+
+def table_filled(value: Callable[[int, int], float], rows: int, size: int) -> list[list[float]]:
+    """Values of a step function of two numbers, ``rows`` times ``size``.
+
+    The first and the last row are `filled`; of one between two that are known, all values that agree there
+    are taken.
+    """
+    table = {row: filled(partial(value, row), size) for row in sorted({0, rows - 1})}
+    parts = [(0, rows - 1)]
+    while parts:
+        low, high = parts.pop()
+        middle = (low + high) // 2
+        if middle > low:
+            ends = zip(table[low], table[high], strict=True)
+            agreed = {k: one for k, (one, other) in enumerate(ends) if one == other}
+            table[middle] = filled(partial(value, middle), size, agreed)
+            parts += [(middle, high), (low, middle)]
+    return [table[row] for row in range(rows)]
 
 
 def _at(point: Point, failure: Failure) -> Failure:

@@ -106,7 +106,7 @@ def _forms() -> tuple[Form, ...]:
     spike = _of_spike
     return (
         Form(METHOD, lambda prediction: prediction.method),
-        Form(COUNT, lambda prediction: len(prediction.spikes)),
+        Form(COUNT, lambda prediction: prediction.spike_count),
         *(Form(f"losses.{name}", _Reader(_of_part, ("losses", name))) for name in LOSSES),
         *(Form(f"losses.error.{name}", _Reader(_of_loss_part, ("error", name))) for name in LOSSES),
         *(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -29,9 +30,12 @@ class Plan:
     method: str | None
     features: str
 
-    def predict(self, values: Mapping[str, Any]) -> Prediction:
-        """Prediction with some keys of the setting changed."""
-        return predict(self.setting.replace(**values), method=self.method, features=self.features)
+    def predict(self, values: Mapping[str, Any], near: Prediction | None = None) -> Prediction:
+        """Prediction with some keys of the setting changed, started from one nearby."""
+        found = predict(self.setting.replace(**values), method=self.method, features=self.features)
+        if near is not None:
+            found.solution.continue_from(near.solution)
+        return found
 
 
 @dataclass(frozen=True)
@@ -75,8 +79,22 @@ def solve_points(plan: Plan, points: Sequence[Point]) -> Solved:
     return Solved(tuple(predict_at(plan, plan.names, point) for point in points), 0.0, len(points))
 
 
-def predict_at(plan: Plan, names: Sequence[str], point: Point) -> Found:
-    """Predict quantities at one point; what cannot be predicted is NaN with a reason."""
+def predict_at(
+    plan: Plan,
+    names: Sequence[str],
+    point: Point,
+    known: dict[tuple[int, int], Prediction] | None = None,
+    place: tuple[int, int] = (0, 0),
+) -> Found:
+    """Predict quantities at one point; what cannot be predicted is NaN with a reason.
+
+    The prediction starts from the nearest one that is `known`, by places in a table, and joins them at its
+    own `place`.
+    """
+    known = {} if known is None else known
+    near = None
+    if known:
+        near = known[min(known, key=lambda other: math.dist(other, place))]
     values: dict[str, Any] = {}
     failed: dict[str, list[str]] = {}
     warned: dict[str, list[str]] = {}
@@ -85,7 +103,7 @@ def predict_at(plan: Plan, names: Sequence[str], point: Point) -> Found:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             try:
-                prediction = prediction or plan.predict(point.values)
+                prediction = prediction or plan.predict(point.values, near)
                 values[name] = named(name).of(prediction)
             except FAILURES as error:
                 values[name] = "" if name == METHOD else np.nan
@@ -93,6 +111,8 @@ def predict_at(plan: Plan, names: Sequence[str], point: Point) -> Found:
                 failed.setdefault(text, []).append(name)
         for text in inaccuracies(caught):
             warned.setdefault(text, []).append(name)
+    if prediction is not None and not failed:
+        known[place] = prediction
     return Found(point, values, _listed(point, failed), _listed(point, warned))
 
 

@@ -160,8 +160,9 @@ class Channel(ABC):
         """
         among_samples, mixed, among_neurons = self.pairings(part)
         hy = part.h * (part.y @ part.h)
-        own = among_neurons + 0.5 * part.k * part.y
-        own[np.diag_indices_from(own)] -= 0.5 * np.sum(part.k * part.y.T, axis=1)
+        ky = part.k * part.y
+        own = among_neurons + 0.5 * ky
+        own.reshape(-1)[:: own.shape[0] + 1] -= 0.5 * np.sum(part.k * part.y.T, axis=1)
         size = (self.gamma * part.root**2)[:, None]
         return (
             self.gamma * among_samples * samples,

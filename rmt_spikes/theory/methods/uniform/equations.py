@@ -186,7 +186,7 @@ class FixedPoint:
             matrix[n_q:, n_q:] += four
         matrix[:n_q] *= self.ratio
         matrix *= x[:, None]
-        matrix[np.diag_indices_from(matrix)] += 1.0
+        matrix.reshape(-1)[:: x.size + 1] += 1.0
         return matrix
 
     def solve(

@@ -5,14 +5,21 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, cached_property, partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rmt_spikes.errors import ConvergenceError
-from rmt_spikes.theory.methods.uniform.continuation import LOOSE, ROUNDING, CurvePoint, RealCurve
+from rmt_spikes.theory.methods.uniform.continuation import (
+    LONGEST_STEP,
+    LOOSE,
+    ROUGH,
+    ROUNDING,
+    CurvePoint,
+    RealCurve,
+)
 from rmt_spikes.theory.methods.uniform.equations import TOLERANCE, FixedPoint
 from rmt_spikes.theory.methods.uniform.finite_rank import FiniteRank
 
@@ -27,6 +34,10 @@ CLOSE = 1e-11
 FIRST = 0.03
 """Step along the curve above which the next point serves as a guess only."""
 
+RAISED = (1.0, 1.04, 1.12, 1.3)
+"""Factors by which the edge of similar equations is raised, one after the other, where it is looked for: one
+that has moved up is not found from where it was."""
+
 CLEAR = 1.1
 """Ratio to an edge of the eigenvalues from which that of similar equations is looked for."""
 
@@ -39,6 +50,16 @@ SHORT = 0.25
 
 FARTHER = 20
 """Times that a point four times farther is tried."""
+
+NEXT, SECANTS = 0.05, 8
+"""Slope of a point from which an edge is found by secants alone, and their number: mostly two."""
+
+NEAR_ENOUGH, TRIALS = 0.01, 3
+"""Relative error of the distance of a point beyond the edge, and how often it is tried: mostly once."""
+
+STRAIGHT = 0.9
+"""Cosine between directions of neighbours on the way down: where the curve turns by more, a margin may change
+its sign twice between them, and the curve is followed."""
 
 TOUCHING = 1e-10
 """Rounding error of a margin at the edge: a pole within it is not counted."""
@@ -55,6 +76,12 @@ class Pole:
     point: CurvePoint
     vector: Array
     slope: float
+
+
+def amplitude(equations: FixedPoint, edge: CurvePoint, bend: float) -> float:
+    """``A`` in the density ``A sqrt(edge - x)`` of singular values, from the bend of the curve at an edge."""
+    slope, ratio = abs(equations.spectral(*edge.tangent, edge.eigenvalue)), equations.spectral_ratio
+    return 4.0 * math.sqrt(math.sqrt(edge.eigenvalue)) * slope / (math.pi * ratio * math.sqrt(bend))
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,10 +103,7 @@ class UpperSpectrum:
 
         From the second derivative of ``z`` along the curve.
         """
-        edge, equations = self.edge, self.curve.equations
-        bend = self.curve.curvature(edge)
-        slope, ratio = abs(equations.spectral(*edge.tangent, edge.eigenvalue)), equations.spectral_ratio
-        return 4.0 * math.sqrt(math.sqrt(edge.eigenvalue)) * slope / (math.pi * ratio * math.sqrt(bend))
+        return amplitude(self.curve.equations, self.edge, self.curve.curvature(self.edge))
 
     @cached_property
     def margins(self) -> Array:
@@ -150,11 +174,13 @@ class Descent:
         if similar is not None and len(similar.points) > 1:
             k = min(range(len(similar.points)), key=lambda i: similar.points[i].eigenvalue)
             edge = similar.points[k]
-            with suppress(ConvergenceError):
-                points = curve.near(similar.points[k - 1 if k else 1], edge)
-                least = max(CLEAR * edge.eigenvalue, points[0].eigenvalue)
-                above = tuple(point for point in known if point.eigenvalue > least)
-                return cls(curve, finite_rank, top, points, above)
+            before = similar.points[k - 1 if k else 1]
+            for factor in RAISED:
+                with suppress(ConvergenceError):
+                    points = curve.near(_raised(before, factor), _raised(edge, factor))
+                    least = max(CLEAR * edge.eigenvalue, points[0].eigenvalue)
+                    above = tuple(point for point in known if point.eigenvalue > least)
+                    return cls(curve, finite_rank, top, points, above)
         for i in range(len(known) - 1, -1, -1):
             if known[i].eigenvalue > CLEAR * known[-1].eigenvalue:
                 with suppress(ConvergenceError):
@@ -164,10 +190,41 @@ class Descent:
 
     def edge(self, precision: float = ROUNDING) -> CurvePoint:
         """Edge of the bulk; what is found serves as a bracket from then on."""
-        edge = self.curve.edge(self.points, precision)
+        edge = None
+        if precision < ROUGH:
+            with suppress(ConvergenceError):
+                edge = self._refined()
+        edge = self.curve.edge(self.points, precision) if edge is None else edge
         turned = edge.log_eigenvalue_slope * self.points[-1].log_eigenvalue_slope > 0.0
         self.points[-1 if turned else len(self.points) - 1 :] = [edge] if turned else [edge, self.points[-1]]
         return edge
+
+    def _refined(self) -> CurvePoint:
+        """Edge from the points on either side of it, one of them close to it, by secants in the slope.
+
+        Raises
+        ------
+        ConvergenceError
+            If neither is close, or it is not found next to them.
+        """
+        point, other = sorted(self.points[-2:], key=lambda each: abs(each.log_eigenvalue_slope))
+        bend, slope = bend_between(self.curve, *self.points[-2:]), point.log_eigenvalue_slope
+        reach = abs(other.log_eigenvalue_slope / bend) if bend != 0.0 else 0.0
+        if abs(slope) < NEXT:
+            last, moved, step = None, 0.0, math.inf
+            for _ in range(SECANTS):
+                slope = point.log_eigenvalue_slope
+                if last is not None:
+                    if min(abs(slope), abs(slope / bend)) < CLOSE:
+                        return point
+                    bend = (slope - last.log_eigenvalue_slope) / step
+                step = -slope / bend if bend != 0.0 else math.inf
+                moved += step
+                if not abs(moved) <= reach:
+                    break
+                # The first point serves as a bracket only, and is not known well enough to be returned.
+                last, point = point, self.curve.advance(point, step, before=last)
+        raise ConvergenceError("an edge of the bulk was not found", residual=abs(slope), last=point)
 
     @cached_property
     def margins(self) -> Array:
@@ -178,6 +235,8 @@ class Descent:
         """Point where the singular value is `factor` times that of the edge, which must be known."""
         k = min(range(len(self.points)), key=lambda i: self.points[i].eigenvalue)
         edge = self.points[k]
+        with suppress(ConvergenceError):
+            return self._next_to(k, math.sqrt(factor**2 - 1.0))
         level = edge.eigenvalue * factor**2
         before = self.points[k - 1 :: -1] if k else [self.curve.advance(edge, -SHORT)]
         high = next((point for point in before if point.eigenvalue > level), before[-1])
@@ -190,6 +249,29 @@ class Descent:
 
         return self.curve.zero(high, edge, distance, precision)
 
+    def _next_to(self, k: int, wanted: float) -> CurvePoint:
+        """Point before the edge, which is point `k`, at a distance: the root of ``z/edge - 1``.
+
+        Raises
+        ------
+        ConvergenceError
+            If it is not found.
+        """
+        edge = self.points[k]
+        bend = abs(
+            bend_between(self.curve, *(self.points[k : k + 2] if k == 0 else self.points[k - 1 : k + 1]))
+        )
+        step = wanted / math.sqrt(0.5 * bend) if bend > 0.0 else math.inf
+        for _ in range(TRIALS):
+            if not step < LONGEST_STEP:
+                break
+            point = self.curve.advance(edge, -step, LOOSE)
+            found = math.sqrt(max(0.0, point.eigenvalue / edge.eigenvalue - 1.0))
+            if abs(found - wanted) < NEAR_ENOUGH * wanted:
+                return point
+            step *= wanted / found if found > 0.0 else math.inf
+        raise ConvergenceError("a point beyond the edge was not found", residual=math.inf, last=edge)
+
     def completed(self) -> UpperSpectrum:
         """Points from above every pole down to the edge."""
         edge = self.edge()
@@ -197,11 +279,30 @@ class Descent:
             with suppress(ConvergenceError):
                 points = [self.curve.again(point) for point in self.above]
                 if self.finite_rank.margins(points[0].state)[0] > 0.0:
-                    return UpperSpectrum(self.curve, self.finite_rank, (*points, *self.points[:-1], edge))
+                    rest = self.points[:-1]
+                    if self.curve.inner(points[-1].direction, rest[0].direction) < STRAIGHT:
+                        rest = self.curve.follow(points[-1], SHORT)[1:-1]
+                    return UpperSpectrum(self.curve, self.finite_rank, (*points, *rest, edge))
         elif self.finite_rank.margins(self.points[0].state)[0] > 0.0:
             return UpperSpectrum(self.curve, self.finite_rank, (*self.points[:-1], edge))
         points = _followed(self.curve, self.finite_rank, self.top)
         return UpperSpectrum(self.curve, self.finite_rank, (*points[:-1], edge))
+
+
+def _raised(point: CurvePoint, factor: float) -> CurvePoint:
+    """Guess of a point where all eigenvalues are larger by a factor."""
+    position, shift = point.position.copy(), math.log(factor)
+    position[: point.state.resolvent.size] -= shift
+    position[-1] += shift
+    return replace(point, position=position)
+
+
+def bend_between(curve: RealCurve, first: CurvePoint, second: CurvePoint) -> float:
+    """Change of the slope of ``log z`` by the arc length, between two points in the order of the curve."""
+    chord = second.position - first.position
+    arc = math.sqrt(curve.inner(chord, chord))
+    turn = second.log_eigenvalue_slope - first.log_eigenvalue_slope
+    return turn / arc if arc > 0.0 else 0.0
 
 
 def _pole_between(
@@ -239,7 +340,7 @@ def _pole_between(
         raise ConvergenceError("a pole was not found", residual=abs(step), last=point)
     if np.argmin(np.abs(finite_rank.margins(point.state))) != k:
         raise ConvergenceError("a pole was found twice", residual=abs(step), last=point)
-    return _pole(finite_rank, point, vector)
+    return pole_at(finite_rank, point, vector)
 
 
 def _pole_by_margin(
@@ -247,10 +348,11 @@ def _pole_by_margin(
 ) -> Pole:
     """Zero of margin `k` by bracketing."""
     point = curve.zero(*bracket, lambda point: float(finite_rank.margins(point.state)[k]))
-    return _pole(finite_rank, point, finite_rank.spectrum(point.state)[1][:, k])
+    return pole_at(finite_rank, point, finite_rank.spectrum(point.state)[1][:, k])
 
 
-def _pole(finite_rank: FiniteRank, point: CurvePoint, vector: Array) -> Pole:
+def pole_at(finite_rank: FiniteRank, point: CurvePoint, vector: Array) -> Pole:
+    """Pole from a null vector of ``J + S``, or from one that is nearly so."""
     slope = finite_rank.slope(point.state, point.tangent, vector)
     slope /= point.eigenvalue * point.log_eigenvalue_slope
     if not slope > 0.0:

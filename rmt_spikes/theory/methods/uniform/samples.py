@@ -13,10 +13,19 @@ from numpy.typing import NDArray
 from scipy.interpolate import PchipInterpolator
 
 from rmt_spikes.errors import ConvergenceError
+from rmt_spikes.theory.bulk.distribution import edge_scale
 from rmt_spikes.theory.methods.uniform.blocks import PencilBlocks
 from rmt_spikes.theory.methods.uniform.continuation import CurvePoint, RealCurve
 from rmt_spikes.theory.methods.uniform.finite_rank import COMPLEX_STEP
-from rmt_spikes.theory.methods.uniform.outliers import Descent, UpperSpectrum
+from rmt_spikes.theory.methods.uniform.outliers import (
+    CLEAR,
+    Descent,
+    Pole,
+    UpperSpectrum,
+    amplitude,
+    bend_between,
+    pole_at,
+)
 from rmt_spikes.theory.methods.uniform.pencil.samples import Samples
 from rmt_spikes.theory.methods.uniform.problem import Problem
 
@@ -31,6 +40,10 @@ ROUGH = 1e-4
 
 MORE = 2
 """Samples that may leave the bulk beside those that have left a similar one."""
+
+DOUBT = (0.8, 1.2)
+"""Distances from the edge, in its fluctuations, between which it is in doubt whether a pole is clear of it:
+their width is known to a few per cent from two points next to the edge."""
 
 SEPARATION = 1.002
 """Ratio to the edge of the others above which a sample's value has left the bulk."""
@@ -77,6 +90,39 @@ class Separated:
         """Edge of the bulk, and the poles of the finite-rank part."""
         return self.descent.completed()
 
+    def clear_poles(self, width: int) -> list[Pole] | None:
+        """Rough poles that stand clear of the fluctuations of the edge, all at one point next to it.
+
+        None where it is in doubt which ones do.
+
+        Raises
+        ------
+        ConvergenceError
+            If the edge or the point is not found.
+        """
+        edge = self.descent.edge(ROUGH)
+        bend = abs(bend_between(self.descent.curve, *self.descent.points[-2:]))
+        place = math.sqrt(edge.eigenvalue)
+        scale = edge_scale(amplitude(self.descent.curve.equations, edge, bend), width)
+        finite, (near, far) = self.problem.finite_rank, (1.0 + share * scale / place for share in DOUBT)
+        point = self.descent.beyond(far, ROUGH)
+        values, vectors = finite.spectrum(point.state)
+        count = int(np.sum(values < 0.0))
+        if np.sum(finite.margins(edge.state) < 0.0) != count:
+            nearer = self.descent.beyond(near, ROUGH)
+            if np.sum(finite.margins(nearer.state) < 0.0) != count:
+                return None
+        return [pole_at(finite, point, vectors[:, k]) for k in range(count)]
+
+    @property
+    def followed(self) -> Descent:
+        """The way down, with the points above the edge that are known by now."""
+        if "upper" not in self.__dict__:
+            return self.descent
+        least = CLEAR * self.upper.edge.eigenvalue
+        above = tuple(point for point in self.upper.points if point.eigenvalue > least)
+        return replace(self.descent, above=above)
+
     @cached_property
     def values(self) -> dict[int, CurvePoint]:
         """Points of the resolvent at the values of samples by the numbers of these, largest first."""
@@ -122,9 +168,12 @@ def separate(problem: Problem, samples: Samples, top: float, similar: Separated 
     blocks = problem.blocks
     assert isinstance(blocks, PencilBlocks)
     effective = samples.effective
-    removed, seen, descent = samples.separated(blocks.special.batch.phi), set[tuple[int, ...]](), None
+    most, seen, descent = samples.separated(blocks.special.batch.phi), set[tuple[int, ...]](), None
+    removed, others = most, most[:0]
     if similar is not None:
-        removed, descent = removed[: max(similar.removed, default=-1) + 1 + MORE], similar.descent
+        most, descent = most[: max(similar.removed, default=-1) + 1 + MORE], similar.followed
+        removed = tuple(i for i in most if i in similar.removed)
+        others = tuple(i for i in most if i not in removed)
     while True:
         rest, descent = _descent(problem, samples, removed, top, descent)
 
@@ -132,6 +181,11 @@ def separate(problem: Problem, samples: Samples, top: float, similar: Separated 
             return tuple(i for i in numbers if _margin(rest, point, float(effective[i])) <= 0.0)
 
         beyond = clear(descent.edge(ROUGH), removed)
+        if clear(descent.edge(ROUGH), others):
+            # More have left than of the similar problem: none that may have is in the bulk at first.
+            removed, others = most, ()
+            continue
+        others = ()
         if beyond in {removed, *seen}:
             beyond = clear(descent.beyond(SEPARATION, ROUGH), removed)
         seen.add(removed)

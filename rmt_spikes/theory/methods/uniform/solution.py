@@ -147,9 +147,8 @@ class Uniform(Method):
         return self.problem.finite_rank
 
     def _grid(self, blocks: Blocks) -> LatentGrid:
-        return latent_grid(
-            self.setting, self.latent, finite=True, given=self.given, law=blocks.law, tau=blocks.tau
-        )
+        given, law, tau = self.given, blocks.law, blocks.tau
+        return latent_grid(self.setting, self.latent, finite=True, given=given, law=law, tau=tau)
 
     @property
     def treatment(self) -> Rows:
@@ -175,6 +174,9 @@ class Uniform(Method):
         nodes = nodes_of_bulk(self.setting) if self._keeps_norms else None
         norms = None if nodes is None else self._norm_problem(nodes)
         return Spectrum(self.reduced, self.untrained, self._on_nodes, norms, self.given)
+
+    def continue_from(self, other: Self) -> None:  # noqa: D102
+        self.spectrum.continue_from(other.__dict__.get("spectrum"))
 
     def _on_nodes(self, count: int) -> Problem | None:
         """The problem on a number of readout nodes; None where these are its own."""
@@ -332,6 +334,10 @@ class Uniform(Method):
         )
         return tuple(spike for spike in spikes if spike.distance > 1.0 and np.sum(spike.alignment) > LEARNT)
 
+    def spike_count(self) -> int:  # noqa: D102
+        found = self.spectrum.count(LEARNT)
+        return super().spike_count() if found is None else found
+
     def profile(self, index: int, q: Array) -> Array:
         """Left singular vector of spike `index` at latent variables `q` of samples (any shape)."""
         return self._signed(index, vectors.left_profile, q)
@@ -341,11 +347,9 @@ class Uniform(Method):
         return self._signed(index, vectors.right_profile, alpha)
 
     def _signed(self, index: int, function: Callable[[Problem, Pole, Array], Array], x: Array) -> Array:
-        pole = self.upper.poles[index]
-        values = function(self.spectrum.separated.problem, pole, x.ravel()).reshape(x.shape)
-        return np.asarray(
-            leading_sign(vectors.hermite_feature(self.spectrum.separated.problem, pole)) * values
-        )
+        problem, pole = self.spectrum.separated.problem, self.upper.poles[index]
+        values = function(problem, pole, x.ravel()).reshape(x.shape)
+        return np.asarray(leading_sign(vectors.hermite_feature(problem, pole)) * values)
 
     def thresholds(self, count: int, largest: float) -> Array:
         """Step sizes at which the first `count` spikes appear; ``inf`` where none does up to `largest`."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from operator import itemgetter
 
@@ -35,6 +35,7 @@ from rmt_spikes.theory.methods.uniform.pencil.samples import (
 )
 from rmt_spikes.theory.methods.uniform.problem import Problem
 from rmt_spikes.theory.methods.uniform.samples import Separated, drawn_values, scatter, separate
+from rmt_spikes.theory.methods.uniform.vectors import hermite_feature
 from rmt_spikes.theory.population.labels import labels_of
 from rmt_spikes.theory.population.levels import levels_of
 from rmt_spikes.theory.realisation import Realisation, first_batch_of
@@ -57,6 +58,9 @@ ACCEPTED = 1e-5
 
 NEAR, OTHER_NODES = 1.3, 18
 """Ratio to the edge below which a pole must be there on another number of readout nodes, and that number."""
+
+SURELY = 2.0
+"""Ratio to the least norm of the functions of ``q`` from which a pole is a spike before it is found."""
 
 SAME_EDGE = 1e-9
 """Relative distance of upper edges, as eigenvalues, that are the same: they are found to 1e-11."""
@@ -92,11 +96,17 @@ class Spectrum:
     on_nodes: Callable[[int], Problem | None]
     norms: NormProblem | None = None
     given: Realisation | None = None
+    _similar: list[Separated] = field(default_factory=list, init=False, repr=False)
+
+    def continue_from(self, other: Spectrum | None) -> None:
+        """Start from the spectrum of a setting that differs little, if that is known."""
+        if other is not None and "separated" in other.__dict__:
+            self._similar[:] = [other.separated]
 
     @cached_property
     def separated(self) -> Separated:
         """The bulk without the samples that make a value of their own."""
-        return self.separated_like(None)
+        return self.separated_like(self._similar[0] if self._similar else None)
 
     def separated_like(self, similar: Separated | None) -> Separated:
         """The bulk without these samples, from that of a problem that differs little."""
@@ -110,6 +120,8 @@ class Spectrum:
         top += float(self.untrained.edges[-1, 1])
         if not isinstance(blocks, PencilBlocks) or problem.setting.theta == 0.0:
             return Separated(problem, Descent.of(problem.equations, finite, top))
+        if similar is not None and not _alike(problem, similar.problem):
+            similar = None
         return separate(problem, self.samples, top, similar)
 
     @cached_property
@@ -167,6 +179,23 @@ class Spectrum:
         found = Spectrum(other, self.untrained, self.on_nodes, given=self.given)
         least = sum(found.upper_edge) ** 2
         return poles[: max(far, sum(pole.point.eigenvalue > least for pole in found.upper.poles))]
+
+    def count(self, learnt: float) -> int | None:
+        """Number of spikes, without finding them; None where that is in doubt.
+
+        The norm of the functions of ``q`` of a spike must be above `learnt`: next to the edge it is smaller
+        than at the spike itself.
+        """
+        setting = self.problem.setting
+        if "poles" in self.__dict__ or not levels_of(setting).isotropic:
+            return None
+        try:
+            poles = self.separated.clear_poles(setting.width)
+        except ConvergenceError:
+            return None
+        features = [hermite_feature(self.separated.problem, pole) for pole in poles or ()]
+        known = poles is not None and all(np.sum(feature**2) > SURELY * learnt for feature in features)
+        return len(features) if known else None
 
     @cached_property
     def upper_edge(self) -> tuple[float, float]:
@@ -315,6 +344,24 @@ class Spectrum:
             except ConvergenceError as error:
                 last = error
         raise last
+
+
+def _alike(problem: Problem, other: Problem) -> bool:
+    """Whether states of one problem are of use in another: the same numbers of nodes."""
+    pairs = zip(problem.equations.channels, other.equations.channels, strict=False)
+    return (
+        problem.equations.noise.shape == other.equations.noise.shape
+        and len(problem.equations.channels) == len(other.equations.channels)
+        and all(type(one) is type(two) for one, two in pairs)
+        and _pencil_sizes(problem) == _pencil_sizes(other)
+    )
+
+
+def _pencil_sizes(problem: Problem) -> tuple[int, ...]:
+    blocks = problem.blocks
+    if not isinstance(blocks, PencilBlocks):
+        return ()
+    return blocks.pencil.nodes, blocks.pencil.blocks, blocks.special.batch.eigenvalues.size
 
 
 def upper_edge(equations: FixedPoint, known: UpperSpectrum) -> CurvePoint:
