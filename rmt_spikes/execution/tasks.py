@@ -7,8 +7,6 @@ from collections.abc import Callable, Generator, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
-from joblib import Parallel, delayed
-
 from rmt_spikes.execution.cluster import KEPT, ExecutionError, Result, Task, connected, run_on_cluster
 
 
@@ -55,6 +53,8 @@ def work_through(
 def _run_in_processes(
     function: Callable[[Task], Result], tasks: Sequence[Task], jobs: int
 ) -> Generator[Result, None, None]:
+    from joblib import Parallel, delayed
+
     parallel = Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1)
     results = parallel(delayed(function)(task) for task in tasks)
     try:

@@ -22,7 +22,6 @@ from rmt_spikes.theory.features import Features
 from rmt_spikes.theory.latent import Latent
 from rmt_spikes.theory.methods import method_for
 from rmt_spikes.theory.methods.base import Method
-from rmt_spikes.theory.methods.certified.results import decimals, numbers, outward
 from rmt_spikes.theory.picture import picture
 from rmt_spikes.theory.results import LOSSES, Certificate, Losses, Regime, Spike
 from rmt_spikes.values import Document, frozen, same, summary
@@ -369,6 +368,8 @@ class PrecisePrediction(Prediction):
 
         Enclosures are pairs of decimal strings, rounded outwards.
         """
+        from rmt_spikes.theory.methods.certified.results import decimals, outward
+
         plain: dict[str, Any] = decimals(super()._document(), self.digits)
         enclosures = self.certificate.enclosures  # type: ignore[attr-defined]
         plain["enclosures"] = {
@@ -389,5 +390,7 @@ class PrecisePrediction(Prediction):
 
 def _precise(document: Mapping[str, Any], digits: int | None) -> Losses[Any]:
     """Losses whose numbers are decimal strings of a number of digits; error bars are doubles."""
+    from rmt_spikes.theory.methods.certified.results import numbers
+
     values = numbers({name: document[name] for name in LOSSES}, digits)
     return Losses.from_dict({**document, **values})

@@ -10,12 +10,18 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.fft import dct
 
 from rmt_spikes.errors import DomainError
 from rmt_spikes.theory.bulk.equivalent import BulkEquivalent
 from rmt_spikes.theory.bulk.hard_edge import SHOWN, HardEdge
-from rmt_spikes.theory.bulk.interval import MASS_ERROR, Interval, MassError, mass_error, refinements
+from rmt_spikes.theory.bulk.interval import (
+    MASS_ERROR,
+    Interval,
+    MassError,
+    cosine_sums,
+    mass_error,
+    refinements,
+)
 from rmt_spikes.values import Value
 
 Array = NDArray[np.float64]
@@ -131,7 +137,7 @@ class Bulk(Value):
                 changes[-1] < MASS_TOLERANCE if self.direct else self.mass_error(values, changes) < MASS_ERROR
             )
             if done or values.size > MAXIMUM_NODES:
-                coefficients = np.asarray(dct(values, type=1)) / (values.size - 1)
+                coefficients = cosine_sums(values) / (values.size - 1)
                 coefficients[[0, -1]] *= 0.5
                 return coefficients
         raise AssertionError("refinements go on for ever")

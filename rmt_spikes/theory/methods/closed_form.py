@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 from rmt_spikes.functions.hermite import normalized_hermite
 from rmt_spikes.setting import Setting
 from rmt_spikes.theory import formulas
-from rmt_spikes.theory.bulk.certified_edges import edge_error
 from rmt_spikes.theory.bulk.distribution import Bulk, singular_value_bulk
 from rmt_spikes.theory.bulk.equivalent import BulkEquivalent, ResolventPoint
 from rmt_spikes.theory.latent import Latent, LatentGrid, activation_moments, latent, latent_grid
@@ -255,6 +254,9 @@ def curve_evidence(equivalent: BulkEquivalent, setting: Setting, bulk: Bulk | No
     at_ridge = abs(equivalent.kappa(point.g) - point.kappa) * point.g
     if bulk is None:
         return Certificate(residual=at_ridge)
+    # Ball arithmetic is loaded when it is asked for.
+    from rmt_spikes.theory.bulk.certified_edges import edge_error
+
     middles = bulk.edges.mean(axis=1) ** 2
     kappa, g = equivalent.boundary_value(middles)
     population = formulas.effective_ridge(g, equivalent.linear, equivalent.tail, equivalent.gamma) - kappa

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import brentq
+
+from rmt_spikes.theory.bulk.roots import bracketed_root
 
 Array = NDArray[np.float64]
 
 SCAN_POINTS = 12
 """Of the geometric scan: with the fraction below, neighbours differ by a factor 2.3."""
 
-CORRECTIONS, SETTLED, BESIDE = 8, 1e-7, 0.01
-"""Steps of the secant method, most of them to settle at the relative change; distance of the first slope."""
+CORRECTIONS, SETTLED = 12, 1e-7
+"""Most steps of the secant method, and the relative change at which it has settled, mostly after four."""
+
+RISE, BESIDE, FARTHEST = 1.5, 0.02, 20.0
+"""Rough logarithmic slope of an excess where it vanishes, for the first step; the longest such step; and by
+how much a later one may be longer."""
 
 SMALLEST_FRACTION = 1e-4
 """Smallest step of the scan, as a fraction of the largest: below it a crossing is bracketed from zero."""
@@ -41,14 +47,21 @@ def first_crossings(excess: Callable[[float], Array], largest: float, count: int
         if positive.size and positive[0] == 0:
             crossings[k] = 0.0
         elif positive.size and positive[0] == 1:
-            high = steps[1]
-            crossings[k] = brentq(lambda step, k=k: float(excess(step)[k]), 0.0, high, xtol=1e-14 * high)
+            one = partial(_component, excess, k)
+            crossings[k] = bracketed_root(one, 0.0, steps[1], 1e-14 * steps[1])
         elif positive.size:
             low, high = math.log(steps[positive[0] - 1]), math.log(steps[positive[0]])
-            crossings[k] = math.exp(
-                brentq(lambda t, k=k: float(excess(math.exp(t))[k]), low, high, xtol=1e-12, rtol=1e-13)
-            )
+            one = partial(_component_at_logarithm, excess, k)
+            crossings[k] = math.exp(bracketed_root(one, low, high, 1e-12, 1e-13))
     return crossings
+
+
+def _component(excess: Callable[[float], Array], k: int, step: float) -> float:
+    return float(excess(step)[k])
+
+
+def _component_at_logarithm(excess: Callable[[float], Array], k: int, logarithm: float) -> float:
+    return float(excess(math.exp(logarithm))[k])
 
 
 def nearby_crossing(excess: Callable[[float], float], guess: float, largest: float) -> float:
@@ -68,31 +81,36 @@ def nearby_crossing(excess: Callable[[float], float], guess: float, largest: flo
     factor = 1.02
     while low > 0.0 and (low == high or excess(low) > 0.0):
         low, factor = (low / factor, factor**2) if low > 1e-6 * largest else (0.0, factor)
-    return float(brentq(excess, low, high, xtol=1e-10 * high, rtol=1e-10))
+    return float(bracketed_root(excess, low, high, xtol=1e-10 * high, rtol=1e-10))
 
 
-def modelled_crossing(
-    excess: Callable[[float], float], model: Callable[[float], float], guess: float, largest: float
+def close_crossing(
+    excess: Callable[[float], float],
+    guess: float,
+    largest: float,
+    beside: float = BESIDE,
+    settled: float = SETTLED,
 ) -> float:
-    """Argument at which a function becomes positive, by way of a cheap one that differs from it little.
+    """Argument at which a function becomes positive, by the secant method in its logarithm.
 
-    The secant method from the crossing of the cheap one, with the slope of that at first. Arguments and
-    result are those of `nearby_crossing`.
+    Arguments and result are those of `nearby_crossing`, which is left to find what the secants do not. Of a
+    positive guess the function is taken to be negative without a step. The first step is by at most `beside`,
+    in the logarithm, and a later one by twenty times as much; one below `settled` is the last.
     """
-    step = nearby_crossing(model, guess, largest)
-    if not 0.0 < step < math.inf:
-        return nearby_crossing(excess, guess, largest)
-    beside = step * (1.0 - BESIDE)
-    slope = (model(step) - model(beside)) / (step - beside)
-    value = excess(step)
+    if not 0.0 < guess < math.inf:
+        return nearby_crossing(excess, min(guess, largest), largest)
+    step = min(guess, largest)
+    value, move = excess(step), math.inf
+    slope = RISE if abs(value) < RISE * beside else abs(value) / beside
     for _ in range(CORRECTIONS):
-        if not slope > 0.0:
+        if step == largest and value <= 0.0:
+            return math.inf
+        if not (slope > 0.0 and abs(value) < FARTHEST * beside * slope):
             break
-        after = step - value / slope
-        if abs(after - step) < SETTLED * step:
-            return after if after <= largest else math.inf
-        if not 0.5 * step < after < 2.0 * step:
-            break
-        new = excess(after)
-        slope, step, value = (new - value) / (after - step), after, new
-    return nearby_crossing(excess, min(step, largest), largest)
+        move = -value / slope
+        after = min(step * math.exp(move), largest)
+        if abs(move) < settled:
+            return after
+        new, move = excess(after), math.log(after / step)
+        slope, step, value = (new - value) / move, after, new
+    return nearby_crossing(excess, step, largest)

@@ -11,10 +11,10 @@ from itertools import pairwise
 import numpy as np
 from numpy.polynomial import chebyshev
 from numpy.typing import NDArray
-from scipy.fft import dct
 
 from rmt_spikes.errors import ConvergenceError
 from rmt_spikes.theory.accuracy.bars import with_bars
+from rmt_spikes.theory.bulk.interval import cosine_sums
 from rmt_spikes.theory.prediction import Prediction
 from rmt_spikes.theory.results import LOSSES as NAMES
 from rmt_spikes.theory.results import Losses
@@ -232,7 +232,7 @@ def along(solve: Callable[[Array], Array], unit: float, steps: Array, rtol: floa
         if values.size:
             table[:, ::2] = values
         values = table
-        coefficients = dct(values, type=1, axis=1) / degree
+        coefficients = cosine_sums(values) / degree
         coefficients[:, [0, -1]] *= 0.5
         tail = np.sum(np.abs(coefficients[:, -degree // 6 :]), axis=1)
         error = float(np.max(tail / np.min(np.abs(values), axis=1)))

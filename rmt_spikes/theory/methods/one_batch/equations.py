@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -39,15 +40,27 @@ class Rows:
 
 @dataclass(frozen=True, eq=False)
 class State:
-    """Solution at one ridge: ``omega``, shape ``(n_a,)``, and ``Y``, shape ``(3 n_a, 3 n_a)``."""
+    """Solution at one ridge, or at several at once, along leading axes.
+
+    Attributes
+    ----------
+    omega
+        Shape ``(..., n_a)``.
+    inputs
+        ``Y``, shape ``(..., 3 n_a, 3 n_a)``.
+    """
 
     omega: Values
     inputs: Values
 
+    def at(self, places: Any) -> State:
+        """Solutions at some of the ridges."""
+        return State(self.omega[places], self.inputs[places])
+
 
 @dataclass(frozen=True, eq=False)
 class Resolvent:
-    """The resolvent of each sample.
+    """The resolvent of each sample, with the leading axes of the state.
 
     With the fields ``(v; y; eta)`` of a sample it is ``G_vv h h' + [0, 0; 0, A^-1]``, ``h = (1, x)``.
 
@@ -61,15 +74,20 @@ class Resolvent:
         ``A^-1``, shape ``(n_r, 2 n_a, 2 n_a)``.
     seen
         ``S h``, what the fields of the inputs see of it, shape ``(n_r, n_x, 3 n_a)``.
-    own
-        ``S A^-1 S'``, shape ``(n_r, 3 n_a, 3 n_a)``.
+    sight
+        ``S``, shape ``(n_r, 3 n_a, 2 n_a)``.
     """
 
     value: Values
     tail: Values
     inverse: Values
     seen: Values
-    own: Values
+    sight: Array
+
+    @property
+    def own(self) -> Values:
+        """``S A^-1 S'``, shape ``(n_r, 3 n_a, 3 n_a)``."""
+        return np.asarray(self.sight @ self.inverse @ np.swapaxes(self.sight, -1, -2))
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,39 +117,44 @@ class Equations:
         """``pi_a``: share of the neurons of a node times their ``omega``, over that of the samples."""
         return np.asarray(self.ratio * self.law.weights * state.omega)
 
-    def resolvent(self, state: State, ridge: Any) -> Resolvent:
-        """Resolvent of each sample of the batch."""
+    @cached_property
+    def _sight(self) -> Array:
+        """``S``: what the fields of the inputs see of those of a sample, shape ``(n_r, 3 n_a, 2 n_a)``."""
         n, r = self.step.size, self.batch.train.residual
-        weight = self.weight(state)
-        fields, inputs = self.train.fields, state.inputs
-        kr = r[:, None] * self.growth
-        pull = fields @ inputs[: 2 * n]
-        coupling = np.concatenate(
-            [
-                (weight * self.step) * (r[:, None, None] * self.train.rest) - kr[:, None] * pull[..., :n],
-                pull[..., 2 * n :],
-            ],
-            axis=-1,
-        )
-        a = np.empty((r.size, 2 * n, 2 * n), dtype=pull.dtype)
-        one = np.eye(n)
-        a[:, :n, :n] = -kr[:, :, None] * kr[:, None] * inputs[:n, :n]
-        a[:, :n, :n] += (r**2)[:, None, None] * (weight * self.step**2 * self.variance * one)
-        a[:, :n, n:] = one + kr[:, :, None] * inputs[:n, 2 * n :]
-        a[:, n:, :n] = a[:, :n, n:].swapaxes(1, 2)
-        a[:, n:, n:] = -inputs[2 * n :, 2 * n :]
+        found = np.zeros((r.size, 3 * n, 2 * n))
+        found[:, np.arange(n), np.arange(n)] = r[:, None] * self.growth
+        found[:, 2 * n + np.arange(n), n + np.arange(n)] = -1.0
+        return found
+
+    @cached_property
+    def _constants(self) -> tuple[Array, Array, Array, Array]:
+        """Of each sample: fields and zeros, ``theta alpha r w~`` and zeros, and ``A`` without ``Y``."""
+        n, r = self.step.size, self.batch.train.residual
+        known, zeros = self.train.fields, np.zeros_like(self.train.rest)
+        rest = self.step * r[:, None, None] * self.train.rest
+        ones, levels = np.zeros((2 * n, 2 * n)), np.zeros((r.size, n, 2 * n, 2 * n))
+        at = np.arange(n)
+        ones[at, n + at] = ones[n + at, at] = 1.0
+        levels[:, at, at, at] = (r**2)[:, None] * (self.step**2 * self.variance)
+        fields, rests = (np.concatenate([each, zeros], axis=-1) for each in (known, rest))
+        return fields, rests, ones, levels.reshape(r.size, n, -1).swapaxes(0, 1).reshape(n, -1)
+
+    def resolvent(self, state: State, ridge: Any) -> Resolvent:
+        """Resolvent of each sample of the batch; a ridge may have the leading axes of the state."""
+        n, sight, chi = self.step.size, self._sight, self.train.chi
+        seen, rest, ones, levels = self._constants
+        weight, fields = self.weight(state), self.train.fields
+        shape = (*state.omega.shape[:-1], *chi.shape[:2])
+        pull = (fields.reshape(-1, 2 * n) @ state.inputs[..., : 2 * n, :]).reshape(*shape, 3 * n)
+        coupling = rest * np.tile(weight, 2)[..., None, None, :] - pull @ sight
+        a = ones + (weight @ levels).reshape(*shape[:-1], 2 * n, 2 * n)
+        a -= np.swapaxes(sight, -1, -2) @ state.inputs[..., None, :, :] @ sight
         inverse = np.linalg.inv(a)
         tail = -coupling @ inverse
-        own_value = ridge + self.train.chi @ weight
-        whole = own_value - np.sum(pull[..., : 2 * n] * fields, axis=-1) + np.sum(coupling * tail, axis=-1)
-        seen = np.concatenate([fields, -tail[..., n:]], axis=-1)
-        seen[..., :n] += kr[:, None] * tail[..., :n]
-        own = np.zeros((r.size, 3 * n, 3 * n), dtype=pull.dtype)
-        own[:, :n, :n] = kr[:, :, None] * kr[:, None] * inverse[:, :n, :n]
-        own[:, :n, 2 * n :] = -kr[:, :, None] * inverse[:, :n, n:]
-        own[:, 2 * n :, :n] = own[:, :n, 2 * n :].swapaxes(1, 2)
-        own[:, 2 * n :, 2 * n :] = inverse[:, n:, n:]
-        return Resolvent(1.0 / whole, tail, inverse, seen, own)
+        whole = np.asarray(ridge)[..., None, None] + (weight @ chi.reshape(-1, n).T).reshape(shape)
+        whole = whole + np.sum(coupling * tail, axis=-1) - np.sum(pull[..., : 2 * n] * fields, axis=-1)
+        seen = seen + tail @ np.swapaxes(sight, -1, -2)
+        return Resolvent(1.0 / whole, tail, inverse, seen, sight)
 
     def image(self, state: State, ridge: Any, fresh: Any = 0.0) -> State:
         """What the equations make of a state; a solution is mapped to itself.
@@ -140,34 +163,37 @@ class Equations:
         """
         n, train, test = self.step.size, self.batch.train, self.batch.test
         found, r = self.resolvent(state, ridge), train.residual
-        weight = self.weight(state)
+        weight, shares = self.weight(state), train.weights.sum(axis=1)
         value = train.weights * found.value
-        flat = found.seen.reshape(-1, 3 * n)
-        z = (flat * value.reshape(-1, 1)).T @ flat
-        z += np.einsum("r,rij->ij", train.weights.sum(axis=1), found.own)
-        head = value[..., None] * found.tail[..., :n]
-        inner = np.einsum("rii->ri", found.inverse[:, :n, :n])
-        inverse = 1.0 + np.einsum("rx,rxa->a", value, self.train.chi)
-        inverse += 2.0 * self.step * np.einsum("r,rxa,rxa->a", r, self.train.rest, head)
-        squared = np.einsum("rxa,rxa->ra", head, found.tail[..., :n])
-        squared += train.weights.sum(axis=1)[:, None] * inner
+        masses = value.reshape(*value.shape[:-2], -1)
+        flat = found.seen.reshape(*masses.shape, 3 * n)
+        z = np.swapaxes(flat * masses[..., None], -1, -2) @ flat
+        z += np.sum(shares[:, None, None] * found.own, axis=-3)
+        tail = found.tail[..., :n]
+        head = value[..., None] * tail
+        inner = np.diagonal(found.inverse, axis1=-2, axis2=-1)[..., :n]
+        inverse = 1.0 + masses @ self.train.chi.reshape(-1, n)
+        inverse += 2.0 * np.sum(self._constants[1][..., :n] * head, axis=(-3, -2))
+        squared = np.sum(head * tail, axis=-2) + shares[:, None] * inner
         inverse += self.step**2 * self.variance * (r**2 @ squared)
         if np.any(fresh != 0.0):
             share, flat = fresh / ridge, self.test.fields.reshape(-1, 2 * n)
-            z[: 2 * n, : 2 * n] += share * ((flat * test.weights.reshape(-1, 1)).T @ flat)
+            z[..., : 2 * n, : 2 * n] += share * ((flat * test.weights.reshape(-1, 1)).T @ flat)
             inverse += share * np.einsum("rx,rxa->a", test.weights, self.test.chi)
         phi = self.batch.phi
         inputs = phi * np.linalg.inv(self.stiffness(weight) - z)
-        inputs = 0.5 * (inputs + inputs.T)
-        inverse += np.diagonal(z + z @ inputs @ z / phi)[:n]
+        inputs = 0.5 * (inputs + np.swapaxes(inputs, -1, -2))
+        inverse += np.diagonal(z, axis1=-2, axis2=-1)[..., :n]
+        inverse += np.sum((z[..., :n, :] @ inputs) * np.swapaxes(z[..., :n], -1, -2), axis=-1) / phi
         return State(1.0 / inverse, inputs)
 
     def stiffness(self, weight: Values) -> Values:
-        """``D``, shape ``(3 n_a, 3 n_a)``."""
+        """``D``, shape ``(3 n_a, 3 n_a)`` with the leading axes of the weight."""
         n = self.step.size
-        found = np.zeros((3 * n, 3 * n), dtype=weight.dtype)
-        found[:n, :n] = np.diag(-self.batch.phi / weight)
-        found[n : 2 * n, 2 * n :] = found[2 * n :, n : 2 * n] = np.eye(n)
+        found = np.zeros((*weight.shape[:-1], 3 * n, 3 * n), dtype=weight.dtype)
+        at = np.arange(n)
+        found[..., at, at] = -self.batch.phi / weight
+        found[..., n : 2 * n, 2 * n :] = found[..., 2 * n :, n : 2 * n] = np.eye(n)
         return found
 
     def start(self) -> State:

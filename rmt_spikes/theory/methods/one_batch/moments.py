@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.polynomial import legendre
 from numpy.typing import NDArray
-from scipy.interpolate import CubicSpline
 
 from rmt_spikes.functions.hermite import gaussian_moments
 from rmt_spikes.functions.scalar import ScalarFunction
@@ -87,6 +86,8 @@ class Smoothed:
     """A function averaged over Gaussian noise of a scale, as a function of its mean."""
 
     def __init__(self, function: ScalarFunction, scale: float, low: float, high: float) -> None:
+        from scipy.interpolate import CubicSpline
+
         nodes = np.linspace(low, high, math.ceil((high - low) / SPACING) + 2)
         moments = gaussian_moments(function, nodes, scale)
         slope, bend = moments.linear / scale, 2.0 * moments.norm / scale**2
@@ -137,8 +138,12 @@ class Moments:
 
 def moments_of(setting: Setting, slope: Slope, batch: Batch, samples: Samples, alpha: Array) -> Moments:
     """Moments of the features of a population of samples at readout weights `alpha`."""
-    known = [_at(setting, slope, batch, samples, float(each)) for each in alpha]
-    return Moments(*(np.stack(each, axis=-1) for each in zip(*known, strict=True)))
+    # Labels that differ by their noise alone have the same fresh samples.
+    seen = np.stack([samples.residual, samples.teacher])
+    _, first, back = np.unique(seen, axis=1, return_index=True, return_inverse=True)
+    few = samples.of_labels(first)
+    known = [_at(setting, slope, batch, few, float(each)) for each in alpha]
+    return Moments(*(np.stack(each, axis=-1)[back.ravel()] for each in zip(*known, strict=True)))
 
 
 def _at(setting: Setting, slope: Slope, batch: Batch, samples: Samples, alpha: float) -> tuple[Array, ...]:

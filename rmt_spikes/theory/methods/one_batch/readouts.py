@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.polynomial import legendre
@@ -64,11 +65,16 @@ def readouts(name: str, per_side: int, shift: float) -> Readouts:
     law = readout_law(name)
     if law.rank is not None:
         return Readouts(law, law.nodes, law.weights)
-    points, masses = legendre.leggauss(POINTS)
+    points, masses = _legendre(POINTS)
     points, bend = 0.5 * REACH * (points + 1.0), BEND * shift
     rule = gauss_rule(_coordinate(points, bend), per_side, masses * np.exp(-0.5 * points**2))
     nodes, weights = rule.nodes / (1.0 - bend * rule.nodes), 0.5 * rule.weights / rule.weights.sum()
     return Readouts(law, np.append(-nodes[::-1], nodes), np.append(weights[::-1], weights), bend)
+
+
+@lru_cache(maxsize=1)
+def _legendre(count: int) -> tuple[Array, Array]:
+    return legendre.leggauss(count)
 
 
 def _coordinate(alpha: Array, bend: float) -> Array:

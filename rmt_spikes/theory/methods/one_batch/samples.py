@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import partial
 
 import numpy as np
@@ -44,6 +44,10 @@ class Samples:
     def spread(self, values: Array) -> Array:
         """Function of the labels, shape ``(n_r,)``, at all nodes, shape ``(n_r, n_x)``."""
         return np.broadcast_to(values[:, None], self.weights.shape)
+
+    def of_labels(self, rows: NDArray[np.intp]) -> Samples:
+        """Some of the labels."""
+        return Samples(**{each.name: getattr(self, each.name)[rows] for each in fields(self)})
 
 
 @dataclass(frozen=True, eq=False)

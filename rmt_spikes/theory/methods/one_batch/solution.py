@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from rmt_spikes.theory.bulk.distribution import Bulk, edge_scale
 from rmt_spikes.theory.bulk.equivalent import BulkEquivalent
+from rmt_spikes.theory.bulk.interval import mass_error
 from rmt_spikes.theory.bulk.weights import Weights
 from rmt_spikes.theory.features import Features
 from rmt_spikes.theory.latent import Latent, latent
@@ -21,10 +22,10 @@ from rmt_spikes.theory.methods.one_batch.equations import State
 from rmt_spikes.theory.methods.one_batch.finite_rank import FiniteRank
 from rmt_spikes.theory.methods.one_batch.problem import Kept, problem_of, spectral_problem
 from rmt_spikes.theory.methods.one_batch.solver import COMPLEX_STEP, residual, shifted, solved, tangent
-from rmt_spikes.theory.methods.one_batch.spectrum.density import Axis, support
-from rmt_spikes.theory.methods.one_batch.spectrum.poles import Pole, poles_above, strengths
+from rmt_spikes.theory.methods.one_batch.spectrum.density import Axis, error_of_whole, support
+from rmt_spikes.theory.methods.one_batch.spectrum.poles import Pole, poles_above, strength_at
 from rmt_spikes.theory.methods.one_batch.spectrum.resolvent import UpperEdge, upper_edge
-from rmt_spikes.theory.methods.thresholds import nearby_crossing
+from rmt_spikes.theory.methods.thresholds import close_crossing
 from rmt_spikes.theory.methods.uniform.layer.weights import trained_weights
 from rmt_spikes.theory.population.coverage import require_plain
 from rmt_spikes.theory.results import EDGE_TOLERANCE, Certificate, Losses, Spike, ordered
@@ -35,6 +36,13 @@ Array = NDArray[np.float64]
 ABOVE = 64.0
 """Place above the spectrum that its edge is looked for from, in units of the edge without a step, at small
 steps. Up to theta = 3 the edge itself is below ten units."""
+
+BESIDE, SETTLED = 0.5, 1e-4
+"""First step, in its logarithm, from where the spike of a fresh batch appears; and the size of the one whose
+end is taken, which is good to its square."""
+
+BEFORE = 6.0
+"""Place from where the edge is looked for, in units of that at the step before."""
 
 KEPT = {
     Features.NO_SELF_TERM: Kept(own=(0.0, 0.0)),
@@ -155,11 +163,18 @@ class OneBatch(Method):
             If an edge is not found.
         """
         untrained = self.untrained
+        rough = (float(untrained.edges[0, 0]), self.edge.eigenvalue)
+        edges = support(self.axis, rough, untrained.reaches_zero)
+        # Of a single band the mass is known.
+        own = partial(error_of_whole, 1.0 - untrained.atom_at_zero)
         return Bulk(
-            edges=support(self.axis, self.edge.eigenvalue, untrained.reaches_zero),
+            edges=support(
+                self.axis, (float(untrained.edges[0, 0]), self.edge.eigenvalue), untrained.reaches_zero
+            ),
             atom_at_zero=untrained.atom_at_zero,
             density_inside=self.axis.densities,
             direct=False,
+            mass_error=own if len(edges) == 1 else mass_error,
         )
 
     def upper_edge(self) -> tuple[float, float]:
@@ -198,17 +213,24 @@ class OneBatch(Method):
         """
         fresh = ClosedForm(self.setting.replace(second_batch="fresh"))
         guesses = np.minimum(fresh.thresholds(count, largest), largest)
-        excesses = [partial(self._excess, k) for k in range(count)]
-        pairs = zip(excesses, guesses, strict=True)
-        return np.array([nearby_crossing(each, float(guess), largest) for each, guess in pairs])
+        crossings = []
+        for k, guess in enumerate(guesses.tolist()):
+            excess = partial(self._excess, k, [])
+            crossings.append(close_crossing(excess, guess, largest, BESIDE, SETTLED))
+        return np.array(crossings)
 
-    def _excess(self, index: int, step: float) -> float:
-        """Logarithm of the strength of a spike over that at which it leaves the bulk."""
+    def _excess(self, index: int, edges: list[float], step: float) -> float:
+        """Logarithm of the strength of a spike over that at which it leaves the bulk.
+
+        `edges` are those at the steps before, to which this one is added.
+        """
         setting = self.setting.replace(step_size=step)
         problem = spectral_problem(setting, self.kept, rough=True)
-        edge = upper_edge(problem.equations, self._above(setting.theta))
-        found = strengths(problem, edge.state, edge.place)
-        return math.log(max(found[index], 1e-300)) if index < found.size else -math.inf
+        above = min([self._above(setting.theta), *(BEFORE * each for each in edges[-1:])])
+        edge = upper_edge(problem.equations, above)
+        edges.append(edge.eigenvalue)
+        found = strength_at(problem, edge, index)
+        return math.log(found) if found > 0.0 else -math.inf
 
     def evidence(self, part: str) -> Certificate:
         """Certificate of one part: residuals of the states that it is read off."""
@@ -227,6 +249,6 @@ class OneBatch(Method):
         return Certificate(
             mass=self.bulk.mass,
             residual=max(residual(equations, axis.state(z), complex(-z)) for z in inside),
-            imaginary_part=min(axis.density(z) for z in inside),
+            imaginary_part=float(axis.values(np.array(inside)).min()),
             edge_error=EDGE_TOLERANCE,
         )

@@ -1,12 +1,15 @@
-"""Solution of the matrix Dyson equation, and its tangents."""
+"""Solution of the matrix Dyson equation, and its tangents.
+
+The unknowns of a state are the logarithms of ``omega`` and the upper triangle of ``Y``, a symmetric matrix.
+"""
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse.linalg import LinearOperator, gmres
 
 from rmt_spikes.errors import ConvergenceError
 from rmt_spikes.theory.methods.one_batch.equations import Equations, State
@@ -15,13 +18,16 @@ Array = NDArray[np.float64]
 Values = NDArray[Any]
 
 TOLERANCE = 1e-11
-"""Change of the unknowns (logarithms of ``omega``) in a round at which they are taken for solved."""
+"""Change of the unknowns in a round at which they are taken for solved."""
 
 MEMORY = 10
 """Rounds that Anderson's iteration remembers: six or twenty take as many rounds, to one in ten."""
 
 ROUNDS = 200
 """Most rounds; with up to 20 nodes it takes 9 to 35 at a positive ridge."""
+
+SINGULAR = 1e-14
+"""Share of their Gram matrix that is added to the changes of several solutions at once, each of norm one."""
 
 COMPLEX_STEP = 1e-30
 """Of derivatives: exact to rounding, since the equations are analytic."""
@@ -30,7 +36,13 @@ TANGENTS = 1e-10
 """Relative residual of tangents."""
 
 
-def solved(equations: Equations, ridge: Any, start: State | None = None, rounds: int = ROUNDS) -> State:
+def solved(
+    equations: Equations,
+    ridge: Any,
+    start: State | None = None,
+    rounds: int = ROUNDS,
+    tolerance: float = TOLERANCE,
+) -> State:
     """Solution at a ridge, which may be complex, by Anderson's iteration.
 
     Raises
@@ -38,19 +50,19 @@ def solved(equations: Equations, ridge: Any, start: State | None = None, rounds:
     ConvergenceError
         If it does not settle.
     """
-    x = _packed(equations.start() if start is None else start)
+    x = packed(equations.start() if start is None else start)
     x = x.astype(np.result_type(x, np.asarray(ridge)))
     points: list[Values] = []
     residuals: list[Values] = []
     for _ in range(rounds):
         with np.errstate(all="ignore"):
-            image = equations.image(_unpacked(x), ridge)
-            residual = _packed(image) - x
+            image = equations.image(unpacked(x), ridge)
+            residual = packed(image) - x
         error = float(np.max(np.abs(residual)))
         if not np.isfinite(error):
             break
-        if error < TOLERANCE and (np.iscomplexobj(x) or np.all(image.omega > 0.0)):
-            return _unpacked(x + residual)
+        if error < tolerance and (np.iscomplexobj(x) or np.all(image.omega > 0.0)):
+            return unpacked(x + residual)
         points, residuals = [*points, x][-MEMORY:], [*residuals, residual][-MEMORY:]
         if len(points) == 1:
             x = x + 0.5 * residual
@@ -59,6 +71,47 @@ def solved(equations: Equations, ridge: Any, start: State | None = None, rounds:
         shares = np.linalg.lstsq(changes, residual, rcond=1e-10)[0]
         x = x + residual - (moves + changes) @ shares
     raise ConvergenceError("the resolvent of the samples was not found", residual=error, last=ridge)
+
+
+def all_solved(
+    equations: Equations, ridges: Values, start: Values, rounds: int = ROUNDS, tolerance: float = TOLERANCE
+) -> tuple[Values, NDArray[np.bool_]]:
+    """Unknowns at several complex ridges, and which of them settled, by the same iteration.
+
+    `start` are guesses of the unknowns, shape ``(n_ridges, n_unknowns)``.
+    """
+    found, done = start.astype(complex), np.zeros(ridges.size, dtype=bool)
+    active, x = np.arange(ridges.size), found.copy()
+    points = residuals = np.zeros((0, *x.shape), dtype=complex)
+    for _ in range(rounds):
+        if active.size == 0:
+            break
+        with np.errstate(all="ignore"):
+            try:
+                residual = packed(equations.image(unpacked(x), ridges[active])) - x
+            except np.linalg.LinAlgError:
+                break
+            error = np.max(np.abs(residual), axis=-1)
+        settled, going = error < tolerance, np.isfinite(error)
+        found[active[settled]], done[active[settled]] = (x + residual)[settled], True
+        if not np.all(keep := going & ~settled):
+            active, x, residual = active[keep], x[keep], residual[keep]
+            points, residuals = points[:, keep], residuals[:, keep]
+        points, residuals = (
+            np.concatenate([each, last[None]])[-MEMORY:]
+            for each, last in ((points, x), (residuals, residual))
+        )
+        if len(points) == 1:
+            x = x + 0.5 * residual
+            continue
+        moves, changes = (np.moveaxis(np.diff(each, axis=0), 0, -1) for each in (points, residuals))
+        size = np.linalg.norm(changes, axis=1, keepdims=True) + 1e-300
+        unit = changes / size
+        dual = np.swapaxes(unit.conj(), 1, 2)
+        gram = dual @ unit + SINGULAR * np.eye(unit.shape[2])
+        shares = np.linalg.solve(gram, dual @ residual[:, :, None])
+        x = x + residual - ((moves + changes) @ (shares / np.swapaxes(size, 1, 2)))[:, :, 0]
+    return found, done
 
 
 def tangent(equations: Equations, state: State, ridge: Any, moved: tuple[float, float]) -> State:
@@ -72,11 +125,13 @@ def tangent(equations: Equations, state: State, ridge: Any, moved: tuple[float, 
     ConvergenceError
         If the linear equation is not solved.
     """
-    x, h = _packed(state), 1j * COMPLEX_STEP
+    from scipy.sparse.linalg import LinearOperator, gmres
+
+    x, h = packed(state), 1j * COMPLEX_STEP
 
     def along(direction: Array, by: tuple[float, float]) -> Array:
-        there = _unpacked(x + h * direction)
-        image = _packed(equations.image(there, ridge + h * by[0], h * by[1]))
+        there = unpacked(x + h * direction)
+        image = packed(equations.image(there, ridge + h * by[0], h * by[1]))
         return np.asarray(image.imag / COMPLEX_STEP)
 
     size = (x.size, x.size)
@@ -85,7 +140,10 @@ def tangent(equations: Equations, state: State, ridge: Any, moved: tuple[float, 
     if failed:
         raise ConvergenceError("the response of the resolvent was not found", residual=float(failed))
     n = state.omega.size
-    return State(state.omega * found[:n], found[n:].reshape(3 * n, 3 * n))
+    i, j = _triangle(3 * n)
+    inputs = np.empty_like(state.inputs)
+    inputs[i, j] = inputs[j, i] = found[n:]
+    return State(state.omega * found[:n], inputs)
 
 
 def shifted(state: State, by: State) -> State:
@@ -94,23 +152,36 @@ def shifted(state: State, by: State) -> State:
     return State(state.omega + h * by.omega, state.inputs + h * by.inputs)
 
 
-def _packed(state: State) -> Values:
-    if not np.iscomplexobj(state.omega):
-        # Of a wild guess it may be negative; that of a solution is not.
-        logarithm = np.log(np.abs(state.omega))
-    elif np.any(state.omega.real < 0.0):
+@lru_cache(maxsize=16)
+def _triangle(size: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    return np.triu_indices(size)
+
+
+def packed(state: State) -> Values:
+    """Unknowns of a state, shape ``(..., n_unknowns)``."""
+    omega = state.omega
+    if np.iscomplexobj(omega):
         # Below the spectrum it is negative, with an angle of -pi seen from above: the cut is put elsewhere.
-        logarithm = np.log(1j * state.omega) - 0.5j * np.pi
+        logarithm = np.log(omega)
+        if np.any(beyond := (omega.real < 0.0) & (omega.imag >= 0.0)):
+            logarithm[beyond] -= 2j * np.pi
     else:
-        logarithm = np.log(state.omega)
-    return np.concatenate([logarithm, state.inputs.ravel()])
+        # Of a wild guess it may be negative; that of a solution is not.
+        logarithm = np.log(np.abs(omega))
+    i, j = _triangle(state.inputs.shape[-1])
+    return np.concatenate([logarithm, state.inputs[..., i, j]], axis=-1)
 
 
-def _unpacked(x: Values) -> State:
-    n = (round(np.sqrt(1 + 36 * x.size)) - 1) // 18
-    return State(np.exp(x[:n]), x[n:].reshape(3 * n, 3 * n))
+def unpacked(x: Values) -> State:
+    """State of unknowns."""
+    # n + 3 n (3 n + 1) / 2 unknowns.
+    n = (round(np.sqrt(25 + 72 * x.shape[-1])) - 5) // 18
+    i, j = _triangle(3 * n)
+    inputs = np.empty((*x.shape[:-1], 3 * n, 3 * n), dtype=x.dtype)
+    inputs[..., i, j] = inputs[..., j, i] = x[..., n:]
+    return State(np.exp(x[..., :n]), inputs)
 
 
 def residual(equations: Equations, state: State, ridge: Any) -> float:
     """Largest relative change of ``omega`` and change of ``Y`` in a round."""
-    return float(np.max(np.abs(_packed(equations.image(state, ridge)) - _packed(state))))
+    return float(np.max(np.abs(packed(equations.image(state, ridge)) - packed(state))))

@@ -10,10 +10,10 @@ from operator import itemgetter
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.interpolate import PchipInterpolator
 
 from rmt_spikes.errors import ConvergenceError
 from rmt_spikes.theory.bulk.distribution import edge_scale
+from rmt_spikes.theory.bulk.monotone import monotone_interpolation
 from rmt_spikes.theory.methods.uniform.blocks import PencilBlocks
 from rmt_spikes.theory.methods.uniform.continuation import CurvePoint, RealCurve
 from rmt_spikes.theory.methods.uniform.finite_rank import COMPLEX_STEP
@@ -77,6 +77,8 @@ class Separated:
         Numbers of the samples that make a value of their own.
     removed
         Numbers of the samples that are not in the bulk.
+    usual
+        Whether the bulk is that of all others, with the usual number of levels.
     """
 
     problem: Problem
@@ -84,6 +86,12 @@ class Separated:
     effective: Array = field(default_factory=lambda: np.zeros(0))
     beyond: tuple[int, ...] = ()
     removed: tuple[int, ...] = ()
+    usual: bool = False
+
+    def beyond_edge(self, edge: CurvePoint) -> tuple[int, ...]:
+        """Numbers of the samples with a value above a point of the curve at the edge, of those that may."""
+        numbers = range(min(max(self.removed, default=-1) + 1 + MORE, self.effective.size))
+        return tuple(i for i in numbers if _margin(self.problem, edge, float(self.effective[i])) <= 0.0)
 
     @cached_property
     def upper(self) -> UpperSpectrum:
@@ -175,7 +183,7 @@ def separate(problem: Problem, samples: Samples, top: float, similar: Separated 
         removed = tuple(i for i in most if i in similar.removed)
         others = tuple(i for i in most if i not in removed)
     while True:
-        rest, descent = _descent(problem, samples, removed, top, descent)
+        rest, descent, usual = _descent(problem, samples, removed, top, descent)
 
         def clear(point: CurvePoint, numbers: tuple[int, ...], rest: Problem = rest) -> tuple[int, ...]:
             return tuple(i for i in numbers if _margin(rest, point, float(effective[i])) <= 0.0)
@@ -190,14 +198,14 @@ def separate(problem: Problem, samples: Samples, top: float, similar: Separated 
             beyond = clear(descent.beyond(SEPARATION, ROUGH), removed)
         seen.add(removed)
         if beyond in seen or len(seen) > ROUNDS:
-            return Separated(rest, descent, effective, beyond, removed)
+            return Separated(rest, descent, effective, beyond, removed, usual)
         removed = beyond
 
 
 def _descent(
     problem: Problem, samples: Samples, removed: tuple[int, ...], top: float, similar: Descent | None
-) -> tuple[Problem, Descent]:
-    """The problem of the samples left, and the way down to its edge.
+) -> tuple[Problem, Descent, bool]:
+    """The problem of the samples left, the way down to its edge, and whether it is the first that is tried.
 
     A level that has detached from the others makes an edge of its own, above that of the bulk, or the way
     ends above the edge: other numbers of levels, or further samples out, are then tried, and the lowest edge
@@ -205,7 +213,7 @@ def _descent(
     """
     blocks = problem.blocks
     assert isinstance(blocks, PencilBlocks)
-    tried: list[tuple[float, Problem, Descent]] = []
+    tried: list[tuple[float, Problem, Descent, bool]] = []
     lost = ConvergenceError("an edge of the bulk was not found", residual=math.inf)
     for more, levels in ATTEMPTS:
         others = [i for i in range(len(removed) + more) if i not in removed][:more]
@@ -216,9 +224,9 @@ def _descent(
         except ConvergenceError as error:
             lost = error
             continue
-        if not _detached(rest, edge):
-            return rest, descent
-        tried.append((edge.eigenvalue, rest, descent))
+        if not has_detached(rest, edge):
+            return rest, descent, (more, levels) == ATTEMPTS[0]
+        tried.append((edge.eigenvalue, rest, descent, (more, levels) == ATTEMPTS[0]))
         if len(tried) == DETACHED:
             break
     if not tried:
@@ -226,7 +234,7 @@ def _descent(
     return min(tried, key=itemgetter(0))[1:]
 
 
-def _detached(problem: Problem, edge: CurvePoint) -> bool:
+def has_detached(problem: Problem, edge: CurvePoint) -> bool:
     """Whether a level has a value above the bulk of the other ones."""
     blocks, k = problem.blocks, edge.state.parts[0].k
     assert isinstance(blocks, PencilBlocks)
@@ -347,7 +355,7 @@ class _Table:
             return np.zeros(0), np.zeros(0)
         sizes = self.sign * r
         sizes = sizes[sizes > self.sizes[0]]
-        place, deviation = PchipInterpolator(self.sizes, self.values)(sizes).T
+        place, deviation = monotone_interpolation(self.sizes, self.values, sizes).T
         clear = place > SEPARATION * self.values[0, 0]
         return place[clear], deviation[clear]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any, ClassVar, Self, final
 
 import numpy as np
@@ -21,8 +21,9 @@ from rmt_spikes.theory.features import Rows
 from rmt_spikes.theory.latent import Latent, LatentGrid, latent, latent_grid, readout_rule
 from rmt_spikes.theory.methods.base import Method, leading_sign, spike_of
 from rmt_spikes.theory.methods.closed_form import ClosedForm
-from rmt_spikes.theory.methods.thresholds import modelled_crossing, nearby_crossing
+from rmt_spikes.theory.methods.thresholds import close_crossing, nearby_crossing
 from rmt_spikes.theory.methods.uniform import vectors
+from rmt_spikes.theory.methods.uniform.appearance.margins import Margins
 from rmt_spikes.theory.methods.uniform.blocks import Blocks, LevelBlocks, PencilBlocks
 from rmt_spikes.theory.methods.uniform.equations import FixedPoint, State, from_untrained, solved
 from rmt_spikes.theory.methods.uniform.finite_rank import COMPLEX_STEP, FiniteRank
@@ -38,11 +39,11 @@ from rmt_spikes.theory.methods.uniform.norms.problem import (
 from rmt_spikes.theory.methods.uniform.outliers import Pole, UpperSpectrum
 from rmt_spikes.theory.methods.uniform.pencil.rows import Terms
 from rmt_spikes.theory.methods.uniform.problem import Problem
-from rmt_spikes.theory.methods.uniform.samples import Separated
 from rmt_spikes.theory.methods.uniform.scores.signs import Scores
 from rmt_spikes.theory.methods.uniform.spectrum import Spectrum, warn_of_linear_norms
 from rmt_spikes.theory.population.coverage import is_plain, require_plain, without_pencil
 from rmt_spikes.theory.population.labels import labels_of
+from rmt_spikes.theory.quadrature_rules import ReadoutLaw
 from rmt_spikes.theory.results import Certificate, Losses, Spike, ordered
 from rmt_spikes.theory.ridgeless import positive_ridge
 
@@ -85,15 +86,19 @@ class Uniform(Method):
         """Latent variables."""
         return latent(self.setting, self.features, self.given) if self.variables is None else self.variables
 
+    @property
+    def _rule(self) -> ReadoutLaw:
+        """Readout nodes."""
+        if self.functions is not None:
+            return self.functions.law
+        return readout_rule(self.setting, finite=True, given=self.given)
+
     @cached_property
     def blocks(self) -> Blocks:
         """Description of the trained rows, on the readout nodes."""
-        law = readout_rule(self.setting, finite=True, given=self.given)
-        if self.functions is not None:
-            law = self.functions.law
         if self.treatment is Rows.PENCIL:
-            return self._with_rank(PencilBlocks(self.setting, self.latent, law, self.kept))
-        return LevelBlocks(self.setting, self.latent, law, self.treatment)
+            return self._with_rank(PencilBlocks(self.setting, self.latent, self._rule, self.kept))
+        return LevelBlocks(self.setting, self.latent, self._rule, self.treatment)
 
     def _with_rank(self, blocks: PencilBlocks) -> PencilBlocks:
         """Description with as few nodes of the pencil as lose nothing that shows, at a rough coupling."""
@@ -365,22 +370,17 @@ class Uniform(Method):
         if self.setting.output_scale == "mean_field" and plain:
             closed = ClosedForm(self.setting, self.features, self.given)
             guess = float(closed.thresholds(index + 1, largest)[index])
-        known: list[Separated] = []
+        margins = Margins(index, lambda step: self._at_step(step).spectrum, self._spectrum_at)
+        return (close_crossing if plain else nearby_crossing)(margins, guess, largest)
 
-        def excess(method: Uniform, step: float) -> float:
-            moved = method.with_setting(self.setting.replace(step_size=step))
-            similar = known[-1] if known and method is self else None
-            found = moved.spectrum.separated_like(similar)
-            margins = found.descent.margins
-            if method is self and step > 0.0:
-                known[:] = [found]
-            return -float(margins[index]) if index < margins.size else -1.0
+    def _at_step(self, step: float) -> Self:
+        return self.with_setting(self.setting.replace(step_size=step))
 
-        own = partial(excess, self)
-        if self.treatment is not Rows.PENCIL or not plain:
-            return nearby_crossing(own, min(guess, largest), largest)
-        cheap = replace(self, rows=Rows.LEVELS, variables=None, functions=None)
-        return modelled_crossing(own, partial(excess, cheap), min(guess, largest), largest)
+    def _spectrum_at(self, step: float, rank: int | None) -> Spectrum:
+        """Spectrum at a step size on a known number of nodes of the pencil."""
+        moved = self._at_step(step)
+        blocks = PencilBlocks(moved.setting, moved.latent, moved._rule, moved.kept).with_rank(rank)
+        return Spectrum(moved._problem(blocks), moved.untrained, moved._on_nodes, given=self.given)
 
     def with_setting(self, setting: Setting) -> Self:
         """The same method for another setting."""

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import math
-from bisect import bisect_left, insort
-from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rmt_spikes.errors import ConvergenceError
+from rmt_spikes.theory.bulk.interval import MASS_ERROR, Interval, mass_error
 from rmt_spikes.theory.methods.one_batch.equations import Equations, State
-from rmt_spikes.theory.methods.one_batch.solver import solved
-from rmt_spikes.theory.methods.one_batch.spectrum.resolvent import mean_resolvent, state_at
+from rmt_spikes.theory.methods.one_batch.solver import all_solved, unpacked
+from rmt_spikes.theory.methods.one_batch.spectrum.resolvent import from_above, mean_resolvent
 
 Array = NDArray[np.float64]
+Values = NDArray[Any]
 
 POINTS = 64
-"""Places at which gaps are looked for; a level of one sample in a hundred is wider than their distance."""
+"""Parts between which gaps are looked for; a level of one sample in a hundred is wider than one."""
+
+FIRST = 8
+"""Places that are solved from above the axis."""
 
 EMPTY = 1e-7
 """Density, in units of its mean over the bulk, below which a place is in a gap."""
@@ -26,8 +30,18 @@ EMPTY = 1e-7
 ROUNDING = 1e-8
 """Share of an imaginary part in the resolvent below which it is rounding."""
 
-NEARER = 0.15
-"""Share of the distance to an edge that is left after a step towards it from inside."""
+NEARER, CLOSER = 0.15, 0.05
+"""Share of the distance to an edge that is left after a step towards it from inside: from afar, and from
+nearer than `CLOSE`."""
+
+CLOSE = 0.03
+"""Relative distance from an edge below which the way to it is straight."""
+
+FARTHER, SURE = 0.5, 0.03
+"""The same share for the first step towards a rough lower edge, and towards the upper one, which is known."""
+
+ALLOWED = 5e-6
+"""Error of the mass of an only band: half of what a certificate allows. Quantiles are then right to 3e-5."""
 
 BEYOND = 1.001
 """Place above the upper edge, as a multiple of it as followed from above."""
@@ -39,9 +53,13 @@ STEPS = 40
 """Steps to an edge from inside: 5 to 9 where the density is a root."""
 
 GUESSED = 40
-"""Rounds from a guess: mostly 5 to 12."""
+"""Rounds from a guess: mostly 4 to 10."""
 
-Known = tuple[float, int, State]
+BATCH = 32
+"""Places that are solved at once: of more, the arrays are slower to reach."""
+
+NEAR, WILD = 6, 12.0
+"""Places that a guess is interpolated between, and sum of the weights above which it is between fewer."""
 
 
 @dataclass(eq=False)
@@ -54,70 +72,141 @@ class Axis:
         Equations of the bulk.
     per_neuron
         ``n / N``: density of the ``N`` values is that of the mean resolvent times it.
+    bands
+        Intervals of the spectrum as far as they are known, eigenvalues.
     """
 
     equations: Equations
     per_neuron: float
-    known: list[Known] = field(default_factory=list)
+    bands: list[tuple[float, float]] = field(default_factory=list)
+    _place: dict[float, int] = field(default_factory=dict, init=False, repr=False)
+    _unknowns: list[Values] = field(default_factory=list, init=False, repr=False)
+    _density: list[float] = field(default_factory=list, init=False, repr=False)
 
     def density(self, z: float) -> float:
-        """Density of eigenvalues at `z`, zero in a gap."""
-        return self.per_neuron / math.pi * self._imaginary(self.state(z), z)
+        """Density of eigenvalues at `z`, zero in a gap.
+
+        Raises
+        ------
+        ConvergenceError
+            If there is no solution.
+        """
+        return float(self.values(np.array([z]))[0])
 
     def densities(self, x: Array) -> Array:
         """Density of singular values at `x`, shape ``(n,)``."""
-        return np.array([2.0 * each * self.density(each**2) for each in x])
+        return 2.0 * x * self.values(x**2)
 
-    def _imaginary(self, state: State, z: float) -> float:
-        value = mean_resolvent(self.equations, state, complex(-z))
-        return float(value.imag) if value.imag > ROUNDING * abs(value) else 0.0
+    def values(self, z: Array) -> Array:
+        """Density of eigenvalues at `z`, shape ``(n,)``, zero in gaps.
+
+        Raises
+        ------
+        ConvergenceError
+            If there is no solution somewhere.
+        """
+        found = self.attempt(z)
+        if np.any(lost := np.isnan(found)):
+            raise ConvergenceError(
+                "the resolvent of the samples was not found", residual=np.inf, last=float(z[lost][0])
+            )
+        return found
+
+    def attempt(self, z: Array) -> Array:
+        """The same, NaN where there is no solution."""
+        new = np.array([each for each in np.unique(z) if each not in self._place], dtype=float)
+        for part in np.split(new, range(BATCH, new.size, BATCH)):
+            if part.size:
+                self._solve(part)
+        return np.array([self._density[self._place[each]] for each in z.tolist()])
 
     def state(self, z: float) -> State:
-        """Solution at an eigenvalue: from a guess between neighbours, or from above the axis.
+        """Solution at an eigenvalue.
 
         Raises
         ------
         ConvergenceError
             If there is none.
         """
-        place = bisect_left(self.known, (z,))
-        if place < len(self.known) and self.known[place][0] == z:
-            return self.known[place][2]
-        for guess in self._guesses(z, place):
-            try:
-                state = solved(self.equations, complex(-z), guess, GUESSED)
-            except ConvergenceError:
-                continue
-            if self._imaginary(state, z) > 0.0:
-                break
-        else:
-            state = state_at(self.equations, z)
-        insort(self.known, (z, len(self.known), state))
-        return state
+        self.density(z)
+        return unpacked(self._unknowns[self._place[z]])
 
-    def _guesses(self, z: float, place: int) -> Iterator[State]:
-        """Interpolation between the neighbours that are not in a gap, in the singular value."""
-        near = sorted(self.known[max(0, place - 2) : place + 2], key=lambda each: abs(each[0] - z))
-        inside = [each for each in near if self._imaginary(each[2], each[0]) > 0.0]
-        if len(inside) > 1:
-            (z_0, _, first), (z_1, _, second) = inside[:2]
-            share = (math.sqrt(z) - math.sqrt(z_0)) / (math.sqrt(z_1) - math.sqrt(z_0))
-            if -1.0 < share < 1.0:
-                omega = first.omega * np.exp(share * np.log(second.omega / first.omega))
-                yield State(omega, first.inputs + share * (second.inputs - first.inputs))
-        for _, _, state in inside[:1]:
-            yield state
+    def _solve(self, z: Array) -> None:
+        """Solve at new places and remember: from guesses between neighbours, or from above the axis."""
+        missing = np.ones(z.size, dtype=bool)
+        unknowns, density = self._start(z.size), np.zeros(z.size)
+        inside = np.array(self._density) > 0.0
+        if np.any(inside):
+            places, known = np.array(list(self._place))[inside], np.array(self._unknowns)[inside]
+            guesses = np.array([self._guess(each, places, known) for each in z])
+            unknowns, settled = all_solved(self.equations, -z + 0j, guesses, GUESSED)
+            density[settled] = self._densities(unknowns[settled], z[settled])
+            missing = ~(settled & (density > 0.0))
+        if np.any(missing):
+            fresh, settled = from_above(self.equations, z[missing])
+            unknowns[missing] = fresh
+            density[missing] = np.where(settled, self._densities(fresh, z[missing]), np.nan)
+        for each, x, value in zip(z.tolist(), unknowns, density.tolist(), strict=True):
+            self._place[each] = len(self._density)
+            self._unknowns.append(x)
+            self._density.append(value)
 
-    def edge(self, inside: float, outside: float) -> float:
+    def _start(self, count: int) -> Values:
+        n = self.equations.step.size
+        return np.empty((count, n + 3 * n * (3 * n + 1) // 2), dtype=complex)
+
+    def _densities(self, unknowns: Values, z: Array) -> Array:
+        """Density of eigenvalues by the unknowns at `z`."""
+        with np.errstate(all="ignore"):
+            value = mean_resolvent(self.equations, unpacked(unknowns), -z + 0j)
+        imaginary = np.where(value.imag > ROUNDING * np.abs(value), value.imag, 0.0)
+        return np.asarray(self.per_neuron / math.pi * imaginary)
+
+    def _guess(self, z: float, places: Array, known: Values) -> Values:
+        """Interpolation of the unknowns at `z` between places inside the spectrum.
+
+        In the angle of the band, in which they are smooth: beyond an edge are the complex conjugates. Where
+        the places are far, the nearest one.
+        """
+        low, high = next(((a, b) for a, b in self.bands if a < z < b), (0.0, math.inf))
+        near = np.flatnonzero((places > low) & (places < high))
+        if near.size == 0:
+            return np.asarray(known[np.argmin(np.abs(places - z))])
+        here, angles = _angle(low, high, np.array([z]))[0], _angle(low, high, places[near])
+        points = [angles]
+        if math.isfinite(high):
+            points.append(2.0 * np.pi - angles)
+            if low > 0.0:
+                points.append(-angles)
+        nodes = np.concatenate(points)
+        order = np.argsort(np.abs(nodes - here))[:NEAR]
+        values = known[near[order % near.size]]
+        mirrored = order >= near.size
+        n = self.equations.step.size
+        values[mirrored] = values[mirrored].conj()
+        # A negative omega is continued through its angle of -pi.
+        turns = np.round(values[mirrored, :n].imag / np.pi)
+        values[mirrored, :n] -= 2j * np.pi * turns
+        for count in range(order.size, 1, -2):
+            weights = _lagrange(nodes[order[:count]], here)
+            if np.sum(np.abs(weights)) < WILD:
+                return np.asarray(weights @ values[:count])
+        return np.asarray(values[0])
+
+    def edge(self, inside: float, outside: float, rough: float | None = None, left: float = NEARER) -> float:
         """Edge between an eigenvalue of the spectrum and one of a gap.
 
-        The square of the density is smooth from inside and vanishes at it.
+        The square of the density times the eigenvalue is smooth from inside and vanishes at it. The first
+        step is towards a `rough` edge, and leaves a share `left` of the distance.
         """
-        place, height = inside, self.density(inside) ** 2
+        place, height = inside, (inside * self.density(inside)) ** 2
         guess, last = 0.5 * (inside + outside), math.inf
+        if rough is not None and (rough - inside) * (rough - outside) < 0.0:
+            guess = rough
         for _ in range(STEPS):
-            there = place + (1.0 - NEARER) * (guess - place)
-            value = self.density(there) ** 2
+            there = place + (1.0 - left) * (guess - place)
+            left = CLOSER if abs(guess - place) < CLOSE * guess else NEARER
+            value = (there * self.density(there)) ** 2
             if not value > 0.0:
                 outside, guess = there, 0.5 * (place + there)
                 continue
@@ -135,34 +224,65 @@ class Axis:
         raise ConvergenceError("an edge of the bulk was not found", residual=abs(outside - place), last=guess)
 
 
-def support(axis: Axis, upper: float, reaches_zero: bool) -> Array:
-    """Edges of the singular values, shape ``(n_intervals, 2)``, given the largest as an eigenvalue.
+def support(axis: Axis, rough: tuple[float, float], reaches_zero: bool) -> Array:
+    """Edges of the singular values, shape ``(n_intervals, 2)``, given rough outer ones as eigenvalues.
+
+    The upper one must be right to 1e-3. Gaps are looked for on the first nodes of the cosine series of the
+    density.
 
     Raises
     ------
     ConvergenceError
         If an edge is not found.
     """
-    top = math.sqrt(upper)
-    angle = np.pi * (np.arange(POINTS) + 0.5) / POINTS
-    places = 0.5 * top * (1.0 - np.cos(angle))
-    values, middle = np.zeros(POINTS), POINTS // 2
-    for k in (*range(middle, POINTS), *range(middle - 1, -1, -1)):
-        try:
-            values[k] = axis.density(places[k] ** 2) * 2.0 * places[k]
-        except ConvergenceError:
-            # The way down to the axis is lost where the resolvent is large: deep in the gap above zero.
-            if k >= middle or values[k + 1] > EMPTY / top:
-                raise
-    inside = values > EMPTY / top
-    ends: list[float] = [] if not (inside[0] and reaches_zero) else [0.0]
-    if inside[0] and not reaches_zero:
-        ends.append(axis.edge(places[0] ** 2, 0.0))
-    for k in range(POINTS - 1):
-        if inside[k] != inside[k + 1]:
-            pair = (places[k] ** 2, places[k + 1] ** 2)
-            ends.append(axis.edge(*(pair if inside[k] else pair[::-1])))
-    if len(ends) % 2 == 0:
-        raise ConvergenceError("the bulk ends below its edge", residual=top - places[-1], last=ends)
-    ends.append(axis.edge(places[-1] ** 2, upper * BEYOND))
+    upper, top = rough[1], math.sqrt(rough[1])
+    axis.bands[:] = [(0.0, upper)]
+    first_look = Interval(0.0 if reaches_zero else math.sqrt(min(rough)), top)
+    z = first_look.point((np.arange(FIRST) + 0.5) * np.pi / FIRST) ** 2
+    known = axis.attempt(z)
+    # The way down to the axis is lost where the resolvent is large: deep in the gap above zero.
+    inside = np.flatnonzero(known * 2.0 * np.sqrt(z) > EMPTY / top)
+    if inside.size == 0 or np.any(np.isnan(known[inside[0] :])):
+        raise ConvergenceError("the bulk was not found", residual=math.inf, last=upper)
+    high, low, first = axis.edge(float(z[inside[-1]]), upper * BEYOND, upper, SURE), 0.0, int(inside[0])
+    if first > 0 or not reaches_zero:
+        low = axis.edge(float(z[first]), float(z[first - 1]) if first else 0.0, rough[0], FARTHER)
+    axis.bands[:] = [(low, high)]
+    interval = Interval(math.sqrt(low), math.sqrt(high))
+    places, values = interval.point(np.arange(POINTS + 1) * np.pi / POINTS) ** 2, np.zeros(POINTS + 1)
+    stride = POINTS // FIRST
+    while stride:
+        at = np.arange(stride, POINTS, stride)
+        values[at] = axis.values(places[at])
+        stride //= 2
+    filled = values[1:-1] * 2.0 * np.sqrt(places[1:-1]) > EMPTY / top
+    ends = [low]
+    for k in np.flatnonzero(filled[1:] != filled[:-1]) + 1:
+        pair = (float(places[k]), float(places[k + 1]))
+        ends.append(axis.edge(*(pair if filled[k - 1] else pair[::-1])))
+    ends.append(high)
+    if len(ends) % 2 or not (filled[0] and filled[-1]):
+        raise ConvergenceError("the bulk ends below its edge", residual=high - low, last=ends)
+    axis.bands[:] = [(low, high) for low, high in np.reshape(ends, (-1, 2)).tolist()]
     return np.asarray(np.sqrt(np.array(ends)).reshape(-1, 2))
+
+
+def error_of_whole(whole: float, values: Array, changes: list[float]) -> float:
+    """Error of the mass of the only band, in units in which `MASS_ERROR` is what is allowed."""
+    known = abs(float(values.sum()) * np.pi / (values.size - 1) - whole)
+    return min(mass_error(values, changes), known * MASS_ERROR / ALLOWED)
+
+
+def _angle(low: float, high: float, z: Array) -> Array:
+    """Angle of eigenvalues in an interval, between 0 and pi; the logarithm where there is no upper end."""
+    if not math.isfinite(high):
+        return np.asarray(np.log(z))
+    share = (np.sqrt(z) - math.sqrt(low)) / (math.sqrt(high) - math.sqrt(low))
+    return np.asarray(2.0 * np.arcsin(np.clip(share, 0.0, 1.0) ** 0.5))
+
+
+def _lagrange(nodes: Array, x: float) -> Array:
+    """Weights of values on the nodes in their interpolation at `x`."""
+    difference = nodes[:, None] - nodes + np.eye(nodes.size)
+    others = np.where(np.eye(nodes.size) > 0.0, 1.0, x - nodes)
+    return np.asarray(np.prod(others / difference, axis=1))

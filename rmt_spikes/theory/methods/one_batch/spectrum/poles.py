@@ -120,6 +120,17 @@ def strengths(problem: FiniteRank, state: State, z: float) -> Array:
     return np.asarray(np.sort(values[real].real)[::-1])
 
 
+def strength_at(problem: FiniteRank, edge: UpperEdge, index: int) -> float:
+    """Strength of a pole at the upper edge itself, where it has a root; zero where there is none."""
+    places = [(edge.place, edge.state), edge.farther]
+    found = [strengths(problem, state, z) for z, state in places]
+    if index >= min(each.size for each in found):
+        return 0.0
+    roots = [math.sqrt(z - edge.eigenvalue) for z, _ in places]
+    here, there = (float(each[index]) for each in found)
+    return here + (here - there) * roots[0] / (roots[1] - roots[0])
+
+
 def _pole(problem: FiniteRank, edge: UpperEdge, index: int, strength: float) -> Pole:
     last, value, state = math.log(edge.place), math.log(strength), edge.state
     place = last + value

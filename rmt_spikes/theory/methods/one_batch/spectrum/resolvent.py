@@ -11,9 +11,18 @@ from numpy.typing import NDArray
 
 from rmt_spikes.errors import ConvergenceError
 from rmt_spikes.theory.methods.one_batch.equations import Equations, State
-from rmt_spikes.theory.methods.one_batch.solver import COMPLEX_STEP, shifted, solved, tangent
+from rmt_spikes.theory.methods.one_batch.solver import (
+    COMPLEX_STEP,
+    TOLERANCE,
+    all_solved,
+    packed,
+    shifted,
+    solved,
+    tangent,
+)
 
 Array = NDArray[np.float64]
+Values = NDArray[Any]
 
 ROUNDS = 60
 """Rounds on the real axis: next to an edge, where more are needed, the way to it is shorter."""
@@ -21,20 +30,23 @@ ROUNDS = 60
 FAR = 4.0
 """Distance above the axis, in units of the eigenvalue, at which the resolvent is known well enough."""
 
-DESCENT = 0.2
+DESCENT = 0.1
 """Factor of the height above the axis from one solution to the next."""
 
-HEIGHTS = 6
+HEIGHTS = 4
 """Heights above the axis before the axis itself."""
 
-LEAP = 0.5
+ON_THE_WAY = 1e-2
+"""Change of the unknowns at which they are taken for solved at these heights."""
+
+LEAP = 0.25
 """Factor of the eigenvalue from one solution to the next, far above the spectrum."""
 
 APPROACH = 0.25
 """Share of the way to an edge that is left after a step: the next guess of the edge is off by its square."""
 
-CLOSE = 3e-4
-"""Relative distance from an edge at which its last guess is good to a few 1e-7."""
+CLOSE = 3e-5
+"""Relative distance from an edge at which its last guess is good to 1e-7."""
 
 CLOSEST = 1e-5
 """Relative distance between a solution and a place without one, at which the edge is taken between them."""
@@ -48,7 +60,7 @@ STEPS = 60
 
 def mean_resolvent(equations: Equations, state: State, ridge: Any) -> Any:
     """``E G_vv``, the mean diagonal element of the resolvent of ``F F' / n`` at minus a ridge."""
-    return np.sum(equations.batch.train.weights * equations.resolvent(state, ridge).value)
+    return np.sum(equations.batch.train.weights * equations.resolvent(state, ridge).value, axis=(-2, -1))
 
 
 def far_state(equations: Equations) -> State:
@@ -58,19 +70,20 @@ def far_state(equations: Equations) -> State:
     return State(omega, equations.batch.phi * np.linalg.inv(equations.stiffness(weight)))
 
 
-def state_at(equations: Equations, z: float) -> State:
-    """Solution at an eigenvalue from far above the axis, where there is only one.
+def from_above(equations: Equations, z: Array) -> tuple[Values, NDArray[np.bool_]]:
+    """Unknowns at eigenvalues, from far above the axis where there is only one solution.
 
-    Raises
-    ------
-    ConvergenceError
-        If it is lost on the way.
+    With them comes which of them were found; they have the shape ``(n_z, n_unknowns)``.
     """
-    state, height = far_state(equations), FAR
-    for _ in range(HEIGHTS):
-        state = solved(equations, complex(-z, -height * z), state)
+    start = packed(far_state(equations))
+    x, good, height = np.tile(start.astype(complex), (z.size, 1)), np.ones(z.size, dtype=bool), FAR
+    for k in range(HEIGHTS + 1):
+        ridges = -z - 1j * height * z * (k < HEIGHTS)
+        enough = TOLERANCE if k == HEIGHTS else ON_THE_WAY
+        x[good], settled = all_solved(equations, ridges[good], x[good], tolerance=enough)
+        good[good] = settled
         height *= DESCENT
-    return solved(equations, complex(-z), state)
+    return x, good
 
 
 @dataclass(frozen=True)
@@ -85,12 +98,15 @@ class UpperEdge:
         ``c`` of the mean resolvent ``g - c sqrt(z - edge)`` next to it.
     place, state
         An eigenvalue a little above it, and the solution there.
+    farther
+        An eigenvalue further above it, and the solution there.
     """
 
     eigenvalue: float
     amplitude: float
     place: float
     state: State
+    farther: tuple[float, State]
 
 
 def upper_edge(equations: Equations, start: float) -> UpperEdge:
@@ -103,28 +119,29 @@ def upper_edge(equations: Equations, start: float) -> UpperEdge:
     ConvergenceError
         If it is not found.
     """
-    place, state = _above(equations, start)
-    points = [(place, _stiffness(equations, state, place))]
+    points = [_point(equations, *_above(equations, start))]
     below, guess = 0.0, 0.0
     for _ in range(STEPS):
-        there = max(guess + APPROACH * (place - guess), LEAP * place, math.sqrt(below * place))
+        last = points[-1]
+        there = max(guess + APPROACH * (last.z - guess), LEAP * last.z, math.sqrt(below * last.z))
         try:
-            found = solved(equations, -there, state, ROUNDS)
-            points.append((there, _stiffness(equations, found, there)))
+            found = _point(equations, there, solved(equations, -there, last.ahead(there, guess), ROUNDS))
+            if np.any(found.values >= 0.0):
+                raise ConvergenceError("a place below a part of the spectrum", residual=math.inf, last=there)
         except ConvergenceError:
             below = guess = there
-            if place - below < CLOSEST * place:
+            if last.z - below < CLOSEST * last.z:
                 break
             continue
-        place, state = there, found
-        (z_1, h_1), (z_0, h_0) = points[-1], points[-2]
-        guess = max(z_1 - h_1 * (z_1 - z_0) / (h_1 - h_0), below) if h_1 < h_0 else below
-        if place - max(guess, below) < CLOSE * place:
+        points.append(found)
+        guess = max(found.edge(last), below)
+        if found.z - guess < CLOSE * found.z:
             break
     else:
-        raise ConvergenceError("the upper edge was not found", residual=place - below, last=place)
-    slope = points[-1][1] / (place - guess)
-    return UpperEdge(guess, 2.0 / math.sqrt(slope), place, state)
+        raise ConvergenceError("the upper edge was not found", residual=last.z - below, last=last.z)
+    before, last = points[-2:]
+    slope = last.stiffness / (last.z - guess)
+    return UpperEdge(guess, 2.0 / math.sqrt(slope), last.z, last.state, (before.z, before.state))
 
 
 def _above(equations: Equations, place: float) -> tuple[float, State]:
@@ -132,11 +149,57 @@ def _above(equations: Equations, place: float) -> tuple[float, State]:
         try:
             return place, solved(equations, -place, far_state(equations), ROUNDS)
         except ConvergenceError as failed:
-            error, place = failed, place / LEAP**2
+            error, place = failed, place / LEAP
     raise error
 
 
-def _stiffness(equations: Equations, state: State, z: float) -> float:
-    """``(dg/dz)^-2`` at an eigenvalue above the spectrum."""
-    moved = shifted(state, tangent(equations, state, -z, (1.0, 0.0)))
-    return float((mean_resolvent(equations, moved, -z + 1j * COMPLEX_STEP).imag / COMPLEX_STEP) ** -2.0)
+@dataclass(frozen=True)
+class _Point:
+    """A place above the spectrum.
+
+    Attributes
+    ----------
+    z, state, by
+        Eigenvalue, solution there and its derivative in the ridge.
+    stiffness
+        ``(dg/dz)^-2``.
+    values
+        ``G_vv`` of each sample: negative above the spectrum.
+    spreads
+        Distance from the center of a semicircle in units of its radius, of which each sample has the
+        ``d(1/G_vv)/dz``.
+    """
+
+    z: float
+    state: State
+    by: State
+    stiffness: float
+    values: Array
+    spreads: Array
+
+    def ahead(self, z: float, edge: float) -> State:
+        """Guess of the state at an eigenvalue nearer to an edge, at which it has a root."""
+        here, there = math.sqrt(self.z - edge), math.sqrt(max(z - edge, 0.0))
+        share, omega = 2.0 * here * (here - there), self.state.omega
+        return State(
+            omega * np.exp(share * self.by.omega / omega), self.state.inputs + share * self.by.inputs
+        )
+
+    def edge(self, before: _Point) -> float:
+        """Guess of the edge, from this point and one further above.
+
+        Samples with a semicircle of their own have spreads that are linear in the eigenvalue, and one at its
+        edge. The edge is that of the sample which has the highest.
+        """
+        with np.errstate(all="ignore"):
+            guesses = self.z - (self.spreads - 1.0) * (before.z - self.z) / (before.spreads - self.spreads)
+        return float(np.max(guesses, where=(guesses > 0.0) & (guesses < self.z), initial=0.0))
+
+
+def _point(equations: Equations, z: float, state: State) -> _Point:
+    by, h = tangent(equations, state, -z, (1.0, 0.0)), 1j * COMPLEX_STEP
+    found = equations.resolvent(shifted(state, by), -z + h).value
+    slope = float(np.sum(equations.batch.train.weights * found.imag)) / COMPLEX_STEP
+    # Of a semicircle with center c and radius r at z: sqrt(1 - r^2 / (z - c)^2), and (z - c) / r.
+    root = 1.0 / (2.0 * (found.imag / COMPLEX_STEP / found.real**2) + 1.0)
+    return _Point(z, state, by, slope**-2.0, found.real, 1.0 / np.sqrt(np.maximum(1.0 - root**2, 1e-300)))

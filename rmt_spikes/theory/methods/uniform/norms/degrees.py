@@ -8,8 +8,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import NoConvergence, anderson
-from scipy.sparse.linalg import LinearOperator, gmres
 
 from rmt_spikes.errors import ConvergenceError
 from rmt_spikes.theory.methods.uniform.channels import Response
@@ -97,6 +95,8 @@ class DegreesOfFreedom:
             added = shares / scales
             return replace(equations, rows=added[:n_q], columns=added[n_q:])
 
+        from scipy.optimize import NoConvergence, anderson
+
         def change(shares: Array) -> Array:
             nonlocal last
             last = corrected(shares).solve(profile, last, positive=True)
@@ -144,6 +144,8 @@ class DegreesOfFreedom:
 
         def defect(shares: Array) -> Array:
             return np.asarray(shares - response(moved(shares, np.zeros(n_q))))
+
+        from scipy.sparse.linalg import LinearOperator, gmres
 
         operator: Any = LinearOperator((now.size,) * 2, matvec=defect, dtype=float)
         found, failed = gmres(operator, response(moved(np.zeros(now.size), direction)), rtol=SLOPES)

@@ -1,0 +1,1 @@
+"""Step sizes at which spikes appear."""
