@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import ClassVar, final
@@ -25,6 +26,7 @@ from rmt_spikes.theory.methods.one_batch.solver import COMPLEX_STEP, residual, s
 from rmt_spikes.theory.methods.one_batch.spectrum.density import Axis, error_of_whole, support
 from rmt_spikes.theory.methods.one_batch.spectrum.poles import Pole, poles_above, strength_at
 from rmt_spikes.theory.methods.one_batch.spectrum.resolvent import UpperEdge, upper_edge
+from rmt_spikes.theory.methods.ridges import FACTOR, solved_at
 from rmt_spikes.theory.methods.thresholds import close_crossing
 from rmt_spikes.theory.methods.uniform.layer.weights import trained_weights
 from rmt_spikes.theory.population.coverage import require_plain
@@ -95,7 +97,8 @@ class OneBatch(Method):
     @cached_property
     def state(self) -> State:
         """Solution at the ridge of the setting."""
-        return solved(self.problem.equations, self.setting.ridge)
+        solve: Callable[[float, State | None], State] = partial(solved, self.problem.equations)
+        return solved_at(solve, self.setting.ridge, FACTOR * self.setting.ridge)
 
     def losses(self) -> Losses[float]:
         """Losses at the ridge of the setting.

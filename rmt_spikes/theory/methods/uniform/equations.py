@@ -6,9 +6,7 @@ and its counterpart ``omega(alpha)`` for a neuron (docs/theory.md section 4).
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -17,6 +15,7 @@ from numpy.typing import NDArray
 
 from rmt_spikes.errors import ConvergenceError
 from rmt_spikes.theory.bulk.equivalent import BulkEquivalent
+from rmt_spikes.theory.methods.ridges import FACTOR, solved_at
 from rmt_spikes.theory.methods.uniform.channels import Channel, Response
 
 Array = NDArray[np.float64]
@@ -34,9 +33,8 @@ MAXIMUM_STEPS = 60
 SHORTEST_SHARE = 1e-3
 """Share of a Newton step below which the method counts as stuck."""
 
-ABOVE, LARGER, FACTOR, LEAST_FACTOR = 10.0, 6, 10.0, 1.02
-"""First ridge on the way down to one that is not solved at once, in mean eigenvalues, and how often it is
-taken ten times larger; largest and least ratio of two ridges on the way."""
+ABOVE = 10.0
+"""First ridge on the way down to one that is not solved at once, in mean eigenvalues."""
 
 STEPS = 20
 """Steps of Newton's method at one ridge. Solutions that are found at once mostly take 7 to 9."""
@@ -290,28 +288,13 @@ def solved(equations: FixedPoint, untrained: BulkEquivalent, ridge: float) -> St
     ConvergenceError
         If there is none.
     """
-    with suppress(ConvergenceError):
-        return from_untrained(equations, untrained, ridge)
-    high = max(FACTOR * ridge, ABOVE * equations.mean_eigenvalue)
-    for _ in range(LARGER):
-        with suppress(ConvergenceError):
-            state = from_untrained(equations, untrained, high)
-            break
-        high *= FACTOR
-    else:
-        raise ConvergenceError("no ridge large enough was found", residual=math.inf, last=high)
-    factor = FACTOR
-    while high > ridge:
-        low = max(ridge, high / factor)
-        try:
-            state = equations.solve(np.asarray(low), state, positive=True, most=STEPS)
-        except ConvergenceError:
-            factor = math.sqrt(factor)
-            if factor < LEAST_FACTOR:
-                raise
-        else:
-            high, factor = low, min(FACTOR, factor**1.5)
-    return state
+
+    def solve(at: float, near: State | None) -> State:
+        if near is None:
+            return from_untrained(equations, untrained, at)
+        return equations.solve(np.asarray(at), near, positive=True, most=STEPS)
+
+    return solved_at(solve, ridge, max(FACTOR * ridge, ABOVE * equations.mean_eigenvalue))
 
 
 def from_untrained(equations: FixedPoint, untrained: BulkEquivalent, ridge: float) -> State:
