@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from rmt_spikes.errors import ConvergenceError
 from rmt_spikes.theory.bulk.distribution import edge_scale
-from rmt_spikes.theory.bulk.monotone import monotone_interpolation
 from rmt_spikes.theory.methods.uniform.blocks import PencilBlocks
 from rmt_spikes.theory.methods.uniform.continuation import CurvePoint, RealCurve
 from rmt_spikes.theory.methods.uniform.finite_rank import COMPLEX_STEP
@@ -351,11 +350,13 @@ class _Table:
 
     def __call__(self, r: Array) -> tuple[Array, Array]:
         """Values and standard deviations of the samples that make one."""
+        from scipy.interpolate import PchipInterpolator
+
         if self.sizes.size < 2:
             return np.zeros(0), np.zeros(0)
         sizes = self.sign * r
         sizes = sizes[sizes > self.sizes[0]]
-        place, deviation = monotone_interpolation(self.sizes, self.values, sizes).T
+        place, deviation = PchipInterpolator(self.sizes, self.values)(sizes).T
         clear = place > SEPARATION * self.values[0, 0]
         return place[clear], deviation[clear]
 
