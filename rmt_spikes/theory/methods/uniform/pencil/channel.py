@@ -175,10 +175,17 @@ class PencilChannel(Channel):
 
     def _slopes(self, levels: LevelState) -> _Slopes:
         batch, shares = self.pencil.batch, self.pencil.batch.proportions
-        samples = batch.phi * _congruence(levels.om, batch.residuals.weights)
-        green, source = _congruence(levels.green, shares), _congruence(levels.source, shares)
-        factors = lu_factor(np.eye(samples.shape[0]) - samples @ green, overwrite_a=True, check_finite=False)
-        to_nu = -lu_solve(factors, samples @ source, check_finite=False)
+        weights, source = batch.phi * batch.residuals.weights, _congruence(levels.source, shares)
+        if shares.size == 1:
+            # The product of two such maps is one.
+            around, moved = (
+                _congruence(levels.om @ each[0], weights) for each in (levels.green, levels.source)
+            )
+        else:
+            samples = _congruence(levels.om, weights)
+            around, moved = samples @ _congruence(levels.green, shares), samples @ source
+        factors = lu_factor(np.eye(around.shape[0]) - around, overwrite_a=True, check_finite=False)
+        to_nu = -lu_solve(factors, moved, check_finite=False)
         to_y = source.T @ to_nu - _congruence(levels.y, shares)
         return _Slopes(levels.k, factors, source, to_nu, to_y)
 
@@ -236,11 +243,20 @@ def _square(vector: Values, size: int) -> Values:
 
 def _congruence(matrices: Values, weights: Array) -> Values:
     """The map ``X -> sum_n w_n A_n X A_n^T`` of symmetric matrices, flat; ``A`` has shape ``(n, p, q)``."""
-    i, j, factor = _pairs(matrices.shape[1])
-    left = np.transpose(weights[:, None, None] * matrices[:, i], (1, 2, 0))
-    values = left @ np.swapaxes(matrices[:, j], 0, 1)
-    k, m, columns = _pairs(matrices.shape[2])
-    return 0.5 * factor[:, None] * (values[:, k, m] + values[:, m, k]) * columns
+    n, p, q = matrices.shape
+    flat = matrices.reshape(n, p * q)
+    products = ((weights[:, None] * flat).T @ flat).ravel()
+    one, other, factor = _places(p, q)
+    return np.asarray(factor * (products.take(one) + products.take(other)))
+
+
+@lru_cache(maxsize=64)
+def _places(p: int, q: int) -> tuple[NDArray[np.intp], NDArray[np.intp], Array]:
+    """Where the products ``A_ik A_jm`` and ``A_im A_jk`` are, and the factors of their sum."""
+    (i, j, rows), (k, m, columns) = _pairs(p), _pairs(q)
+    first, second = (i * q)[:, None], (j * q)[:, None]
+    one, other = (first + k) * (p * q) + second + m, (first + m) * (p * q) + second + k
+    return one, other, 0.5 * rows[:, None] * columns
 
 
 @dataclass(frozen=True, eq=False)
