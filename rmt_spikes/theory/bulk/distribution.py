@@ -202,7 +202,9 @@ class Bulk(Value):
         if not np.all((p >= 0.0) & (p <= 1.0)):
             raise DomainError("p", "must be in [0, 1]", p)
         starts = self.atom_at_zero + np.concatenate([[0.0], np.cumsum(self.masses)[:-1]])
-        index = np.clip(np.searchsorted(starts, p, side="left") - 1, 0, len(starts) - 1)
+        # Masses are fractions of the sizes next to a gap: their error must not decide on which side of it.
+        slack = MASS_TOLERANCE if self.direct else MASS_ERROR
+        index = np.clip(np.searchsorted(starts, p - slack, side="left") - 1, 0, len(starts) - 1)
         low, high = self.edges[index, 0], self.edges[index, 1]
         for _ in range(60):
             middle = 0.5 * (low + high)

@@ -13,15 +13,13 @@ Array = NDArray[np.float64]
 MassError = Callable[[Array, list[float]], float]
 """Error of a mass, by the values on the nodes and its changes up to them."""
 
-FIRST_NODES, ENOUGH_NODES = 8, 64
-"""Nodes at which halving starts, and may stop: a smooth density on one interval, whose cosine coefficients
-fall geometrically, needs no more."""
+FIRST_NODES = 8
+"""Nodes at which halving starts."""
 
-COARSE = 2
-"""First changes that say nothing of a large mass: nodes are too few for its density."""
-
-ISLAND = 1e-3
-"""Mass of an interval that may need fewer nodes: it need not be known as well relative to itself."""
+ENOUGH_NODES = ((1e-3, 16), (0.05, 32), (np.inf, 64))
+"""Masses of an interval, and nodes at which halving may stop below each: a smooth density on one interval,
+whose cosine coefficients fall geometrically, needs no more. A small mass need not be known as well relative
+to itself. The first changes say nothing of a large mass: nodes are too few for its density."""
 
 MASS_ERROR = 2e-6
 """Error of the mass of an interval, as its changes let expect, at which halving stops for densities of
@@ -116,10 +114,9 @@ def refinements(density: Callable[[Array], Array], interval: Interval) -> Iterat
         if count == FIRST_NODES:
             previous = float(values[::2].sum() * 2.0 * np.pi / count)
         changes.append(abs(mass - previous))
-        if mass < ISLAND and len(changes) > 1:
-            yield values, changes
-        elif count >= ENOUGH_NODES:
-            yield values, changes[COARSE:]
+        enough = enough_nodes(mass)
+        if count >= enough:
+            yield values, changes[enough // (4 * FIRST_NODES) :]
         values, count = np.insert(values, np.arange(1, count + 1), 0.0), 2 * count
         new = np.arange(1, count, 2)
 
@@ -127,6 +124,11 @@ def refinements(density: Callable[[Array], Array], interval: Interval) -> Iterat
 def cosine_sums(values: Array) -> Array:
     """``v_0 + (-1)^k v_n + 2 sum_j v_j cos(pi j k / n)`` along the last axis: cosine transform of type 1."""
     return np.asarray(np.fft.rfft(np.concatenate([values, values[..., -2:0:-1]], axis=-1)).real)
+
+
+def enough_nodes(mass: float) -> int:
+    """Nodes at which halving may stop on an interval of this mass."""
+    return next(nodes for most, nodes in ENOUGH_NODES if mass < most)
 
 
 def mass_error(values: Array, changes: list[float]) -> float:

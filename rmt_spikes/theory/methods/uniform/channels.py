@@ -26,6 +26,11 @@ Array = NDArray[np.float64]
 Values = NDArray[Any]
 
 
+def diagonal(matrix: Values) -> Values:
+    """Diagonal of a matrix, to be written to."""
+    return np.asarray(np.einsum("ii->i", matrix))
+
+
 @dataclass(frozen=True, eq=False)
 class Response:
     """A channel at one state.
@@ -162,7 +167,7 @@ class Channel(ABC):
         hy = part.h * (part.y @ part.h)
         ky = part.k * part.y
         own = among_neurons + 0.5 * ky
-        own.reshape(-1)[:: own.shape[0] + 1] -= 0.5 * np.sum(part.k * part.y.T, axis=1)
+        diagonal(own)[:] -= 0.5 * np.sum(part.k * part.y.T, axis=1)
         size = (self.gamma * part.root**2)[:, None]
         return (
             self.gamma * among_samples * samples,

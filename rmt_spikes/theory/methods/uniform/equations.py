@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from rmt_spikes.errors import ConvergenceError
 from rmt_spikes.theory.bulk.equivalent import BulkEquivalent
 from rmt_spikes.theory.methods.ridges import FACTOR, solved_at
-from rmt_spikes.theory.methods.uniform.channels import Channel, Response
+from rmt_spikes.theory.methods.uniform.channels import Channel, Response, diagonal
 
 Array = NDArray[np.float64]
 Values = NDArray[Any]
@@ -184,7 +184,7 @@ class FixedPoint:
             matrix[n_q:, n_q:] += four
         matrix[:n_q] *= self.ratio
         matrix *= x[:, None]
-        matrix.reshape(-1)[:: x.size + 1] += 1.0
+        diagonal(matrix)[:] += 1.0
         return matrix
 
     def solve(

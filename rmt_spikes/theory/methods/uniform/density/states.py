@@ -6,6 +6,7 @@ from bisect import bisect_left, insort
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,9 @@ SMALLEST_DENSITY = 1e-9
 
 ROUNDING = 1e-11
 """Relative imaginary part of the wrong sign that is allowed: a tenth of `ENOUGH`."""
+
+STARTS = 3
+"""States from which a descent is tried before one from far above."""
 
 STEPS = 20
 """Steps of Newton's method at one height: mostly 3 to 6."""
@@ -70,6 +74,7 @@ class CutStates:
     bands: list[tuple[float, float]] = field(default_factory=list, repr=False)
     gaps: list[tuple[float, float]] = field(default_factory=list, repr=False)
     _known: list[tuple[float, int, State]] = field(default_factory=list, repr=False)
+    _heights: list[tuple[complex, State]] = field(default_factory=list, repr=False)
 
     def at(self, z: float) -> State:
         """Solution at an eigenvalue, remembered; a gap that it lies in is remembered as well."""
@@ -142,19 +147,23 @@ class CutStates:
     def from_above(self, z: float) -> State:
         """Solution on the axis by continuation from the upper half-plane, where there is only one.
 
-        From above the nearest state inside the spectrum, or else from far above.
+        From a state above the axis that is known, or from above the nearest state inside the spectrum, or
+        else from far above.
         """
-        for at, _, near in self.around(z):
-            height = abs(at / z - 1.0)
+        starts = [(abs(at - z), near) for at, _, near in self.around(z)]
+        starts += [(at.imag, near) for at, near in self._heights if abs(at.real - z) < at.imag]
+        for height, near in sorted(starts, key=itemgetter(0))[:STARTS]:
             with suppress(ConvergenceError):
-                return self._down(z, self._above(z, height, near), height)
+                return self._down(z, self._above(z, height / z, near), height / z)
         return self._down(z, *self._far_above(z))
 
     def _above(self, z: float, height: float, near: State) -> State:
-        """Solution at a height relative to the eigenvalue, from one nearby."""
-        state = self.equations.solve(np.asarray(-complex(z, height * z)), near, fresh=False, most=STEPS)
-        if not self.physical(state, 0.0, complex(z, height * z)):
+        """Solution at a height relative to the eigenvalue, from one nearby; remembered."""
+        place = complex(z, height * z)
+        state = self.equations.solve(np.asarray(-place), near, tolerance=ENOUGH, fresh=False, most=STEPS)
+        if not self.physical(state, 0.0, place):
             raise ConvergenceError("the resolvent left its half-plane", residual=state.residual)
+        self._heights.append((place, self.equations.without_derivatives(state)))
         return state
 
     def _down(self, z: float, last: State, height: float) -> State:
@@ -164,7 +173,7 @@ class CutStates:
         there is no spectrum the solution becomes real, and is returned once it is seen to be that of a gap,
         or its imaginary part is that of the height.
         """
-        factor = 0.1
+        factor, before = 0.1, (1.0, last)
         while height > LOWEST:
             if height < ATTEMPT:
                 with suppress(ConvergenceError):
@@ -174,14 +183,30 @@ class CutStates:
                     if (real := self._in_a_gap(state, z)) is not None:
                         return real
             try:
-                last = self._above(z, factor * height, last)
+                new = self._above(z, factor * height, self._ahead(last, before, factor))
             except ConvergenceError:
                 factor = factor**0.5
                 if factor > SLOWEST:
                     raise
             else:
-                height, factor = factor * height, max(0.1, factor**1.5)
+                before, last, height = (factor, last), new, factor * height
+                factor = max(0.1, factor**1.5)
         return State(last.resolvent.real + 0j, last.omega.real + 0j, last.residual, last.parts)
+
+    def _ahead(self, last: State, before: tuple[float, State], factor: float) -> State:
+        """Guess of the state at a height lower by a factor, from the last two and the factor between them.
+
+        The logarithms of the unknowns go on as that of the height.
+        """
+        ratio, first = before
+        if ratio == 1.0:
+            return last
+        share = ratio * (1.0 - factor) / (1.0 - ratio)
+        weights = np.array([1.0 + share, -share])
+        resolvent = last.resolvent * (last.resolvent / first.resolvent) ** share
+        omega = last.omega * (last.omega / first.omega) ** share
+        parts = self.equations.between([last, first], [False, False], weights)
+        return State(resolvent, omega, np.inf, parts)
 
     def _far_above(self, z: float) -> tuple[State, float]:
         """Solution far above the axis, and its height relative to the eigenvalue."""
@@ -199,6 +224,7 @@ class CutStates:
                 failed = error
                 continue
             if self.physical(state, 0.0, top):
+                self._heights.append((top, self.equations.without_derivatives(state)))
                 return state, float(height)
             failed = ConvergenceError("the resolvent left its half-plane", residual=state.residual)
         raise failed

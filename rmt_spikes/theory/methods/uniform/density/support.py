@@ -9,14 +9,21 @@ from numpy.typing import NDArray
 
 from rmt_spikes.errors import ConvergenceError
 from rmt_spikes.theory.bulk.hard_edge import SHOWN, SUMMED, HardEdge
-from rmt_spikes.theory.bulk.interval import MASS_ERROR, Interval, MassError, mass_error, refinements
+from rmt_spikes.theory.bulk.interval import (
+    MASS_ERROR,
+    Interval,
+    MassError,
+    enough_nodes,
+    mass_error,
+    refinements,
+)
 from rmt_spikes.theory.methods.uniform.density.states import CutStates
 
 Array = NDArray[np.float64]
 
-SCAN, AGAIN = 64, 9
-"""Parts of the whole support between which gaps are looked for, and points of each interval: what they miss
-shows in the mass. The first are nodes of the cosine series of the density."""
+SCANS, AGAIN = (32, 64), 9
+"""Parts of an interval between which gaps are looked for, of the whole support the last, and points on which
+spectrum is: what they miss shows in the mass. The first are nodes of the cosine series of the density."""
 
 NARROW = 1e-8
 """Relative width of an interval below which it is an error of its ends."""
@@ -61,9 +68,8 @@ class BranchCut:
             If the equations cannot be solved on the physical branch.
         """
         values = np.zeros(z.size)
-        middle = z.size // 2
         residual = 0.0
-        for i in (*range(middle, z.size), *range(middle - 1, -1, -1)):
+        for i in _outwards(z.size):
             if not self.states.in_gap(float(z[i])):
                 state = self.states.at(float(z[i]))
                 values[i] = self.states.equations.spectral(
@@ -75,22 +81,12 @@ class BranchCut:
     def support(self, low: float, high: float, hints: Array) -> tuple[Array, tuple[float, ...]]:
         """Intervals of the spectrum between its outer edges, shape ``(n_intervals, 2)``, and joints.
 
-        Edges are eigenvalues, joints singular values next to a cusp of the density. Gaps are looked for on 63
-        points, at the `hints` and at the bottom of each dip of the density between
+        Edges are eigenvalues, joints singular values next to a cusp of the density. Gaps are looked for on up
+        to 63 points of each interval, at the `hints` and at the bottom of each dip of the density between
         these. What goes unseen shows in the mass of the bulk.
         """
         self.states.bands[:] = [(low, high)]
-        t = np.arange(1, SCAN) * np.pi / SCAN
-        z = (np.sqrt(low) + (np.sqrt(high) - np.sqrt(low)) * np.sin(0.5 * t) ** (6 if low == 0.0 else 2)) ** 2
-        z = np.unique(np.concatenate([z, hints[(hints > low) & (hints < high)]]))
-        if low == 0.0 and self.states.equations.ratio == 0.0:
-            z = z[z > self._start**2 * high]
-        density = self.imaginary(z)[0]
-        for i in np.flatnonzero((density[1:-1] < density[:-2]) & (density[1:-1] < density[2:])) + 1:
-            dip, value = self._lowest(z[i - 1], z[i], z[i + 1])
-            place = np.searchsorted(z, dip)
-            z, density = np.insert(z, place, dip), np.insert(density, place, value)
-        rough = self.states.bands[:] = self._intervals(low, high, z, density)
+        rough = self.states.bands[:] = self._bands(low, high, hints, SCANS[-1:])
         parts = [self._split(*band) for band in rough]
         self.states.bands[:] = [band for bands, _ in parts for band in bands]
         return np.array(self.states.bands), tuple(joint for _, joints in parts for joint in joints)
@@ -166,30 +162,47 @@ class BranchCut:
             return False
         return bool(self.states.between(low, high) or np.any(self.imaginary(_looked_at(low, high))[0] > 0.0))
 
-    def _intervals(self, low: float, high: float, z: Array, density: Array) -> list[tuple[float, float]]:
-        """Intervals of the spectrum from `low` to `high`, given the density on points between these.
+    def _bands(
+        self, low: float, high: float, hints: Array, scans: tuple[int, ...] = SCANS
+    ) -> list[tuple[float, float]]:
+        """Intervals of the spectrum from `low` to `high`, each looked through on points of its own.
 
-        An interval with fewer than nine points is looked through again on nine points of its own.
+        They are the nodes of its cosine series, as many as its mass needs, the `hints`, and the bottom of
+        each dip of the density between all these.
         """
-        empty = np.flatnonzero(density <= 0.0)
-        if empty.size == 0:
-            if z.size >= AGAIN:
-                return [(low, high)]
-            z = _looked_at(low, high)
-            return self._intervals(low, high, z, self.imaginary(z)[0])
-        first = empty[0]
-        last = first + int(np.argmin(np.append(density[first:] <= 0.0, False))) - 1
-        occupied = (z[first - 1] if first > 0 else low, z[last + 1] if last + 1 < z.size else high)
-        left, right = self._gap_edges(float(z[(first + last) // 2]), *occupied)
+        interval = Interval(float(np.sqrt(low)), float(np.sqrt(high)))
+        for parts in scans:
+            t = np.arange(1, parts) * np.pi / parts
+            x = interval.point(t)
+            z = np.unique(np.concatenate([x**2, hints[(hints > low) & (hints < high)]]))
+            if low == 0.0 and self.states.equations.ratio == 0.0:
+                z = z[z > self._start**2 * high]
+            density = np.zeros(z.size)
+            for i in _outwards(z.size):
+                density[i] = self._density(z[i])
+                if density[i] <= 0.0:
+                    below = max((at for at, _, _ in self.states.between(low, z[i])), default=low)
+                    above = min((at for at, _, _ in self.states.between(z[i], high)), default=high)
+                    return self._beside(low, high, float(z[i]), (below, above), hints)
+            mass = float(self.density(x) @ interval.slope(t)) * np.pi / parts
+            if parts >= enough_nodes(mass):
+                break
+        for k in np.flatnonzero((density[1:-1] < density[:-2]) & (density[1:-1] < density[2:])) + 1:
+            dip, value = self._lowest(*z[k - 1 : k + 2])
+            if value <= 0.0:
+                return self._beside(low, high, dip, (z[k - 1], z[k + 1]), hints)
+        return [(low, high)]
+
+    def _beside(
+        self, low: float, high: float, z: float, occupied: tuple[float, float], hints: Array
+    ) -> list[tuple[float, float]]:
+        """Intervals of the spectrum from `low` to `high` on either side of a gap at `z`."""
+        left, right = self._gap_edges(z, *occupied)
         if not low < left < right < high:
             raise ConvergenceError(
                 "a gap of the bulk was not found", residual=right - left, last=(left, right)
             )
-        below, above = z < left, z > right
-        return [
-            *self._intervals(low, left, z[below], density[below]),
-            *self._intervals(right, high, z[above], density[above]),
-        ]
+        return [*self._bands(low, left, hints), *self._bands(right, high, hints)]
 
     def _gap_edges(self, z: float, low: float, high: float) -> tuple[float, float]:
         """Edges of the gap around `z`, between two eigenvalues of the spectrum.
@@ -238,6 +251,11 @@ class BranchCut:
 
     def _density(self, z: float) -> float:
         return float(self.imaginary(np.array([z]))[0][0])
+
+
+def _outwards(size: int) -> tuple[int, ...]:
+    """Places of points in the order in which they are solved: from the middle up, and then down."""
+    return (*range(size // 2, size), *range(size // 2 - 1, -1, -1))
 
 
 def _looked_at(low: float, high: float) -> Array:

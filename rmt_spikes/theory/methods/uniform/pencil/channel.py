@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import lu_factor, lu_solve
+from scipy.linalg.lapack import dgetrf, dgetrs, zgetrf, zgetrs
 
 from rmt_spikes.errors import ConvergenceError
 from rmt_spikes.theory.methods.uniform.channels import Channel, Directions, Response
@@ -55,7 +55,7 @@ class _Slopes:
 
     def step(self, defect: Values) -> Values:
         """Newton's step of ``Nu``, flat."""
-        return np.asarray(lu_solve(self.factors, defect, check_finite=False))
+        return _solved(self.factors, defect)
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,7 +131,7 @@ class PencilChannel(Channel):
             if not np.isfinite(defect):
                 break
             if defect < NEAR:
-                y = self._mean(levels.y) + _square(slopes.source.T @ shift, small.shape[0])
+                y = self.pencil.mean(levels.y) + _square(slopes.source.T @ shift, small.shape[0])
                 return self._lifted(y), _PencilState(levels, slopes, shift), defect
             nu, last = nu + _square(shift, nu.shape[0]), None
         raise ConvergenceError("the rows of the first batch were not solved", residual=defect)
@@ -140,7 +140,9 @@ class PencilChannel(Channel):
         root, h, k = self.coupling(samples, neurons)
         small = self.pencil.isometry.T @ k @ self.pencil.isometry
         levels = self.pencil.at(small, part.detail.predicted(small))
-        return Response(root, h, k, self._lifted(self._mean(levels.y)), replace(part.detail, levels=levels))
+        return Response(
+            root, h, k, self._lifted(self.pencil.mean(levels.y)), replace(part.detail, levels=levels)
+        )
 
     def without_derivatives(self, part: Response) -> Response:  # noqa: D102
         return replace(part, detail=replace(part.detail, slopes=None))
@@ -184,14 +186,10 @@ class PencilChannel(Channel):
         else:
             samples = _congruence(levels.om, weights)
             around, moved = samples @ _congruence(levels.green, shares), samples @ source
-        factors = lu_factor(np.eye(around.shape[0]) - around, overwrite_a=True, check_finite=False)
-        to_nu = -lu_solve(factors, moved, check_finite=False)
+        factors = _factors(np.eye(around.shape[0]) - around)
+        to_nu = -_solved(factors, moved)
         to_y = source.T @ to_nu - _congruence(levels.y, shares)
         return _Slopes(levels.k, factors, source, to_nu, to_y)
-
-    def _mean(self, values: Values) -> Values:
-        """Mean over the levels of the inputs."""
-        return np.asarray(np.tensordot(self.pencil.batch.proportions, values, axes=1))
 
     def _lifted(self, y: Values) -> Values:
         """``Y`` on all nodes from that on the nodes of the pencil."""
@@ -203,7 +201,7 @@ class PencilChannel(Channel):
 
     @cached_property
     def _uncoupled(self) -> tuple[Array, Array]:
-        return self._mean(self.pencil.free.uncoupled.y), self._mean(self.pencil.uncoupled.y)
+        return self.pencil.mean(self.pencil.free.uncoupled.y), self.pencil.mean(self.pencil.uncoupled.y)
 
     def pairings(self, part: Response) -> tuple[Values, Values, Values]:  # noqa: D102
         v = self.pencil.isometry
@@ -213,6 +211,22 @@ class PencilChannel(Channel):
         neurons = 0.5 * factor[:, None] * (v.T[i] * k.T[j] + v.T[j] * k.T[i])
         image = linear @ neurons
         return samples.T @ linear @ samples, samples.T @ image, neurons.T @ image
+
+
+def _factors(matrix: Values) -> tuple[Values, NDArray[np.int32]]:
+    """LU decomposition; one of a singular matrix has solutions that are not finite."""
+    if matrix.size == 0:
+        return matrix, np.zeros(0, dtype=np.int32)
+    factors, pivots, _ = (dgetrf if np.isrealobj(matrix) else zgetrf)(matrix, overwrite_a=True)
+    return factors, pivots
+
+
+def _solved(factors: tuple[Values, NDArray[np.int32]], right: Values) -> Values:
+    """Solution of linear equations, by the LU decomposition of their matrix."""
+    if right.size == 0:
+        return right
+    real = np.isrealobj(factors[0]) and np.isrealobj(right)
+    return np.asarray((dgetrs if real else zgetrs)(*factors, right)[0])
 
 
 @lru_cache(maxsize=64)

@@ -159,7 +159,7 @@ class Pencil:
         dtype = np.result_type(k, nu)
         x = levels[:, None, None] * eye.astype(dtype)
         size = self.blocks * a
-        scaled = self.scales[:, :, None] * nu * self.scales[:, None, :]
+        scaled = self._scaled(nu)
         x = x + scaled[:, :a, :a] if self.blocks else x
         left = np.zeros((levels.size, a, 0), dtype=dtype)
         green = np.zeros((levels.size, size, size), dtype=dtype)
@@ -173,10 +173,27 @@ class Pencil:
             right = np.concatenate([np.broadcast_to(eye, x.shape), -left], axis=2)[:, :, :size]
             source = np.swapaxes(right, 1, 2) @ p
             green += source @ k @ right
-            green = self.scales[:, :, None] * green * self.scales[:, None, :]
-            source = self.scales[:, :, None] * source
-        m = np.tensordot(self.batch.proportions, green, axes=1)
+            green = self._scaled(green)
+            source = source if self._alike else self.scales[:, :, None] * source
+        m = self.mean(green)
         return LevelState(k, nu, x @ p, green, source, m, self.response_of(m, self.letters))
+
+    def mean(self, values: Values) -> Values:
+        """Mean over the levels of the inputs."""
+        if self._alike:
+            return np.asarray(values[0])
+        return np.asarray(np.tensordot(self.batch.proportions, values, axes=1))
+
+    @cached_property
+    def _alike(self) -> bool:
+        """Whether inputs have unit variance in all directions."""
+        return self.batch.eigenvalues.size == 1 and self.batch.eigenvalues[0] == 1.0
+
+    def _scaled(self, values: Values) -> Values:
+        """Blocks with the powers of the levels on both sides, shape ``(n_levels, B, B)``."""
+        if self._alike:
+            return np.asarray(values if values.ndim == 3 else values[None])
+        return np.asarray(self.scales[:, :, None] * values * self.scales[:, None, :])
 
     def is_physical(self, m: Array) -> bool:
         """Whether no sample of the bulk has left it: ``det(1 + phi M T(r)) > 0`` at every node."""
