@@ -7,15 +7,19 @@ on the machine, the rest does not.
 """
 
 import argparse
+import json
 import time
 import warnings
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.stats import beta
 
 import rmt_spikes as rs
+from rmt_spikes.functions.table import FORMULAS, NAMES
 
 ACTIVATIONS = ("relu", "tanh", "erf", "gelu", "softplus", "sigmoid", "sin", "silu")
 MORE = ("elu", "leaky_relu", "atan", "identity", {"hermite": [0.2, 1.0, 0.5, 0.2]})
@@ -72,6 +76,98 @@ def normal(rng: np.random.Generator) -> rs.Setting:
     )
 
 
+def named(seed: int, index: int) -> dict[str, Any]:
+    """Keywords of one setting with any function that a setting can name, or one of some formulas."""
+    rng = np.random.default_rng([seed, index])
+    n = round(100 * 1e4 ** rng.uniform())
+    d, width = (max(10, round(n * 10 ** rng.uniform(*ends))) for ends in ((-1.5, 1.5), (-1.0, 1.0)))
+    formulas = ({"hermite": [0.2, 1.0, 0.5, 0.2]}, {"expression": "tanh(z) + z/2"}, {"expression": "z**2"})
+    coefficients = rng.uniform(-1, 1, rng.integers(2, 6)).tolist()
+    choices: tuple[Any, ...] = (*NAMES, *FORMULAS, *formulas)
+    activation = choices[rng.integers(len(choices))]
+    choices = (*choices, {"hermite": coefficients}, {"hermite": coefficients[:2]})
+    target = choices[rng.integers(len(choices))]
+    return {
+        "n": n,
+        "d": d,
+        "width": width,
+        "n_ridge": n if rng.uniform() < 0.7 else max(10, round(n * 10 ** rng.uniform(-0.5, 0.5))),
+        "activation": activation,
+        "target": target,
+        "noise_std": float(rng.choice([0.0, 0.1, 0.5, 1.0])),
+        "ridge": float(10 ** rng.uniform(-6, 0)),
+        "step_exponent": float(rng.choice([0.0, 0.25, 1 / 3, 0.4, 0.5, rng.uniform(0, 0.5)])),
+        "readout": str(rng.choice(READOUTS)),
+    }
+
+
+def predicted(keywords: dict[str, Any], parts: tuple[str, ...]) -> dict[str, Any]:
+    """Processor seconds and the error, if any, of each part of a prediction; or why it was refused."""
+    found: dict[str, Any] = {}
+    try:
+        prediction = rs.predict(rs.Setting(**keywords))
+    except rs.DomainError as error:
+        return {"refused": str(error)}
+    for part in parts:
+        start, error, warned = time.process_time(), None, []
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            try:
+                getattr(prediction, part)
+            except rs.DomainError as refusal:
+                error = f"refused: {refusal}"
+            except Exception as failure:  # any other is what the survey looks for
+                error = f"{type(failure).__name__}: {failure}"
+            warned = [str(each.message) for each in caught]
+        found[part] = [round(time.process_time() - start, 3), error, warned]
+    return found
+
+
+def stream(seed: int, count: int, every: int, out: Path) -> None:
+    """Write a line for each setting that the file does not have; the bulk of one in `every`."""
+    done = len(out.read_text(encoding="utf-8").splitlines()) if out.exists() else 0
+    with out.open("a", encoding="utf-8") as file:
+        for index in range(done, count):
+            keywords = named(seed, index)
+            parts = ("losses", "spikes", "bulk") if index % every == 0 else ("losses", "spikes")
+            row = {"index": index, **predicted(keywords, parts), "setting": keywords}
+            file.write(json.dumps(row) + "\n")
+            file.flush()
+
+
+def interval(failed: int, count: int) -> tuple[float, float]:
+    """95 % interval of a rate by Clopper and Pearson."""
+    low = float(beta.ppf(0.025, failed, count - failed + 1)) if failed else 0.0
+    return low, float(beta.ppf(0.975, failed + 1, count - failed)) if failed < count else 1.0
+
+
+def summary(out: Path) -> None:
+    """Print the table of a file: failures with 95 % intervals, seconds, and refusals by reason."""
+    rows = [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
+    reasons: Counter[str] = Counter()
+    for row in rows:
+        reasons.update([row["refused"].split(";")[0]] if "refused" in row else [])
+    print(f"{len(rows)} settings, {sum(reasons.values())} refused as a whole")
+    for part in ("losses", "spikes", "bulk"):
+        found = [row[part] for row in rows if part in row]
+        refused = [each for each in found if str(each[1]).startswith("refused")]
+        reasons.update(f"{part}: {each[1]}" for each in refused)
+        tried = [each for each in found if each not in refused]
+        failed = sum(each[1] is not None for each in tried)
+        low, high = interval(failed, len(tried))
+        seconds = np.array([each[0] for each in tried])
+        median, most, nearly, worst = np.quantile(seconds, [0.5, 0.9, 0.99, 1.0])
+        print(f"{part}: {failed} of {len(tried)} failed ({low:.2%} to {high:.2%}); above 3 s:", end=" ")
+        print(
+            f"{np.sum(seconds > 3.0)}; median {median:.2f}, 90 % {most:.2f}, 99 % {nearly:.2f}, {worst:.1f}"
+        )
+        for row in rows:
+            if part in row and row[part][1] and not row[part][1].startswith("refused"):
+                print(f"  {row['index']}: {row[part][1]}: {row['setting']}")
+    for reason, count in reasons.most_common():
+        print(f"  refused, {count}: {reason}")
+
+
 def survey(kind: str, count: int, seed: int, report: Callable[[str], None]) -> dict[str, dict[str, Any]]:
     """Numbers of settings that were refused and that warned, and seconds, by part of a prediction."""
     rng = np.random.default_rng(seed)
@@ -102,7 +198,15 @@ def main() -> None:
     parser.add_argument("--count", type=int, help="settings of each kind; those of docs/limits.md by default")
     parser.add_argument("--seed", type=int, help="another draw")
     parser.add_argument("--verbose", action="store_true", help="print what is refused or slow")
+    parser.add_argument("--out", type=Path, help="write a line for each named setting, and print a summary")
+    parser.add_argument(
+        "--every", type=int, default=5, help="the bulk is predicted of one in so many of these"
+    )
     arguments = parser.parse_args()
+    if arguments.out:
+        stream(arguments.seed or 0, arguments.count or 5000, arguments.every, arguments.out)
+        summary(arguments.out)
+        return
     for kind, (usual_seed, usual, _) in KINDS.items():
         if arguments.kind in {None, kind}:
             count = arguments.count or usual
