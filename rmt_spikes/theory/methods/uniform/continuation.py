@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rmt_spikes.errors import ConvergenceError
 from rmt_spikes.theory.methods.uniform.channels import Response
-from rmt_spikes.theory.methods.uniform.equations import TOLERANCE, FixedPoint, State
+from rmt_spikes.theory.methods.uniform.equations import TOLERANCE, CurvePoint, FixedPoint, State
 
 Array = NDArray[np.float64]
 
@@ -64,31 +63,6 @@ SHORTEST_STEP = 1e-9
 
 SUBDIVISIONS = 40
 """Shortenings of a chord: on the golden settings none is needed; each leaves at most three quarters."""
-
-
-@dataclass(frozen=True, eq=False)
-class CurvePoint:
-    """One point of the real curve.
-
-    Its `position` is ``(log |R|, log |omega|, log z)``, shape ``(n_q + n_a + 1,)``, and `direction` the unit
-    tangent there.
-    """
-
-    position: Array
-    direction: Array
-    state: State
-    eigenvalue: float
-
-    @property
-    def log_eigenvalue_slope(self) -> float:
-        """``d log z`` along the direction; zero at an edge of the bulk."""
-        return float(self.direction[-1])
-
-    @property
-    def tangent(self) -> tuple[Array, Array]:
-        """Derivative of ``(R, omega)`` along the direction."""
-        n_q = self.state.resolvent.size
-        return self.state.resolvent * self.direction[:n_q], self.state.omega * self.direction[n_q:-1]
 
 
 Value = Callable[[CurvePoint], float]

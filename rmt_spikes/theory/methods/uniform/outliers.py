@@ -17,10 +17,9 @@ from rmt_spikes.theory.methods.uniform.continuation import (
     LOOSE,
     ROUGH,
     ROUNDING,
-    CurvePoint,
     RealCurve,
 )
-from rmt_spikes.theory.methods.uniform.equations import TOLERANCE, FixedPoint
+from rmt_spikes.theory.methods.uniform.equations import TOLERANCE, CurvePoint, FixedPoint
 from rmt_spikes.theory.methods.uniform.finite_rank import FiniteRank
 
 Array = NDArray[np.float64]

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from rmt_spikes.errors import ConvergenceError
 from rmt_spikes.theory.bulk.distribution import edge_scale
 from rmt_spikes.theory.methods.uniform.blocks import PencilBlocks
-from rmt_spikes.theory.methods.uniform.continuation import CurvePoint, RealCurve
+from rmt_spikes.theory.methods.uniform.continuation import RealCurve
+from rmt_spikes.theory.methods.uniform.equations import CurvePoint
 from rmt_spikes.theory.methods.uniform.finite_rank import COMPLEX_STEP
 from rmt_spikes.theory.methods.uniform.outliers import (
     CLEAR,
