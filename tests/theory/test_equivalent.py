@@ -1,5 +1,7 @@
 """The bulk of the untrained features: against matrices, exact laws and published equations."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 from hypothesis import assume, given
@@ -169,3 +171,23 @@ def test_a_cusp_inside_the_support_is_a_joint(power):
     assert without.mass == pytest.approx(expected, abs=1e-5)
     nodes, all_nodes = (max(series.size for series in each._series) for each in (bulk, without))
     assert power == 1.0 or nodes < all_nodes / 8
+
+
+def test_the_quantile_at_a_gap_is_the_end_of_the_band_below():
+    """A quarter of the mass in a semicircle on ``[1, 2]``, the rest in one on ``[3, 5]``, to rounding.
+
+    The smallest point whose distribution function reaches a quarter is 2, whichever way masses are rounded.
+    """
+
+    def density(error, x):
+        below, above = (x - 1.0) * (2.0 - x), (x - 3.0) * (5.0 - x)
+        lower = (0.25 + error) * 8.0 / np.pi * np.sqrt(np.maximum(below, 0.0))
+        return lower + 0.75 * 2.0 / np.pi * np.sqrt(np.maximum(above, 0.0))
+
+    for error in (-1e-9, 0.0, 1e-9):
+        edges = np.array([[1.0, 2.0], [3.0, 5.0]])
+        inside = partial(density, error)
+        bulk = Bulk(edges=edges, atom_at_zero=0.0, density_inside=inside, direct=False)
+        assert bulk.mass == pytest.approx(1.0 + error, abs=1e-12)
+        # The last 1e-9 of the mass are within the power 2/3 of that of the end.
+        assert float(bulk.quantile(0.25)) == pytest.approx(2.0, abs=3e-6)

@@ -31,6 +31,9 @@ CURVE_STEPS = 400
 LONGEST_STEP = 1.0
 """Unit of arc length: a factor e of the eigenvalue; of twice that, one may miss a band that stands apart."""
 
+CAREFUL = 0.02
+"""Step above which it is seen to lead across no band: narrower bands may be missed."""
+
 TURN = 0.45
 """Angle by which the curve should turn in a step; a step that turns by more than .64 is not taken."""
 
@@ -185,7 +188,7 @@ class RealCurve:
                 turned = self.inner(new.direction, last.direction)
             except ConvergenceError:
                 turned = -1.0
-            if turned < 0.8:
+            if turned < 0.8 or (self._above and step > CAREFUL and self._jumped(last, new)):
                 step *= 0.35
                 if step < SHORTEST_STEP:
                     break
@@ -195,6 +198,14 @@ class RealCurve:
             step = min(LONGEST_STEP, 1.8 * step, TURN / max(bend, TURN / LONGEST_STEP))
         last = points[-1]
         raise ConvergenceError("an edge of the bulk was not found", residual=last.state.residual, last=last)
+
+    def _jumped(self, last: CurvePoint, new: CurvePoint) -> bool:
+        """Whether a step down led across a band that stands apart from the rest."""
+        if new.eigenvalue >= last.eigenvalue:
+            return False
+        share = (new.eigenvalue / last.eigenvalue - 1.0) / last.log_eigenvalue_slope
+        resolvent, omega = last.tangent
+        return not self.equations.is_above(new.state, last.state, (share * resolvent, share * omega))
 
     def again(self, point: CurvePoint, tolerance: float = LOOSE) -> CurvePoint:
         """Point at the eigenvalue of one on the curve of similar equations.

@@ -36,6 +36,9 @@ SHORTEST_SHARE = 1e-3
 ABOVE = 10.0
 """First ridge on the way down to one that is not solved at once, in mean eigenvalues."""
 
+STRAIGHT = 1e-5
+"""Relative error of a resolvent on a curve that serves as a bracket: points are solved to a tenth of it."""
+
 STEPS = 20
 """Steps of Newton's method at one ridge. Solutions that are found at once mostly take 7 to 9."""
 
@@ -177,6 +180,17 @@ class FixedPoint:
     def is_physical(self, parts: Sequence[Response]) -> bool:
         """Whether a real state above the bulk is connected with infinity."""
         return all(channel.is_physical(part) for channel, part in zip(self.channels, parts, strict=True))
+
+    def is_above(self, low: State, high: State, change: tuple[Values, Values]) -> bool:
+        """Whether no band lies between two real states, of which the higher is above the whole spectrum.
+
+        There the mean resolvents are convex in the eigenvalue: at the lower one they are above their tangents
+        at the higher one, which move them by `change`. Across a band that stands apart they are below.
+        """
+        rows = self.q_weights @ (low.resolvent - high.resolvent - change[0])
+        columns = self.a_weights @ (low.omega - high.omega - change[1])
+        size = abs(float(self.q_weights @ high.resolvent))
+        return bool(rows < STRAIGHT * size and columns > -STRAIGHT)
 
     def inverses(self, profile: Values, state: tuple[Values, Values], parts: Sequence[Response]) -> Values:
         """Right-hand sides of the fixed-point equations for ``1/R`` and ``1/omega``, ``(n_q + n_a,)``."""

@@ -19,10 +19,10 @@ from rmt_spikes.theory.bulk.interval import MASS_ERROR, careful_mass_error, mass
 from rmt_spikes.theory.bulk.outliers import Draws, Outliers, outliers_of
 from rmt_spikes.theory.latent import residual_moments
 from rmt_spikes.theory.methods.uniform.blocks import PencilBlocks
-from rmt_spikes.theory.methods.uniform.continuation import CurvePoint, RealCurve
+from rmt_spikes.theory.methods.uniform.continuation import RealCurve
 from rmt_spikes.theory.methods.uniform.density.states import CutStates
 from rmt_spikes.theory.methods.uniform.density.support import BranchCut
-from rmt_spikes.theory.methods.uniform.equations import FixedPoint, solved
+from rmt_spikes.theory.methods.uniform.equations import CurvePoint, FixedPoint, solved
 from rmt_spikes.theory.methods.uniform.norms.problem import NormProblem
 from rmt_spikes.theory.methods.uniform.outliers import CLEAR, SHORT, Descent, Pole, UpperSpectrum
 from rmt_spikes.theory.methods.uniform.pencil.batch import ResidualLaw
