@@ -33,23 +33,27 @@ FITS = (
     *("verdict", "exponent", "coefficient", "coefficient_se"),
 )
 
+ERRORS = ("se", "allowance", "margin")
+"""Columns of errors of the others."""
+
 Table = list[dict[str, str]]
 _DECIMAL = re.compile(r"-?[0-9]+\.[0-9]+(e[+-][0-9]+)?")
 
 
 def write(path: Path, columns: Sequence[str], rows: Iterable[dict[str, Any]]) -> None:
-    """Write a table; numbers have ten digits, None is an empty cell."""
+    """Write a table; numbers have ten digits, and errors of such six; None is an empty cell."""
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, columns, extrasaction="ignore", lineterminator="\n")
         writer.writeheader()
-        writer.writerows({name: shortened(value) for name, value in row.items()} for row in rows)
+        writer.writerows({name: shortened(name, value) for name, value in row.items()} for row in rows)
 
 
-def shortened(value: Any) -> Any:
-    """A number of a table with ten digits, and what is none as it is."""
+def shortened(name: str, value: Any) -> Any:
+    """A number of a column as a table has it, and what is none as it is."""
     if isinstance(value, str) and _DECIMAL.fullmatch(value):
         value = float(value)
-    return f"{value:.10g}" if isinstance(value, float) else value
+    digits = 6 if name in ERRORS else 10
+    return f"{value:.{digits}g}" if isinstance(value, float) else value
 
 
 def read(path: Path) -> Table:

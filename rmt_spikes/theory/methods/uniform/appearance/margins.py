@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from rmt_spikes.errors import ConvergenceError
 from rmt_spikes.theory.methods.uniform.blocks import PencilBlocks
-from rmt_spikes.theory.methods.uniform.continuation import CurvePoint, RealCurve
+from rmt_spikes.theory.methods.uniform.continuation import RealCurve
+from rmt_spikes.theory.methods.uniform.equations import CurvePoint
 from rmt_spikes.theory.methods.uniform.problem import Problem
 from rmt_spikes.theory.methods.uniform.samples import Separated, has_detached
 from rmt_spikes.theory.methods.uniform.spectrum import Spectrum
