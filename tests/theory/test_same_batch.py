@@ -22,7 +22,7 @@ SAME = rs.Setting(
     [
         *(lambda setting, m=m: rs.predict(setting, method=m) for m in ("uniform", "closed_form", "limit")),
         lambda setting: rs.predict(setting, digits=20),
-        critical_step_sizes,
+        lambda setting: critical_step_sizes(setting, method="uniform"),
         limit_losses,
         loss_standard_deviations,
         spike_standard_deviations,
@@ -31,3 +31,10 @@ SAME = rs.Setting(
 def test_theories_of_a_fresh_batch_are_refused(route):
     with refused("second_batch", "must be 'fresh' for"):
         route(SAME)
+
+
+def test_critical_step_sizes_are_those_of_the_batch():
+    """By default of the method that predicts it."""
+    (found,) = critical_step_sizes(SAME, 1)
+    (spike, *_) = rs.predict(SAME.replace(step_size=2.0 * found)).spikes
+    assert found == pytest.approx(spike.critical_step_size, rel=1e-6)
