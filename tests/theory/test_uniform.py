@@ -217,6 +217,7 @@ def test_a_wrong_edge_fails_its_certificate(wrong):
     """
     solution = Uniform(SETTINGS["relu"])
     solution.evidence("bulk").check()
-    solution.__dict__["bulk"] = dataclasses.replace(solution.bulk, edges=solution.bulk.edges * wrong)
+    spectrum = solution.spectrum
+    spectrum.__dict__["bulk"] = dataclasses.replace(spectrum.bulk, edges=spectrum.bulk.edges * wrong)
     with pytest.raises(rs.ConvergenceError, match=r"density is not positive|has mass"):
         solution.evidence("bulk").check()

@@ -44,8 +44,8 @@ ABOVE = (1.5, 2.1, 3.3)
 """Times the rough size of the largest eigenvalue from where the curve is followed down, one after the other:
 rarely a step from far above ends on another branch."""
 
-SHORT = 0.25
-"""First step along a curve from next to its edge."""
+SHORT, CLOSEST = 0.25, 1e-3
+"""First step along a curve from next to its edge, and the least that it is halved to."""
 
 FARTHER = 20
 """Times that a point four times farther is tried."""
@@ -237,10 +237,15 @@ class Descent:
         with suppress(ConvergenceError):
             return self._next_to(k, math.sqrt(factor**2 - 1.0))
         level = edge.eigenvalue * factor**2
-        before = self.points[k - 1 :: -1] if k else [self.curve.advance(edge, -SHORT)]
-        high = next((point for point in before if point.eigenvalue > level), before[-1])
+        before = self.points[k - 1 :: -1] if k else [edge]
+        high, step = next((point for point in before if point.eigenvalue > level), before[-1]), SHORT
         while high.eigenvalue <= level:
-            high = self.curve.advance(high, -SHORT)
+            try:
+                high = self.curve.advance(high, -step)
+            except ConvergenceError:
+                step *= 0.5
+                if step < CLOSEST:
+                    raise
 
         def distance(point: CurvePoint) -> float:
             # The eigenvalue grows like a square next to its edge.
