@@ -1,6 +1,7 @@
 """Numbers of a user's own against a simulation."""
 
 import math
+import re
 
 import numpy as np
 import pytest
@@ -92,6 +93,25 @@ def test_comparisons_of_own_numbers_are_values(observation, tmp_path):
     comparison = rs.compare({"losses.test": np.float64(2.0), "losses.train": np.array(1.0)}, observation)
     comparison.save(tmp_path / "own.json")
     assert rs.Comparison.load(tmp_path / "own.json") == comparison
+
+
+@pytest.mark.parametrize(
+    ("changes", "mention"),
+    [
+        ({"schema": "x"}, "schema: must be rmt-spikes/comparison/3, got 'x'"),
+        ({"verdict": "agrees with 7 known exceptions"}, "verdict: must be that of the rows"),
+        ({"trials": -1}, "trials: "),
+        ({"confidence": -1.0}, "confidence: "),
+        ({"rows": [{}]}, "must be a comparison as `save` wrote it, got one with rows.0"),
+    ],
+)
+def test_damaged_documents_are_refused(observation, changes, mention):
+    document = rs.compare({"losses.test": 2.0}, observation).to_dict()
+    assert rs.Comparison.from_dict(document).to_dict() == document
+    with pytest.raises(rs.DomainError, match=re.escape(mention)):
+        rs.Comparison.from_dict({**document, **changes})
+    with pytest.raises(rs.DomainError, match="document: must be a dictionary"):
+        rs.Comparison.from_dict(None)
 
 
 @pytest.mark.parametrize(
