@@ -171,9 +171,7 @@ class OneBatch(Method):
         # Of a single band the mass is known.
         own = partial(error_of_whole, 1.0 - untrained.atom_at_zero)
         return Bulk(
-            edges=support(
-                self.axis, (float(untrained.edges[0, 0]), self.edge.eigenvalue), untrained.reaches_zero
-            ),
+            edges=edges,
             atom_at_zero=untrained.atom_at_zero,
             density_inside=self.axis.densities,
             direct=False,

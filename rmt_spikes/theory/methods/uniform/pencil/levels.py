@@ -200,24 +200,6 @@ class Pencil:
         signs = np.linalg.slogdet(np.eye(m.shape[0]) + self.batch.phi * m @ self.letters)[0]
         return bool(np.all(signs > 0.0))
 
-    def critical_residuals(self, m: Array) -> tuple[float, float]:
-        """Residuals of either sign beyond which a sample has left the bulk; infinite if there are none.
-
-        There ``det(1 + phi M T(r))`` is zero.
-        """
-        if not self.blocks:
-            return -np.inf, np.inf
-        odd, even = self.letters_of(np.array([1.0, -1.0]))
-        first, second = 0.5 * self.batch.phi * m @ (odd - even), 0.5 * self.batch.phi * m @ (odd + even)
-        size = m.shape[0]
-        companion = np.block([[-first, -second], [np.eye(size), np.zeros((size, size))]])
-        inverse = np.linalg.eigvals(companion)
-        inverse = inverse[np.abs(inverse.imag) < 1e-8 * np.abs(inverse)].real
-        with np.errstate(divide="ignore"):
-            low = 1.0 / np.min(np.append(inverse[inverse < 0.0], -1e-300))
-            high = 1.0 / np.max(np.append(inverse[inverse > 0.0], 1e-300))
-        return float(low), float(high)
-
 
 def lost_coupling(pencil: Pencil, k: Array) -> float:
     """Largest coupling of a neuron that the nodes of a pencil do not see, relative to its weight."""
