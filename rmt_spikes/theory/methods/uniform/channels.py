@@ -78,6 +78,14 @@ class Channel(ABC):
     def growth(self) -> Array:
         """Mean squared length of a neuron's vector, shape ``(n_a,)``."""
 
+    @property
+    def alike(self) -> Channel:
+        """The channel with neurons' vectors of the same lengths that are alike in all directions.
+
+        What has a direct solution stays as it is.
+        """
+        return self
+
     @abstractmethod
     def respond(self, k: Values, previous: Response | None, *, fresh: bool) -> tuple[Values, Any, float]:
         """``Y`` at a coupling, with what else is known of it and its residual.

@@ -7,6 +7,7 @@ and its counterpart ``omega(alpha)`` for a neuron (docs/theory.md section 4).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -161,6 +162,11 @@ class FixedPoint:
         """The channels at a state an infinitesimal step away from that of `parts`."""
         pair = self.weighted(resolvent, omega)
         return [channel.moved(part, *pair) for channel, part in zip(self.channels, parts, strict=True)]
+
+    @property
+    def alike(self) -> FixedPoint:
+        """The equations with rows of the same lengths that are alike in all directions."""
+        return replace(self, channels=tuple(channel.alike for channel in self.channels))
 
     def without_derivatives(self, state: State) -> State:
         """The same state without the derivatives of its channels, which are large."""
@@ -320,6 +326,22 @@ class FixedPoint:
 
 
 def solved(equations: FixedPoint, untrained: BulkEquivalent, ridge: float) -> State:
+    """Solution at a positive ridge, from that of rows of the same lengths that are alike in all directions.
+
+    Rows that are far longer than without a step are found by that; else from solutions at larger ridges.
+
+    Raises
+    ------
+    ConvergenceError
+        If there is none.
+    """
+    with suppress(ConvergenceError):
+        start = followed(equations.alike, untrained, ridge)
+        return equations.solve(np.asarray(ridge), (start.resolvent, start.omega), positive=True, most=STEPS)
+    return followed(equations, untrained, ridge)
+
+
+def followed(equations: FixedPoint, untrained: BulkEquivalent, ridge: float) -> State:
     """Solution at a positive ridge: from that without a step, or else from those at larger ridges.
 
     Raises

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.linalg.lapack import dgetrf, dgetrs, zgetrf, zgetrs
 
 from rmt_spikes.errors import ConvergenceError
-from rmt_spikes.theory.methods.uniform.channels import Channel, Directions, Response
+from rmt_spikes.theory.methods.uniform.channels import Channel, Directions, LevelChannel, Response
 from rmt_spikes.theory.methods.uniform.pencil.directions import SpecialDirections
 from rmt_spikes.theory.methods.uniform.pencil.levels import LevelState, Pencil
 from rmt_spikes.theory.methods.uniform.pencil.others import response_of_others
@@ -107,6 +107,10 @@ class PencilChannel(Channel):
     @property
     def growth(self) -> Array:  # noqa: D102
         return np.diagonal(self._uncoupled[0]).copy()
+
+    @property
+    def alike(self) -> LevelChannel:  # noqa: D102
+        return LevelChannel(self.functions, self.gamma, np.sqrt(self.growth)[None], np.ones(1))
 
     def respond(  # noqa: D102
         self, k: Values, previous: Response | None, *, fresh: bool
