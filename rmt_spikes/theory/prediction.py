@@ -133,7 +133,7 @@ class Prediction(Document):
             try:
                 value = compute()
                 if name in PARTS:
-                    self.solution.evidence(name).check()
+                    self.solution.evidence_of(name).check()
                     warn_if_large(self.solution, name, value)
             except ConvergenceError as error:
                 message = f"{name}: {error.message}"

@@ -10,7 +10,7 @@ from rmt_spikes.theory.accuracy.left_out import LEFT_OUT
 from rmt_spikes.theory.features import Features
 from rmt_spikes.theory.methods.base import Method
 from rmt_spikes.theory.results import LOSSES, LossErrors, Losses, Spike
-from rmt_spikes.theory.ridgeless import in_the_limit, require_finite_losses
+from rmt_spikes.theory.ridgeless import require_finite_losses
 
 LARGE = 0.05
 """Relative error bar from which a prediction warns: margins of most comparisons are as wide."""
@@ -30,7 +30,7 @@ def losses_of(method: Method) -> Losses[Any]:
         Without a ridge where they have no limit.
     """
     require_finite_losses(method.setting)
-    return with_bars(method, in_the_limit(method.losses(), method.setting))
+    return with_bars(method, method.all_losses())
 
 
 def with_bars(method: Method, losses: Losses[Any]) -> Losses[Any]:

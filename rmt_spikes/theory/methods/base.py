@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property, reduce
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -21,6 +23,7 @@ from rmt_spikes.theory.population.labels import labels_of
 from rmt_spikes.theory.realisation import Realisation
 from rmt_spikes.theory.regimes import regime
 from rmt_spikes.theory.results import Certificate, Losses, Regime, Spike
+from rmt_spikes.theory.ridgeless import extrapolated, in_the_limit, larger_ridges
 from rmt_spikes.values import same
 
 Array = NDArray[np.float64]
@@ -64,6 +67,8 @@ class Method(ABC):
         critical step sizes.
     second_batch
         Second batch of the settings that it covers.
+    loses_digits
+        Whether it loses digits of the losses at small ridges where features lack rank.
     """
 
     setting: Setting
@@ -74,6 +79,7 @@ class Method(ABC):
     takes_given: ClassVar[bool] = True
     continuous: ClassVar[bool] = True
     second_batch: ClassVar[str] = "fresh"
+    loses_digits: ClassVar[bool] = True
 
     def __eq__(self, other: object) -> bool:
         """Whether the other one predicts the same thing in the same way."""
@@ -153,6 +159,20 @@ class Method(ABC):
     def losses(self) -> Losses[Any]:
         """Losses at the ridge of the setting."""
 
+    @cached_property
+    def at_larger_ridges(self) -> tuple[Self, ...]:
+        """The method at the ridges from which losses are extrapolated to that of the setting, if they are."""
+        ridges = larger_ridges(self.setting) if self.loses_digits else ()
+        return tuple(self.with_setting(self.setting.replace(ridge=ridge)) for ridge in ridges)
+
+    def all_losses(self) -> Losses[Any]:
+        """Losses at any ridge of the setting, also where none, or a small one, needs a limit."""
+        if not self.at_larger_ridges:
+            return in_the_limit(self.losses(), self.setting)
+        ridges = [each.setting.ridge for each in self.at_larger_ridges]
+        losses = [each.losses() for each in self.at_larger_ridges]
+        return extrapolated(losses, ridges, self.setting.ridge)
+
     @abstractmethod
     def thresholds(self, count: int, largest: float) -> Array:
         """Step sizes at which the first `count` spikes appear; ``inf`` where none does up to `largest`."""
@@ -161,12 +181,15 @@ class Method(ABC):
     def evidence(self, part: str) -> Certificate:
         """Certificate of one part: of the losses, the spikes or the bulk."""
 
+    def evidence_of(self, part: str) -> Certificate:
+        """Certificate of one part, of the losses at the ridges that they are computed at."""
+        if part == "losses" and self.at_larger_ridges:
+            return _joined(each.evidence(part) for each in self.at_larger_ridges)
+        return self.evidence(part)
+
     def certificate(self) -> Certificate:
         """Certificate of all parts together."""
-        first, *others = (self.evidence(part) for part in ("bulk", "spikes", "losses"))
-        for other in others:
-            first = first.joined(other)
-        return first
+        return _joined(self.evidence_of(part) for part in ("bulk", "spikes", "losses"))
 
     def with_setting(self, setting: Setting) -> Self:
         """The same method for another setting."""
@@ -187,6 +210,10 @@ class Method(ABC):
     @abstractmethod
     def right_profile(self, index: int, alpha: Array) -> Array:
         """Right singular vector of spike `index` at readout weights `alpha` of neurons (any shape)."""
+
+
+def _joined(certificates: Iterable[Certificate]) -> Certificate:
+    return reduce(lambda one, other: one.joined(other), certificates)
 
 
 def require_mean_field(setting: Setting, purpose: str, advice: str = "") -> None:

@@ -97,6 +97,8 @@ class Pole:
 class UntrainedBulk(Method):
     """A method with the bulk of the untrained features, and the spikes that the latent part makes of it."""
 
+    loses_digits: ClassVar[bool] = False
+
     def refuse_what_is_not_covered(self) -> None:
         """Refuse what no method covers, and the standard output scale.
 

@@ -64,6 +64,7 @@ class CertifiedClosedForm(Method):
 
     name: ClassVar[str] = "closed_form"
     takes_given: ClassVar[bool] = False
+    loses_digits: ClassVar[bool] = False
     digits: int = 0  # type: ignore[misc]
 
     def __post_init__(self) -> None:
