@@ -33,7 +33,7 @@ FITS = (
     *("verdict", "exponent", "coefficient", "coefficient_se"),
 )
 
-ERRORS = ("se", "allowance", "margin")
+ERRORS = ("se", "allowance", "margin", "scatter")
 """Columns of errors of the others."""
 
 Table = list[dict[str, str]]
