@@ -9,6 +9,8 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from rmt_spikes.theory.numerics.roots import bracketed_root
+
 Array = NDArray[np.float64]
 
 SCAN_POINTS = 12
@@ -35,8 +37,6 @@ def first_crossings(excess: Callable[[float], Array], largest: float, count: int
     Brackets come from a geometric scan of 12 points from ``1e-4 largest``: two crossings closer than a
     factor 2.4 are taken for none.
     """
-    from scipy.optimize import brentq
-
     if largest <= 0.0:
         return np.where(excess(0.0)[:count] > 0.0, 0.0, np.inf)
     steps = [0.0, *np.geomspace(SMALLEST_FRACTION * largest, largest, SCAN_POINTS)]
@@ -48,11 +48,11 @@ def first_crossings(excess: Callable[[float], Array], largest: float, count: int
             crossings[k] = 0.0
         elif positive.size and positive[0] == 1:
             one = partial(_component, excess, k)
-            crossings[k] = brentq(one, 0.0, steps[1], xtol=1e-14 * steps[1])
+            crossings[k] = bracketed_root(one, 0.0, steps[1], xtol=1e-14 * steps[1])
         elif positive.size:
             low, high = math.log(steps[positive[0] - 1]), math.log(steps[positive[0]])
             one = partial(_component_at_logarithm, excess, k)
-            crossings[k] = math.exp(brentq(one, low, high, xtol=1e-12, rtol=1e-13))
+            crossings[k] = math.exp(bracketed_root(one, low, high, xtol=1e-12, rtol=1e-13))
     return crossings
 
 
@@ -70,8 +70,6 @@ def nearby_crossing(excess: Callable[[float], float], guess: float, largest: flo
     The guess is rough: 0 and ``inf`` are possible. The crossing is 0 where the function is positive without a
     step, ``inf`` where it is not positive up to `largest`.
     """
-    from scipy.optimize import brentq
-
     if excess(0.0) > 0.0:
         return 0.0
     low = high = guess if 0.0 < guess <= largest else largest
@@ -83,7 +81,7 @@ def nearby_crossing(excess: Callable[[float], float], guess: float, largest: flo
     factor = 1.02
     while low > 0.0 and (low == high or excess(low) > 0.0):
         low, factor = (low / factor, factor**2) if low > 1e-6 * largest else (0.0, factor)
-    return float(brentq(excess, low, high, xtol=1e-10 * high, rtol=1e-10))
+    return bracketed_root(excess, low, high, xtol=1e-10 * high, rtol=1e-10)
 
 
 def close_crossing(
