@@ -251,6 +251,21 @@ def test_a_target_must_not_vanish_without_noise() -> None:
         make(target=zero, noise_std=0)
 
 
+@pytest.mark.parametrize("field", ["activation", "target"])
+@pytest.mark.parametrize("scale", [1e-51, 1e-155, 1e-160, 1e-170])
+def test_functions_of_which_squares_are_lost_are_refused(field: str, scale: float) -> None:
+    # Error bars and spikes need fourth powers: at 1e-100 these are not numbers any more.
+    with pytest.raises(DomainError, match=f"{field}: must have a root mean square of at least 1e-50, got"):
+        make(**{field: {"hermite": [0, scale, scale]}, "noise_std": 0})
+    larger = make(**{field: {"hermite": [0, 1e-49, 1e-49]}, "noise_std": 0})
+    assert 0.0 < larger.label_energy < np.inf
+
+
+def test_noise_alone_must_have_a_square() -> None:
+    with pytest.raises(DomainError, match="target: must not be 0 everywhere when noise_std is below 1e-50"):
+        make(target={"hermite": [0.0]}, noise_std=1e-200)
+
+
 @pytest.mark.parametrize("name", Setting.model_fields)
 def test_every_key_is_documented(name: str) -> None:
     assert Setting.model_fields[name].description

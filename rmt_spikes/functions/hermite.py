@@ -30,6 +30,9 @@ _BEYOND = 1e-17
 _DECAY = 1e-15
 """Fall of ``f^2`` times the density by the end of the range: to rounding, or the rest is not known."""
 
+_LEAST = 1e-50
+"""Least root mean square of a function that is not 0: fourth powers of it are still numbers."""
+
 
 def normalized_hermite(order: int, x: ArrayLike) -> FloatArray:
     """Orthonormal polynomials ``He_k(x) / sqrt(k!)``, ``k = 0..order``: shape ``(order + 1, *x.shape)``."""
@@ -87,12 +90,22 @@ def expand(function: ScalarFunction, order: int = MAX_ORDER) -> HermiteExpansion
 
     The coefficients come in closed form where the function has one, otherwise from adaptive quadrature that
     splits at the kinks. The bound on their error includes what lies beyond ``|z| = 38``.
+
+    Raises
+    ------
+    DomainError
+        For an order that is not from 0 to 64, and a function that is so small that its square is none.
+    ConvergenceError
+        If the coefficients are not found.
     """
     if not 0 <= order <= MAX_ORDER:
         raise DomainError("order", f"must be from 0 to {MAX_ORDER}", order)
     beyond = _check_decay(function)
     second, slope_mean, slope_second = _moments(function)
     coefficients, error = _coefficients(function, order)
+    if second < _LEAST**2 and np.any(coefficients):
+        required = f"must have a root mean square of at least {_LEAST:g}"
+        raise DomainError("function", required, Word(_shown(function)))
     factorial = _root_factorial(order)
     error = error + beyond / factorial
     norm, slack = np.linalg.norm(coefficients * factorial), np.linalg.norm(error * factorial)

@@ -16,6 +16,9 @@ from rmt_spikes.setting.covariance import Inputs
 CONSTANT = 1e-14
 """Share of a second moment that is the variance of a constant: rounding."""
 
+LEAST_NOISE = 1e-50
+"""Least label noise without a target: fourth powers of it are still numbers."""
+
 
 @lru_cache(maxsize=256)
 def teacher_of(spec: Specification) -> Teacher:
@@ -75,8 +78,9 @@ def check_target(spec: Specification, d: int, step: float, noise: float, inputs:
     """
     teacher = teacher_of(spec)
     if teacher.directions == 1:
-        if expansion_of(spec, "target", False).second_moment + noise == 0:
-            raise DomainError("target", "must not be 0 everywhere when noise_std is 0", spec)
+        if expansion_of(spec, "target", False).second_moment == 0.0 and noise < LEAST_NOISE:
+            least = f"below {LEAST_NOISE:g}" if noise else "0"
+            raise DomainError("target", f"must not be 0 everywhere when noise_std is {least}", spec)
         return
     room = d if inputs is None else int(inputs.multiplicities[inputs.teacher > 0.0].min())
     if teacher.directions > room:
