@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -24,6 +25,9 @@ panels change nothing in double precision."""
 
 MIDDLE_NODES = 120
 """Of the density between the tails: twice as many change nothing in double precision."""
+
+LEAST_NODES = 3
+"""Of a rule on a piece of the line: a mean, a variance and its asymmetry."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,10 +95,11 @@ def legendre_rule(count: int) -> tuple[Array, Array]:
 
 
 @lru_cache(maxsize=128)
-def gaussian_draws(draws: int, count: int) -> tuple[Array, Array]:
+def gaussian_draws(draws: int, count: int, splits: tuple[float, ...] = ()) -> tuple[Array, Array]:
     """Gauss quadrature of the distribution of `draws` independent standard normal variables, at least one.
 
-    Nodes and weights have shape ``(min(count, draws),)`` and are symmetric; a single draw is a sign.
+    Nodes and weights have shape ``(min(count, draws),)`` and are symmetric; a single draw is a sign. With
+    `splits` there is a rule on each piece of the line, for functions with kinks or jumps there.
 
     Notes
     -----
@@ -116,19 +121,48 @@ def gaussian_draws(draws: int, count: int) -> tuple[Array, Array]:
     rest = 1.0 - 2.0 * tail / draws
     if rest > 1e-12:
         end = float(edges[-1])
-        nodes, weights = legendre_rule(MIDDLE_NODES)
+        nodes, weights = _in_pieces(tuple(each / end for each in splits if abs(each) < end))
         density = weights * np.exp(-0.5 * (end * nodes) ** 2)
         middle = rest * density / density.sum() if end > 1e-8 else np.full(nodes.size, rest / nodes.size)
         points.append(end * nodes)
         masses.append(middle)
+    if splits:
+        return _rules_between(splits, np.concatenate(points), np.concatenate(masses), min(count, draws))
     rule = gauss_rule(np.concatenate(points), min(count, draws), np.concatenate(masses))
     nodes, weights = rule.nodes, rule.weights
     return _frozen(0.5 * (nodes - nodes[::-1]), 0.5 * (weights + weights[::-1]))
 
 
+def _in_pieces(splits: tuple[float, ...]) -> tuple[Array, Array]:
+    """Gauss-Legendre nodes and weights on the pieces of (-1, 1)."""
+    nodes, weights = legendre_rule(MIDDLE_NODES)
+    ends = np.array([-1.0, *sorted(splits), 1.0])
+    half, middle = 0.5 * np.diff(ends)[:, None], 0.5 * (ends[1:] + ends[:-1])[:, None]
+    return (middle + half * nodes).ravel(), (half * weights).ravel()
+
+
+def _rules_between(
+    splits: tuple[float, ...], points: Array, masses: Array, count: int
+) -> tuple[Array, Array]:
+    """Gauss rules of a distribution on points, one between each two splits; about `count` nodes in all."""
+    rules, piece = [], np.searchsorted(np.sort(splits), points)
+    for k in np.unique(piece[masses > 0.0]):
+        inside = piece == k
+        share = float(masses[inside].sum())
+        rule = gauss_rule(points[inside], max(LEAST_NODES, math.ceil(count * share)), masses[inside])
+        rules.append((rule.nodes, share * rule.weights))
+    nodes, weights = map(np.concatenate, zip(*rules, strict=True))
+    return _frozen(nodes, weights / weights.sum())
+
+
 @lru_cache(maxsize=64)
-def gauss_hermite(count: int) -> tuple[Array, Array]:
-    """Gauss quadrature of a standard normal variable: nodes and weights of shape ``(count,)``."""
+def gauss_hermite(count: int, splits: tuple[float, ...] = ()) -> tuple[Array, Array]:
+    """Gauss quadrature of a standard normal variable: nodes and weights of shape ``(count,)``.
+
+    With `splits` there is a rule on each piece of the line, for functions with kinks or jumps there.
+    """
+    if splits:
+        return _rules_between(splits, *normal_panels(splits), count)
     nodes, weights = hermite_e.hermegauss(count)
     return _frozen(nodes, weights / weights.sum())
 

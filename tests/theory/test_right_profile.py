@@ -1,10 +1,17 @@
 """Right singular vectors at any readout weight: the closed form at small steps, and their own nodes."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 import rmt_spikes as rs
 from rmt_spikes.theory.features import Rows
+from rmt_spikes.theory.methods.one_batch.equations import Growth, equations_of
+from rmt_spikes.theory.methods.one_batch.moments import moments_of
+from rmt_spikes.theory.methods.one_batch.problem import Kept, spectral_problem
+from rmt_spikes.theory.methods.one_batch.solver import solved
+from rmt_spikes.theory.methods.one_batch.spectrum.others import omega_of_others
 from rmt_spikes.theory.methods.uniform import vectors
 from rmt_spikes.theory.methods.uniform.solution import Uniform
 
@@ -71,3 +78,30 @@ def test_pencil_of_few_nodes_and_many_values():
         values = vectors.right_profile(problem, pole, alpha)
         assert values[-1:] == pytest.approx(vectors.right_profile(problem, pole, alpha[-1:]), rel=1e-10)
         assert vectors.right_profile(problem, pole, alpha[:0]).shape == (0,)
+
+
+@pytest.mark.parametrize(("activation", "readout"), [("gelu", "rademacher"), ("softplus", "gaussian")])
+def test_neurons_of_no_weight_beside_those_of_one_batch(activation, readout):
+    """Those at the nodes to rounding; elsewhere those of a node with 1e-7 of the neurons, to as much."""
+    setting = BASE.replace(activation=activation, readout=readout, second_batch="same", step_size=20.0)
+    problem, ridge, alpha = spectral_problem(setting, Kept(), rough=True), 0.05, np.array([-2.5, 0.4])
+    equations = problem.equations
+    batch, law = equations.batch, equations.law
+
+    def moments(nodes):
+        return tuple(
+            moments_of(setting, problem.slope, batch, each, nodes) for each in (batch.train, batch.test)
+        )
+
+    def beside(nodes):
+        on, state = Growth(batch, problem.slope, setting.theta * nodes), solved(equations, ridge)
+        return omega_of_others(equations, on, moments(nodes)[0], state, equations.resolvent(state, ridge))
+
+    assert beside(law.nodes) == pytest.approx(solved(equations, ridge).omega, rel=1e-10)
+    few = 1e-7
+    more = replace(
+        law, nodes=np.append(law.nodes, alpha), weights=np.append((1.0 - 2.0 * few) * law.weights, [few, few])
+    )
+    whole = equations_of(setting, batch, problem.slope, more, moments(more.nodes))
+    assert beside(alpha) == pytest.approx(solved(whole, ridge).omega[-2:], rel=1e-6)
+    assert np.ptp(solved(whole, ridge).omega) > 1e-3

@@ -187,7 +187,7 @@ LEFT_OUT = (
     LeftOut("the bulk is that of untrained features", "untrained_bulk", _untrained_bulk, 0.2, 0.1, 0.3, True),
     LeftOut("rows grow more in some directions", "quadratic_rows", _quadratic_rows, 0.4, 0.1, 0.3, True),
     LeftOut("degree two is taken for noise", "degree_two", _degree_two, 0.5, 0.1, 0.1, True),
-    LeftOut("step and regression share few samples", "one_batch", _one_batch, 6.0, 10.0, 6.0, True),
+    LeftOut("step and regression share few samples", "one_batch", _one_batch, 10.0, 10.0, 6.0, True),
     LeftOut("degree two is taken for noise", "one_batch_two", _one_batch_degree_two, 0.2, 0.1, 0.1, True),
     LeftOut("the size is finite", "finite_size", _finite_size, 1.0, 0.0, 0.0, True),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -75,7 +76,8 @@ class Resolvent:
     seen
         ``S h``, what the fields of the inputs see of it, shape ``(n_r, n_x, 3 n_a)``.
     sight
-        ``S``, shape ``(n_r, 3 n_a, 2 n_a)``.
+        What the fields ``m`` and ``g`` see of ``y`` and ``eta``, their only neighbours: the elements of ``S``
+        apart from its first column, shape ``(n_r, 2 n_a)``.
     """
 
     value: Values
@@ -86,8 +88,13 @@ class Resolvent:
 
     @property
     def own(self) -> Values:
-        """``S A^-1 S'``, shape ``(n_r, 3 n_a, 3 n_a)``."""
-        return np.asarray(self.sight @ self.inverse @ np.swapaxes(self.sight, -1, -2))
+        """``S A^-1 S'`` on the fields ``m`` and ``g``, shape ``(n_r, 2 n_a, 2 n_a)``."""
+        return np.asarray(self.sight[:, :, None] * self.inverse * self.sight[:, None, :])
+
+
+def seeing(count: int) -> NDArray[np.intp]:
+    """Places of the fields ``m`` and ``g`` among all those of the inputs, shape ``(2 n_a,)``."""
+    return np.append(np.arange(count), 2 * count + np.arange(count))
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,41 +126,40 @@ class Equations:
 
     @cached_property
     def _sight(self) -> Array:
-        """``S``: what the fields of the inputs see of those of a sample, shape ``(n_r, 3 n_a, 2 n_a)``."""
-        n, r = self.step.size, self.batch.train.residual
-        found = np.zeros((r.size, 3 * n, 2 * n))
-        found[:, np.arange(n), np.arange(n)] = r[:, None] * self.growth
-        found[:, 2 * n + np.arange(n), n + np.arange(n)] = -1.0
-        return found
+        """Elements of ``S``, shape ``(n_r, 2 n_a)``."""
+        growth = self.batch.train.residual[:, None] * self.growth
+        return np.concatenate([growth, -np.ones_like(growth)], axis=1)
 
     @cached_property
-    def _constants(self) -> tuple[Array, Array, Array, Array]:
-        """Of each sample: fields and zeros, ``theta alpha r w~`` and zeros, and ``A`` without ``Y``."""
+    def _constants(self) -> tuple[Array, Array, Array]:
+        """Of each sample: ``theta alpha r w~`` and zeros, and ``A`` without ``Y``."""
         n, r = self.step.size, self.batch.train.residual
-        known, zeros = self.train.fields, np.zeros_like(self.train.rest)
         rest = self.step * r[:, None, None] * self.train.rest
         ones, levels = np.zeros((2 * n, 2 * n)), np.zeros((r.size, n, 2 * n, 2 * n))
         at = np.arange(n)
         ones[at, n + at] = ones[n + at, at] = 1.0
         levels[:, at, at, at] = (r**2)[:, None] * (self.step**2 * self.variance)
-        fields, rests = (np.concatenate([each, zeros], axis=-1) for each in (known, rest))
-        return fields, rests, ones, levels.reshape(r.size, n, -1).swapaxes(0, 1).reshape(n, -1)
+        rests = np.concatenate([rest, np.zeros_like(rest)], axis=-1)
+        return rests, ones, levels.reshape(r.size, n, -1).swapaxes(0, 1).reshape(n, -1)
 
     def resolvent(self, state: State, ridge: Any) -> Resolvent:
         """Resolvent of each sample of the batch; a ridge may have the leading axes of the state."""
         n, sight, chi = self.step.size, self._sight, self.train.chi
-        seen, rest, ones, levels = self._constants
-        weight, fields = self.weight(state), self.train.fields
+        rest, ones, levels = self._constants
+        weight, fields, places = self.weight(state), self.train.fields, seeing(n)
         shape = (*state.omega.shape[:-1], *chi.shape[:2])
         pull = (fields.reshape(-1, 2 * n) @ state.inputs[..., : 2 * n, :]).reshape(*shape, 3 * n)
-        coupling = rest * np.tile(weight, 2)[..., None, None, :] - pull @ sight
+        coupling = rest * np.tile(weight, 2)[..., None, None, :] - pull[..., places] * sight[:, None]
         a = ones + (weight @ levels).reshape(*shape[:-1], 2 * n, 2 * n)
-        a -= np.swapaxes(sight, -1, -2) @ state.inputs[..., None, :, :] @ sight
+        a -= state.inputs[..., None, places[:, None], places] * (sight[:, :, None] * sight[:, None])
         inverse = np.linalg.inv(a)
         tail = -coupling @ inverse
         whole = np.asarray(ridge)[..., None, None] + (weight @ chi.reshape(-1, n).T).reshape(shape)
         whole = whole + np.sum(coupling * tail, axis=-1) - np.sum(pull[..., : 2 * n] * fields, axis=-1)
-        seen = seen + tail @ np.swapaxes(sight, -1, -2)
+        seen = np.empty((*shape, 3 * n), dtype=tail.dtype)
+        seen[..., places] = tail * sight[:, None]
+        seen[..., :n] += fields[..., :n]
+        seen[..., n : 2 * n] = fields[..., n:]
         return Resolvent(1.0 / whole, tail, inverse, seen, sight)
 
     def image(self, state: State, ridge: Any, fresh: Any = 0.0) -> State:
@@ -168,12 +174,13 @@ class Equations:
         masses = value.reshape(*value.shape[:-2], -1)
         flat = found.seen.reshape(*masses.shape, 3 * n)
         z = np.swapaxes(flat * masses[..., None], -1, -2) @ flat
-        z += np.sum(shares[:, None, None] * found.own, axis=-3)
+        places = seeing(n)
+        z[..., places[:, None], places] += np.sum(shares[:, None, None] * found.own, axis=-3)
         tail = found.tail[..., :n]
         head = value[..., None] * tail
         inner = np.diagonal(found.inverse, axis1=-2, axis2=-1)[..., :n]
         inverse = 1.0 + masses @ self.train.chi.reshape(-1, n)
-        inverse += 2.0 * np.sum(self._constants[1][..., :n] * head, axis=(-3, -2))
+        inverse += 2.0 * np.sum(self._constants[0][..., :n] * head, axis=(-3, -2))
         squared = np.sum(head * tail, axis=-2) + shares[:, None] * inner
         inverse += self.step**2 * self.variance * (r**2 @ squared)
         if np.any(fresh != 0.0):
@@ -196,11 +203,69 @@ class Equations:
         found[..., n : 2 * n, 2 * n :] = found[..., 2 * n :, n : 2 * n] = np.eye(n)
         return found
 
-    def start(self) -> State:
-        """Rough first guess."""
-        omega = np.full(self.step.size, 0.5)
+    def start(self, ridge: Any) -> State:
+        """Rough first guess: features without a direction, ``1/omega = 1 + s/(ridge + omega s N/n)``."""
+        chi, fields = self.train.chi, self.train.fields[..., : self.step.size]
+        s = float(np.einsum("rx,rxa,a->", self.batch.train.weights, chi + fields**2, self.law.weights))
+        level, half = float(np.real(ridge)) / s, 0.0
+        if level > 0.0:
+            half = 0.5 * (level + 1.0 - self.ratio)
+            half = level / (half + math.sqrt(half**2 + level * self.ratio))
+        omega = np.full(self.step.size, half if half > 0.0 else 0.5)
         stiffness = self.stiffness(self.ratio * self.law.weights * omega)
         return State(omega, 0.5 * self.batch.phi * np.linalg.inv(stiffness))
+
+
+@dataclass(frozen=True, eq=False)
+class Growth:
+    """What the step multiplies features with, on readout nodes.
+
+    Attributes
+    ----------
+    batch, slope
+        Batch, and slope of the activation.
+    step
+        ``theta alpha``, shape ``(n_a,)``.
+    """
+
+    batch: Batch
+    slope: Slope
+    step: Array
+
+    @property
+    def growth(self) -> Array:
+        """``k = theta alpha c_22``, shape ``(n_a,)``."""
+        return self.step * self.slope.curvature
+
+    def response(self, each: Moments) -> Array:
+        """``d``: mean derivative of a feature in the sample's own pre-activation, less that of others."""
+        return np.asarray(each.linear - self.growth * self.batch.mean * each.slope)
+
+    def _rest(self, each: Moments) -> Array:
+        """``chi_0``."""
+        batch, d, p, growth = self.batch, self.response(each), each.slope, self.growth
+        noise = batch.phi * batch.energy
+        known = d**2 + 2.0 * d * p * growth * batch.mean
+        known += (p * growth) ** 2 * (noise + batch.mean**2)
+        known += (p * self.step) ** 2 * noise * self.slope.variance
+        return np.asarray(each.square - each.mean**2 - known)
+
+    def batch_rows(self, train: Moments) -> Rows:
+        """Rows of the batch."""
+        r, phi, variance = self.batch.train.residual[:, None, None], self.batch.phi, self.slope.variance
+        own = self.step * phi * train.slope * r
+        return Rows(
+            chi=self._rest(train) - 2.0 * own * train.rest + own**2 * variance,
+            fields=np.concatenate(
+                [self.response(train) - self.growth * phi * r * train.slope, -train.slope], axis=-1
+            ),
+            rest=train.rest - own * variance,
+        )
+
+    def fresh_rows(self, test: Moments) -> Rows:
+        """Rows of fresh samples."""
+        fields = np.concatenate([self.response(test), -test.slope], axis=-1)
+        return Rows(self._rest(test), fields, test.rest)
 
 
 def equations_of(
@@ -208,25 +273,6 @@ def equations_of(
 ) -> Equations:
     """Equations of a setting, from the features of the batch and of fresh samples on readout nodes."""
     train, test = features
-    step = setting.theta * law.nodes
-    growth, variance, phi, mean = step * slope.curvature, slope.variance, batch.phi, batch.mean
-
-    def response(each: Moments) -> Array:
-        return each.linear - growth * mean * each.slope
-
-    def rest_of(each: Moments) -> Array:
-        d, p = response(each), each.slope
-        known = d**2 + 2.0 * d * p * growth * mean
-        known += (p * growth) ** 2 * (phi * batch.energy + mean**2)
-        known += (p * step) ** 2 * phi * batch.energy * variance
-        return each.square - each.mean**2 - known
-
-    r = batch.train.residual[:, None, None]
-    own = step * phi * train.slope * r
-    rows = Rows(
-        chi=rest_of(train) - 2.0 * own * train.rest + own**2 * variance,
-        fields=np.concatenate([response(train) - growth * phi * r * train.slope, -train.slope], axis=-1),
-        rest=train.rest - own * variance,
-    )
-    fresh = Rows(rest_of(test), np.concatenate([response(test), -test.slope], axis=-1), test.rest)
-    return Equations(batch, setting.ridge_ratio, law, step, growth, variance, rows, fresh)
+    on = Growth(batch, slope, setting.theta * law.nodes)
+    rows = on.batch_rows(train), on.fresh_rows(test)
+    return Equations(batch, setting.ridge_ratio, law, on.step, on.growth, slope.variance, *rows)

@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rmt_spikes.setting import Setting
-from rmt_spikes.theory.methods.one_batch.equations import Equations, Resolvent, State
+from rmt_spikes.theory.methods.one_batch.equations import Equations, Resolvent, State, seeing
 from rmt_spikes.theory.methods.one_batch.initial_output import excess
 from rmt_spikes.theory.methods.one_batch.modes import Modes
+from rmt_spikes.theory.methods.one_batch.moments import Slope
 from rmt_spikes.theory.methods.one_batch.readouts import Readouts
 from rmt_spikes.theory.methods.one_batch.samples import Samples
 
@@ -39,6 +40,8 @@ class FiniteRank:
     ----------
     equations
         The bulk.
+    slope
+        Slope of the activation.
     law
         Readout nodes of the mean features, finer than those of the bulk: their number bounds how many
         functions of a sample the neurons carry.
@@ -52,6 +55,7 @@ class FiniteRank:
 
     setting: Setting
     equations: Equations
+    slope: Slope
     law: Readouts
     means: tuple[MeanFeatures, MeanFeatures]
     modes: Modes
@@ -131,9 +135,11 @@ class FiniteRank:
         head[:, 2 * n :] = -found.inverse[:, n:, :n]
         mixed = np.einsum("rx,irx,krxa->ikra", w, special, fields)
         both = np.einsum("rx,krxa,lrxb->klrab", w, fields, fields)
+        places = seeing(n)
         for i in range(3):
             for j in range(3):
-                gram[inputs[i], inputs[j]] += np.einsum("r,rab->ab", pairs[i, j], found.own)
+                block = gram[inputs[i], inputs[j]]
+                block[places[:, None], places] += np.einsum("r,rab->ab", pairs[i, j], found.own)
             for k in range(2):
                 cross = np.einsum("rca,ra->ca", head, mixed[i, k])
                 gram[inputs[i], modes[2 + k]] += cross

@@ -67,7 +67,8 @@ def problem_of(
         train, test = (moments_of(setting, slope, batch, each, alpha) for each in (batch.train, batch.test))
         return train, test
 
-    on_bulk, on_fine = moments(law.nodes), moments(fine.nodes)
+    on_bulk = moments(law.nodes)
+    on_fine = on_bulk if np.array_equal(law.nodes, fine.nodes) else moments(fine.nodes)
     equations = equations_of(setting, batch, slope, law, on_bulk)
     modes = modes_of(batch, slope, equations.step, on_bulk, float(kept.modes))
     means = [MeanFeatures(each.mean, each.norm) for each in on_fine]
@@ -77,7 +78,7 @@ def problem_of(
             replace(each, value=_first_power(batch, slope, step, samples))
             for each, samples in zip(means, (batch.train, batch.test), strict=True)
         ]
-    return FiniteRank(setting, equations, fine, (means[0], means[1]), modes, float(kept.initial))
+    return FiniteRank(setting, equations, slope, fine, (means[0], means[1]), modes, float(kept.initial))
 
 
 def spectral_problem(setting: Setting, kept: Kept, rough: bool = False) -> FiniteRank:

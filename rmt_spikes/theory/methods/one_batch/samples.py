@@ -18,6 +18,10 @@ GRID = (14, 10, 6)
 """Nodes of the teacher's coordinate, of the noise of the learnt direction and of the labels' noise."""
 
 
+REACH = 8.0
+"""Standard deviations of the teacher's coordinate that are integrated over: beyond, 1e-15 of the mass."""
+
+
 @dataclass(frozen=True, eq=False)
 class Samples:
     """A population of samples on quadrature nodes: ``n_r`` labels times ``n_x`` noises of the direction.
@@ -97,7 +101,8 @@ class Batch:
 def batch_of(setting: Setting, grid: tuple[int, int, int] = GRID, draws: bool = False) -> Batch:
     """Batch of a setting on quadrature nodes: of a population, or of as many `draws` as it has samples."""
     rule = partial(gaussian_draws, setting.n) if draws else gauss_hermite
-    (u, p_u), (x, p_x), (e, p_e) = map(rule, grid)
+    # Labels jump where the teacher does.
+    (u, p_u), (x, p_x), (e, p_e) = rule(grid[0], _splits(setting)), rule(grid[1]), rule(grid[2])
     if setting.noise_std == 0.0:
         e, p_e = np.zeros(1), np.ones(1)
     offset = setting.activation_expansion.mean if setting.readout == "constant" else 0.0
@@ -118,3 +123,8 @@ def batch_of(setting: Setting, grid: tuple[int, int, int] = GRID, draws: bool = 
         )
 
     return Batch(phi, powers, overlap, samples(residual), samples(np.zeros_like(residual)))
+
+
+def _splits(setting: Setting) -> tuple[float, ...]:
+    """Kinks and jumps of the teacher, as far as there are samples."""
+    return tuple(each for each in setting.target_function.splits if abs(each) < REACH)

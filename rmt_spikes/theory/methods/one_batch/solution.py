@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import ClassVar, final
+from typing import ClassVar, cast, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,7 +44,7 @@ BESIDE, SETTLED = 0.5, 1e-4
 end is taken, which is good to its square."""
 
 BEFORE = 6.0
-"""Place from where the edge is looked for, in units of that at the step before."""
+"""Place from where the edge is looked for, in units of that at the nearest step before."""
 
 KEPT = {
     Features.NO_SELF_TERM: Kept(own=(0.0, 0.0)),
@@ -214,22 +214,34 @@ class OneBatch(Method):
         """
         fresh = ClosedForm(self.setting.replace(second_batch="fresh"))
         guesses = np.minimum(fresh.thresholds(count, largest), largest)
-        crossings = []
+        crossings, known = [], cast(dict[float, tuple[FiniteRank, UpperEdge]], {})
         for k, guess in enumerate(guesses.tolist()):
-            excess = partial(self._excess, k, [])
+            excess = partial(self._excess, k, known)
             crossings.append(close_crossing(excess, guess, largest, BESIDE, SETTLED))
         return np.array(crossings)
 
-    def _excess(self, index: int, edges: list[float], step: float) -> float:
+    @cached_property
+    def _appearances(self) -> Array:
+        """Step sizes at which the spikes appear, which share the equations at most steps."""
+        return self.thresholds(len(self.poles), self.setting.step)
+
+    def critical_step_size(self, index: int) -> float:
+        """Step size up to that of the setting at which spike `index` (from 0) appears."""
+        return float(self._appearances[index])
+
+    def _excess(self, index: int, known: dict[float, tuple[FiniteRank, UpperEdge]], step: float) -> float:
         """Logarithm of the strength of a spike over that at which it leaves the bulk.
 
-        `edges` are those at the steps before, to which this one is added.
+        `known` are equations and edges at the steps before, to which this one is added.
         """
-        setting = self.setting.replace(step_size=step)
-        problem = spectral_problem(setting, self.kept, rough=True)
-        above = min([self._above(setting.theta), *(BEFORE * each for each in edges[-1:])])
-        edge = upper_edge(problem.equations, above)
-        edges.append(edge.eigenvalue)
+        if step not in known:
+            setting = self.setting.replace(step_size=step)
+            problem = spectral_problem(setting, self.kept, rough=True)
+            near = min(known, key=lambda other: abs(other - step), default=None)
+            above = [] if near is None else [BEFORE * known[near][1].eigenvalue]
+            edge = upper_edge(problem.equations, min([self._above(setting.theta), *above]))
+            known[step] = problem, edge
+        problem, edge = known[step]
         found = strength_at(problem, edge, index)
         return math.log(found) if found > 0.0 else -math.inf
 

@@ -5,6 +5,7 @@ The unknowns of a state are the logarithms of ``omega`` and the upper triangle o
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 from typing import Any
 
@@ -20,6 +21,10 @@ Values = NDArray[Any]
 TOLERANCE = 1e-11
 """Change of the unknowns in a round at which they are taken for solved."""
 
+STAGNATION, PATIENCE = 1e-9, 10
+"""Change that is accepted once it falls no further, and rounds without a smaller one until then: rounding at
+small ridges. Certificates have it as the residual; losses move by less than 1e-6 with it."""
+
 MEMORY = 10
 """Rounds that Anderson's iteration remembers: six or twenty take as many rounds, to one in ten."""
 
@@ -32,8 +37,8 @@ SINGULAR = 1e-14
 COMPLEX_STEP = 1e-30
 """Of derivatives: exact to rounding, since the equations are analytic."""
 
-TANGENTS = 1e-10
-"""Relative residual of tangents."""
+TANGENTS, ROUGH_TANGENTS = 1e-10, 1e-6
+"""Relative residual of tangents, and the one that is accepted where rounding stops it, at small ridges."""
 
 
 def solved(
@@ -50,19 +55,26 @@ def solved(
     ConvergenceError
         If it does not settle.
     """
-    x = packed(equations.start() if start is None else start)
+    start = equations.start(ridge) if start is None else start
+    units = _units(start)
+    x = packed(start) / units
     x = x.astype(np.result_type(x, np.asarray(ridge)))
     points: list[Values] = []
     residuals: list[Values] = []
+    best, found, since = math.inf, start, 0
     for _ in range(rounds):
         with np.errstate(all="ignore"):
-            image = equations.image(unpacked(x), ridge)
-            residual = packed(image) - x
+            image = equations.image(unpacked(x * units), ridge)
+            residual = packed(image) / units - x
         error = float(np.max(np.abs(residual)))
         if not np.isfinite(error):
             break
-        if error < tolerance and (np.iscomplexobj(x) or np.all(image.omega > 0.0)):
-            return unpacked(x + residual)
+        possible = bool(np.iscomplexobj(x) or np.all(image.omega > 0.0))
+        if possible and error < best:
+            best, found, since = error, unpacked((x + residual) * units), 0
+        if best < tolerance or (since > PATIENCE and best < STAGNATION):
+            return found
+        since += 1
         points, residuals = [*points, x][-MEMORY:], [*residuals, residual][-MEMORY:]
         if len(points) == 1:
             x = x + 0.5 * residual
@@ -114,11 +126,13 @@ def all_solved(
     return found, done
 
 
-def tangent(equations: Equations, state: State, ridge: Any, moved: tuple[float, float]) -> State:
+def tangent(
+    equations: Equations, state: State, ridge: Any, moved: tuple[float, float], tolerance: float = TANGENTS
+) -> State:
     """Derivative of a real solution as its ridge and the weight of fresh samples move.
 
     Implicit differentiation: the linear equation is solved with derivatives of the equations along a
-    direction.
+    direction, to a relative residual of `tolerance`.
 
     Raises
     ------
@@ -127,22 +141,25 @@ def tangent(equations: Equations, state: State, ridge: Any, moved: tuple[float, 
     """
     from scipy.sparse.linalg import LinearOperator, gmres
 
-    x, h = packed(state), 1j * COMPLEX_STEP
+    x, units, h = packed(state), _units(state), 1j * COMPLEX_STEP
 
     def along(direction: Array, by: tuple[float, float]) -> Array:
-        there = unpacked(x + h * direction)
+        there = unpacked(x + h * direction * units)
         image = packed(equations.image(there, ridge + h * by[0], h * by[1]))
-        return np.asarray(image.imag / COMPLEX_STEP)
+        return np.asarray(image.imag / COMPLEX_STEP / units)
 
     size = (x.size, x.size)
     operator = LinearOperator(size, lambda each: each - along(each.ravel(), (0.0, 0.0)), dtype=np.float64)
-    found, failed = gmres(operator, along(np.zeros_like(x), moved), rtol=TANGENTS, restart=80, maxiter=3)
+    wanted = along(np.zeros_like(x), moved)
+    found, failed = gmres(operator, wanted, rtol=tolerance, restart=80, maxiter=3)
     if failed:
-        raise ConvergenceError("the response of the resolvent was not found", residual=float(failed))
+        error = float(np.linalg.norm(operator @ found - wanted) / np.linalg.norm(wanted))
+        if not error < ROUGH_TANGENTS:
+            raise ConvergenceError("the response of the resolvent was not found", residual=error)
     n = state.omega.size
     i, j = _triangle(3 * n)
     inputs = np.empty_like(state.inputs)
-    inputs[i, j] = inputs[j, i] = found[n:]
+    inputs[i, j] = inputs[j, i] = found[n:] * units[n:]
     return State(state.omega * found[:n], inputs)
 
 
@@ -155,6 +172,19 @@ def shifted(state: State, by: State) -> State:
 @lru_cache(maxsize=16)
 def _triangle(size: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     return np.triu_indices(size)
+
+
+def _units(state: State) -> Array:
+    """Units of the unknowns next to a state, shape ``(n_unknowns,)``.
+
+    Below interpolation ``omega`` goes with a small ridge; then ``m`` and ``gamma`` in ``Y`` go with its root,
+    and ``g`` with the inverse of it.
+    """
+    n = state.omega.size
+    share = min(1.0, math.exp(float(np.mean(np.log(np.abs(state.omega))))))
+    field = np.sqrt(np.repeat([share, share, 1.0 / share], n))
+    i, j = _triangle(3 * n)
+    return np.concatenate([np.ones(n), field[i] * field[j]])
 
 
 def packed(state: State) -> Values:
@@ -183,5 +213,6 @@ def unpacked(x: Values) -> State:
 
 
 def residual(equations: Equations, state: State, ridge: Any) -> float:
-    """Largest relative change of ``omega`` and change of ``Y`` in a round."""
-    return float(np.max(np.abs(packed(equations.image(state, ridge)) - packed(state))))
+    """Largest relative change of ``omega`` and change of ``Y``, in its units, in a round."""
+    change = packed(equations.image(state, ridge)) - packed(state)
+    return float(np.max(np.abs(change / _units(state))))

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from rmt_spikes.errors import ConvergenceError
 from rmt_spikes.theory.bulk.interval import MASS_ERROR, Interval, mass_error
 from rmt_spikes.theory.methods.one_batch.equations import Equations, State
-from rmt_spikes.theory.methods.one_batch.solver import all_solved, unpacked
+from rmt_spikes.theory.methods.one_batch.solver import TOLERANCE, all_solved, solved, unpacked
 from rmt_spikes.theory.methods.one_batch.spectrum.resolvent import from_above, mean_resolvent
 
 Array = NDArray[np.float64]
@@ -46,11 +46,15 @@ ALLOWED = 5e-6
 BEYOND = 1.001
 """Place above the upper edge, as a multiple of it as followed from above."""
 
-EDGE = 1e-9
+EDGE = 1e-8
 """Relative change of an edge at the end."""
 
 STEPS = 40
 """Steps to an edge from inside: 5 to 9 where the density is a root."""
+
+ENOUGH = 1e-7
+"""Change of the unknowns at which they are taken for solved where many densities are asked for at once: it
+moves quantiles by less than 1e-7. Edges and certificates have solutions to rounding."""
 
 GUESSED = 40
 """Rounds from a guess: mostly 4 to 10."""
@@ -91,13 +95,13 @@ class Axis:
         ConvergenceError
             If there is no solution.
         """
-        return float(self.values(np.array([z]))[0])
+        return float(self.values(np.array([z]), TOLERANCE)[0])
 
     def densities(self, x: Array) -> Array:
         """Density of singular values at `x`, shape ``(n,)``."""
         return 2.0 * x * self.values(x**2)
 
-    def values(self, z: Array) -> Array:
+    def values(self, z: Array, tolerance: float = ENOUGH) -> Array:
         """Density of eigenvalues at `z`, shape ``(n,)``, zero in gaps.
 
         Raises
@@ -105,23 +109,23 @@ class Axis:
         ConvergenceError
             If there is no solution somewhere.
         """
-        found = self.attempt(z)
+        found = self.attempt(z, tolerance)
         if np.any(lost := np.isnan(found)):
             raise ConvergenceError(
                 "the resolvent of the samples was not found", residual=np.inf, last=float(z[lost][0])
             )
         return found
 
-    def attempt(self, z: Array) -> Array:
+    def attempt(self, z: Array, tolerance: float = ENOUGH) -> Array:
         """The same, NaN where there is no solution."""
         new = np.array([each for each in np.unique(z) if each not in self._place], dtype=float)
         for part in np.split(new, range(BATCH, new.size, BATCH)):
             if part.size:
-                self._solve(part)
+                self._solve(part, tolerance)
         return np.array([self._density[self._place[each]] for each in z.tolist()])
 
     def state(self, z: float) -> State:
-        """Solution at an eigenvalue.
+        """Solution at an eigenvalue, to rounding.
 
         Raises
         ------
@@ -129,9 +133,9 @@ class Axis:
             If there is none.
         """
         self.density(z)
-        return unpacked(self._unknowns[self._place[z]])
+        return solved(self.equations, complex(-z), unpacked(self._unknowns[self._place[z]]))
 
-    def _solve(self, z: Array) -> None:
+    def _solve(self, z: Array, tolerance: float) -> None:
         """Solve at new places and remember: from guesses between neighbours, or from above the axis."""
         missing = np.ones(z.size, dtype=bool)
         unknowns, density = self._start(z.size), np.zeros(z.size)
@@ -139,7 +143,7 @@ class Axis:
         if np.any(inside):
             places, known = np.array(list(self._place))[inside], np.array(self._unknowns)[inside]
             guesses = np.array([self._guess(each, places, known) for each in z])
-            unknowns, settled = all_solved(self.equations, -z + 0j, guesses, GUESSED)
+            unknowns, settled = all_solved(self.equations, -z + 0j, guesses, GUESSED, tolerance)
             density[settled] = self._densities(unknowns[settled], z[settled])
             missing = ~(settled & (density > 0.0))
         if np.any(missing):

@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 
 from rmt_spikes.errors import ConvergenceError
 from rmt_spikes.functions.hermite import normalized_hermite
-from rmt_spikes.theory.methods.one_batch.equations import Resolvent, State
+from rmt_spikes.theory.methods.one_batch.equations import Growth, Resolvent, State
 from rmt_spikes.theory.methods.one_batch.finite_rank import FiniteRank
+from rmt_spikes.theory.methods.one_batch.moments import moments_of
 from rmt_spikes.theory.methods.one_batch.solver import COMPLEX_STEP, shifted, solved, tangent
+from rmt_spikes.theory.methods.one_batch.spectrum.others import omega_of_others
 from rmt_spikes.theory.methods.one_batch.spectrum.resolvent import UpperEdge
 
 Array = NDArray[np.float64]
@@ -29,7 +31,10 @@ DEGREES = 5
 """Polynomials whose shares of a vector a spike lists."""
 
 PROFILE = 8
-"""Polynomials that the profile of a vector is expanded in."""
+"""Polynomials that the profile of a left vector is expanded in."""
+
+TOGETHER = 64
+"""Readout weights whose profile is computed at once, for memory."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,9 +83,21 @@ class Pole:
         return _expanded(self._q, weights, self.left(), q, PROFILE)
 
     def right_profile(self, alpha: Array) -> Array:
-        """``E[sqrt(N) v_j | alpha_j]`` at `alpha`, by polynomials."""
-        law = self.problem.law
-        return _expanded(law.nodes, law.weights, self.right(), alpha, min(PROFILE, law.nodes.size))
+        """``E[sqrt(N) v_j | alpha_j]`` at `alpha`: that of a neuron of no weight."""
+        values, back = np.unique(alpha, return_inverse=True)
+        parts = np.split(values, range(TOGETHER, values.size, TOGETHER)) if values.size else []
+        found = np.concatenate([np.zeros(0), *map(self._right_at, parts)])
+        return np.asarray(found[back].reshape(np.shape(alpha)))
+
+    def _right_at(self, alpha: Array) -> Array:
+        problem, equations, train = self.problem, self.problem.equations, self.problem.equations.batch.train
+        moments = moments_of(problem.setting, problem.slope, equations.batch, train, alpha)
+        on = Growth(equations.batch, problem.slope, problem.setting.theta * alpha)
+        omega = omega_of_others(equations, on, moments, self.state, self.found)
+        shared = problem.means[0].norm @ self.vector[: problem.law.nodes.size]
+        seen = np.einsum("rx,rxn->n", train.weights * self.left(), moments.mean)
+        seen += np.einsum("rx,rxn->n", train.weights * self.found.value * shared, moments.norm)
+        return np.asarray(math.sqrt(problem.setting.width / self.eigenvalue) * omega * seen)
 
     @property
     def _q(self) -> Array:
@@ -133,14 +150,16 @@ def strength_at(problem: FiniteRank, edge: UpperEdge, index: int) -> float:
 
 def _pole(problem: FiniteRank, edge: UpperEdge, index: int, strength: float) -> Pole:
     last, value, state = math.log(edge.place), math.log(strength), edge.state
-    place = last + value
+    place, low = last + value, last
     for _ in range(SECANTS):
         state = solved(problem.equations, -math.exp(place), state)
         new = math.log(strengths(problem, state, math.exp(place))[index])
         if new == value:
             break
         step = -new * (place - last) / (new - value)
-        last, value, place = place, new, max(place + step, math.log(edge.eigenvalue))
+        # The strength falls from one that is above one: no pole is below a place where it is.
+        low = max(low, place) if new > 0.0 else low
+        last, value, place = place, new, place + step if place + step > low else 0.5 * (low + place)
         if abs(step) < SETTLED:
             z = math.exp(last)
             return Pole(problem, z, state, problem.equations.resolvent(state, -z), _vector(problem, state, z))

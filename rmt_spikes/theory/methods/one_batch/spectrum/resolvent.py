@@ -45,6 +45,9 @@ LEAP = 0.25
 APPROACH = 0.25
 """Share of the way to an edge that is left after a step: the next guess of the edge is off by its square."""
 
+SLOPES = 1e-6
+"""Relative residual of the slopes that a guess of the edge is made from: it is off by as much of the way."""
+
 CLOSE = 3e-5
 """Relative distance from an edge at which its last guess is good to 1e-7."""
 
@@ -197,7 +200,7 @@ class _Point:
 
 
 def _point(equations: Equations, z: float, state: State) -> _Point:
-    by, h = tangent(equations, state, -z, (1.0, 0.0)), 1j * COMPLEX_STEP
+    by, h = tangent(equations, state, -z, (1.0, 0.0), SLOPES), 1j * COMPLEX_STEP
     found = equations.resolvent(shifted(state, by), -z + h).value
     slope = float(np.sum(equations.batch.train.weights * found.imag)) / COMPLEX_STEP
     # Of a semicircle with center c and radius r at z: sqrt(1 - r^2 / (z - c)^2), and (z - c) / r.
