@@ -10,6 +10,7 @@ from rmt_spikes.theory import (
     loss_standard_deviations,
     spike_standard_deviations,
 )
+from rmt_spikes.theory.methods.one_batch.spectrum.resolvent import upper_edge
 
 SAME = rs.Setting(
     n=600, d=300, width=400, activation="relu", target={"hermite": [0, 1, 0.7]}, noise_std=0.5, ridge=0.05,
@@ -38,3 +39,16 @@ def test_critical_step_sizes_are_those_of_the_batch():
     (found,) = critical_step_sizes(SAME, 1)
     (spike, *_) = rs.predict(SAME.replace(step_size=2.0 * found)).spikes
     assert found == pytest.approx(spike.critical_step_size, rel=1e-6)
+
+
+def test_an_edge_is_found_from_a_place_that_is_not_above_all_samples():
+    setting = rs.Setting(
+        n=14021, d=25037, width=31109, activation={"hermite": [0.2, 1, 0.5, 0.2]}, target="gelu",
+        center=False, noise_std=3, ridge=1, step_exponent=0.4, row_norm=1.414, second_batch="same",
+        readout="rademacher",
+    )  # fmt: skip
+    method = rs.predict(setting).solution
+    # Far above, where the resolvent is that of infinity, there is nothing to miss.
+    far = upper_edge(method.spectral.equations, 1e9)
+    found = upper_edge(method.spectral.equations, method._above(setting.theta))
+    assert found.eigenvalue == pytest.approx(far.eigenvalue, rel=1e-5)

@@ -122,15 +122,14 @@ def upper_edge(equations: Equations, start: float) -> UpperEdge:
     ConvergenceError
         If it is not found.
     """
-    points = [_point(equations, *_above(equations, start))]
+    points = [_above(equations, start)]
     below, guess = 0.0, 0.0
     for _ in range(STEPS):
         last = points[-1]
         there = max(guess + APPROACH * (last.z - guess), LEAP * last.z, math.sqrt(below * last.z))
         try:
-            found = _point(equations, there, solved(equations, -there, last.ahead(there, guess), ROUNDS))
-            if np.any(found.values >= 0.0):
-                raise ConvergenceError("a place below a part of the spectrum", residual=math.inf, last=there)
+            state = solved(equations, -there, last.ahead(there, guess), ROUNDS)
+            found = _above_all(equations, there, state)
         except ConvergenceError:
             below = guess = there
             if last.z - below < CLOSEST * last.z:
@@ -142,18 +141,28 @@ def upper_edge(equations: Equations, start: float) -> UpperEdge:
             break
     else:
         raise ConvergenceError("the upper edge was not found", residual=last.z - below, last=last.z)
+    if len(points) == 1:
+        points.insert(0, _above(equations, points[0].z / LEAP))
     before, last = points[-2:]
     slope = last.stiffness / (last.z - guess)
     return UpperEdge(guess, 2.0 / math.sqrt(slope), last.z, last.state, (before.z, before.state))
 
 
-def _above(equations: Equations, place: float) -> tuple[float, State]:
+def _above(equations: Equations, place: float) -> _Point:
+    """A place above the spectrum, this one or one further above."""
     for _ in range(HIGHEST):
         try:
-            return place, solved(equations, -place, far_state(equations), ROUNDS)
+            return _above_all(equations, place, solved(equations, -place, far_state(equations), ROUNDS))
         except ConvergenceError as failed:
             error, place = failed, place / LEAP
     raise error
+
+
+def _above_all(equations: Equations, place: float, state: State) -> _Point:
+    found = _point(equations, place, state)
+    if np.any(found.values >= 0.0):
+        raise ConvergenceError("a place below a part of the spectrum", residual=math.inf, last=place)
+    return found
 
 
 @dataclass(frozen=True)
