@@ -18,6 +18,7 @@ from rmt_spikes.console.progress import OnProgress, Progress
 from rmt_spikes.errors import DomainError, Word, warn_of_accuracy
 from rmt_spikes.plot.files import file_format
 from rmt_spikes.plot.phase import COUNT
+from rmt_spikes.plot.spectra import FEATURES, WEIGHTS
 from rmt_spikes.setting import Setting
 from rmt_spikes.simulation import Observation, simulate
 from rmt_spikes.theory import Features, predict, sweep
@@ -61,7 +62,11 @@ differs.
 """
 
 FORM = "must have the form KEY=A:B:N, such as step_exponent=0:0.5:51"
-QUANTITIES = {"phase_diagram": (COUNT, "gain"), "scaling": ("scatter", "error")}
+QUANTITIES = {
+    "spectrum": (FEATURES, WEIGHTS),
+    "phase_diagram": (COUNT, "gain"),
+    "scaling": ("scatter", "error"),
+}
 """What a figure can show, the default first."""
 
 
@@ -207,8 +212,10 @@ def read_range(text: str) -> Range:
 
 def _spectrum(request: Request) -> Axes:
     prediction = predict(request.setting, method=request.method)
-    seen = request.simulated([request.setting], request.trials) if request.trials else [None]
-    return plot.spectrum(prediction, seen[0])
+    of, seen = str(request.quantity), [None]
+    if request.trials:
+        seen = request.simulated([request.setting], request.trials, weights=of == WEIGHTS)  # type: ignore[assignment]
+    return plot.spectrum(prediction, seen[0], of=of)
 
 
 def _features(request: Request) -> Axes:
@@ -346,7 +353,7 @@ def _recipe(make: Callable[[Request], Axes], *takes: str) -> Recipe:
 
 
 FIGURES = {
-    "spectrum": _recipe(_spectrum, "trials"),
+    "spectrum": _recipe(_spectrum, "trials", "quantity"),
     "losses": _recipe(_losses, "against", "trials"),
     "features": _recipe(_features, "trials", "spike"),
     "residuals": _recipe(_residuals, "against", "trials"),

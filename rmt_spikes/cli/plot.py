@@ -38,8 +38,9 @@ def plot(
     quantity: Annotated[
         str | None,
         typer.Option(
-            help="Of a phase_diagram: spike_count or gain (of the test loss, by the step); of scaling: "
-            "scatter or error.  [default: the first]"
+            help="Of a spectrum: features or weights (the trained first layer); of a phase_diagram: "
+            "spike_count or gain (of the test loss, by the step); of scaling: scatter or error.  "
+            "[default: the first]"
         ),
     ] = None,
     method: Annotated[

@@ -8,6 +8,8 @@ SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 SPIKE = re.compile(r"spikes\[(\d+)\]\.(\w+)(?:\[(\d+)\])?")
 QUANTILE = re.compile(r"bulk\.quantiles\[([\d.]+)\]")
 DISTANCE = re.compile(r"bulk_law\.(\w+)")
+LAYER = re.compile(r"weights\.(.+)")
+LAYER_ENTRY = re.compile(r"(singular_values|right_alignment)\[(\d+)\]")
 GAIN = re.compile(r"improvement\.(\w+)")
 
 PLAIN = {
@@ -28,7 +30,10 @@ PARTS_OF_SPIKES = {
 }
 
 
-SECTIONS = ("latent", "gradient", "losses", "improvement", "spike_count", "outliers", "spikes", "bulk")
+SECTIONS = (
+    *("latent", "gradient", "losses", "improvement", "spike_count", "outliers", "spikes", "bulk"),
+    "weights",
+)
 """Sections of a prediction, in the order of a table."""
 
 
@@ -42,6 +47,8 @@ def in_words(quantity: str) -> str:
     """Name of a quantity for a reader: ``spike 2`` for ``spikes[1].singular_value``."""
     if quantity in PLAIN:
         return PLAIN[quantity]
+    if found := LAYER.fullmatch(quantity):
+        return f"trained weights: {_of_layer(found[1])}"
     if found := SPIKE.fullmatch(quantity):
         spike, part, degree = int(found[1]) + 1, found[2], (found[3] or "").translate(SUBSCRIPTS)
         if part in PARTS_OF_SPIKES:
@@ -54,3 +61,13 @@ def in_words(quantity: str) -> str:
     if found := GAIN.fullmatch(quantity):
         return f"gain in {PLAIN.get(f'losses.{found[1]}', found[1])}"
     return quantity.replace("_", " ").replace(".", ", ")
+
+
+def _of_layer(quantity: str) -> str:
+    """Name of a quantity of the trained layer, of which `quantity` is the rest of the path."""
+    if found := LAYER_ENTRY.fullmatch(quantity):
+        place = int(found[2]) + 1
+        return (
+            f"value {place}" if found[1] == "singular_values" else f"share of the teacher in vector {place}"
+        )
+    return in_words(quantity)

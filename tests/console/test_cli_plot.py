@@ -43,6 +43,14 @@ def test_every_figure_is_drawn(setting: str, tmp_path: Path) -> None:
     assert not pyplot.get_fignums()
 
 
+def test_the_trained_weights_are_drawn(setting: str, tmp_path: Path) -> None:
+    out = tmp_path / "weights.svg"
+    options = ("--quantity", "weights", "--trials", "1", "--jobs", "1", "--out", str(out))
+    result = run("plot", "spectrum", setting, *options)
+    assert (result.exit_code, result.stdout) == (0, f"{out}\n"), result.stderr
+    assert b"singular value of the trained W" in out.read_bytes()
+
+
 def test_a_gain_is_what_the_step_takes_from_the_test_loss() -> None:
     setting = Setting(n=120, d=60, width=80, activation="relu", target="tanh", ridge=0.05, step_size=1.0)
     steps, noises = read_range("step_size=0:4:4"), read_range("noise_std=0.1:1:3")
@@ -73,6 +81,7 @@ REFUSED = [
     ("spectrun", (), "FIGURE: must be one of", "did you mean 'spectrum'?"),
     ("spectrum", ("--against", STEPS), "--against: must be left out for spectrum", ""),
     ("spectrum", ("--spike", "1"), "--spike: must be left out for spectrum", ""),
+    ("spectrum", ("--quantity", "weight"), "--quantity: must be one of features, weights", "'weights'?"),
     ("losses", ("--quantity", "gain"), "--quantity: must be left out for losses", ""),
     ("features", ("--spike", "4"), "--spike: must be the number of a predicted spike", ""),
     ("residuals", ("--trials", "1"), "--trials: must be 2 or more for this figure, got 1", ""),

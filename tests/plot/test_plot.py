@@ -105,6 +105,37 @@ def test_error_bars_of_a_spectrum(axes: Any) -> None:
     np.testing.assert_allclose([x.min(), x.max()], [low, high], rtol=1e-9)
 
 
+LAYER = rs.Setting(
+    n=200, d=60, width=100, activation="tanh", readout="rademacher", target="identity", ridge=0.1,
+    step_size=5.0,
+)  # fmt: skip
+
+
+def test_a_spectrum_of_the_trained_weights(axes: Any) -> None:
+    """Marker of the learnt value, triangles of the trials, mass of the 60 values that are not zero."""
+    predicted, seen = rs.predict(LAYER), rs.simulate(LAYER, trials=2, weights=True)
+    assert plot.spectrum(predicted, seen, of="weights", ax=axes) is axes
+    assert axes.get_xlabel() == "singular value of the trained W"
+    (shares,) = (each for each in axes.figure.axes if each.get_label() == SHARES)
+    drawn = {line.get_label(): line.get_xydata() for line in shares.lines}
+    layer = predicted.weights
+    np.testing.assert_allclose(
+        drawn["predicted spike"], [(layer.singular_values[0], layer.right_alignment[0])]
+    )
+    first = seen.trials[0]
+    found = np.column_stack([first.weights[:5], first.weights_alignment])
+    np.testing.assert_allclose(drawn["simulated, largest values"][:5], found)
+    steps = axes.patches[0].get_data()
+    assert np.sum(steps.values * np.diff(np.log(steps.edges))) == pytest.approx(0.6, abs=1e-12)
+    x, density = next(line for line in axes.lines if line.get_label() == "predicted bulk").get_xydata().T
+    # The learnt value is not of the bulk: 60 of the 100; to a hundredth by the trapezoidal rule at two edges.
+    assert np.trapezoid(density, np.log(x)) == pytest.approx(0.6, abs=0.01)
+    with refused("observation", "must have the trained layer", "weights=True"):
+        plot.spectrum(None, rs.simulate(LAYER, trials=1), of="weights")
+    with refused("of", "must be one of features, weights", "'weights'?"):
+        plot.spectrum(predicted, of="weight")
+
+
 def test_the_height_of_a_marker_is_what_the_vector_shares_with_q(axes: Any) -> None:
     plot.spectrum(prediction(), observation(), ax=axes)
     (shares,) = (each for each in axes.figure.axes if each.get_label() == SHARES)

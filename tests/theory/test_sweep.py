@@ -231,13 +231,38 @@ def test_bad_arguments(change, field, mention):
         sweep(**arguments)
 
 
+SMALL = rs.Setting(
+    n=200, d=100, width=60, activation="tanh", readout="rademacher", target="identity", ridge=0.1,
+    step_size=4.0,
+)  # fmt: skip
+
+
+def test_numbers_of_the_trained_layer_are_swept():
+    names = ["weights.singular_values[0]", "weights.right_alignment[0]", "weights.bulk.edges[-1][1]"]
+    names += ["weights.bulk.quantiles[0.5]", "weights.outliers.expected_beyond_edge", "weights.error[0]"]
+    table = sweep(SMALL, {"step_size": [0.5, 4.0]}, [*names, "weights.singular_values[10]"])
+    for i, step in enumerate((0.5, 4.0)):
+        layer = rs.predict(SMALL.replace(step_size=step)).weights
+        expected = [layer.singular_values[0], layer.right_alignment[0], layer.bulk.edges[-1, 1]]
+        expected += [float(layer.bulk.quantile(0.5)), layer.outliers.expected_beyond_edge, layer.error[0]]
+        assert [table[name][i] for name in names] == pytest.approx(expected, rel=1e-9)
+        assert np.isnan(table["weights.singular_values[10]"][i])
+    # A small step is learnt by no vector of the layer, a large one by the first.
+    first = table["weights.right_alignment[0]"]
+    assert (first[0], first[1] > 0.4) == (0.0, True)
+    assert not table.failures
+    refusing = sweep(SMALL, {"step_size": [4.0]}, names[:1], **CHEAP)
+    assert "trained weights" in refusing.failures[0].reason
+
+
 def test_every_kind_of_name_is_listed_and_read():
     prediction = rs.predict(SETTING.replace(step_exponent=0.45), method="closed_form")
+    layer = rs.predict(SMALL)
     letters = {"i": "0", "j": "-1", "k": "1", "e": "0", "p": "0.25"}
     for form in FORMS:
         name = form.text
         for letter, index in letters.items():
             name = name.replace(f"[{letter}]", f"[{index}]")
-        named(name).of(prediction)
+        named(name).of(layer if name.startswith("weights") else prediction)
         assert any(form.text.startswith(each.strip().rstrip("*")) for each in LISTED.split(",")), form.text
     assert np.isnan(named("spikes[7].singular_value").of(prediction))

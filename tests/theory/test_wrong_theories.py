@@ -76,6 +76,35 @@ def test_no_values_of_samples() -> None:
         predict_wrongly(WRONG_THEORIES["no_values_of_samples"], SETTING.replace(step_size=0.0))
 
 
+LAYER = Setting(
+    n=300, d=120, width=150, activation="relu", target={"hermite": [0.0, 1.0, 0.7]}, noise_std=0.5,
+    ridge=0.1, readout="rademacher", step_size=20.0,
+)  # fmt: skip
+
+
+def test_rank_one_gradient() -> None:
+    """The bulk of the layer is that of Marchenko and Pastur; one half is ``E[relu(z) z]``."""
+    theory = WRONG_THEORIES["rank_one_gradient"]
+    assert theory.setting(LAYER).activation_expansion.coefficients[:3] == pytest.approx([0.0, 0.5, 0.0])
+    wrong = predict_wrongly(theory, LAYER)
+    width = math.sqrt(LAYER.width / LAYER.d)
+    assert wrong.weights.bulk.edges.ravel() == pytest.approx([width - 1.0, width + 1.0], rel=1e-6)
+
+
+def test_no_samples_in_weights() -> None:
+    theory = WRONG_THEORIES["no_samples_in_weights"]
+    right, wrong = predict(LAYER).weights, predict_wrongly(theory, LAYER).weights
+    count = right.origin.count("sample")
+    assert count >= 1
+    assert set(wrong.origin) == {"learnt", "bulk"}
+    assert wrong.outliers.expected_beyond_edge == 0.0
+    assert wrong.singular_values[0] == right.singular_values[0]
+    bulk = right.singular_values[1 + count :]
+    assert wrong.singular_values[1 : 1 + len(bulk)] == pytest.approx(bulk, rel=1e-12)
+    with pytest.raises(DomainError, match="needs a value of the trained layer"):
+        predict_wrongly(theory, LAYER.replace(step_size=0.0))
+
+
 def test_ridge_not_normalised() -> None:
     wrong = WRONG_THEORIES["ridge_not_normalised"].setting(SETTING)
     # ridge ||a||^2 beside the sum over the samples, divided by the neurons: 0.05 * 700 / 600.
@@ -106,7 +135,9 @@ OF_THEIR_OWN = {
 """Settings in which a mistake can be made at all."""
 
 
-@pytest.mark.parametrize("name", sorted(WRONG_THEORIES.keys() - {"no_values_of_samples"}))
+@pytest.mark.parametrize(
+    "name", sorted(WRONG_THEORIES.keys() - {"no_values_of_samples", "no_samples_in_weights"})
+)
 def test_every_wrong_theory_is_wrong(name: str) -> None:
     setting = OF_THEIR_OWN.get(name, SETTING)
     right, wrong = predict(setting), predict_wrongly(WRONG_THEORIES[name], setting)

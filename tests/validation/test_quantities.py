@@ -6,8 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from refusals import refused
 from synthetic import draw
 
+import rmt_spikes as rs
 from rmt_spikes.setting import Setting
 from rmt_spikes.theory import Prediction, predict
 from rmt_spikes.validation import compare
@@ -82,3 +84,38 @@ def test_more_spikes_than_vectors_are_left_out(prediction: Prediction) -> None:
     comparison = compare(prediction, replace(observation, trials=short))
     assert comparison.select("spikes[0].*")
     assert not comparison.select("spikes[1].*")
+
+
+LAYER = Setting(
+    n=200, d=60, width=100, activation="tanh", readout="rademacher", target="identity", ridge=0.1,
+    step_size=5.0,
+)  # fmt: skip
+
+
+def test_the_trained_layer_is_compared_where_it_was_decomposed() -> None:
+    """Each row from the singular values themselves; 40 of the 100 are zero, as there are 60 dimensions."""
+    predicted = predict(LAYER)
+    seen = rs.simulate(LAYER, trials=8, seed=4, weights=True)
+    table = {row.quantity: row for row in compare(predicted, seen, claims=["weights"]).rows}
+    values = np.array([np.append(trial.weights, np.zeros(40)) for trial in seen.trials])
+    layer = predicted.weights
+    assert layer.origin[:2] == ("learnt", "bulk")
+    for k in range(4):
+        row = table[f"weights.singular_values[{k}]"]
+        assert (row.predicted, row.scale) == (layer.singular_values[k], layer.singular_values[k])
+        assert row.observed == pytest.approx(values[:, k].mean(), rel=1e-12)
+    share = table["weights.right_alignment[0]"]
+    assert (share.predicted, share.scale) == (layer.right_alignment[0], 1.0)
+    assert share.observed == pytest.approx(np.mean([trial.weights_alignment[0] for trial in seen.trials]))
+    assert "weights.right_alignment[1]" not in table
+    count = table["weights.outliers.expected_beyond_edge"]
+    beyond = np.sum(values > layer.bulk.edges[-1, 1], axis=1) - 1.0
+    assert (count.claim, count.observed) == (Claim.OUTLIERS, pytest.approx(beyond.mean()))
+    middle = table["weights.bulk.quantiles[0.75]"]
+    assert middle.observed == pytest.approx(np.quantile(values[:, 1:], 0.75, axis=1, method="hazen").mean())
+    own = compare({"weights.singular_values[0]": share.predicted, "weights.right_alignment[0]": 0.9}, seen)
+    assert {row.verdict for row in own.rows} == {"disagrees"}
+    with refused("observation", "must have the trained layer", "weights=True"):
+        compare(predicted, rs.simulate(LAYER, trials=2), claims=["weights"])
+    with refused("prediction", "must have quantities that a trial shows"):
+        compare({"weights.singular_values[0]": 1.0}, rs.simulate(LAYER, trials=2))

@@ -55,7 +55,9 @@ def sweep(
         ``"method"``, and paths into a `Prediction` such as ``"losses.test"``, ``"losses.error.test"``,
         ``"spikes[0].singular_value"``, ``"spikes[1].alignment[2]"``,
         ``"bulk.edges[-1][1]"``, ``"bulk.quantiles[0.5]"``, ``"outliers.expected_beyond_edge"``,
-        ``"latent.shift"``, ``"regime.degree"`` or ``"certificate.residual"``.
+        ``"weights.singular_values[0]"``, ``"weights.right_alignment[0]"``,
+        ``"weights.outliers.expected_beyond_edge"``, ``"latent.shift"``, ``"regime.degree"`` or
+        ``"certificate.residual"``.
     method, features
         As in `predict`.
     rtol

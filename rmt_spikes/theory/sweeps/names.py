@@ -82,6 +82,10 @@ def _of_spike(name: str, prediction: Prediction, i: int, k: int | None = None) -
     return value if k is None else value[k]
 
 
+def _of_layer(name: str, prediction: Prediction, i: int) -> Any:
+    return getattr(prediction.weights, name)[i]
+
+
 def _of_part(part: str, name: str, prediction: Prediction) -> Any:
     return getattr(getattr(prediction, part), name)
 
@@ -130,6 +134,16 @@ def _forms() -> tuple[Form, ...]:
         *(Form(f"bulk.{name}", _Reader(_of_part, ("bulk", name))) for name in ("atom_at_zero", "error")),
         Form("bulk.quantiles[p]", lambda prediction, p: prediction.bulk.quantile(p)),
         Form("outliers.expected_beyond_edge", _Reader(_of_part, ("outliers", "expected_beyond_edge"))),
+        *(
+            Form(f"weights.{name}[i]", _Reader(_of_layer, (name,)))
+            for name in ("singular_values", "right_alignment", "error")
+        ),
+        Form("weights.bulk.edges[j][e]", lambda prediction, j, e: prediction.weights.bulk.edges[j][e]),
+        Form("weights.bulk.quantiles[p]", lambda prediction, p: prediction.weights.bulk.quantile(p)),
+        Form(
+            "weights.outliers.expected_beyond_edge",
+            lambda prediction: prediction.weights.outliers.expected_beyond_edge,
+        ),
     )
 
 
@@ -137,7 +151,7 @@ FORMS = _forms()
 
 LISTED = (
     "method, spike_count, losses.*, spikes[i].*, bulk.edges[j][e], bulk.atom_at_zero, bulk.error, "
-    "bulk.quantiles[p], outliers.expected_beyond_edge, latent.*, regime.*, certificate.*"
+    "bulk.quantiles[p], outliers.expected_beyond_edge, weights.*, latent.*, regime.*, certificate.*"
 )
 """Names for a message, in few words."""
 

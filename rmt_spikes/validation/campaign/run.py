@@ -106,8 +106,8 @@ def _judge_so_far(
 def _ensembles(case: Case, points: Sequence[Point]) -> dict[Hashable, Ensemble]:
     ensembles: dict[Hashable, Ensemble] = {}
     for i, point in enumerate(points):
-        gradient_error = Claim.GRADIENT in case.claims
-        ensembles["point", i] = Ensemble(point, point.trials, gradient_error=gradient_error)
+        extras = {"gradient_error": Claim.GRADIENT in case.claims, "weights": Claim.WEIGHTS in case.claims}
+        ensembles["point", i] = Ensemble(point, point.trials, **extras)
         if Claim.IMPROVEMENT in case.claims:
             still = replace(point, setting=point.setting.replace(step_size=0.0))
             ensembles["untrained", i] = Ensemble(still, point.trials)

@@ -32,12 +32,15 @@ class Task:
     trial: int
     keep_vectors: bool = False
     gradient_error: bool = False
+    weights: bool = False
 
     @property
     def options(self) -> dict[str, Any]:
         """Arguments of `run_trial`: the defaults of `simulate`, so that its trials are those of a report."""
         top = min(TOP, self.setting.width, self.setting.n_ridge)
         extras = {"keep_vectors": self.keep_vectors, "gradient_error": self.gradient_error}
+        # A trial without them is known by what it was known by before they could be asked for.
+        extras |= {"weights": True} if self.weights else {}
         return {"top": top, "test_samples": None, **extras}
 
     @property
@@ -60,17 +63,20 @@ class Ensemble:
         Whether they keep their singular vectors.
     gradient_error
         Whether the distance of the gradient from rank one is measured.
+    weights
+        Whether the trained first layer is decomposed.
     """
 
     point: Point
     count: int
     keep_vectors: bool = False
     gradient_error: bool = False
+    weights: bool = False
 
     def tasks(self) -> list[Task]:
         """The trials."""
         setting, seed = self.point.setting, self.point.seed
-        extras = (self.keep_vectors, self.gradient_error)
+        extras = (self.keep_vectors, self.gradient_error, self.weights)
         return [Task(setting, seed, number, *extras) for number in range(self.count)]
 
 

@@ -96,7 +96,7 @@ def _wrong(case: Case, control: NegativeControl) -> tuple[Predictor, Predictor]:
 def _forecast(case: Case, setting: Setting, trained: Predictor, untrained: Predictor) -> Forecast:
     try:
         # Parts are computed here, so that one that fails is known before anything is simulated.
-        prediction = trained(setting).compute()
+        prediction = trained(setting).compute(weights=Claim.WEIGHTS in case.claims)
         if Claim.IMPROVEMENT not in case.claims:
             return Forecast(prediction=prediction)
         return Forecast(prediction=prediction, untrained=untrained(setting.replace(step_size=0.0)).compute())

@@ -31,6 +31,7 @@ CLAIM_MEANINGS = {
     "feature": "the same as signed coefficients",
     "bulk": "quantiles of all singular values but the predicted spikes",
     "bulk_law": "distances between the empirical and the predicted distribution of the singular values",
+    "weights": "the same of the trained first layer, and what its learnt vectors share with the teacher",
 }
 LEADING = (
     *("losses.objective", "losses.train", "losses.test"),

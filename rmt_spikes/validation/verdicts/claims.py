@@ -31,6 +31,7 @@ class Claim(StrEnum):
     FEATURE = "feature"
     BULK = "bulk"
     BULK_LAW = "bulk_law"
+    WEIGHTS = "weights"
 
 
 class Given(StrEnum):
@@ -99,8 +100,8 @@ def effective_size(setting: Setting) -> float:
 # n^(-1/2) for the operator norm of what the rank-one gradient leaves out. A count is an integer: its mean
 # may be off by a quarter; that of values made by samples by 0.3, as one of them
 # mixes with the bulk when it is close to the edge. Scales: relative for the norm of beta (twice that for its
-# square), losses, spikes, edges and quantiles; the loss without a step for an improvement; absolute for the
-# cosine, correlations and coefficients, distances and the counts.
+# square), losses, spikes, edges, quantiles and values of the trained layer; the loss without a step for an
+# improvement; absolute for the cosine, correlations and coefficients, distances and the counts.
 TOLERANCES: Mapping[Claim, Tolerance] = {
     Claim.GRADIENT: Tolerance(6.0, 0.5, 0.25),
     Claim.LATENT: Tolerance(3.0, 1.0, 0.03),
@@ -115,6 +116,7 @@ TOLERANCES: Mapping[Claim, Tolerance] = {
     Claim.FEATURE: Tolerance(14.0, 1.0, 0.03),
     Claim.BULK: Tolerance(8.0, 1.0, 0.03),
     Claim.BULK_LAW: Tolerance(8.0, 1.0, 0.02),
+    Claim.WEIGHTS: Tolerance(10.0, 1.0, 0.05),
 }
 
 DEFAULT_CLAIMS = (Claim.LATENT, Claim.LOSSES, Claim.SPIKES, Claim.ALIGNMENT, Claim.BULK)

@@ -119,6 +119,9 @@ def compare(
     for claim in claims:
         if claim not in possible:
             raise DomainError("claims", f"must be among {', '.join(possible)}", claim)
+    if Claim.WEIGHTS in claims and any(trial.weights is None for trial in observation.trials):
+        required, advice = "must have the trained layer for the claim weights", "simulate(..., weights=True)"
+        raise DomainError("observation", required, Word("none"), advice)
     for name, value in (("confidence", confidence), ("family_rate", family_rate)):
         number(name, value, math.nextafter(0.0, 1.0), math.nextafter(1.0, 0.0), "must be between 0 and 1")
     evidence = Evidence(trials=observation.trials)

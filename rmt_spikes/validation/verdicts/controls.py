@@ -13,6 +13,7 @@ from rmt_spikes.errors import DomainError
 from rmt_spikes.setting import Setting
 from rmt_spikes.theory import Features, Prediction, limit_losses, predict
 from rmt_spikes.theory.bulk.outliers import outliers_of
+from rmt_spikes.theory.bulk.weights import weights_of
 from rmt_spikes.theory.methods import Limit
 from rmt_spikes.theory.population.labels import labels_of
 
@@ -119,6 +120,24 @@ def _without_samples(prediction: Prediction) -> Prediction:
     return prediction.replace(outliers=outliers_of(np.zeros(0), np.zeros(0), bulk, width))
 
 
+def _rank_one(setting: Setting) -> Setting:
+    """The activation without all that its gradient adds to a matrix of rank one: its linear part alone."""
+    return setting.replace(activation={"hermite": [0.0, float(setting.activation_expansion.coefficients[1])]})
+
+
+def _without_samples_in_weights(prediction: Prediction) -> Prediction:
+    """The trained layer as its learnt values and its bulk alone."""
+    layer, setting = prediction.weights, prediction.setting
+    if "sample" not in layer.origin:
+        required = "no_samples_in_weights needs a value of the trained layer that a sample makes"
+        raise DomainError("negative_controls", required, 0)
+    values = zip(layer.singular_values.tolist(), layer.right_alignment.tolist(), layer.origin, strict=True)
+    learnt = {value: share for value, share, origin in values if origin == "learnt"}
+    none = outliers_of(np.zeros(0), np.zeros(0), layer.bulk, setting.width)
+    changed = weights_of(learnt, none, layer.bulk, min(setting.width, setting.d), 1.0)
+    return prediction.replace(weights=changed)
+
+
 def _other_ridge(setting: Setting) -> Setting:
     """The penalty weighed by neurons instead of samples."""
     return setting.replace(ridge=setting.ridge * setting.n_ridge / setting.width)
@@ -142,6 +161,12 @@ WRONG_THEORIES: Mapping[str, WrongTheory] = {
     "one_spike_fewer": WrongTheory(meaning="the last spike is missing", prediction=_one_fewer),
     "no_values_of_samples": WrongTheory(
         meaning="single samples make no values beyond the bulk", prediction=_without_samples
+    ),
+    "rank_one_gradient": WrongTheory(
+        meaning="the gradient has rank one: the activation is linear to the step", setting=_rank_one
+    ),
+    "no_samples_in_weights": WrongTheory(
+        meaning="single samples make no values of the trained layer", prediction=_without_samples_in_weights
     ),
     "first_direction": WrongTheory(
         meaning="the teacher has its learnt direction alone, and what it makes of the others is noise",

@@ -20,6 +20,8 @@ from rmt_spikes.validation.verdicts.quantities import (
     clear_of,
     coefficient,
     empirical_quantile,
+    layer_share,
+    layer_value,
     number_above,
     singular_value_at,
     wrong_signs,
@@ -33,12 +35,14 @@ VECTORS = (Claim.ALIGNMENT, Claim.RIGHT_ALIGNMENT, Claim.FEATURE)
 
 LISTED = (
     "losses.*, latent.*, spike_count, spikes[i].singular_value, spikes[i].alignment[k], "
-    "spikes[i].right_alignment[k], spikes[i].feature[k], bulk.edge, bulk.quantiles[p]"
+    "spikes[i].right_alignment[k], spikes[i].feature[k], bulk.edge, bulk.quantiles[p], "
+    "weights.*[i]"
 )
 """Names of own numbers, in few words."""
 
 _SPIKE = re.compile(r"spikes\[(\d{1,4})\]\.singular_value")
 _VECTOR = re.compile(rf"spikes\[(\d{{1,4}})\]\.({'|'.join(VECTORS)})\[(\d)\]")
+_LAYER = re.compile(r"weights\.(singular_values|right_alignment)\[(\d{1,4})\]")
 _QUANTILE = re.compile(r"bulk\.quantiles\[(0?\.\d+|0|1|1\.0|0\.0)\]")
 
 
@@ -123,6 +127,9 @@ def _quantity(
     if found := _QUANTILE.fullmatch(text):
         observe = partial(empirical_quantile, float(found[1]), spikes)
         return Quantity(text, Claim.BULK, value, size, observe)
+    if found := _LAYER.fullmatch(text):
+        made = layer_value if found[1] == "singular_values" else layer_share
+        return made(int(found[2]), value, Claim.WEIGHTS)
     advice = suggestion(name, [*plain, *LISTED.split(", ")[2:]])
     raise DomainError(field, f"must have names among {LISTED}", name, advice)
 

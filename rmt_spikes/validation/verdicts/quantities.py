@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
@@ -16,8 +16,13 @@ from rmt_spikes.validation.verdicts.bulk_distance import ROUNDING, Distances, sp
 from rmt_spikes.validation.verdicts.claims import Claim, Tolerance
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from rmt_spikes.simulation import Trial
     from rmt_spikes.theory import Bulk, Prediction, Spike
+    from rmt_spikes.theory.bulk.outliers import Outliers
+
+    Array = NDArray[np.float64]
 
 ALIGNED_DEGREES = 3
 """Degrees of every vector that are compared: what a spike of degree one or two carries, and the constant."""
@@ -33,6 +38,9 @@ SETTLED_FLUCTUATIONS = 4.0
 
 NO_SAMPLES = 0.5
 """Expected number of values of samples beyond the edge from which the edge itself is not seen."""
+
+LAYER_VALUES = 4
+"""Largest singular values of the trained layer that are compared: quantiles of its bulk follow."""
 
 JUMP = 5.0
 """Singular values on either side of the atom at zero whose quantiles may interpolate across it."""
@@ -115,7 +123,8 @@ def quantities(
         case Claim.COUNT:
             return [_count(prediction)]
         case Claim.OUTLIERS:
-            return [_outliers(prediction)]
+            count = _outliers(prediction.outliers, prediction.bulk, len(prediction.spikes))
+            return [Quantity("outliers.expected_beyond_edge", claim, *count)]
         case Claim.SPIKES:
             return [singular_value_at(k, spike.singular_value, claim) for k, spike in enumerate(spikes)]
         case Claim.EDGE:
@@ -123,7 +132,10 @@ def quantities(
         case Claim.ALIGNMENT | Claim.RIGHT_ALIGNMENT | Claim.FEATURE:
             return _vectors(settled, claim)
         case Claim.BULK:
-            return _quantiles(prediction)
+            quantiles = _quantiles(prediction.bulk, prediction.setting.width, len(prediction.spikes))
+            return [Quantity(f"bulk.{name}", claim, *each) for name, each in quantiles.items()]
+        case Claim.WEIGHTS:
+            return _layer(prediction)
         case Claim.BULK_LAW:
             observe = partial(_distance, prediction.bulk)
             return [
@@ -222,15 +234,30 @@ def _count(prediction: Prediction) -> Quantity:
     return Quantity("spike_count", Claim.COUNT, number, 1.0, partial(number_above, bound))
 
 
-def _outliers(prediction: Prediction) -> Quantity:
-    """Number of singular values beyond the edge of the bulk that are no spikes."""
-    edge, learnt = _upper_edge(prediction), len(prediction.spikes)
-    return Quantity(
-        "outliers.expected_beyond_edge",
-        Claim.OUTLIERS,
-        float(prediction.outliers.expected_beyond_edge),
+Seen = tuple[float, float, Callable[["Trial"], float]]
+"""What a quantity is predicted to be, its scale, and how to observe it."""
+
+
+def _features(trial: Trial) -> Array:
+    """Singular values of the features of a trial."""
+    return trial.singular_values
+
+
+def _weights(width: int, trial: Trial) -> Array:
+    """Singular values of the trained layer of a trial, with zeros as many as it has neurons."""
+    assert trial.weights is not None, "ask a trial first whether its layer was decomposed"
+    return np.pad(trial.weights, (0, width - trial.weights.size))
+
+
+def _outliers(
+    outliers: Outliers, bulk: Bulk, learnt: int, values: Callable[[Trial], Array] = _features
+) -> Seen:
+    """Number of singular values beyond the edge of a bulk that are not learnt."""
+    edge = float(bulk.edges[-1, 1])
+    return (
+        float(outliers.expected_beyond_edge),
         1.0,
-        lambda trial: float(np.sum(trial.singular_values > edge)) - learnt,
+        lambda trial: float(np.sum(values(trial) > edge)) - learnt,
     )
 
 
@@ -280,30 +307,73 @@ def coefficient(claim: Claim, k: int, degree: int, predicted: np.ndarray, trial:
     return float(-seen[degree] if turned else seen[degree])
 
 
-def _quantiles(prediction: Prediction) -> list[Quantity]:
-    """Quantiles of all singular values but the predicted spikes, away from an atom at zero.
+def _quantiles(
+    bulk: Bulk, width: int, learnt: int, values: Callable[[Trial], Array] = _features
+) -> dict[str, Seen]:
+    """Quantiles of all singular values but those that are predicted to be learnt, away from an atom at zero.
 
     Within a few ``1/width`` of the jump an empirical quantile interpolates across it. Where zero is predicted
     the tolerance is for rounding, in units of the edge.
     """
-    bulk, width, spikes = prediction.bulk, prediction.setting.width, len(prediction.spikes)
-    rounding = ROUNDING * _upper_edge(prediction)
-    return [
-        Quantity(
-            f"bulk.quantiles[{level}]",
-            Claim.BULK,
+    rounding = ROUNDING * float(bulk.edges[-1, 1])
+    return {
+        f"quantiles[{level}]": (
             value,
             max(abs(value), rounding),
-            partial(empirical_quantile, float(level), spikes),
+            partial(empirical_quantile, float(level), learnt, values=values),
         )
         for level, value in bulk.to_dict()["quantiles"].items()
         if bulk.atom_at_zero == 0.0 or abs(float(level) - bulk.atom_at_zero) > JUMP / width
+    }
+
+
+def empirical_quantile(
+    level: float, learnt: int, trial: Trial, values: Callable[[Trial], Array] = _features
+) -> float:
+    """Quantile of the singular values of a trial below its first `learnt`."""
+    return float(np.quantile(values(trial)[learnt:], level, method="hazen"))
+
+
+def _layer(prediction: Prediction) -> list[Quantity]:
+    """Spectrum of the trained layer; a number of values has the tolerance of such a number."""
+    layer, width = prediction.weights, prediction.setting.width
+    learnt, values, claim = layer.origin.count("learnt"), partial(_weights, width), Claim.WEIGHTS
+    found = [
+        layer_value(k, float(value), claim) for k, value in enumerate(layer.singular_values[:LAYER_VALUES])
     ]
+    found += [
+        layer_share(k, float(share), claim)
+        for k, share in enumerate(layer.right_alignment[:LAYER_VALUES])
+        if layer.origin[k] == "learnt"
+    ]
+    count = _outliers(layer.outliers, layer.bulk, learnt, values)
+    found.append(Quantity("weights.outliers.expected_beyond_edge", Claim.OUTLIERS, *count))
+    quantiles = _quantiles(layer.bulk, width, learnt, values)
+    found += [Quantity(f"weights.bulk.{name}", claim, *each) for name, each in quantiles.items()]
+    return [replace(each, observe=partial(_if_decomposed, each.observe)) for each in found]
 
 
-def empirical_quantile(level: float, spikes: int, trial: Trial) -> float:
-    """Quantile of the singular values of a trial below its first `spikes`."""
-    return float(np.quantile(trial.singular_values[spikes:], level, method="hazen"))
+def layer_value(index: int, predicted: float, claim: Claim) -> Quantity:
+    """One of the largest singular values of the trained layer."""
+    path = f"weights.singular_values[{index}]"
+    return Quantity(path, claim, predicted, abs(predicted) or 1.0, partial(_entry, "weights", index))
+
+
+def layer_share(index: int, predicted: float, claim: Claim) -> Quantity:
+    """Squared cosine of a right singular vector of the trained layer with the teacher's direction."""
+    path = f"weights.right_alignment[{index}]"
+    return Quantity(path, claim, predicted, 1.0, partial(_entry, "weights_alignment", index))
+
+
+def _entry(name: str, index: int, trial: Trial) -> float:
+    """Entry of an array of a trial; NaN where it was not measured."""
+    array = getattr(trial, name)
+    return math.nan if array is None or index >= len(array) else float(array[index])
+
+
+def _if_decomposed(observe: Callable[[Trial], float], trial: Trial) -> float:
+    """What a trial shows of its trained layer; NaN where that was not decomposed."""
+    return math.nan if trial.weights is None else observe(trial)
 
 
 def _distance(bulk: Bulk, name: str, trial: Trial) -> float:
