@@ -206,10 +206,16 @@ def _bars(spikes: Sequence[Mapping[str, Any]]) -> list[tuple[str, ...]]:
 
 def _print_sections(document: dict[str, Any], console: Console) -> None:
     for section in ("latent", "losses"):
-        bars = document[section].get("error", {})
-        numbers = [
-            pair for k, value in document[section].items() if k != "error" for pair in _cells(k, value)
-        ]
+        bars = dict(document[section].get("error", {}))
+        numbers = []
+        for k, value in document[section].items():
+            if k == "error":
+                continue
+            # Several numbers under one name have their error bars beside them.
+            own = value.get("error", {}) if isinstance(value, dict) else {}
+            shown = {key: number for key, number in value.items() if key != "error"} if own else value
+            bars |= {f"{k} {key}": bar for key, bar in own.items()}
+            numbers += _cells(k, shown)
         if bars:
             with_bars = [(k, text, f"±{bars[k]:.2g}" if k in bars else "") for k, text in numbers]
             console.print(table([section, "", "error bar"], with_bars))

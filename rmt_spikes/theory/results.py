@@ -46,6 +46,14 @@ class LossErrors:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SignErrorBars:
+    """Error bars of classification errors, as shares of the samples."""
+
+    train: float
+    test: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class SignError:
     """Shares of the samples whose label is a sign other than that of the fitted or predicted value.
 
@@ -55,10 +63,24 @@ class SignError:
         Of the samples of the ridge regression.
     test
         Of fresh samples.
+    error
+        Error bars (docs/accuracy.md); None for features that leave something out on purpose.
     """
 
     train: float
     test: float
+    error: SignErrorBars | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain dictionary of the shares, with error bars where there are any."""
+        bars = {} if self.error is None else {"error": asdict(self.error)}
+        return {"train": self.train, "test": self.test, **bars}
+
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any]) -> Self:
+        """Return the shares that `to_dict` wrote."""
+        bars = document.get("error")
+        return cls(train=document["train"], test=document["test"], error=bars and SignErrorBars(**bars))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,15 +110,18 @@ class Losses(Generic[Number]):
     def to_dict(self) -> dict[str, Any]:
         """Plain dictionary of the losses, with error bars and classification errors where there are any."""
         numbers = {name: getattr(self, name) for name in LOSSES}
-        more = {name: getattr(self, name) for name in ("error", "sign_error")}
-        return numbers | {name: asdict(value) for name, value in more.items() if value is not None}
+        bars = {} if self.error is None else {"error": asdict(self.error)}
+        signs = {} if self.sign_error is None else {"sign_error": self.sign_error.to_dict()}
+        return numbers | bars | signs
 
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> Self:
         """Return the losses that `to_dict` wrote."""
         error, signs = document.get("error"), document.get("sign_error")
         numbers = {name: document[name] for name in LOSSES}
-        return cls(**numbers, error=error and LossErrors(**error), sign_error=signs and SignError(**signs))
+        return cls(
+            **numbers, error=error and LossErrors(**error), sign_error=signs and SignError.from_dict(signs)
+        )
 
 
 def loss_numbers(point: Any, value: Any, loss: Any) -> tuple[Any, Any, Any]:

@@ -8,6 +8,7 @@ from observed import LOSSES, SEVERAL, independent
 
 import rmt_spikes as rs
 from rmt_spikes.theory import predict_losses
+from rmt_spikes.theory.accuracy.bars import of_sign_error
 from rmt_spikes.theory.methods.uniform.solution import Uniform
 from rmt_spikes.theory.population.labels import labels_of
 from rmt_spikes.theory.population.levels import levels_of
@@ -177,18 +178,67 @@ def test_classification_error():
     assert 0.0 < losses.sign_error.train < 0.1 * losses.sign_error.test
     alone = math.acos(Uniform(seen.setting).latent.beta_cosine) / math.pi
     assert seen.excess(alone, "sign_error") > 0.1 * alone
+    bar = predict_losses(seen.setting).sign_error.error.test
+    assert seen.excess(losses.sign_error.test, "sign_error") < bar < 0.1 * alone
     assert type(losses).from_dict(losses.to_dict()) == losses
     assert predict_losses(rs.Setting(**SMALL, target="identity")).sign_error is None
 
 
 def test_classification_errors_have_names_in_sweeps():
     setting = rs.Setting(**{**SMALL, "target": "sign", "noise_std": 0.0})
-    table = rs.sweep(
-        setting, {"ridge": [0.05]}, quantities=["losses.sign_error.test", "losses.sign_error.train"]
-    )
-    found = predict_losses(setting).sign_error
-    assert table["losses.sign_error.test"] == pytest.approx([found.test], rel=1e-9)
-    assert table["losses.sign_error.train"] == pytest.approx([found.train], rel=1e-9)
+    names = ["losses.sign_error.test", "losses.sign_error.train"]
+    bars = ["losses.sign_error.error.test", "losses.sign_error.error.train"]
+    table = rs.sweep(setting, {"ridge": [0.05]}, quantities=[*names, *bars])
+    found = predict_losses(setting)
+    signs = found.sign_error
+    expected = [signs.test, signs.train, signs.error.test, signs.error.train]
+    assert [table[name][0] for name in (*names, *bars)] == pytest.approx(expected, rel=1e-9)
+    document = found.to_dict()
+    assert document["sign_error"]["error"] == {"train": signs.error.train, "test": signs.error.test}
+    assert type(found).from_dict(document) == found
+    other = rs.sweep(setting.replace(target="identity"), {"ridge": [0.05]}, quantities=bars)
+    assert np.isnan(other[bars[0]]).all()
+
+
+def test_the_error_bar_of_a_classification_error():
+    """``2 x phi(x)`` a unit of that of the loss: ``Phi(-1) = .158655``, ``phi(1) = .241971``."""
+    assert of_sign_error(0.15865525393, 0.01) == pytest.approx(2.0 * 0.01 * 0.24197072452, rel=1e-9)
+    assert of_sign_error(0.5, 0.01) == of_sign_error(0.0, 0.01) == 0.0
+
+
+SIGNS = {"target": "sign", "noise_std": 0.0}
+COUNTED = (
+    (
+        {
+            "n": 368,
+            "d": 59,
+            "width": 162,
+            "activation": "tanh",
+            "readout": "rademacher",
+            "ridge": 0.3993319514029848,
+        },
+        {"n_ridge": 367, "step_size": 16.229142386602195},
+        {"train": (0.03896, 0.00126), "test": (0.09, 0.00103)},
+    ),
+    (
+        {"n": 294, "d": 210, "width": 134, "activation": "gelu", "ridge": 0.9830155980928301},
+        {"n_ridge": 213, "step_size": 5.195639284129813},
+        {"train": (0.13255, 0.00271), "test": (0.26717, 0.0016)},
+    ),
+)
+"""Settings, and classification errors with standard errors: 60 networks of `simulate`, seeds 500 and 506."""
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize(("setting", "more", "seen"), COUNTED)
+def test_classification_errors_are_within_their_bars(setting, more, seen):
+    """And 2.5 standard errors; a predicted error that is 15 % off is not."""
+    found = predict_losses(rs.Setting(**setting, **more, **SIGNS)).sign_error
+    for name, (mean, se) in seen.items():
+        value, allowed = getattr(found, name), getattr(found.error, name) + 2.5 * se
+        assert abs(value - mean) < allowed
+    # Of the fresh samples, which are 8000 a network.
+    assert abs(1.15 * found.test - seen["test"][0]) > found.error.test + 2.5 * seen["test"][1]
 
 
 def test_a_prediction_of_several_directions_is_a_document():

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any
+
+from scipy.special import ndtri
 
 from rmt_spikes.errors import warn_of_accuracy
 from rmt_spikes.theory.accuracy.left_out import LEFT_OUT
 from rmt_spikes.theory.features import Features
 from rmt_spikes.theory.methods.base import Method
-from rmt_spikes.theory.results import LOSSES, LossErrors, Losses, Spike
+from rmt_spikes.theory.results import LOSSES, LossErrors, Losses, SignErrorBars, Spike
 from rmt_spikes.theory.ridgeless import require_finite_losses
 
 LARGE = 0.05
@@ -17,6 +20,10 @@ LARGE = 0.05
 
 EDGE_SHARE = 0.5
 """Share of the fluctuations of the edge, over the distance from it in their unit, that moves a spike."""
+
+SIGN_SHARE = 2.0
+"""Relative error of the mean of a score in units of its standard deviation, over that of the loss: half of
+the loss over the variance of the score if all the error is in that. Set by simulation (docs/accuracy.md)."""
 
 EDGE = "it is next to the edge of the bulk"
 
@@ -38,9 +45,24 @@ def with_bars(method: Method, losses: Losses[Any]) -> Losses[Any]:
     size = relative(method, "losses")
     if size is None:
         return losses
-    shown = {name: size * float(getattr(losses, name)) for name in LOSSES}
-    shown["train"] *= of_train(losses)
-    return replace(losses, error=LossErrors(**shown))
+    sizes = dict.fromkeys(LOSSES, size) | {"train": size * of_train(losses)}
+    shown = {name: sizes[name] * float(getattr(losses, name)) for name in LOSSES}
+    signs = losses.sign_error
+    if signs is not None:
+        bars = {name: of_sign_error(getattr(signs, name), sizes[name]) for name in ("train", "test")}
+        signs = replace(signs, error=SignErrorBars(**bars))
+    return replace(losses, error=LossErrors(**shown), sign_error=signs)
+
+
+def of_sign_error(share: float, relative: float) -> float:
+    """Error bar of a classification error from the relative one of the loss of the same samples.
+
+    A label is missed with the probability ``Phi(-x)``, ``x`` the mean of its score in units of the standard
+    deviation: a relative error of ``x`` moves that by ``x phi(x)``. One ``x`` stands for all samples.
+    """
+    x = float(ndtri(share)) if share > 0.0 else 0.0
+    density = math.exp(-0.5 * x * x) / math.sqrt(2.0 * math.pi)
+    return SIGN_SHARE * relative * abs(x) * density
 
 
 def of_train(losses: Losses[Any]) -> float:

@@ -94,6 +94,10 @@ def _of_loss_part(part: str, name: str, prediction: Prediction) -> Any:
     return getattr(getattr(prediction.losses, part), name, None)
 
 
+def _of_sign_error(name: str, prediction: Prediction) -> Any:
+    return getattr(getattr(prediction.losses.sign_error, "error", None), name, None)
+
+
 @dataclass(frozen=True)
 class _Reader:
     """Reads an attribute of a part or of a spike."""
@@ -115,6 +119,10 @@ def _forms() -> tuple[Form, ...]:
         *(Form(f"losses.error.{name}", _Reader(_of_loss_part, ("error", name))) for name in LOSSES),
         *(
             Form(f"losses.sign_error.{name}", _Reader(_of_loss_part, ("sign_error", name)))
+            for name in ("train", "test")
+        ),
+        *(
+            Form(f"losses.sign_error.error.{name}", _Reader(_of_sign_error, (name,)))
             for name in ("train", "test")
         ),
         *(
