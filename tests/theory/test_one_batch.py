@@ -290,6 +290,12 @@ def test_what_is_not_derived_is_refused(change, field, message):
         rs.predict(setting_of("same-relu-rad-theta09").replace(**change), method="one_batch")
 
 
+def test_a_trial_is_refused():
+    setting = setting_of("same-relu-rad-theta09").replace(n=60, n_ridge=60, d=30, width=40)
+    with refused("given", "must be None for the method 'one_batch', got Trial; a fresh batch and the method"):
+        rs.predict(setting, given=rs.simulate(setting, trials=1).trials[0])
+
+
 def test_theories_of_the_other_batch_are_refused():
     setting = setting_of("same-relu-rad-theta09")
     with refused("features", "must be one of corrected, no_self_term"):

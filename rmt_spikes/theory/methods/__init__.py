@@ -72,7 +72,7 @@ def method_for(
     if given is not None:
         if not kind.takes_given:
             came = Word(type(given).__name__)
-            raise DomainError("given", f"must be None for the method {kind.name!r}", came)
+            raise DomainError("given", f"must be None for the method {kind.name!r}", came, kind.given_advice)
         check_realisation(setting, given)
     if digits is None:
         method = kind(setting, theory, given)

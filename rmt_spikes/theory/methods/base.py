@@ -60,8 +60,8 @@ class Method(ABC):
         Name in `predict`.
     digits
         Significant digits; None for double precision.
-    takes_given
-        Whether it has a use for realised latent variables.
+    takes_given, given_advice
+        Whether it has a use for realised latent variables; what has, where it does not.
     continuous
         Whether the losses are smooth in the step size, so that they can be interpolated and have
         critical step sizes.
@@ -77,6 +77,7 @@ class Method(ABC):
     digits: ClassVar[int | None] = None
     name: ClassVar[str]
     takes_given: ClassVar[bool] = True
+    given_advice: ClassVar[str] = ""
     continuous: ClassVar[bool] = True
     second_batch: ClassVar[str] = "fresh"
     loses_digits: ClassVar[bool] = True

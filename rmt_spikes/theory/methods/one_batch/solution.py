@@ -62,6 +62,7 @@ class OneBatch(Method):
 
     name: ClassVar[str] = "one_batch"
     takes_given: ClassVar[bool] = False
+    given_advice: ClassVar[str] = "a fresh batch and the method 'uniform' allow it"
     second_batch: ClassVar[str] = "same"
 
     def refuse_what_is_not_covered(self) -> None:
