@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 from rmt_spikes.errors import ConvergenceError
 from rmt_spikes.theory.methods.uniform.continuation import (
     LONGEST_STEP,
-    LOOSE,
     ROUGH,
     ROUNDING,
     RealCurve,
 )
 from rmt_spikes.theory.methods.uniform.equations import TOLERANCE, CurvePoint, FixedPoint
 from rmt_spikes.theory.methods.uniform.finite_rank import FiniteRank
+from rmt_spikes.theory.methods.uniform.newton import LOOSE
 
 Array = NDArray[np.float64]
 
