@@ -23,6 +23,9 @@ RISE, BESIDE, FARTHEST = 1.5, 0.02, 20.0
 """Rough logarithmic slope of an excess where it vanishes, for the first step; the longest such step; and by
 how much a later one may be longer."""
 
+BESIDES = 1.03
+"""Factor of a step away from the guess from which the largest step size is tried first."""
+
 SMALLEST_FRACTION = 1e-4
 """Smallest step of the scan, as a fraction of the largest: below it a crossing is bracketed from zero."""
 
@@ -68,7 +71,7 @@ def nearby_crossing(excess: Callable[[float], float], guess: float, largest: flo
     """Step size next to a guess at which a function that increases there becomes positive.
 
     The guess is rough: 0 and ``inf`` are possible. The crossing is 0 where the function is positive without a
-    step, ``inf`` where it is not positive up to `largest`.
+    step, ``inf`` where it is not positive next to the guess and at `largest`.
     """
     if excess(0.0) > 0.0:
         return 0.0
@@ -76,6 +79,8 @@ def nearby_crossing(excess: Callable[[float], float], guess: float, largest: flo
     factor = 1.02
     while excess(high) <= 0.0:
         if high >= largest:
+            return math.inf
+        if factor > BESIDES and excess(largest) <= 0.0:
             return math.inf
         low, high, factor = high, min(high * factor, largest), factor**2
     factor = 1.02

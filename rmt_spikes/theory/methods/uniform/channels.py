@@ -140,6 +140,10 @@ class Channel(ABC):
         del part
         return True
 
+    def refreshed(self, part: Response) -> Response:
+        """The same with the derivatives at its own state."""
+        return part
+
     def is_physical(self, part: Response) -> bool:
         """Whether a real state above the bulk is connected with infinity."""
         del part
@@ -253,6 +257,10 @@ class LevelChannel(Channel):
         return np.asarray(np.tensordot(self.level_weights, values, axes=1))
 
 
+COMPLEX_STEP = 1e-30
+"""Of derivatives along a tangent: exact to rounding, since the functions are analytic."""
+
+
 class Directions(ABC):
     """Directions of a channel that samples single out."""
 
@@ -271,8 +279,26 @@ class Directions(ABC):
         """Block of ``J`` at a state, shape ``(count n_a,) * 2``, without ``D^{1/2}`` on both sides."""
         size = self.count * part.root.size
         root = np.tile(part.root, self.count)
-        block = np.linalg.inv(self.response(part).reshape(size, size)) - np.kron(np.eye(self.count), part.k)
+        block = np.linalg.inv(self.response(part).reshape(size, size))
+        each = np.arange(self.count)
+        block.reshape(self.count, root.size // self.count, self.count, -1)[each, :, each] -= part.k
         return np.asarray(block / (self.channel.gamma * root[:, None] * root))
+
+    def stiffness_slope(self, part: Response, moved: Response) -> Array:
+        """Derivative of `stiffness` at a real state along a complex step to another one."""
+        n_a, size = part.root.size, self.count * part.root.size
+        inverse = np.linalg.inv(self.response(part).reshape(size, size))
+        slope = self.response(moved).imag.reshape(size, size) / COMPLEX_STEP
+        slope = -inverse @ slope @ inverse
+        each, growth = (
+            np.arange(self.count),
+            np.tile((moved.root / part.root).imag / COMPLEX_STEP, self.count),
+        )
+        for block, k in (inverse, part.k), (slope, moved.k.imag / COMPLEX_STEP):
+            block.reshape(self.count, n_a, self.count, n_a)[each, :, each] -= k
+        slope -= (growth[:, None] + growth) * inverse
+        root = np.tile(part.root, self.count)
+        return np.asarray(slope / (self.channel.gamma * root[:, None] * root))
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,22 +8,24 @@ smooth there.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rmt_spikes.errors import ConvergenceError
-from rmt_spikes.theory.methods.uniform.equations import TOLERANCE, CurvePoint
-from rmt_spikes.theory.methods.uniform.newton import LOOSE, CurveNewton
+from rmt_spikes.theory.methods.uniform.equations import TOLERANCE, CurvePoint, State
+from rmt_spikes.theory.methods.uniform.newton import (
+    CLOSER,
+    LONGEST_STEP,
+    LOOSE,
+    CurveNewton,
+    Value,
+)
 
 Array = NDArray[np.float64]
 
 CURVE_STEPS = 400
 """Points after which a curve counts as lost: on the golden settings it turns after at most 21."""
-
-LONGEST_STEP = 1.0
-"""Unit of arc length: a factor e of the eigenvalue; of twice that, one may miss a band that stands apart."""
 
 CAREFUL = 0.02
 """Step above which it is seen to lead across no band: narrower bands may be missed."""
@@ -31,8 +33,9 @@ CAREFUL = 0.02
 TURN = 0.45
 """Angle by which the curve should turn in a step; a step that turns by more than .64 is not taken."""
 
-BEND = 1e-3
-"""Step of the second derivative at an edge: good to the square of it."""
+BEND, FINEST = 1e-3, 1e-14
+"""Step of the second derivative at an edge: good to the square of it; and residual of its ends, whose slopes
+are divided by the step."""
 
 ROUNDING = 1e-13
 """Share of a chord to which zeros are found."""
@@ -42,6 +45,10 @@ ROUGH = 1e-4
 
 SETTLED = 1e-11
 """Arc length and value to which zeros are found: the states on the curve are solved to ten times less."""
+
+SECANT, TELLING, TURNS = 1e-7, 5.0, 6
+"""Steps from which two slopes tell the bend, a change that does so of slopes that are known roughly, and
+steps to an edge that is known roughly: mostly one or two."""
 
 NEARLY = 2e-3
 """Slope at which an edge is known roughly: to a few 1e-6 of the eigenvalue."""
@@ -62,11 +69,49 @@ SUBDIVISIONS = 40
 """Shortenings of a chord: on the golden settings none is needed; each leaves at most three quarters."""
 
 
-Value = Callable[[CurvePoint], float]
-
-
 class RealCurve(CurveNewton):
     """Real solutions of a set of equations with given signs, followed by arc length."""
+
+    def turn(self, points: list[CurvePoint], bend: float) -> tuple[CurvePoint, float]:
+        """Edge next to the last of some points, roughly, and the second derivative of ``log z`` there.
+
+        Raises
+        ------
+        ConvergenceError
+            If it is not found nearby.
+        """
+        point, before = points[-1], points[-2] if len(points) > 1 else None
+        for _ in range(TURNS):
+            slope = point.log_eigenvalue_slope
+            if abs(slope) < NEARLY:
+                return point, bend
+            step = -slope / bend if bend != 0.0 else math.inf
+            if not abs(step) < LONGEST_STEP:
+                break
+            before, point = point, self.advance(point, step, CLOSER, before)
+            change = point.log_eigenvalue_slope - slope
+            bend = change / step if abs(change) > TELLING * NEARLY else bend
+        raise ConvergenceError("an edge of the bulk was not found", residual=abs(slope), last=point)
+
+    def turned(self, start: CurvePoint, bend: float) -> CurvePoint:
+        """Edge next to a rough one, of a known second derivative of ``log z``.
+
+        Raises
+        ------
+        ConvergenceError
+            If it is not found nearby.
+        """
+        last, step = 0.0, 0.0
+
+        def step_at(point: CurvePoint) -> float:
+            nonlocal bend, last, step
+            slope = point.log_eigenvalue_slope
+            if abs(step) > SECANT:
+                bend = (slope - last) / step
+            last, step = slope, -slope / bend if bend != 0.0 else math.inf
+            return step
+
+        return self.seek(start, step_at, SETTLED, fresh=True)
 
     def follow(self, point: CurvePoint, step: float = LONGEST_STEP) -> list[CurvePoint]:
         """Points of the curve from one outside the bulk until just after ``z`` has turned back.
@@ -119,39 +164,11 @@ class RealCurve(CurveNewton):
         level = float(point.position[-1])
         return self.solve(point.position, self._up, level, point.direction, point.state.parts, tolerance)
 
-    def near(self, before: CurvePoint, edge: CurvePoint) -> list[CurvePoint]:
-        """Two points on either side of an edge, from that of similar equations and a point before it.
-
-        They serve as brackets.
-
-        Raises
-        ------
-        ConvergenceError
-            If they are not found nearby.
-        """
-        level = self.inner(edge.direction, edge.position)
-        start = edge.position, edge.direction, level, edge.direction, edge.state.parts
-        points = [self.solve(*start, LOOSE)]
-        chord = edge.position - before.position
-        arc = math.sqrt(self.inner(chord, chord))
-        turn = edge.log_eigenvalue_slope - before.log_eigenvalue_slope
-        if arc == 0.0 or turn == 0.0:
-            raise ConvergenceError("an edge of the bulk was not found", residual=math.inf, last=edge)
-        bend = turn / arc
-        sign, step = math.copysign(1.0, bend), 0.0
-        for _ in range(REACHES):
-            slope = points[-1].log_eigenvalue_slope
-            step = 1.5 * (step - slope / bend)
-            step = math.copysign(max(abs(step), BRACKET), step)
-            points.append(self.advance(points[-1], step, LOOSE))
-            if points[-1].log_eigenvalue_slope * slope <= 0.0:
-                return sorted(points[-2:], key=lambda point: sign * point.log_eigenvalue_slope)
-        raise ConvergenceError("an edge of the bulk was not found", residual=abs(slope), last=points[-1])
-
     def curvature(self, edge: CurvePoint) -> float:
         """Second derivative of ``log z`` in the arc length at an edge."""
-        ends = [self.advance(edge, step).log_eigenvalue_slope for step in (BEND, -BEND)]
-        return (ends[0] - ends[1]) / (2.0 * BEND)
+        ahead = self.advance(edge, BEND, FINEST)
+        back = self.advance(edge, -BEND, FINEST, ahead)
+        return (ahead.log_eigenvalue_slope - back.log_eigenvalue_slope) / (2.0 * BEND)
 
     def zero(
         self, low: CurvePoint, high: CurvePoint, value: Value, precision: float = ROUNDING
@@ -248,19 +265,27 @@ class RealCurve(CurveNewton):
         self, low: CurvePoint, high: CurvePoint, share: float, tolerance: float = TOLERANCE
     ) -> CurvePoint:
         """Point over a share of the chord between two points, from a cubic through both."""
+        start = self.guess(low, high, share)
         chord = high.position - low.position
+        level = self.inner(chord, low.position) + share * self.inner(chord, chord)
+        return self.solve(start.position, chord, level, chord, start.state.parts, tolerance)
+
+    def guess(self, low: CurvePoint, high: CurvePoint, share: float) -> CurvePoint:
+        """Point over a share of the chord between two points, on a cubic through both."""
+        chord, t = high.position - low.position, share
         length = math.sqrt(self.inner(chord, chord))
-        t = share
-        start = (
+        position = (
             (1 + 2 * t) * (1 - t) ** 2 * low.position
             + t**2 * (3 - 2 * t) * high.position
             + length * t * (1 - t) * ((1 - t) * low.direction - t * high.direction)
         )
-        level = self.inner(chord, low.position) + share * length**2
+        direction = (1.0 - t) * low.direction + t * high.direction
         ends, weights = [low.state, high.state], np.array([1.0 - t, t])
         order = [0, 1] if share < 0.5 else [1, 0]
         near = self.equations.between([ends[i] for i in order], [False, False], weights[order])
-        return self.solve(start, chord, level, chord, near, tolerance)
+        return CurvePoint(
+            position, direction, State(*self._state(position), math.inf, near), math.exp(position[-1])
+        )
 
     def edge(self, points: list[CurvePoint], precision: float = ROUNDING) -> CurvePoint:
         """Edge of the bulk at the end of a followed curve.

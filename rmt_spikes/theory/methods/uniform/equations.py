@@ -150,9 +150,9 @@ class FixedPoint:
             for channel, part in zip(self.channels, near, strict=True)
         ]
 
-    def refreshed(self, state: tuple[Values, Values], parts: list[Response]) -> list[Response]:
-        """The channels at a state with their own derivatives."""
-        return parts if self.is_fresh(parts) else self.responses(*state, parts)
+    def refreshed(self, parts: Sequence[Response]) -> list[Response]:
+        """The channels with the derivatives at their own state."""
+        return [channel.refreshed(part) for channel, part in zip(self.channels, parts, strict=True)]
 
     def is_fresh(self, parts: Sequence[Response]) -> bool:
         """Whether the derivatives of the channels are those at their own state."""
@@ -293,7 +293,7 @@ class FixedPoint:
                 # Where a step with old derivatives was slow, that is no limit of rounding.
                 done = done or (slow and residual < STAGNATION and exact)
                 if slow or (done and fresh):
-                    parts = near = self.refreshed(state, parts)
+                    parts = near = self.refreshed(parts)
                 if done:
                     return State(*state, residual, parts)
                 try:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rmt_spikes.errors import ConvergenceError
-from rmt_spikes.theory.methods.uniform.channels import Directions, LevelChannel
+from rmt_spikes.theory.methods.uniform.channels import COMPLEX_STEP, Directions, LevelChannel
 from rmt_spikes.theory.methods.uniform.equations import FixedPoint, State
 
 Array = NDArray[np.float64]
@@ -23,9 +23,6 @@ Tangent = tuple[Array, Array]
 
 REMEMBERED = 4
 """States whose stiffness is remembered: margins, slope and residue are asked for one after another."""
-
-COMPLEX_STEP = 1e-30
-"""Of derivatives along a tangent: exact to rounding, since the functions are analytic."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,11 +125,27 @@ class FiniteRank:
 
     def total_slope(self, state: State, tangent: Tangent) -> Array:
         """Derivative of ``J + S`` along a tangent of the state."""
-        return np.asarray(self.total(self.moved(state, tangent)).imag / COMPLEX_STEP)
+        return np.asarray(self._stiffness_slope(state, tangent) + self.kernel(tangent[0]))
 
-    def slope(self, state: State, tangent: Tangent, vector: Array) -> float:
-        """Quadratic form of `vector` in the derivative of ``J + S`` along a tangent of the state."""
-        return float(vector @ self.total_slope(state, tangent) @ vector)
+    def pull(self, state: State, tangent: Tangent, vector: Array) -> Array:
+        """Derivative of ``J + S`` along a tangent of the state, applied to a vector."""
+        weights, n_a = self.equations.q_weights * tangent[0], self.norm.shape[0]
+        modes = weights * np.tensordot(vector, self.functions, axes=(0, 1))
+        image = np.tensordot(self.functions, modes, axes=((0, 2), (0, 1)))
+        by_norm = self.norm_covariance * ((self.norm * weights) @ self.norm.T)
+        image[:n_a] += by_norm @ vector[:n_a]
+        return np.asarray(image + self._stiffness_slope(state, tangent) @ vector)
+
+    def _stiffness_slope(self, state: State, tangent: Tangent) -> Array:
+        h = 1j * COMPLEX_STEP
+        resolvent, omega = state.resolvent + h * tangent[0], state.omega + h * tangent[1]
+        first, weighted = self.equations.channels[0], self.equations.weighted(resolvent, omega)
+        part, n_a = self._parts(state)[0], state.omega.size
+        moved = first.moved(part, *weighted)
+        matrix = self._trivial(State(resolvent, omega, 0.0, (moved,))).imag / COMPLEX_STEP
+        block = slice(n_a, (1 + self.directions.count) * n_a)
+        matrix[block, block] = self.directions.stiffness_slope(part, moved)
+        return np.asarray(matrix)
 
     def margins(self, state: State) -> Array:
         """Ascending eigenvalues of ``E^{1/2} (J + S) E^{1/2}``, with the stiffness ``E^{-1}`` of equal rows.
@@ -145,16 +158,20 @@ class FiniteRank:
         ConvergenceError
             If that stiffness is not positive, which it is above the bulk.
         """
-        return np.asarray(np.linalg.eigvalsh(self._scaled(state)[0]))[self._negative(state) :]
+        return np.asarray(np.linalg.eigvalsh(self._scaled(state)[0]))[self.resonances(state) :]
 
     def spectrum(self, state: State) -> tuple[Array, Array]:
         """`margins`, and vectors ``E^{1/2} xi`` in columns."""
         matrix, root = self._scaled(state)
         values, vectors = np.linalg.eigh(matrix)
-        first = self._negative(state)
+        first = self.resonances(state)
         return values[first:], (root.T @ vectors)[:, first:]
 
-    def _negative(self, state: State) -> int:
+    def margin_along(self, state: State, vector: Array) -> float:
+        """Margin of a vector ``E^{1/2} xi``, which need not be one of those of `spectrum`."""
+        return float(vector @ self.total(state) @ vector / (vector @ self._trivial(state) @ vector))
+
+    def resonances(self, state: State) -> int:
         """Number of negative eigenvalues of ``J``, which its directions alone can have."""
         n_a = state.omega.size
         block = slice(n_a, (1 + self.directions.count) * n_a)

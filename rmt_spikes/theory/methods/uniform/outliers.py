@@ -4,34 +4,29 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import cache, cached_property, partial
+from functools import cache, cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rmt_spikes.errors import ConvergenceError
 from rmt_spikes.theory.methods.uniform.continuation import (
-    LONGEST_STEP,
+    BRACKET,
     ROUGH,
-    ROUNDING,
     RealCurve,
 )
-from rmt_spikes.theory.methods.uniform.equations import TOLERANCE, CurvePoint, FixedPoint
+from rmt_spikes.theory.methods.uniform.equations import CurvePoint, FixedPoint
 from rmt_spikes.theory.methods.uniform.finite_rank import FiniteRank
-from rmt_spikes.theory.methods.uniform.newton import LOOSE
+from rmt_spikes.theory.methods.uniform.newton import LONGEST_STEP, LOOSE
+from rmt_spikes.theory.methods.uniform.problem import Problem
 
 Array = NDArray[np.float64]
 
-NEWTON_STEPS = 8
-"""On the golden settings poles take at most 6; one that needs more is found by its margin."""
-
 CLOSE = 1e-11
 """Step along the curve at which a pole is settled: rounding of the eigenvalue."""
-
-FIRST = 0.03
-"""Step along the curve above which the next point serves as a guess only."""
 
 RAISED = (1.0, 1.04, 1.12, 1.3)
 """Factors by which the edge of similar equations is raised, one after the other, where it is looked for: one
@@ -50,11 +45,11 @@ SHORT, CLOSEST = 0.25, 1e-3
 FARTHER = 20
 """Times that a point four times farther is tried."""
 
-NEXT, SECANTS = 0.05, 8
-"""Slope of a point from which an edge is found by secants alone, and their number: mostly two."""
-
 NEAR_ENOUGH, TRIALS = 0.01, 3
 """Relative error of the distance of a point beyond the edge, and how often it is tried: mostly once."""
+
+SMALL = 1e-3
+"""One less a margin below which that is lost among those of no pole."""
 
 STRAIGHT = 0.9
 """Cosine between directions of neighbours on the way down: where the curve turns by more, a margin may change
@@ -85,16 +80,25 @@ def amplitude(equations: FixedPoint, edge: CurvePoint, bend: float) -> float:
 
 @dataclass(frozen=True, eq=False)
 class UpperSpectrum:
-    """Upper edge of the bulk and poles above it, on a curve from above every pole to the edge."""
+    """Upper edge of the bulk and poles above it."""
 
-    curve: RealCurve
-    finite_rank: FiniteRank
-    points: tuple[CurvePoint, ...]
+    descent: Descent
+    edge: CurvePoint
 
-    @property
-    def edge(self) -> CurvePoint:
-        """Upper edge of the bulk."""
-        return self.points[-1]
+    @cached_property
+    def curve(self) -> RealCurve:
+        """The curve above the bulk."""
+        return self.descent.curve
+
+    @cached_property
+    def finite_rank(self) -> FiniteRank:
+        """The part of finite rank."""
+        return self.descent.problem.finite_rank
+
+    @cached_property
+    def points(self) -> tuple[CurvePoint, ...]:
+        """Points of the curve from above every pole down to the edge."""
+        return (*self.descent.way_down(self.edge), self.edge)
 
     @property
     def amplitude(self) -> float:
@@ -121,46 +125,79 @@ class UpperSpectrum:
         ConvergenceError
             If one is not found.
         """
+        poles = [self._pole(k) for k in range(int(np.sum(self.margins < -TOUCHING)))]
+        return tuple(sorted(poles, key=lambda pole: -pole.point.eigenvalue))
+
+    def _pole(self, k: int) -> Pole:
+        """Zero of margin `k`."""
+        last = len(self.descent.above) - 1
+        if last > 0 and not self.descent.own:
+            with suppress(ConvergenceError):
+                if self._margins(self._own(last))[k] < 0.0:
+                    bracket = self._bracket(k, self._own, last + 1)
+                    return _pole_between(self.curve, self.finite_rank, bracket, k)
+        bracket = self._bracket(k, self.points.__getitem__, len(self.points))
+        with suppress(ConvergenceError):
+            return _pole_between(self.curve, self.finite_rank, bracket, k)
+        return _pole_by_margin(self.curve, self.finite_rank, bracket, k)
+
+    def _bracket(
+        self, k: int, point: Callable[[int], CurvePoint], count: int
+    ) -> tuple[CurvePoint, CurvePoint]:
+        """Neighbours among some points on the way down between which margin `k` changes its sign.
+
+        Margins mostly fall on the way down. Of one that changes sign more than once, at large steps in small
+        networks (docs/limits.md), one change is found.
+        """
+        i = 1 + bisect_left(range(1, count - 1), 1.0, key=lambda i: float(self._margins(point(i))[k] < 0.0))
+        return point(i - 1), point(i)
+
+    @cached_property
+    def _own(self) -> Callable[[int], CurvePoint]:
+        """Point of this curve for one above of similar equations."""
 
         @cache
-        def margins(i: int) -> Array:
-            return self.finite_rank.margins(self.points[i].state)
+        def own(i: int) -> CurvePoint:
+            point = self.curve.again(self.descent.above[i])
+            if self.finite_rank.resonances(point.state):
+                raise ConvergenceError("a margin may change its sign more than once", residual=math.inf)
+            return point
 
-        def below(k: int, i: int) -> float:
-            return float(margins(i)[k] < 0.0)
+        return own
 
-        last = len(self.points) - 1
-        poles = []
-        for k in range(int(np.sum(self.margins < -TOUCHING))):
-            # Margins mostly fall on the way down. Of one that changes sign more than once, at large steps
-            # in small networks (docs/limits.md), one change is found.
-            i = 1 + bisect_left(range(1, last), 1.0, key=partial(below, k))
-            bracket = (self.points[i - 1], self.points[i])
-            try:
-                pole = _pole_between(self.curve, self.finite_rank, bracket, k)
-            except ConvergenceError:
-                pole = _pole_by_margin(self.curve, self.finite_rank, bracket, k)
-            poles.append(pole)
-        return tuple(sorted(poles, key=lambda pole: -pole.point.eigenvalue))
+    @cached_property
+    def _margins(self) -> Callable[[CurvePoint], Array]:
+        return cache(lambda point: self.finite_rank.margins(point.state))
 
 
 @dataclass(frozen=True, eq=False)
 class Descent:
-    """The way down to the upper edge, followed from far above or from a way of similar equations.
+    """The way down to the upper edge, followed from far above or from the edge of similar equations.
 
-    `points` end just after the edge; `above` are points of the similar equations that are higher up.
+    Attributes
+    ----------
+    problem, curve
+        Equations and their finite-rank part, and the curve above the bulk.
+    top
+        Rough size of the largest eigenvalue.
+    rough, bend
+        The edge, roughly, and the second derivative of ``log z`` along the curve there.
+    above
+        Points higher up, the highest one mostly above every pole.
+    own
+        Whether these are points of this curve; else they are those of similar equations.
     """
 
+    problem: Problem
     curve: RealCurve
-    finite_rank: FiniteRank
     top: float
-    points: list[CurvePoint]
-    above: tuple[CurvePoint, ...] = ()
+    rough: CurvePoint
+    bend: float
+    above: tuple[CurvePoint, ...]
+    own: bool
 
     @classmethod
-    def of(
-        cls, equations: FixedPoint, finite_rank: FiniteRank, top: float, similar: Descent | None = None
-    ) -> Descent:
+    def of(cls, problem: Problem, top: float, similar: Descent | None = None) -> Descent:
         """Way down from far above the eigenvalue `top`, or from next to the edge of a similar one.
 
         Raises
@@ -168,77 +205,55 @@ class Descent:
         ConvergenceError
             If the curve is lost.
         """
-        curve = RealCurve(equations, (-1.0, 1.0), above=True)
-        known = () if similar is None else (*similar.above, *similar.points[:-1])
-        if similar is not None and len(similar.points) > 1:
-            k = min(range(len(similar.points)), key=lambda i: similar.points[i].eigenvalue)
-            edge = similar.points[k]
-            before = similar.points[k - 1 if k else 1]
+        curve = RealCurve(problem.equations, (-1.0, 1.0), above=True)
+        if similar is not None:
             for factor in RAISED:
                 with suppress(ConvergenceError):
-                    points = curve.near(_raised(before, factor), _raised(edge, factor))
-                    least = max(CLEAR * edge.eigenvalue, points[0].eigenvalue)
-                    above = tuple(point for point in known if point.eigenvalue > least)
-                    return cls(curve, finite_rank, top, points, above)
-        for i in range(len(known) - 1, -1, -1):
-            if known[i].eigenvalue > CLEAR * known[-1].eigenvalue:
+                    point = curve.in_plane(_raised(similar.rough, factor))
+                    edge, bend = curve.turn([point], similar.bend)
+                    above = tuple(each for each in similar.above if each.eigenvalue > CLEAR * edge.eigenvalue)
+                    return cls(problem, curve, top, edge, bend, above, own=False)
+            for i in range(len(similar.above) - 1, -1, -1):
                 with suppress(ConvergenceError):
-                    points = curve.follow(curve.again(known[i]), SHORT)
-                    return cls(curve, finite_rank, top, points, known[:i])
-        return cls(curve, finite_rank, top, _followed(curve, finite_rank, top))
+                    points = curve.follow(curve.again(similar.above[i]), SHORT)
+                    return cls(problem, curve, top, *_rough(curve, points), similar.above[:i], own=False)
+        points = _followed(curve, top)
+        return cls(problem, curve, top, *_rough(curve, points), tuple(points[:-1]), own=True)
 
-    def edge(self, precision: float = ROUNDING) -> CurvePoint:
-        """Edge of the bulk; what is found serves as a bracket from then on."""
-        edge = None
-        if precision < ROUGH:
-            with suppress(ConvergenceError):
-                edge = self._refined()
-        edge = self.curve.edge(self.points, precision) if edge is None else edge
-        turned = edge.log_eigenvalue_slope * self.points[-1].log_eigenvalue_slope > 0.0
-        self.points[-1 if turned else len(self.points) - 1 :] = [edge] if turned else [edge, self.points[-1]]
-        return edge
-
-    def _refined(self) -> CurvePoint:
-        """Edge from the points on either side of it, one of them close to it, by secants in the slope.
-
-        Raises
-        ------
-        ConvergenceError
-            If neither is close, or it is not found next to them.
-        """
-        point, other = sorted(self.points[-2:], key=lambda each: abs(each.log_eigenvalue_slope))
-        bend, slope = bend_between(self.curve, *self.points[-2:]), point.log_eigenvalue_slope
-        reach = abs(other.log_eigenvalue_slope / bend) if bend != 0.0 else 0.0
-        if abs(slope) < NEXT:
-            last, moved, step = None, 0.0, math.inf
-            for _ in range(SECANTS):
-                slope = point.log_eigenvalue_slope
-                if last is not None:
-                    if min(abs(slope), abs(slope / bend)) < CLOSE:
-                        return point
-                    bend = (slope - last.log_eigenvalue_slope) / step
-                step = -slope / bend if bend != 0.0 else math.inf
-                moved += step
-                if not abs(moved) <= reach:
-                    break
-                # The first point serves as a bracket only, and is not known well enough to be returned.
-                last, point = point, self.curve.advance(point, step, before=last)
-        raise ConvergenceError("an edge of the bulk was not found", residual=abs(slope), last=point)
+    @cached_property
+    def edge(self) -> CurvePoint:
+        """Edge of the bulk."""
+        with suppress(ConvergenceError):
+            return self.curve.turned(self.rough, self.bend)
+        return self.curve.edge(
+            [self.curve.advance(self.rough, -BRACKET), self.curve.advance(self.rough, BRACKET)]
+        )
 
     @cached_property
     def margins(self) -> Array:
         """Eigenvalues of ``1 + E^{1/2} S E^{1/2}`` at the edge, ascending."""
-        return self.finite_rank.margins(self.edge().state)
+        return self.problem.finite_rank.margins(self.edge.state)
 
-    def beyond(self, factor: float, precision: float) -> CurvePoint:
-        """Point where the singular value is `factor` times that of the edge, which must be known."""
-        k = min(range(len(self.points)), key=lambda i: self.points[i].eigenvalue)
-        edge = self.points[k]
+    def beyond(self, factor: float) -> CurvePoint:
+        """Point where the singular value is `factor` times that of the edge, roughly."""
+        edge, wanted = self.rough, math.sqrt(factor**2 - 1.0)
+
+        def distance(point: CurvePoint) -> float:
+            # The eigenvalue grows like a square next to its edge.
+            return math.sqrt(max(0.0, point.eigenvalue / edge.eigenvalue - 1.0))
+
+        step = wanted / math.sqrt(0.5 * self.bend)
         with suppress(ConvergenceError):
-            return self._next_to(k, math.sqrt(factor**2 - 1.0))
+            for _ in range(TRIALS):
+                if not step < LONGEST_STEP:
+                    break
+                point = self.curve.advance(edge, -step, LOOSE)
+                found = distance(point)
+                if abs(found - wanted) < NEAR_ENOUGH * wanted:
+                    return point
+                step *= wanted / found if found > 0.0 else math.inf
         level = edge.eigenvalue * factor**2
-        before = self.points[k - 1 :: -1] if k else [edge]
-        high, step = next((point for point in before if point.eigenvalue > level), before[-1]), SHORT
+        high, step = edge, SHORT
         while high.eigenvalue <= level:
             try:
                 high = self.curve.advance(high, -step)
@@ -246,51 +261,30 @@ class Descent:
                 step *= 0.5
                 if step < CLOSEST:
                     raise
-
-        def distance(point: CurvePoint) -> float:
-            # The eigenvalue grows like a square next to its edge.
-            return math.sqrt(max(0.0, point.eigenvalue / edge.eigenvalue - 1.0)) - math.sqrt(factor**2 - 1.0)
-
-        return self.curve.zero(high, edge, distance, precision)
-
-    def _next_to(self, k: int, wanted: float) -> CurvePoint:
-        """Point before the edge, which is point `k`, at a distance: the root of ``z/edge - 1``.
-
-        Raises
-        ------
-        ConvergenceError
-            If it is not found.
-        """
-        edge = self.points[k]
-        bend = abs(
-            bend_between(self.curve, *(self.points[k : k + 2] if k == 0 else self.points[k - 1 : k + 1]))
-        )
-        step = wanted / math.sqrt(0.5 * bend) if bend > 0.0 else math.inf
-        for _ in range(TRIALS):
-            if not step < LONGEST_STEP:
-                break
-            point = self.curve.advance(edge, -step, LOOSE)
-            found = math.sqrt(max(0.0, point.eigenvalue / edge.eigenvalue - 1.0))
-            if abs(found - wanted) < NEAR_ENOUGH * wanted:
-                return point
-            step *= wanted / found if found > 0.0 else math.inf
-        raise ConvergenceError("a point beyond the edge was not found", residual=math.inf, last=edge)
+        return self.curve.zero(high, edge, lambda point: distance(point) - wanted, ROUGH)
 
     def completed(self) -> UpperSpectrum:
-        """Points from above every pole down to the edge."""
-        edge = self.edge()
-        if self.above:
-            with suppress(ConvergenceError):
-                points = [self.curve.again(point) for point in self.above]
-                if self.finite_rank.margins(points[0].state)[0] > 0.0:
-                    rest = self.points[:-1]
-                    if self.curve.inner(points[-1].direction, rest[0].direction) < STRAIGHT:
-                        rest = self.curve.follow(points[-1], SHORT)[1:-1]
-                    return UpperSpectrum(self.curve, self.finite_rank, (*points, *rest, edge))
-        elif self.finite_rank.margins(self.points[0].state)[0] > 0.0:
-            return UpperSpectrum(self.curve, self.finite_rank, (*self.points[:-1], edge))
-        points = _followed(self.curve, self.finite_rank, self.top)
-        return UpperSpectrum(self.curve, self.finite_rank, (*points[:-1], edge))
+        """Edge and poles."""
+        return UpperSpectrum(self, self.edge)
+
+    def way_down(self, edge: CurvePoint) -> list[CurvePoint]:
+        """Points of the curve from above every pole to before the edge."""
+        with suppress(ConvergenceError):
+            points = list(self.above) if self.own else [self.curve.again(point) for point in self.above]
+            if points and self.problem.finite_rank.margins(points[0].state)[0] > 0.0:
+                if not self.own and self.curve.inner(points[-1].direction, edge.direction) < STRAIGHT:
+                    points += self.curve.follow(points[-1], SHORT)[1:-1]
+                return points
+        return _followed(self.curve, self.top, self.problem.finite_rank)[:-1]
+
+
+def _rough(curve: RealCurve, points: list[CurvePoint]) -> tuple[CurvePoint, float]:
+    """Rough edge at the end of a followed curve, and the bend there."""
+    low, high = points[-2:]
+    bend = bend_between(curve, low, high)
+    with suppress(ConvergenceError):
+        return curve.turn(sorted(points[-2:], key=lambda point: -abs(point.log_eigenvalue_slope)), bend)
+    return curve.edge(points, ROUGH), bend
 
 
 def _raised(point: CurvePoint, factor: float) -> CurvePoint:
@@ -322,28 +316,31 @@ def _pole_between(
     ConvergenceError
         If it leaves the bracket, does not converge, or ends at another pole.
     """
-    high, low = bracket[0].eigenvalue, bracket[1].eigenvalue
     # Below the pole its margin stands apart, above it may be lost among those of no pole.
-    point = bracket[1]
-    vector = finite_rank.spectrum(point.state)[1][:, k]
-    for _ in range(NEWTON_STEPS):
-        total, slope = finite_rank.total(point.state), finite_rank.total_slope(point.state, point.tangent)
-        step = -float(vector @ total @ vector) / float(vector @ slope @ vector)
-        if abs(step) < CLOSE:
-            break
+    values, vectors = finite_rank.spectrum(bracket[1].state)
+    vector, share = vectors[:, k], 1.0
+    # One less a margin falls like a power of the eigenvalue.
+    low, high = 1.0 - values[k], 1.0 - finite_rank.margin_along(bracket[0].state, vector)
+    if low > 1.0 > high > SMALL:
+        share = math.log(high) / math.log(high / low)
+
+    def step_at(point: CurvePoint) -> float:
+        nonlocal vector
+        if not bracket[1].eigenvalue <= point.eigenvalue <= bracket[0].eigenvalue:
+            raise ConvergenceError("a pole was not found", residual=math.inf, last=point)
+        total, pull = finite_rank.total(point.state), finite_rank.pull(point.state, point.tangent, vector)
         try:
-            vector = np.asarray(np.linalg.solve(total, slope @ vector))
+            inverse = np.linalg.solve(total, pull)
         except np.linalg.LinAlgError:
-            break
-        vector = np.asarray(vector / np.linalg.norm(vector))
-        moved = curve.advance(point, step, LOOSE if abs(step) > FIRST else TOLERANCE)
-        if not low <= moved.eigenvalue <= high:
-            raise ConvergenceError("a pole was not found", residual=abs(step), last=point)
-        point = moved
-    else:
-        raise ConvergenceError("a pole was not found", residual=abs(step), last=point)
+            return 0.0
+        # The quotient of Schwarz: as good as that of Rayleigh with the next vector.
+        step = -float(vector @ pull) / float(inverse @ pull)
+        vector = np.asarray(inverse / np.linalg.norm(inverse))
+        return step
+
+    point = curve.seek(curve.guess(*bracket, share), step_at, CLOSE)
     if np.argmin(np.abs(finite_rank.margins(point.state))) != k:
-        raise ConvergenceError("a pole was found twice", residual=abs(step), last=point)
+        raise ConvergenceError("a pole was found twice", residual=0.0, last=point)
     return pole_at(finite_rank, point, vector)
 
 
@@ -357,15 +354,17 @@ def _pole_by_margin(
 
 def pole_at(finite_rank: FiniteRank, point: CurvePoint, vector: Array) -> Pole:
     """Pole from a null vector of ``J + S``, or from one that is nearly so."""
-    slope = finite_rank.slope(point.state, point.tangent, vector)
+    slope = float(vector @ finite_rank.pull(point.state, point.tangent, vector))
     slope /= point.eigenvalue * point.log_eigenvalue_slope
     if not slope > 0.0:
         raise ConvergenceError("a pole has a residue of the wrong sign", residual=abs(slope), last=point)
     return Pole(point, vector, slope)
 
 
-def _followed(curve: RealCurve, finite_rank: FiniteRank, top: float) -> list[CurvePoint]:
+def _followed(curve: RealCurve, top: float, finite_rank: FiniteRank | None = None) -> list[CurvePoint]:
     """Points of the curve from far above an eigenvalue until just after it has turned.
+
+    They begin above every pole of a finite-rank part.
 
     Raises
     ------
@@ -374,20 +373,17 @@ def _followed(curve: RealCurve, finite_rank: FiniteRank, top: float) -> list[Cur
     """
     for factor in ABOVE[:-1]:
         with suppress(ConvergenceError):
-            return curve.follow(_far(curve, finite_rank, factor * top))
-    return curve.follow(_far(curve, finite_rank, ABOVE[-1] * top))
+            return curve.follow(_far(curve, factor * top, finite_rank))
+    return curve.follow(_far(curve, ABOVE[-1] * top, finite_rank))
 
 
-def _far(curve: RealCurve, finite_rank: FiniteRank, z: float) -> CurvePoint:
+def _far(curve: RealCurve, z: float, finite_rank: FiniteRank | None) -> CurvePoint:
     """Point above every pole."""
     for _ in range(FARTHER):
-        try:
+        with suppress(ConvergenceError):
             point = _at(curve, z)
-        except ConvergenceError:
-            z *= 4.0
-            continue
-        if finite_rank.margins(point.state)[0] > 0.0:
-            return point
+            if finite_rank is None or finite_rank.margins(point.state)[0] > 0.0:
+                return point
         z *= 4.0
     raise ConvergenceError("no point above the spectrum was found", residual=math.inf, last=z)
 
@@ -395,4 +391,4 @@ def _far(curve: RealCurve, finite_rank: FiniteRank, z: float) -> CurvePoint:
 def _at(curve: RealCurve, z: float) -> CurvePoint:
     """Point of the curve far above the spectrum."""
     resolvent = np.full(curve.equations.q_weights.size, -1.0 / z)
-    return curve.at_eigenvalue(z, resolvent, np.ones(curve.equations.a_weights.size), -1.0)
+    return curve.at_eigenvalue(z, resolvent, np.ones(curve.equations.a_weights.size), -1.0, tolerance=LOOSE)

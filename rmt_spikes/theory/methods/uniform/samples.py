@@ -14,16 +14,14 @@ from numpy.typing import NDArray
 from rmt_spikes.errors import ConvergenceError
 from rmt_spikes.theory.bulk.distribution import edge_scale
 from rmt_spikes.theory.methods.uniform.blocks import PencilBlocks
+from rmt_spikes.theory.methods.uniform.channels import COMPLEX_STEP
 from rmt_spikes.theory.methods.uniform.continuation import RealCurve
 from rmt_spikes.theory.methods.uniform.equations import CurvePoint
-from rmt_spikes.theory.methods.uniform.finite_rank import COMPLEX_STEP
 from rmt_spikes.theory.methods.uniform.outliers import (
-    CLEAR,
     Descent,
     Pole,
     UpperSpectrum,
     amplitude,
-    bend_between,
     pole_at,
 )
 from rmt_spikes.theory.methods.uniform.pencil.samples import Samples
@@ -35,9 +33,6 @@ Array = NDArray[np.float64]
 ATTEMPTS, DETACHED = ((0, 5), (0, 6), (0, 4), (1, 5), (0, 3), (2, 4), (0, 2)), 3
 """Further samples that are taken out of the bulk, and nodes of the rest, that are tried in turn; edges of
 levels that have detached from the others after which the lowest of them is taken."""
-
-ROUGH = 1e-4
-"""Share of a chord to which edges are found that only count samples."""
 
 MORE = 2
 """Samples that may leave the bulk beside those that have left a similar one."""
@@ -109,16 +104,15 @@ class Separated:
         ConvergenceError
             If the edge or the point is not found.
         """
-        edge = self.descent.edge(ROUGH)
-        bend = abs(bend_between(self.descent.curve, *self.descent.points[-2:]))
+        edge, bend = self.descent.rough, self.descent.bend
         place = math.sqrt(edge.eigenvalue)
         scale = edge_scale(amplitude(self.descent.curve.equations, edge, bend), width)
         finite, (near, far) = self.problem.finite_rank, (1.0 + share * scale / place for share in DOUBT)
-        point = self.descent.beyond(far, ROUGH)
+        point = self.descent.beyond(far)
         values, vectors = finite.spectrum(point.state)
         count = int(np.sum(values < 0.0))
         if np.sum(finite.margins(edge.state) < 0.0) != count:
-            nearer = self.descent.beyond(near, ROUGH)
+            nearer = self.descent.beyond(near)
             if np.sum(finite.margins(nearer.state) < 0.0) != count:
                 return None
         return [pole_at(finite, point, vectors[:, k]) for k in range(count)]
@@ -126,11 +120,10 @@ class Separated:
     @property
     def followed(self) -> Descent:
         """The way down, with the points above the edge that are known by now."""
-        if "upper" not in self.__dict__:
+        upper = self.__dict__.get("upper")
+        if upper is None or "points" not in upper.__dict__:
             return self.descent
-        least = CLEAR * self.upper.edge.eigenvalue
-        above = tuple(point for point in self.upper.points if point.eigenvalue > least)
-        return replace(self.descent, above=above)
+        return replace(self.descent, above=upper.points[:-1], own=False)
 
     @cached_property
     def values(self) -> dict[int, CurvePoint]:
@@ -189,14 +182,14 @@ def separate(problem: Problem, samples: Samples, top: float, similar: Separated 
         def clear(point: CurvePoint, numbers: tuple[int, ...], rest: Problem = rest) -> tuple[int, ...]:
             return tuple(i for i in numbers if _margin(rest, point, float(effective[i])) <= 0.0)
 
-        beyond = clear(descent.edge(ROUGH), removed)
-        if clear(descent.edge(ROUGH), others):
+        beyond = clear(descent.rough, removed)
+        if clear(descent.rough, others):
             # More have left than of the similar problem: none that may have is in the bulk at first.
             removed, others = most, ()
             continue
         others = ()
         if beyond in {removed, *seen}:
-            beyond = clear(descent.beyond(SEPARATION, ROUGH), removed)
+            beyond = clear(descent.beyond(SEPARATION), removed)
         seen.add(removed)
         if beyond in seen or len(seen) > ROUNDS:
             return Separated(rest, descent, effective, beyond, removed, usual)
@@ -220,8 +213,8 @@ def _descent(
         others = [i for i in range(len(removed) + more) if i not in removed][:more]
         rest = replace(problem, blocks=blocks.with_rest(samples.rest((*removed, *others), levels)))
         try:
-            descent = Descent.of(rest.equations, rest.finite_rank, top, similar)
-            edge = descent.edge(ROUGH)
+            descent = Descent.of(rest, top, similar)
+            edge = descent.rough
         except ConvergenceError as error:
             lost = error
             continue

@@ -25,8 +25,9 @@ from rmt_spikes.theory.methods.thresholds import close_crossing, nearby_crossing
 from rmt_spikes.theory.methods.uniform import vectors
 from rmt_spikes.theory.methods.uniform.appearance.margins import Margins
 from rmt_spikes.theory.methods.uniform.blocks import Blocks, LevelBlocks, PencilBlocks
+from rmt_spikes.theory.methods.uniform.channels import COMPLEX_STEP
 from rmt_spikes.theory.methods.uniform.equations import FixedPoint, State, from_untrained, solved
-from rmt_spikes.theory.methods.uniform.finite_rank import COMPLEX_STEP, FiniteRank
+from rmt_spikes.theory.methods.uniform.finite_rank import FiniteRank
 from rmt_spikes.theory.methods.uniform.layer.weights import trained_weights
 from rmt_spikes.theory.methods.uniform.norms.losses import NormLosses, blended, share_of_norms
 from rmt_spikes.theory.methods.uniform.norms.problem import (

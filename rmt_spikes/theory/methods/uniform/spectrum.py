@@ -113,13 +113,15 @@ class Spectrum:
         problem, blocks = self.problem, self.problem.blocks
         if isinstance(blocks, PencilBlocks):
             rank = min(blocks.pencil.nodes, SPECTRUM[blocks.pencil.blocks])
-            problem = replace(problem, blocks=blocks.with_rank(rank))
-        finite, grid = problem.finite_rank, problem.grid
+            if rank < blocks.pencil.nodes:
+                problem = replace(problem, blocks=blocks.with_rank(rank))
+        # Functions are the same on all nodes of the pencil.
+        finite, grid = self.problem.finite_rank, problem.grid
         sizes = np.outer(finite.scales, grid.law.weights).ravel()
         top = float(np.sum(sizes @ (finite.functions**2 @ grid.q_weights).T))
         top += float(self.untrained.edges[-1, 1])
         if not isinstance(blocks, PencilBlocks) or problem.setting.theta == 0.0:
-            return Separated(problem, Descent.of(problem.equations, finite, top))
+            return Separated(problem, Descent.of(problem, top))
         if similar is not None and not _alike(problem, similar.problem):
             similar = None
         return separate(problem, self.samples, top, similar)

@@ -101,7 +101,7 @@ class Margins:
         problem, blocks, descent = found.problem, found.problem.blocks, found.descent
         if not isinstance(blocks, PencilBlocks) or not found.usual:
             return None
-        edge = descent.edge()
+        edge = descent.edge
         ends = [descent.curve.advance(edge, step) for step in (BEND, -BEND)]
         slopes = [end.log_eigenvalue_slope for end in ends]
         margins = [self._margin(problem, end) for end in ends]

@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rmt_spikes.errors import ConvergenceError
-from rmt_spikes.theory.methods.uniform.continuation import LONGEST_STEP, RealCurve
+from rmt_spikes.theory.methods.uniform.continuation import RealCurve
 from rmt_spikes.theory.methods.uniform.equations import FixedPoint, State
+from rmt_spikes.theory.methods.uniform.newton import LONGEST_STEP
 
 Array = NDArray[np.float64]
 Values = NDArray[Any]
@@ -238,7 +239,7 @@ class CutStates:
         pair = (state.resolvent.real + 0j, state.omega.real + 0j)
         if any(np.max(np.abs(x.imag) / np.abs(x)) > REAL for x in (state.resolvent, state.omega)):
             return None
-        real = State(*pair, state.residual, self.equations.refreshed(pair, list(state.parts)))
+        real = State(*pair, state.residual, self.equations.refreshed(state.parts))
         try:
             slopes = self.equations.tangent(real, -np.ones(pair[0].size))
         except np.linalg.LinAlgError:

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rmt_spikes.errors import ConvergenceError
-from rmt_spikes.theory.methods.uniform.channels import Response
+from rmt_spikes.theory.methods.uniform.channels import COMPLEX_STEP, Response
 from rmt_spikes.theory.methods.uniform.equations import FixedPoint, State
-from rmt_spikes.theory.methods.uniform.finite_rank import COMPLEX_STEP, FiniteRank, Tangent, Values
+from rmt_spikes.theory.methods.uniform.finite_rank import FiniteRank, Tangent, Values
 
 Array = NDArray[np.float64]
 

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from rmt_spikes.setting import Setting
 from rmt_spikes.theory.bulk.equivalent import BulkEquivalent
+from rmt_spikes.theory.methods.uniform.channels import COMPLEX_STEP
 from rmt_spikes.theory.methods.uniform.equations import State, solved
-from rmt_spikes.theory.methods.uniform.finite_rank import COMPLEX_STEP
 from rmt_spikes.theory.methods.uniform.norms.degrees import Corrected, DegreesOfFreedom
 from rmt_spikes.theory.methods.uniform.norms.problem import LEAST, NormProblem
 from rmt_spikes.theory.results import Losses

@@ -96,7 +96,7 @@ class ResidualLaw:
 
     def mean(self, values: Array) -> Array:
         """Expectation of values on the nodes (first axis)."""
-        return np.asarray(np.tensordot(self.weights, values, axes=(0, 0)))
+        return np.asarray((self.weights @ values.reshape(self.r.size, -1)).reshape(values.shape[1:]))
 
     def scaled(self, factor: float) -> ResidualLaw:
         """The distribution of a multiple of the residual."""

@@ -119,26 +119,44 @@ class PencilChannel(Channel):
         small = v.T @ k @ v
         last: _PencilState | None = None if previous is None else previous.detail
         nu = pencil.uncoupled.nu.astype(small.dtype) if last is None else last.predicted(small)
-        size = 1.0 + float(np.max(np.abs(pencil.uncoupled.nu), initial=0.0))
         for _ in range(PENCIL_STEPS if last is None else FOLLOWED_STEPS):
             try:
                 levels = pencil.at(small, nu)
-                slopes = (
-                    last.slopes
-                    if last and last.slopes and not fresh and _near(small, last.slopes.k)
-                    else self._slopes(levels)
-                )
             except np.linalg.LinAlgError as error:
                 raise ConvergenceError("the response of the samples is singular", residual=np.inf) from error
-            shift = slopes.step(_flat(pencil.batch.residuals.mean(levels.om) - nu))
-            defect = float(np.max(np.abs(shift), initial=0.0)) / size
+            known = last and last.slopes and not fresh and _near(small, last.slopes.k)
+            found = self._found(levels, last.slopes if last and known else None)
+            shift = found.shift
+            defect = float(np.abs(shift).max(initial=0.0)) / self._size
             if not np.isfinite(defect):
                 break
             if defect < NEAR:
-                y = self.pencil.mean(levels.y) + _square(slopes.source.T @ shift, small.shape[0])
-                return self._lifted(y), _PencilState(levels, slopes, shift), defect
+                return self._response(found), found, defect
             nu, last = nu + _square(shift, nu.shape[0]), None
         raise ConvergenceError("the rows of the first batch were not solved", residual=defect)
+
+    @cached_property
+    def _size(self) -> float:
+        """Size of ``Nu``."""
+        return 1.0 + float(np.max(np.abs(self.pencil.uncoupled.nu), initial=0.0))
+
+    def refreshed(self, part: Response) -> Response:  # noqa: D102
+        if part.detail.fresh:
+            return part
+        found = self._found(part.detail.levels, None)
+        return replace(part, y=self._response(found), detail=found)
+
+    def _found(self, levels: LevelState, slopes: _Slopes | None) -> _PencilState:
+        """The pencil where it is, with a linear map that is known nearby or with that there."""
+        slopes = self._slopes(levels) if slopes is None else slopes
+        shift = slopes.step(_flat(self.pencil.batch.residuals.mean(levels.om) - levels.nu))
+        return _PencilState(levels, slopes, shift)
+
+    def _response(self, found: _PencilState) -> Values:
+        """``Y`` on all nodes."""
+        assert found.slopes is not None
+        shift = _square(found.slopes.source.T @ found.shift, self.pencil.nodes)
+        return self._lifted(self.pencil.mean(found.levels.y) + shift)
 
     def moved(self, part: Response, samples: Values, neurons: Values) -> Response:  # noqa: D102
         root, h, k = self.coupling(samples, neurons)
@@ -242,7 +260,7 @@ def _pairs(size: int) -> tuple[NDArray[np.intp], NDArray[np.intp], Array]:
 
 def _near(k: Values, other: Values) -> bool:
     """Whether derivatives at one coupling serve at another."""
-    return bool(k.dtype == other.dtype and np.max(np.abs(k - other)) < SAME * np.max(np.abs(k)))
+    return bool(k.dtype == other.dtype and np.abs(k - other).max() < SAME * np.abs(k).max())
 
 
 def _flat(matrix: Values) -> Values:
@@ -302,9 +320,8 @@ class PencilDirections(Directions):
         if not pencil.reduced:
             return response
         v, (wide, narrow) = pencil.isometry, self._uncoupled
-        small = response - narrow
-        lifted = np.tensordot(np.tensordot(v, small, axes=(1, 1)), v, axes=(3, 1))
-        return np.asarray(wide + np.swapaxes(lifted, 0, 1))
+        small = np.swapaxes(response - narrow, 1, 2)
+        return np.asarray(wide + np.swapaxes(v @ small @ v.T, 1, 2))
 
     @cached_property
     def _uncoupled(self) -> tuple[Values, Values]:

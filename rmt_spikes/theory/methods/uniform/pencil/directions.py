@@ -90,18 +90,16 @@ class SpecialDirections:
         x = np.diag(np.tile(levels, a)).astype(m.dtype)
         if not pencil.blocks:
             return x
-        batch, law = self.batch, self.batch.whole
-        first, second = self.moments
-        n_b = pencil.blocks * a
-        values = pencil.response_of(m, pencil.letters if law is batch.residuals else pencil.letters_of(law.r))
-        om = values.reshape(law.r.size, -1)
-        av = (om.T @ (law.weights[:, None] * second.reshape(law.r.size, -1))).reshape(n_b, n_b, n_v, n_v)
-        c = (om.T @ ((law.weights * law.r)[:, None] * first)).reshape(n_b, n_b, n_v)
-        square = law.mean(law.r[:, None, None] ** 2 * values)
+        batch, n_b, (weights, first, second) = self.batch, pencil.blocks * a, self._weighted
+        values = pencil.response_of(m, pencil.whole_letters)
+        om = values.reshape(weights.size, -1).T
+        av = np.swapaxes((om @ second).reshape(n_b, n_b, n_v, n_v), 1, 2)
+        c = np.swapaxes((om @ first).reshape(n_b, n_b, n_v), 1, 2).reshape(n_b * n_v, n_b)
+        square = (om @ weights).reshape(n_b, n_b)
         middle = batch.phi * m @ np.linalg.inv(batch.energy * np.eye(n_b) - batch.phi * square @ m)
-        first_order = np.tensordot(np.tensordot(c, middle, axes=(1, 0)), c, axes=(2, 1))
-        av = av + np.swapaxes(first_order, 1, 2)
-        av = np.swapaxes(av, 1, 2).reshape(pencil.blocks, a * n_v, pencil.blocks, a * n_v)
+        # A response is symmetric.
+        av = av + (c @ middle @ c.T).reshape(n_b, n_v, n_b, n_v)
+        av = av.reshape(pencil.blocks, a * n_v, pencil.blocks, a * n_v)
         scale = np.tile(levels, a)
         x = x + scale[:, None] * av[0, :, 0] * scale
         if pencil.blocks == 2:
@@ -111,12 +109,25 @@ class SpecialDirections:
             x = x - left @ np.linalg.solve(e, root[:, None] * av[1, :, 0] * scale)
         return np.asarray(x)
 
+    @cached_property
+    def _weighted(self) -> tuple[Array, Array, Array]:
+        """``r^2``, ``r E[v | r]`` and ``E[v v^T | r]``, flat and times the weights of the residuals."""
+        law, (first, second) = self.batch.whole, self.moments
+        weights = law.weights[:, None]
+        return (
+            law.weights * law.r**2,
+            weights * law.r[:, None] * first,
+            weights * second.reshape(law.r.size, -1),
+        )
+
     def response(self, pencil: Pencil, k: Values, m: Values) -> Values:
         """``D^T Y_V D`` along the frame on the nodes of a pencil, shape ``(1 + r, A, 1 + r, A)``."""
         n_v, frame = self.levels.size, self.frame
-        x = self.growth(pencil, m)
-        y = x @ np.linalg.inv(np.eye(x.shape[0]) + np.kron(k, np.eye(n_v)) @ x)
-        return self._along(y.reshape(pencil.nodes, n_v, pencil.nodes, n_v), frame)
+        x, a = self.growth(pencil, m), pencil.nodes
+        pushed = (k @ x.reshape(a, -1)).reshape(x.shape)
+        y = x @ np.linalg.inv(np.eye(x.shape[0]) + pushed)
+        right = (y.reshape(-1, n_v) @ frame).reshape(a, n_v, -1)
+        return np.asarray((frame.T @ right).reshape(a, frame.shape[1], a, -1).transpose(1, 0, 3, 2))
 
     @cached_property
     def pencil(self) -> Pencil:
@@ -134,8 +145,3 @@ class SpecialDirections:
     def free_growth(self) -> Array:
         """`growth` on all nodes without coupling."""
         return np.asarray(self.growth(self.pencil, self.pencil.uncoupled.m))
-
-    @staticmethod
-    def _along(values: Values, frame: Array) -> Values:
-        right = np.tensordot(values, frame, axes=(3, 0))
-        return np.asarray(np.swapaxes(np.tensordot(frame, right, axes=(0, 1)), 2, 3))

@@ -100,12 +100,12 @@ class Pencil:
         """The same pencil on all nodes."""
         return (self.whole or Pencil(self.batch)) if self.reduced else self
 
-    @property
+    @cached_property
     def nodes(self) -> int:
         """``A``, the number of nodes."""
         return int(self.reduction[0].size)
 
-    @property
+    @cached_property
     def blocks(self) -> int:
         """Number of blocks: none without a step, two when the step has a coherent part."""
         if self.batch.theta == 0.0:
@@ -116,6 +116,17 @@ class Pencil:
     def letters(self) -> Array:
         """What one sample adds to the blocks at the nodes of the residuals, shape ``(n_r, B, B)``."""
         return self.letters_of(self.batch.residuals.r)
+
+    @cached_property
+    def whole_letters(self) -> Array:
+        """The same at the residuals of all samples."""
+        batch = self.batch
+        return self.letters if batch.whole is batch.residuals else self.letters_of(batch.whole.r)
+
+    @cached_property
+    def _eye(self) -> tuple[Array, Array]:
+        """Identities of the nodes and of the blocks."""
+        return np.eye(self.nodes), np.eye(self.blocks * self.nodes)
 
     def letters_of(self, r: Array) -> Array:
         """What one sample adds to the blocks, by its residual."""
@@ -149,14 +160,12 @@ class Pencil:
 
     def response_of(self, m: Values, letters: Array) -> Values:
         """``T (1 + phi M T)^{-1}`` of samples."""
-        eye = np.eye(m.shape[0])
-        return np.asarray(np.linalg.solve(eye + self.batch.phi * letters @ m, letters.astype(m.dtype)))
+        return np.asarray(np.linalg.solve(self._eye[1] + letters @ (self.batch.phi * m), letters))
 
     def at(self, k: Values, nu: Values) -> LevelState:
         """The pencil at a coupling and a mean response of the samples."""
         a, levels = self.nodes, self.batch.eigenvalues
-        eye = np.eye(a)
-        dtype = np.result_type(k, nu)
+        eye, dtype = self._eye[0], np.result_type(k, nu)
         x = levels[:, None, None] * eye.astype(dtype)
         size = self.blocks * a
         scaled = self._scaled(nu)
