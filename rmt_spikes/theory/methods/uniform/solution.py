@@ -232,10 +232,9 @@ class Uniform(Method):
 
     def functional(self, state: State) -> Values:
         """``T``, the quadratic form of the labels in the resolvent."""
-        energy = self.grid.labels.energy
         source = self.finite_rank.source(state.resolvent, self.labels)
         explained = source @ self.finite_rank.response(state, source)
-        return np.asarray(self.grid.q_weights @ (state.resolvent * energy) - explained)
+        return np.asarray(self.grid.q_weights @ (state.resolvent * self.grid.labels.energy) - explained)
 
     def functional_slope(self, state: State, direction: Array) -> float:
         """Derivative of ``T`` when the ridge profile moves along `direction`."""
