@@ -176,7 +176,7 @@ def survey(kind: str, count: int, seed: int, report: Callable[[str], None]) -> d
         setting = normal(rng) if kind == "normal" else extreme(rng, kind)
         prediction = rs.predict(setting)
         for part in KINDS[kind][2]:
-            start, row = time.perf_counter(), found[part]
+            start, row = time.process_time(), found[part]
             with warnings.catch_warnings(record=True) as caught:
                 warnings.simplefilter("always", rs.AccuracyWarning)
                 try:
@@ -185,7 +185,7 @@ def survey(kind: str, count: int, seed: int, report: Callable[[str], None]) -> d
                     row["refused"] += 1
                     report(f"refused: {setting!r}: {error}")
             row["warned"] += any(issubclass(each.category, rs.AccuracyWarning) for each in caught)
-            row["seconds"].append(time.perf_counter() - start)
+            row["seconds"].append(time.process_time() - start)
             if row["seconds"][-1] > 3.0:
                 report(f"slow: {part} {row['seconds'][-1]:.1f} s: {setting!r}")
     return found
