@@ -35,7 +35,7 @@ Range = tuple[str, NDArray[Any]]
 
 STEPS = ("step_size", "step_exponent")
 WHOLE = ("n", "d", "width", "n_ridge")
-KEYS = (*STEPS, *WHOLE, "noise_std", "ridge")
+KEYS = (*STEPS, *WHOLE, "noise_std", "ridge", "row_norm")
 """Keys of a setting that are numbers."""
 
 DEFAULT_STEPS: Range = ("step_exponent", np.linspace(0.0, 0.5, 26))

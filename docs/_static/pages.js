@@ -1,3 +1,11 @@
+// What scrolls sideways can be reached with the keyboard, for those who have no mouse.
+const focusWhatScrolls = () => {
+  for (const box of document.querySelectorAll("article pre, .table-wrapper, div.math, mjx-container.wide")) {
+    if (box.scrollWidth > box.clientWidth) box.setAttribute("tabindex", "0");
+    else box.removeAttribute("tabindex");
+  }
+};
+
 // Inline equations wider than the text, as on a phone, get a box of their own that scrolls (pages.css).
 window.addEventListener("load", () => {
   if (!window.MathJax?.startup?.promise) return;
@@ -7,6 +15,7 @@ window.addEventListener("load", () => {
       const room = box.closest("p, li, dd, td")?.clientWidth;
       box.classList.toggle("wide", box.scrollWidth > room || box.getBoundingClientRect().width > room);
     }
+    focusWhatScrolls();
   };
   window.MathJax.startup.promise.then(mark);
   window.addEventListener("resize", mark);
@@ -26,12 +35,6 @@ document.addEventListener("DOMContentLoaded", () => {
   for (const caption of document.querySelectorAll('p.caption[role="heading"]')) caption.setAttribute("aria-level", "2");
   document.querySelector(".sidebar-drawer")?.setAttribute("aria-label", "Pages");
   document.querySelector(".toc-drawer")?.setAttribute("aria-label", "On this page");
-  const focus = () => {
-    for (const box of document.querySelectorAll("article pre, .table-wrapper, div.math")) {
-      box.toggleAttribute("tabindex", box.scrollWidth > box.clientWidth);
-      if (box.hasAttribute("tabindex")) box.setAttribute("tabindex", "0");
-    }
-  };
-  focus();
-  window.addEventListener("resize", focus);
+  focusWhatScrolls();
+  window.addEventListener("resize", focusWhatScrolls);
 });

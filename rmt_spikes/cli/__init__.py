@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from rmt_spikes.cli.derive import derive
-from rmt_spikes.cli.examples import register
+from rmt_spikes.cli.examples import Group, register
 from rmt_spikes.cli.explore import explore
 from rmt_spikes.cli.new_case import new_case
 from rmt_spikes.cli.observe import observe
@@ -29,6 +29,7 @@ garbage take a seventh of the time to load the libraries of a prediction."""
 
 app = typer.Typer(
     name="rmt-spikes",
+    cls=Group,
     help="Random matrix theory of one gradient step: predict, simulate, observe, validate, plot, explore, "
     "derive.",
     epilog="Each command has examples: rmt-spikes predict --help.\n\nExit status: 0 agrees, but for known "

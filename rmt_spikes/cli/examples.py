@@ -1,12 +1,16 @@
-"""Examples that the help of a command ends with, and how it is laid out."""
+"""Examples and layout of the help of a command, and what is said of a wrong command line."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import typer
-from typer.core import TyperArgument, TyperCommand
+from typer.core import TyperArgument, TyperCommand, TyperGroup
+
+from rmt_spikes.console.exits import BAD_INPUT
+from rmt_spikes.errors import shorten
 
 EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     "predict": (
@@ -55,6 +59,60 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
 """Lines and what they do, by command; a setting comes from docs/reference/case_file.md or new-case."""
 
 
+class UsageFault(typer.BadParameter):
+    """A fault of a command line, shown in one line: what is wrong, what came, and where help is."""
+
+    def format_message(self) -> str:
+        """Return the line without the name of the program."""
+        return str(self.message)
+
+    def show(self, file: Any = None) -> None:
+        """Print the line on stderr."""
+        typer.echo(f"rmt-spikes: {self.message}", file=file, err=True)
+
+
+def _came(error: Any, arguments: Sequence[str]) -> str:
+    """What stands on the command line for the option that an error is about."""
+    names = [*getattr(getattr(error, "param", None), "opts", ())]
+    for word, following in zip(arguments, [*arguments[1:], ""], strict=False):
+        option, equals, value = word.partition("=")
+        if option in names and option.startswith("-"):
+            return f", got {shorten(value if equals else following)}"
+    return ""
+
+
+@contextmanager
+def _in_one_line(command: str, arguments: Sequence[str]) -> Iterator[None]:
+    """Turn what typer says of a wrong command line, in several lines, into a `UsageFault`."""
+    arguments = list(arguments)
+    try:
+        yield
+    except UsageFault:
+        raise
+    except Exception as error:
+        if getattr(error, "exit_code", None) != BAD_INPUT or not hasattr(error, "format_message"):
+            raise
+        text = error.format_message().rstrip(".").replace("Input should be", "must be")
+        text = text.partition(", unable to parse")[0]
+        raise UsageFault(f"{text}{_came(error, arguments)}; see {command} --help") from None
+
+
+class Group(TyperGroup):
+    """The program: the choice of a command."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read the options before the command; without any word, print the help."""
+        if not args:
+            return list(super().parse_args(ctx, args))
+        with _in_one_line(ctx.command_path, args):
+            return list(super().parse_args(ctx, args))
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Find the command of a name."""
+        with _in_one_line(ctx.command_path, args):
+            return super().resolve_command(ctx, args)
+
+
 class Command(TyperCommand):
     """A command whose help shows its examples line by line, and no Python types of arguments."""
 
@@ -64,6 +122,11 @@ class Command(TyperCommand):
             if isinstance(parameter, TyperArgument):
                 # What an argument is named says what it is.
                 setattr(parameter, "display_type_rich", lambda ctx: None)  # noqa: B010
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read arguments and options."""
+        with _in_one_line(ctx.command_path, args):
+            return list(super().parse_args(ctx, args))
 
     def format_epilog(self, ctx: Any, formatter: Any) -> None:
         """Write the examples."""

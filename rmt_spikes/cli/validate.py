@@ -10,6 +10,7 @@ import typer
 
 from rmt_spikes.cli.options import AsJson, Explain, Scheduler, present
 from rmt_spikes.console.exits import reporting
+from rmt_spikes.errors import DomainError, Word
 
 
 def validate(
@@ -36,8 +37,6 @@ def validate(
 ) -> None:
     """Simulate the settings of a case, compare with the theory, and write a report."""
     reached = ""
-    if everything and cases:
-        raise typer.BadParameter(f"must be left out with --all, got {', '.join(cases)}", param_hint="cases")
 
     def kept() -> str:
         return f"{reached}Finished trials are kept in {out}; the same command continues."
@@ -49,6 +48,8 @@ def validate(
         from rmt_spikes.validation import validate as validate_cases
         from rmt_spikes.validation.campaign.provenance import processors
 
+        if everything and cases:
+            raise DomainError("cases", "must be left out with --all", Word(", ".join(cases)))
         with shown_progress() as show:
 
             def follow(progress: Progress) -> None:

@@ -47,6 +47,8 @@ OnProgress = Callable[[Progress], None]
 
 def rate(per_second: float) -> str:
     """Trials per second, minute or hour, whichever is at least one."""
+    if per_second >= 1000.0:
+        return "over 1000 trials/s"
     for seconds, unit in ((1.0, "s"), (MINUTE, "min")):
         if per_second * seconds >= 1.0:
             return f"{per_second * seconds:.3g} trials/{unit}"

@@ -98,7 +98,9 @@ class Prediction(Document):
     @property
     def spike_count(self) -> int:
         """Number of spikes, which mostly costs less than they do."""
-        return len(self.spikes) if "spikes" in self.parts else self.solution.spike_count()
+        if "spikes" in self.parts:
+            return len(self.spikes)
+        return min(self.solution.spike_count(), self.solution.most_spikes)
 
     @property
     def outliers(self) -> Outliers:

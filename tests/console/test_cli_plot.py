@@ -164,3 +164,8 @@ def test_what_cannot_be_predicted_is_said(tmp_path: Path) -> None:
     same = run("plot", "given", str(setting), "--set", "second_batch=same", *out)
     assert same.exit_code == 2
     assert "second_batch: must be 'fresh' for this figure" in same.stderr
+
+
+def test_norms_of_rows_are_a_range() -> None:
+    key, values = read_range("row_norm=0.5:2:4")
+    assert (key, values.tolist()) == ("row_norm", [0.5, 1.0, 1.5, 2.0])

@@ -41,6 +41,31 @@ def test_bad_commands_are_refused(setting: str, tmp_path: Path) -> None:
     refused(["validate", str(tmp_path / "no.toml"), "--out", str(tmp_path / "out")], "no.toml")
     assert not (tmp_path / "out").exists()
     refused(["derive", "chy"], "quantity", "did you mean chi?")
+    refused(["validate", setting, "--out", str(tmp_path / "out")], "setting: must be", "got a setting alone")
+    refused(["validate", "a", "--all", "--out", str(tmp_path / "out")], "cases: must be left out", "got a")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        ("simulate x --trials abc", "Invalid value for '--trials': must be a valid integer, got 'abc'"),
+        ("simulate x --trials=1.5", "Invalid value for '--trials': must be a valid integer, got '1.5'"),
+        ("predict", "Missing argument 'SETTING.toml'"),
+        ("predict --bogus", "No such option: --bogus"),
+        ("--bogus", "No such option: --bogus"),
+        ("predikt", "No such command 'predikt'"),
+        ("predict a --digits", "Option '--digits' requires an argument"),
+    ],
+)
+def test_a_wrong_command_line_is_answered_in_one_line(arguments: str, line: str) -> None:
+    result = run(*arguments.split())
+    assert (result.exit_code, result.stdout) == (2, "")
+    name = arguments.split()[0]
+    help_of = f"rmt-spikes {name}" if name in ("simulate", "predict") else "rmt-spikes"
+    # Some versions of typer add what the command may have been.
+    assert result.stderr.startswith(f"rmt-spikes: {line}")
+    assert result.stderr.endswith(f"; see {help_of} --help\n")
+    assert result.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize(

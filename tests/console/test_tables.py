@@ -24,6 +24,7 @@ from rmt_spikes import cli
 from rmt_spikes.cli.examples import EXAMPLES
 from rmt_spikes.console import tables
 from rmt_spikes.console.explanations import EXPLANATIONS, explained
+from rmt_spikes.console.progress import rate
 from rmt_spikes.setting import Setting
 from rmt_spikes.validation import Case
 
@@ -144,3 +145,9 @@ if __name__ == "__main__":
     for each in PRINTERS:
         (TABLES / f"{each}.txt").write_text(text_of(each), encoding="utf-8")
     subprocess.run([sys.executable, "-m", "pytest", "-q", __file__], check=True)
+
+
+def test_rates_are_in_plain_numbers() -> None:
+    found = [rate(x) for x in (9e5, 1000.0, 999.4, 2.0, 0.5, 1e-3)]
+    over = "over 1000 trials/s"
+    assert found == [over, over, "999 trials/s", "2 trials/s", "30 trials/min", "3.6 trials/h"]

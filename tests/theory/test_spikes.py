@@ -259,3 +259,14 @@ def test_learnt_direction_cannot_be_shorter_than_the_initial_one():
     standard = SMALL.replace(output_scale="standard", step_size=0.1)
     with refused("given.beta_norm2", "must be a finite number above 0.25, got 0.2"):
         rs.predict_losses(standard, given=dataclasses.replace(REALISED, beta_norm2=0.2))
+
+
+def test_a_network_has_no_more_spikes_than_singular_values(monkeypatch):
+    setting = SMALL.replace(step_size=40.0)
+    found = rs.predict(setting, method="closed_form")
+    assert len(found.spikes) == found.spike_count == 2
+    # The same two spikes, for a network of one neuron.
+    monkeypatch.setattr(ClosedForm, "spikes", lambda method: found.spikes)
+    for width, expected in ((1, 1), (setting.width, 2)):
+        small = rs.predict(setting.replace(width=width, step_size=1.0), method="closed_form")
+        assert small.spike_count == len(small.spikes) == expected

@@ -266,3 +266,23 @@ def test_every_kind_of_name_is_listed_and_read():
         named(name).of(layer if name.startswith("weights") else prediction)
         assert any(form.text.startswith(each.strip().rstrip("*")) for each in LISTED.split(",")), form.text
     assert np.isnan(named("spikes[7].singular_value").of(prediction))
+
+
+@pytest.mark.parametrize("index", ["9" * 30, "\N{ARABIC-INDIC DIGIT ONE}", "\N{SUPERSCRIPT TWO}"])
+def test_indices_of_quantities_are_short_and_of_plain_digits(index):
+    for name in (f"spikes[{index}].singular_value", f"bulk.edges[{index}][0]"):
+        with pytest.raises(rs.DomainError, match="must be among"):
+            sweep(SETTING, {"ridge": [0.1]}, quantities=[name])
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("method", 3), ("features", ["a"]), ("error", "no"), ("solves", -1), ("quantities", {"bogus": [1, 2]})],
+)
+def test_a_stored_table_has_fields_of_their_types(field, value):
+    document = sweep(
+        SETTING, {"ridge": [0.1, 0.2]}, quantities=["losses.test"], method="closed_form"
+    ).to_dict()
+    assert rs.SweepTable.from_dict(document).to_dict() == document
+    with pytest.raises(rs.DomainError, match=field):
+        rs.SweepTable.from_dict(document | {field: value})

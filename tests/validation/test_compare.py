@@ -391,3 +391,18 @@ def test_what_is_exchanged_is_refused(prediction: Prediction) -> None:
         compare(observation, prediction)
     with pytest.raises(DomainError, match="observation: must be a result of simulate, got NoneType"):
         compare(prediction, None)
+
+
+@pytest.mark.parametrize("claims", ["losses", 3])
+def test_claims_are_a_list(prediction: Prediction, claims: Any) -> None:
+    observation = draw(prediction, 2, 0.02, seed=1)
+    with pytest.raises(DomainError, match=f"claims: must be a list .*got {claims!r}"):
+        compare(prediction, observation, claims=claims)
+
+
+def test_own_numbers_have_squares(prediction: Prediction) -> None:
+    observation = draw(prediction, 2, 0.02, seed=1)
+    assert compare({"losses.test": 1e100}, observation).verdict == "disagrees"
+    for value, required in ((1e308, "a number up to 1e100"), ((2.0, 1e308), "an error from 0 to 1e100")):
+        with pytest.raises(DomainError, match=required):
+            compare({"losses.test": value}, observation)

@@ -76,7 +76,7 @@ def of_train(losses: Losses[Any]) -> float:
 
 def spikes_of(method: Method) -> tuple[Spike[Any], ...]:
     """Spikes with the error bars of their singular values."""
-    spikes, size = method.spikes(), relative(method, "spikes")
+    spikes, size = method.spikes()[: method.most_spikes], relative(method, "spikes")
     if size is None:
         return spikes
     return tuple(

@@ -138,6 +138,11 @@ class Method(ABC):
         """Upper edge of the bulk, and the width of the fluctuations of the largest singular value there."""
         return float(self.bulk.edges[-1, 1]), self.bulk.edge_scale(self.setting.width)
 
+    @property
+    def most_spikes(self) -> int:
+        """Number of singular values that the features can have: a smaller network has no more spikes."""
+        return min(self.setting.width, self.setting.n_ridge)
+
     @abstractmethod
     def spikes(self) -> tuple[Spike[Any], ...]:
         """Spikes further from the edge than its Tracy-Widom fluctuations, largest first."""

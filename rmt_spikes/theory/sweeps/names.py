@@ -22,11 +22,11 @@ COUNT = "spike_count"
 """Name of the number of spikes."""
 
 INDICES = {
-    "i": r"(\d+)",
-    "j": r"(-?\d+)",
+    "i": r"([0-9]{1,9})",
+    "j": r"(-?[0-9]{1,9})",
     "k": r"([0-4])",
     "e": r"([01])",
-    "p": r"(0(?:\.\d+)?|1(?:\.0+)?|0?\.\d+)",
+    "p": r"(0(?:\.[0-9]+)?|1(?:\.0+)?|0?\.[0-9]+)",
 }
 """What the letters of a form stand for: a spike, a band of the bulk (-1 is the last), a degree, one of two
 edges, a level."""

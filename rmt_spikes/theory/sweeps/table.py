@@ -13,11 +13,11 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from rmt_spikes.arguments import choice
+from rmt_spikes.arguments import choice, integer, number
 from rmt_spikes.errors import DomainError, Word
 from rmt_spikes.functions.callables import refuse_to_write
 from rmt_spikes.setting import Setting, checked
-from rmt_spikes.theory.sweeps.names import METHOD
+from rmt_spikes.theory.sweeps.names import METHOD, named
 from rmt_spikes.values import Document, summary
 
 SHOWN_ROWS = 12
@@ -162,8 +162,8 @@ class SweepTable(Document):
         """The first points as a table."""
         heads = "".join(f"<th>{escape(name)}</th>" for name in (*self.axes, *self.arrays))
         body = ""
-        for number, row in enumerate(self.rows()):
-            if number == SHOWN_ROWS:
+        for at, row in enumerate(self.rows()):
+            if at == SHOWN_ROWS:
                 break
             body += "<tr>" + "".join(f"<td>{escape(_cell(value))}</td>" for value in row.values()) + "</tr>"
         count = math.prod(self.shape)
@@ -205,13 +205,17 @@ class SweepTable(Document):
                 setting=setting,
                 axes=axes,
                 arrays={
-                    name: read_only(np.array(_flat(values), dtype=str if name == METHOD else float), shape)
-                    for name, values in document["quantities"].items()
+                    each.name: read_only(
+                        np.array(_flat(values), dtype=str if each.name == METHOD else float), shape
+                    )
+                    for each, values in zip(
+                        map(named, document["quantities"]), document["quantities"].values(), strict=True
+                    )
                 },
-                method=document["method"],
-                features=document["features"],
-                error=document["error"],
-                solves=document["solves"],
+                method=_word("method", document["method"]),
+                features=_word("features", document["features"]),
+                error=number("error", document["error"], 0.0),
+                solves=integer("solves", document["solves"], 0),
                 failures=tuple(_failure(each) for each in document["failures"]),
                 warned=tuple(_failure(each) for each in document["warned"]),
             )
@@ -220,6 +224,12 @@ class SweepTable(Document):
                 raise
             what = Word(f"one with {type(error).__name__}: {error}")
             raise DomainError("document", "must be a sweep as `save` wrote it", what) from None
+
+
+def _word(field: str, given: Any) -> str:
+    if not isinstance(given, str):
+        raise DomainError(field, "must be a word", given)
+    return given
 
 
 def axis_of(key: str, values: Any) -> Any:

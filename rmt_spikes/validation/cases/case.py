@@ -14,7 +14,7 @@ from typing import Annotated, Any, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from rmt_spikes.errors import CaseError, DomainError
+from rmt_spikes.errors import CaseError, DomainError, shorten
 from rmt_spikes.setting import Setting, read_toml
 from rmt_spikes.theory import Features
 from rmt_spikes.theory.methods import look_up
@@ -303,6 +303,9 @@ def _merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, An
 
 
 def _from_document(document: Mapping[str, Any], file: str) -> Case:
+    if document and set(document) <= set(Setting.model_fields):
+        reason = "must be a table of a case, got a setting alone; new-case writes a case"
+        raise CaseError(file, "setting", reason)
     try:
         return Case(**document)
     except CaseError as error:
@@ -318,4 +321,9 @@ def _case_error(error: ValidationError) -> CaseError:
     if isinstance(cause, DomainError):
         return CaseError(None, f"{path}.{cause.field}" if path else f"setting.{cause.field}", cause.reason)
     more = f" (and {len(others)} more)" if others else ""
-    return CaseError(None, path, f"{first['msg'][:200]}{more}")
+    if first["type"] == "missing":
+        return CaseError(None, path, f"must be given, got nothing{more}")
+    if first["type"] == "extra_forbidden":
+        return CaseError(None, path, f"must be left out: a case has no such key{more}")
+    reason = first["msg"][:200].replace("Input should be", "must be")
+    return CaseError(None, path, f"{reason}, got {shorten(first['input'])}{more}")

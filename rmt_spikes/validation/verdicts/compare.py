@@ -109,6 +109,8 @@ def compare(
     if isinstance(prediction, Mapping) and claims is not None:
         raise DomainError("claims", "must be None for one's own numbers, which are all compared", claims)
     claims = DEFAULT_CLAIMS if claims is None else claims
+    if isinstance(claims, str) or not isinstance(claims, Iterable):
+        raise DomainError("claims", "must be a list of names of claims, such as ['losses']", claims)
     if not isinstance(prediction, Mapping):
         _refuse_other("prediction", prediction, "spikes", "predict")
     _refuse_other("observation", observation, "trials", "simulate")

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from rmt_spikes.arguments import LARGEST, number, suggestion
+from rmt_spikes.arguments import number, suggestion
 from rmt_spikes.errors import DomainError, Word
 from rmt_spikes.validation.verdicts.claims import Claim
 from rmt_spikes.validation.verdicts.quantities import (
@@ -26,6 +26,9 @@ from rmt_spikes.validation.verdicts.quantities import (
     singular_value_at,
     wrong_signs,
 )
+
+LARGEST = 1e100
+"""Size of an own number: squares of differences from it are finite."""
 
 OwnNumbers = Mapping[str, Any]
 """Numbers, or pairs of a number and its error, by the names of quantities."""
@@ -80,9 +83,9 @@ def own_quantities(numbers: Any, recorded: int, width: int, field: str = "predic
 def _number(field: str, name: Any, given: Any) -> tuple[float, float | None]:
     """A number and its error, None where there is none."""
     label = f"{field}[{name}]" if isinstance(name, str) else field
-    required = "must be a finite number, or one and its error"
+    required = "must be a number up to 1e100 in size, or one and its error"
     if isinstance(given, tuple | list) and len(given) == 2:
-        error = number(label, given[1], 0.0, required="must have an error of at least 0")
+        error = number(label, given[1], 0.0, LARGEST, "must have an error from 0 to 1e100")
         return number(label, given[0], -LARGEST, LARGEST, required), error
     if isinstance(given, np.ndarray) and given.ndim == 0:
         given = given.item()
