@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from rmt_spikes.errors import ConvergenceError
 from rmt_spikes.setting import Setting
 from rmt_spikes.theory import formulas
-from rmt_spikes.theory.numerics.roots import bracketed_root
 
 Array = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
@@ -140,8 +139,11 @@ class BulkEquivalent:
             kappa = float(np.exp(log_kappa))
             return self.ridge(kappa, self.trace(kappa)) / ridge - 1.0
 
+        # Its library takes .2 s to load: not all predictions need it.
+        from scipy.optimize import brentq
+
         low, high = np.log(ridge) - 1e-9, np.log(top) + 1e-9
-        kappa = float(np.exp(bracketed_root(equation, low, high, xtol=1e-15)))
+        kappa = float(np.exp(brentq(equation, low, high, xtol=1e-15, rtol=8.9e-16)))
         point = self.point(kappa, self.trace(kappa))
         residual = abs(point.ridge - ridge) / (ridge + kappa * self.ratio)
         if not residual < 1e-12:

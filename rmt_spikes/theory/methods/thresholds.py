@@ -9,8 +9,6 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from rmt_spikes.theory.numerics.roots import bracketed_root
-
 Array = NDArray[np.float64]
 
 SCAN_POINTS = 12
@@ -23,7 +21,7 @@ RISE, BESIDE, FARTHEST = 1.5, 0.02, 20.0
 """Rough logarithmic slope of an excess where it vanishes, for the first step; the longest such step; and by
 how much a later one may be longer."""
 
-BESIDES = 1.03
+BEYOND = 1.03
 """Factor of a step away from the guess from which the largest step size is tried first."""
 
 SMALLEST_FRACTION = 1e-4
@@ -40,6 +38,8 @@ def first_crossings(excess: Callable[[float], Array], largest: float, count: int
     Brackets come from a geometric scan of 12 points from ``1e-4 largest``: two crossings closer than a
     factor 2.4 are taken for none.
     """
+    from scipy.optimize import brentq
+
     if largest <= 0.0:
         return np.where(excess(0.0)[:count] > 0.0, 0.0, np.inf)
     steps = [0.0, *np.geomspace(SMALLEST_FRACTION * largest, largest, SCAN_POINTS)]
@@ -51,11 +51,11 @@ def first_crossings(excess: Callable[[float], Array], largest: float, count: int
             crossings[k] = 0.0
         elif positive.size and positive[0] == 1:
             one = partial(_component, excess, k)
-            crossings[k] = bracketed_root(one, 0.0, steps[1], xtol=1e-14 * steps[1])
+            crossings[k] = brentq(one, 0.0, steps[1], xtol=1e-14 * steps[1])
         elif positive.size:
             low, high = math.log(steps[positive[0] - 1]), math.log(steps[positive[0]])
             one = partial(_component_at_logarithm, excess, k)
-            crossings[k] = math.exp(bracketed_root(one, low, high, xtol=1e-12, rtol=1e-13))
+            crossings[k] = math.exp(brentq(one, low, high, xtol=1e-12, rtol=1e-13))
     return crossings
 
 
@@ -73,6 +73,8 @@ def nearby_crossing(excess: Callable[[float], float], guess: float, largest: flo
     The guess is rough: 0 and ``inf`` are possible. The crossing is 0 where the function is positive without a
     step, ``inf`` where it is not positive next to the guess and at `largest`.
     """
+    from scipy.optimize import brentq
+
     if excess(0.0) > 0.0:
         return 0.0
     low = high = guess if 0.0 < guess <= largest else largest
@@ -80,13 +82,13 @@ def nearby_crossing(excess: Callable[[float], float], guess: float, largest: flo
     while excess(high) <= 0.0:
         if high >= largest:
             return math.inf
-        if factor > BESIDES and excess(largest) <= 0.0:
+        if factor > BEYOND and excess(largest) <= 0.0:
             return math.inf
         low, high, factor = high, min(high * factor, largest), factor**2
     factor = 1.02
     while low > 0.0 and (low == high or excess(low) > 0.0):
         low, factor = (low / factor, factor**2) if low > 1e-6 * largest else (0.0, factor)
-    return bracketed_root(excess, low, high, xtol=1e-10 * high, rtol=1e-10)
+    return float(brentq(excess, low, high, xtol=1e-10 * high, rtol=1e-10))
 
 
 def close_crossing(

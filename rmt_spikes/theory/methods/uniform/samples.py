@@ -26,7 +26,6 @@ from rmt_spikes.theory.methods.uniform.outliers import (
 )
 from rmt_spikes.theory.methods.uniform.pencil.samples import Samples
 from rmt_spikes.theory.methods.uniform.problem import Problem
-from rmt_spikes.theory.numerics.interpolation import Monotone
 
 Array = NDArray[np.float64]
 
@@ -345,11 +344,13 @@ class _Table:
 
     def __call__(self, r: Array) -> tuple[Array, Array]:
         """Values and standard deviations of the samples that make one."""
+        from scipy.interpolate import PchipInterpolator
+
         if self.sizes.size < 2:
             return np.zeros(0), np.zeros(0)
         sizes = self.sign * r
         sizes = sizes[sizes > self.sizes[0]]
-        place, deviation = Monotone(self.sizes, self.values)(sizes).T
+        place, deviation = PchipInterpolator(self.sizes, self.values)(sizes).T
         clear = place > SEPARATION * self.values[0, 0]
         return place[clear], deviation[clear]
 

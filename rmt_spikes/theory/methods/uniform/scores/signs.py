@@ -13,7 +13,6 @@ from scipy.special import ndtr
 from rmt_spikes.theory.latent import Latent
 from rmt_spikes.theory.methods.uniform.equations import State
 from rmt_spikes.theory.methods.uniform.problem import Problem
-from rmt_spikes.theory.numerics.interpolation import Monotone
 from rmt_spikes.theory.population.labels import Labels, labels_of
 from rmt_spikes.theory.quadrature_rules import gauss_hermite
 from rmt_spikes.theory.results import SignError
@@ -73,10 +72,12 @@ class Scores:
         )
         variance = np.maximum(self.squared_error(slope, test) - explained, FLAT * teacher.energy)
         share = positive_ridge(self.problem.setting) * self.state.resolvent
+        from scipy.interpolate import PchipInterpolator
+
         q, weights = gauss_hermite(NODES)
         # Of a fitted sample the score is its label, but for a share of what it would be without it.
         smooth = np.vstack([means, np.sqrt(variance), (1.0 - share) / share])
-        smooth = Monotone(grid.q, smooth.T)(np.clip(q, grid.q[0], grid.q[-1])).T
+        smooth = PchipInterpolator(grid.q, smooth.T)(np.clip(q, grid.q[0], grid.q[-1])).T
         found = [self._at(teacher, value, parts) for value, parts in zip(q, smooth.T, strict=True)]
         train, test = weights @ np.array(found)
         return SignError(train=float(train), test=float(test))
