@@ -113,7 +113,9 @@ def features(
         if binned is not None:
             dots: dict[str, Any] = {"markersize": 1.6, "markeredgewidth": 0.0, "alpha": 0.5, "zorder": 0}
             q, u = binned.q[:SHOWN_SAMPLES], binned.u[:SHOWN_SAMPLES]
-            axis.plot(q, u, ".", color=theme.faint, rasterized=True, label="samples of one network", **dots)
+            axis.plot(q, u, ".", color=theme.faint, rasterized=True, **dots)
+            # A dot of that size is not seen in the legend.
+            axis.plot([], [], ".", color=theme.faint, markersize=6.0, label="samples of one network")
         _draw(axis, theme, theory, other, binned)
         axis.set(xlim=(-RANGE, RANGE), ylim=_limits(theory, other))
         axis.set(xlabel="learnt variable q of a sample", ylabel=f"left vector of spike {spike}, times √ñ")
