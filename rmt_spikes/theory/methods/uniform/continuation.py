@@ -8,6 +8,7 @@ smooth there.
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 
 import numpy as np
 from numpy.typing import NDArray
@@ -286,6 +287,17 @@ class RealCurve(CurveNewton):
         return CurvePoint(
             position, direction, State(*self._state(position), math.inf, near), math.exp(position[-1])
         )
+
+    def rough_edge(self, points: list[CurvePoint]) -> tuple[CurvePoint, float]:
+        """Rough edge at the end of a followed curve, and the second derivative of ``log z`` there."""
+        low, high = points[-2:]
+        chord = high.position - low.position
+        arc = math.sqrt(self.inner(chord, chord))
+        turn = high.log_eigenvalue_slope - low.log_eigenvalue_slope
+        bend = turn / arc if arc > 0.0 else 0.0
+        with suppress(ConvergenceError):
+            return self.turn(sorted(points[-2:], key=lambda point: -abs(point.log_eigenvalue_slope)), bend)
+        return self.edge(points, ROUGH), bend
 
     def edge(self, points: list[CurvePoint], precision: float = ROUNDING) -> CurvePoint:
         """Edge of the bulk at the end of a followed curve.

@@ -13,11 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rmt_spikes.errors import ConvergenceError
-from rmt_spikes.theory.methods.uniform.continuation import (
-    BRACKET,
-    ROUGH,
-    RealCurve,
-)
+from rmt_spikes.theory.methods.uniform.continuation import BRACKET, ROUGH, RealCurve
 from rmt_spikes.theory.methods.uniform.equations import CurvePoint, FixedPoint
 from rmt_spikes.theory.methods.uniform.finite_rank import FiniteRank
 from rmt_spikes.theory.methods.uniform.newton import LONGEST_STEP, LOOSE
@@ -216,9 +212,9 @@ class Descent:
             for i in range(len(similar.above) - 1, -1, -1):
                 with suppress(ConvergenceError):
                     points = curve.follow(curve.again(similar.above[i]), SHORT)
-                    return cls(problem, curve, top, *_rough(curve, points), similar.above[:i], own=False)
+                    return cls(problem, curve, top, *curve.rough_edge(points), similar.above[:i], own=False)
         points = _followed(curve, top)
-        return cls(problem, curve, top, *_rough(curve, points), tuple(points[:-1]), own=True)
+        return cls(problem, curve, top, *curve.rough_edge(points), tuple(points[:-1]), own=True)
 
     @cached_property
     def edge(self) -> CurvePoint:
@@ -278,29 +274,12 @@ class Descent:
         return _followed(self.curve, self.top, self.problem.finite_rank)[:-1]
 
 
-def _rough(curve: RealCurve, points: list[CurvePoint]) -> tuple[CurvePoint, float]:
-    """Rough edge at the end of a followed curve, and the bend there."""
-    low, high = points[-2:]
-    bend = bend_between(curve, low, high)
-    with suppress(ConvergenceError):
-        return curve.turn(sorted(points[-2:], key=lambda point: -abs(point.log_eigenvalue_slope)), bend)
-    return curve.edge(points, ROUGH), bend
-
-
 def _raised(point: CurvePoint, factor: float) -> CurvePoint:
     """Guess of a point where all eigenvalues are larger by a factor."""
     position, shift = point.position.copy(), math.log(factor)
     position[: point.state.resolvent.size] -= shift
     position[-1] += shift
     return replace(point, position=position)
-
-
-def bend_between(curve: RealCurve, first: CurvePoint, second: CurvePoint) -> float:
-    """Change of the slope of ``log z`` by the arc length, between two points in the order of the curve."""
-    chord = second.position - first.position
-    arc = math.sqrt(curve.inner(chord, chord))
-    turn = second.log_eigenvalue_slope - first.log_eigenvalue_slope
-    return turn / arc if arc > 0.0 else 0.0
 
 
 def _pole_between(

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from functools import cached_property
 from operator import itemgetter
 
 import numpy as np
@@ -15,7 +15,6 @@ from rmt_spikes.errors import ConvergenceError
 from rmt_spikes.theory.bulk.distribution import edge_scale
 from rmt_spikes.theory.methods.uniform.blocks import PencilBlocks
 from rmt_spikes.theory.methods.uniform.channels import COMPLEX_STEP
-from rmt_spikes.theory.methods.uniform.continuation import RealCurve
 from rmt_spikes.theory.methods.uniform.equations import CurvePoint
 from rmt_spikes.theory.methods.uniform.outliers import (
     Descent,
@@ -26,6 +25,7 @@ from rmt_spikes.theory.methods.uniform.outliers import (
 )
 from rmt_spikes.theory.methods.uniform.pencil.samples import Samples
 from rmt_spikes.theory.methods.uniform.problem import Problem
+from rmt_spikes.theory.methods.uniform.singles.places import margin, place
 
 Array = NDArray[np.float64]
 
@@ -86,7 +86,7 @@ class Separated:
     def beyond_edge(self, edge: CurvePoint) -> tuple[int, ...]:
         """Numbers of the samples with a value above a point of the curve at the edge, of those that may."""
         numbers = range(min(max(self.removed, default=-1) + 1 + MORE, self.effective.size))
-        return tuple(i for i in numbers if _margin(self.problem, edge, float(self.effective[i])) <= 0.0)
+        return tuple(i for i in numbers if margin(self.problem, edge, float(self.effective[i])) <= 0.0)
 
     @cached_property
     def upper(self) -> UpperSpectrum:
@@ -129,7 +129,7 @@ class Separated:
         """Points of the resolvent at the values of samples by the numbers of these, largest first."""
         points, found = list(self.upper.points), {}
         for i in self.beyond:
-            point = _place(self.problem, self.upper.curve, points, float(self.effective[i]))
+            point = place(self.problem, self.upper.curve, points, float(self.effective[i]))
             if point is not None:
                 found[i] = point
                 points.append(point)
@@ -179,7 +179,7 @@ def separate(problem: Problem, samples: Samples, top: float, similar: Separated 
         rest, descent, usual = _descent(problem, samples, removed, top, descent)
 
         def clear(point: CurvePoint, numbers: tuple[int, ...], rest: Problem = rest) -> tuple[int, ...]:
-            return tuple(i for i in numbers if _margin(rest, point, float(effective[i])) <= 0.0)
+            return tuple(i for i in numbers if margin(rest, point, float(effective[i])) <= 0.0)
 
         beyond = clear(descent.rough, removed)
         if clear(descent.rough, others):
@@ -329,14 +329,14 @@ class _Table:
         assert isinstance(problem.blocks, PencilBlocks)
         lowest = float(np.max(sign * problem.blocks.special.batch.residuals.r))
         nothing = cls(sign, np.zeros(0), np.zeros((0, 2)))
-        if largest <= lowest or _margin(problem, upper.edge, sign * largest) > 0.0:
+        if largest <= lowest or margin(problem, upper.edge, sign * largest) > 0.0:
             return nothing
         # From the size at which a value leaves the edge, where it rises like a square.
-        least = _crossing(lambda size: _margin(problem, upper.edge, sign * size), lowest, largest)
+        least = _crossing(lambda size: margin(problem, upper.edge, sign * size), lowest, largest)
         nodes = 0.5 * (1.0 - np.cos(np.pi * (np.arange(NODES) + 0.5) / NODES))
         rows = [(least, upper.edge.eigenvalue**0.5, 0.0)]
         for size in least + (largest - least) * nodes:
-            point = _place(problem, upper.curve, upper.points, sign * float(size))
+            point = place(problem, upper.curve, upper.points, sign * float(size))
             if point is not None:
                 rows.append((size, point.eigenvalue**0.5, _scatter(problem, point, sign * float(size))))
         table = np.array(rows)
@@ -361,29 +361,3 @@ def _crossing(function: Callable[[float], float], low: float, high: float) -> fl
         middle = 0.5 * (low + high)
         low, high = (middle, high) if function(middle) > 0.0 else (low, middle)
     return high
-
-
-def _margin(problem: Problem, point: CurvePoint, r: float) -> float:
-    """Least eigenvalue of ``1 + phi M T(r)``, which is zero at the value of a sample with residual `r`.
-
-    Far below a large value a second eigenvalue may be negative, and the determinant positive again.
-    """
-    blocks = problem.blocks
-    assert isinstance(blocks, PencilBlocks)
-    m = point.state.parts[0].detail.levels.m
-    letter = blocks.pencil.letters_of(np.array([r]))[0]
-    return 1.0 + float(np.min(np.linalg.eigvals(blocks.special.batch.phi * m @ letter).real))
-
-
-def _place(problem: Problem, curve: RealCurve, points: Sequence[CurvePoint], r: float) -> CurvePoint | None:
-    """Point of the curve at the value of a sample, where ``det(1 + phi M T(r))`` is zero first.
-
-    `points` lead down to the edge.
-    """
-    margin = partial(_margin, problem, r=r)
-    if margin(points[-1]) > 0.0:
-        return None
-    i = next(i for i, point in enumerate(points) if margin(point) <= 0.0)
-    if i == 0:
-        raise ConvergenceError("a sample's value lies above the curve", residual=math.inf)
-    return curve.zero(points[i - 1], points[i], margin)

@@ -1,0 +1,1 @@
+"""Values that single samples make."""

@@ -1,0 +1,41 @@
+"""Where single samples of the first batch make a value beyond the bulk."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from functools import partial
+
+import numpy as np
+
+from rmt_spikes.errors import ConvergenceError
+from rmt_spikes.theory.methods.uniform.blocks import PencilBlocks
+from rmt_spikes.theory.methods.uniform.continuation import RealCurve
+from rmt_spikes.theory.methods.uniform.equations import CurvePoint
+from rmt_spikes.theory.methods.uniform.problem import Problem
+
+
+def margin(problem: Problem, point: CurvePoint, r: float) -> float:
+    """Least eigenvalue of ``1 + phi M T(r)``, which is zero at the value of a sample with residual `r`.
+
+    Far below a large value a second eigenvalue may be negative, and the determinant positive again.
+    """
+    blocks = problem.blocks
+    assert isinstance(blocks, PencilBlocks)
+    m = point.state.parts[0].detail.levels.m
+    letter = blocks.pencil.letters_of(np.array([r]))[0]
+    return 1.0 + float(np.min(np.linalg.eigvals(blocks.special.batch.phi * m @ letter).real))
+
+
+def place(problem: Problem, curve: RealCurve, points: Sequence[CurvePoint], r: float) -> CurvePoint | None:
+    """Point of the curve at the value of a sample, where ``det(1 + phi M T(r))`` is zero first.
+
+    `points` lead down to the edge.
+    """
+    own = partial(margin, problem, r=r)
+    if own(points[-1]) > 0.0:
+        return None
+    i = next(i for i, point in enumerate(points) if own(point) <= 0.0)
+    if i == 0:
+        raise ConvergenceError("a sample's value lies above the curve", residual=math.inf)
+    return curve.zero(points[i - 1], points[i], own)
