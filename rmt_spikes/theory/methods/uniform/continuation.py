@@ -102,17 +102,31 @@ class RealCurve(CurveNewton):
         ConvergenceError
             If it is not found nearby.
         """
+        return self.zero_nearby(start, lambda point: point.log_eigenvalue_slope, bend, fresh=True)
+
+    def zero_nearby(
+        self, start: CurvePoint, value: Value, slope: float, *, fresh: bool = False
+    ) -> CurvePoint:
+        """Zero of a function next to a point, which need not be on the curve, by secants along the curve.
+
+        `slope` is that of the function, roughly; whether directions on the way are to be exact, `fresh` says.
+
+        Raises
+        ------
+        ConvergenceError
+            If it is not found nearby.
+        """
         last, step = 0.0, 0.0
 
         def step_at(point: CurvePoint) -> float:
-            nonlocal bend, last, step
-            slope = point.log_eigenvalue_slope
+            nonlocal slope, last, step
+            found = value(point)
             if abs(step) > SECANT:
-                bend = (slope - last) / step
-            last, step = slope, -slope / bend if bend != 0.0 else math.inf
+                slope = (found - last) / step
+            last, step = found, -found / slope if slope != 0.0 else math.inf
             return step
 
-        return self.seek(start, step_at, SETTLED, fresh=True)
+        return self.seek(start, step_at, SETTLED, fresh=fresh)
 
     def follow(self, point: CurvePoint, step: float = LONGEST_STEP) -> list[CurvePoint]:
         """Points of the curve from one outside the bulk until just after ``z`` has turned back.

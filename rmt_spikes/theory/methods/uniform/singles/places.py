@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 
 import numpy as np
@@ -12,6 +13,8 @@ from rmt_spikes.errors import ConvergenceError
 from rmt_spikes.theory.methods.uniform.blocks import PencilBlocks
 from rmt_spikes.theory.methods.uniform.continuation import RealCurve
 from rmt_spikes.theory.methods.uniform.equations import CurvePoint
+from rmt_spikes.theory.methods.uniform.newton import Value
+from rmt_spikes.theory.methods.uniform.outliers import SMALL
 from rmt_spikes.theory.methods.uniform.problem import Problem
 
 
@@ -38,4 +41,28 @@ def place(problem: Problem, curve: RealCurve, points: Sequence[CurvePoint], r: f
     i = next(i for i, point in enumerate(points) if own(point) <= 0.0)
     if i == 0:
         raise ConvergenceError("a sample's value lies above the curve", residual=math.inf)
-    return curve.zero(points[i - 1], points[i], own)
+    bracket = points[i - 1], points[i]
+    with suppress(ConvergenceError):
+        return _place_between(curve, bracket, own)
+    return curve.zero(*bracket, own)
+
+
+def _place_between(curve: RealCurve, bracket: tuple[CurvePoint, CurvePoint], value: Value) -> CurvePoint:
+    """Zero of a margin by secants on the curve.
+
+    Raises
+    ------
+    ConvergenceError
+        If they leave the bracket.
+    """
+    # One less a margin falls like a power of the eigenvalue.
+    above, below = (max(SMALL, 1.0 - value(point)) for point in bracket)
+    fall, chord = math.log(above / below), bracket[1].position - bracket[0].position
+    start = curve.guess(*bracket, math.log(above) / fall)
+
+    def inside(point: CurvePoint) -> float:
+        if not bracket[1].eigenvalue <= point.eigenvalue <= bracket[0].eigenvalue:
+            raise ConvergenceError("a sample's value was not found", residual=math.inf, last=point)
+        return value(point)
+
+    return curve.zero_nearby(start, inside, fall / math.sqrt(curve.inner(chord, chord)))
