@@ -21,6 +21,11 @@ LINEAR = 2.0
 ROW_INCHES, FRAME_INCHES = 0.19, 0.95
 """Height of a row of a figure of its own, and of its axis and legend."""
 
+NAMES_INCHES, DIGIT_INCHES = 0.9, 0.075
+"""Width of the names beside the axis beyond what a subplot leaves for them, and of a digit of its numbers."""
+
+RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
+
 SPREAD = 0.7
 """Share of a row over which several comparisons of one quantity are spread."""
 
@@ -107,11 +112,7 @@ def forest(
             _marks(axis, theme, placed, quantities, verdict, marker)
         axis.set_xscale("symlog", linthresh=LINEAR, linscale=LINEAR)
         axis.set_xlim(-1.15 * reach, 1.15 * reach)
-        powers = 10.0 ** np.arange(1, np.floor(np.log10(1.15 * reach)) + 1)
-        # Below the first power of ten there is room for two more.
-        beyond = np.array([2.0, *([5.0] if 1.15 * reach >= 5.0 else []), *powers])
-        ticks = [*-beyond[::-1], -1.0, 0.0, 1.0, *beyond]
-        axis.set_xticks(ticks, [f"{tick:g}".replace("-", MINUS) for tick in ticks])
+        _number(axis, 1.15 * reach)
         axis.set_xticks([], minor=True)
         axis.set_yticks(range(len(quantities)), [in_words(quantity) for quantity in quantities])
         axis.set_ylim(len(quantities) - 0.4, -0.6)
@@ -120,6 +121,30 @@ def forest(
         if legend:
             legend_outside(axis, columns=4)
     return axis
+
+
+def _number(axis: Axes, reach: float) -> None:
+    """Ticks up to `reach` margins; numbers at those that have room, the outermost before those inside."""
+    powers = 10.0 ** np.arange(1, np.floor(np.log10(reach)) + 1)
+    # Below the first power of ten there is room for two more.
+    beyond = [2.0, *([5.0] if reach >= 5.0 else []), *powers.tolist()]
+    figure: Any = axis.figure
+    inches = max(1.5, float(axis.get_position().width * figure.get_size_inches()[0]) - NAMES_INCHES)
+    scale = 0.5 * inches / _place(reach)
+    said: dict[float, str] = {}
+    for tick in (0.0, 1.0, *reversed(powers.tolist()), 2.0, 5.0):
+        text = f"{tick:g}" if tick < 1e4 else "10" + str(round(np.log10(tick))).translate(RAISED)
+        least = DIGIT_INCHES * (1 + len(text))
+        places = [(abs(_place(tick) - _place(other)), len(word)) for other, word in said.items()]
+        if all(scale * gap >= 0.5 * (least + DIGIT_INCHES * (1 + wide)) for gap, wide in places):
+            said[tick] = text
+    ticks = [*(-tick for tick in reversed(beyond)), -1.0, 0.0, 1.0, *beyond]
+    axis.set_xticks(ticks, [MINUS * (t < 0.0 and abs(t) in said) + said.get(abs(t), "") for t in ticks])
+
+
+def _place(margins: float) -> float:
+    """Place on the axis, in decades from zero."""
+    return margins if margins <= LINEAR else LINEAR + float(np.log10(margins / LINEAR))
 
 
 def _in_margins(row: Compared) -> tuple[float, float]:

@@ -1,7 +1,9 @@
 """What a user relies on: axes in and out, settings left alone, refusals, and files whose text is text."""
 
 import re
+from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import matplotlib as mpl
@@ -256,3 +258,20 @@ def test_rows_are_in_the_order_of_a_table() -> None:
     labels = [label.get_text() for label in own.get_yticklabels()]
     assert labels[:4] == ["ridge objective", "training loss", "test loss", "spike 1"]
     assert len(EXPONENTS) == 3
+
+
+@pytest.mark.parametrize("reach", [3.0, 7.0, 30.0, 500.0, 2e4, 1e5, 1e12])
+@pytest.mark.parametrize("inches", [3.6, 6.75])
+def test_numbers_of_margins_do_not_overlap(reach: float, inches: float) -> None:
+    row = SimpleNamespace(quantity="latent.cosine", interval=(0.0, reach), margin=1.0, verdict="inconclusive")
+    figure = Figure(figsize=(inches, 2.0), layout="constrained")
+    with plot.style():
+        axis = plot.residuals(SimpleNamespace(rows=[row]), ax=figure.subplots())
+        figure.canvas.draw()
+        shown = [label for label in axis.get_xticklabels() if label.get_text()]
+        boxes = [label.get_window_extent() for label in shown]
+    assert all(left.x1 < right.x0 for left, right in pairwise(boxes))
+    assert "0" in [label.get_text() for label in shown]
+    # The outermost number is there, and every tick.
+    assert len(axis.get_xticks()) >= 5
+    assert shown[-1].get_text() == axis.get_xticklabels()[-1].get_text() or reach < 10.0

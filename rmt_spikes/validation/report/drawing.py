@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from rmt_spikes.setting import Setting
+    from rmt_spikes.simulation import Observation
 
 WIDE_INCHES, NARROW_INCHES = 6.75, 3.6
 """Widths of two columns and of one in a journal, and of a page on a screen and on a telephone."""
@@ -70,3 +71,9 @@ def legend_above(figure: Figure, axes: Iterable[Axes], narrow: bool) -> None:
 def sizes(setting: Setting) -> str:
     """Sizes of a setting, for a caption."""
     return f"n = {setting.n}, d = {setting.d}, N = {setting.width}"
+
+
+def networks(observation: Observation) -> str:
+    """Number of simulated networks, for a caption."""
+    count = len(observation.trials)
+    return f"{count} network{'' if count == 1 else 's'}"

@@ -22,7 +22,7 @@ from rmt_spikes.validation.campaign.results import CaseResult
 from rmt_spikes.validation.cases.case import Point
 from rmt_spikes.validation.cases.tables import CaseFigure, FeatureFigure, LossFigure, SpectrumFigure
 from rmt_spikes.validation.report.comparison_figures import comparison_drawing, scaling_drawings
-from rmt_spikes.validation.report.drawing import Drawing, legend_above, panels, sizes
+from rmt_spikes.validation.report.drawing import Drawing, legend_above, networks, panels, sizes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -85,7 +85,7 @@ def _spectrum(case: str, points: Sequence[Point], observations: Sequence[Observa
     return Drawing(
         name=f"{case}-spectrum",
         title="Spectrum",
-        caption=f"Singular values of the features of {len(first.trials)} networks ({sizes(first.setting)}) "
+        caption=f"Singular values of the features of {networks(first)} ({sizes(first.setting)}) "
         "on a logarithmic axis. Bars and line, left axis: density per unit of log singular value, of all "
         "simulated values and of the predicted bulk. Markers, right axis: how much of the left vector is a "
         "polynomial of the learnt variable, for each predicted spike (diamonds) and for the "
@@ -176,8 +176,7 @@ def feature_drawing(
         title="The features that the spikes carry",
         caption=f"Left singular vectors u of the spikes against the learnt variable q of the samples "
         f"({sizes(point.setting)}, step exponent {point.setting.exponent:.3g}). Small dots: samples of one "
-        f"network. Large dots: means over bins of q and {len(observation.trials)} networks, with 95 % "
-        "intervals. Solid: "
+        f"network. Large dots: means over bins of q and {networks(observation)}, with 95 % intervals. Solid: "
         f"theory at this n; as n grows it tends to q² + χ, χ = {corrected.latent.chi:.3g}. Dashed: "
         "as published, with q² in its place.",
         alt=" ".join(said),
