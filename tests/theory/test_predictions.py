@@ -185,3 +185,18 @@ def test_what_is_no_setting_is_refused(run):
 def test_what_vanishes_in_double_precision_is_refused(changes, field):
     with pytest.raises(rs.DomainError, match=f"{field}: must have .* square is above 0"):
         rs.predict_losses(SETTING.replace(**changes))
+
+
+def test_a_prediction_that_was_used_is_pickled() -> None:
+    setting = rs.Setting(
+        n=120,
+        d=60,
+        width=80,
+        activation="relu",
+        target={"hermite": [0, 1, 0.7]},
+        ridge=0.05,
+        step_exponent=0.4,
+    )
+    prediction = rs.predict(setting, features="first_orders")
+    said = prediction.to_dict()
+    assert pickle.loads(pickle.dumps(prediction)).to_dict() == said

@@ -165,6 +165,10 @@ class UpperSpectrum:
     def _margins(self) -> Callable[[CurvePoint], Array]:
         return cache(lambda point: self.finite_rank.margins(point.state))
 
+    def __getstate__(self) -> dict[str, object]:
+        """Without what is kept of calls, which cannot be sent to another process."""
+        return {key: value for key, value in self.__dict__.items() if key not in {"_own", "_margins"}}
+
 
 @dataclass(frozen=True, eq=False)
 class Descent:
