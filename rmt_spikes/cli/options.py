@@ -50,14 +50,14 @@ def present(
     document: dict[str, Any], as_json: bool, tables: Callable[..., None], explain: bool = False
 ) -> None:
     """Print a document as JSON, or as tables, with what their rows are if asked for."""
-    from rich.console import Console
+    from rmt_spikes.console.tables import Terminal
 
     if as_json and explain:
         raise DomainError("--explain", "must be left out with --json", Word("both"))
     if as_json:
         print_json(document)
         return
-    console = Console(highlight=False)
+    console = Terminal(highlight=False)
     if not explain:
         tables(document, console=console)
         return

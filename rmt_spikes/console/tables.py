@@ -21,6 +21,15 @@ LARGE = 0.05
 LEGEND = "He_k: squared correlation of the left singular vector with He_k(q); --explain says what each row is"
 """Below the table of spikes."""
 
+
+class Terminal(Console):
+    """A console whose closed pipes are errors like those of other output."""
+
+    def on_broken_pipe(self) -> None:
+        """Raise the error that is handled."""
+        raise
+
+
 NEGLIGIBLE = 1e-12
 """Numbers that are shown as zero: rounding of numbers of order one."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cached_property
 from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
 
@@ -139,7 +139,9 @@ def losses_at(point: Any, value: float, loss: float) -> Losses[float]:
 
 
 def ordered(losses: Losses[float], energy: float) -> Losses[float]:
-    """Return losses that are in their order to rounding of the label energy.
+    """Put losses in their order that are so to rounding of the label energy.
+
+    At tiny ridges the objective is above the training loss by less than the rounding of either.
 
     Raises
     ------
@@ -155,7 +157,8 @@ def ordered(losses: Losses[float], energy: float) -> Losses[float]:
             residual=worst / energy,
             last=losses,
         )
-    return losses
+    train = max(losses.train, 0.0)
+    return replace(losses, objective=max(losses.objective, train), train=train, test=max(losses.test, 0.0))
 
 
 class SingularVectors(Protocol):

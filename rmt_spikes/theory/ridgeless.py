@@ -109,7 +109,8 @@ def extrapolated(losses: Sequence[Losses[float]], ridges: Sequence[float], ridge
     """Losses at a ridge, from those at larger ones, by the polynomial through them.
 
     It goes through the training loss, the test loss, classification errors and the squared norm of the
-    weights: the objective is above the training loss by the ridge times that.
+    weights: the objective is above the training loss by the ridge times that. Losses that vanish with the
+    ridge come out as zero to 1e-7 of those at the larger ridges; below zero they are zero.
     """
     nodes = np.asarray(ridges)
     weights = [math.prod((ridge - y) / (x - y) for y in nodes if y != x) for x in nodes]
@@ -117,13 +118,13 @@ def extrapolated(losses: Sequence[Losses[float]], ridges: Sequence[float], ridge
     def at(values: Sequence[float]) -> float:
         return float(np.dot(weights, values))
 
-    train = at([each.train for each in losses])
+    train = max(0.0, at([each.train for each in losses]))
     norm = at([(each.objective - each.train) / x for each, x in zip(losses, nodes, strict=True)])
     signs = [each.sign_error for each in losses if each.sign_error is not None]
     return Losses(
         objective=train + ridge * norm,
         train=train,
-        test=at([each.test for each in losses]),
+        test=max(0.0, at([each.test for each in losses])),
         sign_error=None
         if not signs
         else SignError(train=at([each.train for each in signs]), test=at([each.test for each in signs])),

@@ -90,8 +90,10 @@ def test_a_closed_pipe_is_no_error(setting: str) -> None:
     assert "Traceback" not in done.stderr
 
 
-def test_a_closed_pipe_is_no_verdict() -> None:
+@pytest.mark.parametrize("command", ["derive", "predict {}"])
+def test_a_closed_pipe_is_no_verdict(command: str, setting: str) -> None:
     """Status 141, that of a program ended by SIGPIPE; 1 would say that theory and simulation disagree."""
-    program = f"{sys.executable} -m rmt_spikes.cli derive | (exec 0<&-; sleep 3); echo ${{PIPESTATUS[0]}}"
+    words = command.format(setting)
+    program = f"{sys.executable} -m rmt_spikes.cli {words} | (exec 0<&-; sleep 3); echo ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", program], capture_output=True, text=True, check=False)
     assert done.stdout == "141\n"

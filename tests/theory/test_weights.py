@@ -166,3 +166,19 @@ def test_a_given_batch_says_which_sample_makes_a_value():
 def test_what_is_not_worked_out_is_refused(field, changes, options):
     with refused(field, "the spectrum of the trained weights"):
         _ = rs.predict(SMALL.replace(**changes), **options).weights
+
+
+def test_the_learnt_value_does_not_go_missing():
+    """At steps at which an eigenvalue of ``J`` next to the edge passes zero.
+
+    4.550(27) is the mean in 300 networks of a few lines of numpy. There is one such value at all steps.
+    """
+    setting = LARGE.replace(n=500, n_ridge=500, d=250, width=250, noise_std=0.3, ridge=0.05, step_size=6.0)
+    setting = setting.replace(target={"hermite": [0.0, 1.0, 0.7]})
+    weights = rs.predict(setting).weights
+    assert weights.singular_values[0] == pytest.approx(4.550, abs=3 * 0.027 + 0.02 * 4.55)
+    narrow = setting.replace(n=300, n_ridge=300, d=150, width=300)
+    for step in (11.9, 12.0, 19.0, 19.5, 20.027):
+        origin = rs.predict(narrow.replace(step_size=step)).weights.origin
+        assert list(origin).count("learnt") == 1
+        assert origin[0] == "learnt"

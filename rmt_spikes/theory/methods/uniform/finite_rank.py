@@ -150,32 +150,41 @@ class FiniteRank:
     def margins(self, state: State) -> Array:
         """Ascending eigenvalues of ``E^{1/2} (J + S) E^{1/2}``, with the stiffness ``E^{-1}`` of equal rows.
 
-        Where ``J`` has negative eigenvalues, which come from infinity where a response vanishes, as many of
-        the least are left out: those below zero are then as many as the poles above.
+        Without those of the `resonances`: the ones below zero are then as many as the poles above.
 
         Raises
         ------
         ConvergenceError
             If that stiffness is not positive, which it is above the bulk.
         """
-        return np.asarray(np.linalg.eigvalsh(self._scaled(state)[0]))[self.resonances(state) :]
+        if self.resonances(state).size:
+            return self.spectrum(state)[0]
+        return np.asarray(np.linalg.eigvalsh(self._scaled(state)[0]))
 
     def spectrum(self, state: State) -> tuple[Array, Array]:
         """`margins`, and vectors ``E^{1/2} xi`` in columns."""
         matrix, root = self._scaled(state)
         values, vectors = np.linalg.eigh(matrix)
-        first = self.resonances(state)
-        return values[first:], (root.T @ vectors)[:, first:]
+        resonances, n_a = self.resonances(state), state.omega.size
+        if count := resonances.shape[1]:
+            inside = resonances.T @ vectors[n_a : n_a + resonances.shape[0]]
+            kept = np.sort(np.argsort(np.sum(inside**2, axis=0))[:-count])
+            values, vectors = values[kept], vectors[:, kept]
+        return values, root.T @ vectors
 
     def margin_along(self, state: State, vector: Array) -> float:
         """Margin of a vector ``E^{1/2} xi``, which need not be one of those of `spectrum`."""
         return float(vector @ self.total(state) @ vector / (vector @ self._trivial(state) @ vector))
 
-    def resonances(self, state: State) -> int:
-        """Number of negative eigenvalues of ``J``, which its directions alone can have."""
-        n_a = state.omega.size
-        block = slice(n_a, (1 + self.directions.count) * n_a)
-        return int(np.sum(np.linalg.eigvalsh(self.stiffness(state)[block, block]) < 0.0))
+    def resonances(self, state: State) -> Array:
+        """Vectors along which the response of the directions is negative, shape ``(count n_a, n)``.
+
+        Where a response vanishes, an eigenvalue of ``J`` comes back from infinity, below zero, without a
+        pole. That of ``J + S`` whose vector is like it may become positive again, which is no pole either.
+        """
+        size = self.directions.count * state.omega.size
+        values, vectors = np.linalg.eigh(self.directions.response(self._parts(state)[0]).reshape(size, size))
+        return np.asarray(vectors[:, values < 0.0])
 
     def _scaled(self, state: State) -> tuple[Array, Array]:
         trivial = self._trivial(state)

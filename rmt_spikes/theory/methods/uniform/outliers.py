@@ -155,7 +155,7 @@ class UpperSpectrum:
         @cache
         def own(i: int) -> CurvePoint:
             point = self.curve.again(self.descent.above[i])
-            if self.finite_rank.resonances(point.state):
+            if self.finite_rank.resonances(point.state).size:
                 raise ConvergenceError("a margin may change its sign more than once", residual=math.inf)
             return point
 
