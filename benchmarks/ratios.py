@@ -64,7 +64,7 @@ def quantities() -> dict[str, tuple[Callable[[], object], float]]:
             lambda: singular_value_bulk(ClosedForm(SETTING).equivalent).density(POINTS),
             0.2,
         ),
-        "everything, uniform": (lambda: rs.predict(SETTING), 10.0),
+        "everything, uniform": (lambda: rs.predict(SETTING).to_dict(), 1.5),
     }
 
 
