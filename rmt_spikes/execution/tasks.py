@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import threading
+import time
 import warnings
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
 from rmt_spikes.execution.cluster import KEPT, ExecutionError, Result, Task, connected, run_on_cluster
+
+ORPHANED = 0.5
+"""Seconds after which a local process looks whether it still has a parent."""
 
 
 def work_through(
@@ -55,7 +61,13 @@ def _run_in_processes(
 ) -> Generator[Result, None, None]:
     from joblib import Parallel, delayed
 
-    parallel = Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1)
+    parallel = Parallel(
+        n_jobs=jobs,
+        return_as="generator_unordered",
+        batch_size=1,
+        initializer=_end_with_parent,
+        initargs=(os.getpid(),),
+    )
     results = parallel(delayed(function)(task) for task in tasks)
     try:
         # Not `yield from`: closing has to reach the workers through the block below.
@@ -69,3 +81,14 @@ def _run_in_processes(
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             results.close()
+
+
+def _end_with_parent(parent: int) -> None:
+    """End this process soon after its parent, which may have been killed and then tells nobody."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(ORPHANED)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
