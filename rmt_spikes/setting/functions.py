@@ -48,14 +48,16 @@ def expansion_of(spec: Specification, field: str, center: bool, scale: float = 1
 
 def check_activation(spec: Specification, center: bool, step: float, scale: float) -> None:
     """Refuse constants and, with a step, activations that give it no signal, or have no derivative."""
-    plain, expansion = (expansion_of(spec, "activation", centred, scale) for centred in (False, center))
-    rms = math.sqrt(expansion.second_moment)
+    plain = expansion_of(spec, "activation", False, scale)
     if not plain.second_moment > 0.0:
         raise DomainError("activation", "must have values whose square is above 0 in double precision", spec)
     if plain.second_moment - plain.mean**2 <= CONSTANT * plain.second_moment:
         raise DomainError("activation", "must not be constant", spec)
+    # What is left of a constant is rounding.
+    expansion = expansion_of(spec, "activation", center, scale)
     if step == 0.0:
         return
+    rms = math.sqrt(expansion.second_moment)
     if abs(expansion.linear) <= max(1e-9 * rms, expansion.error[1]):
         advice = "without it the gradient step carries no linear signal; step_size = 0 needs none"
         raise DomainError("activation", "must have c_1 = E[Z f(Z)] different from 0", spec, advice)
