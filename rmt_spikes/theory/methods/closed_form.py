@@ -23,7 +23,7 @@ from rmt_spikes.theory.bulk.distribution import Bulk, singular_value_bulk
 from rmt_spikes.theory.bulk.equivalent import BulkEquivalent, ResolventPoint
 from rmt_spikes.theory.latent import Latent, LatentGrid, activation_moments, latent, latent_grid
 from rmt_spikes.theory.methods.base import Method, leading_sign, require_mean_field, spike_of
-from rmt_spikes.theory.methods.thresholds import first_crossings
+from rmt_spikes.theory.methods.thresholds import Scan
 from rmt_spikes.theory.population.coverage import require_plain
 from rmt_spikes.theory.results import Certificate, Losses, Spike, losses_at, ordered
 from rmt_spikes.theory.ridgeless import positive_ridge
@@ -188,14 +188,17 @@ class UntrainedBulk(Method):
 
     def thresholds(self, count: int, largest: float) -> Array:
         """Step sizes at which the first `count` spikes appear; ``inf`` where none does up to `largest`."""
+        scan = self.scan(largest)
+        return np.array([scan.crossing(k) for k in range(count)])
 
-        def excess(step: float) -> Array:
-            strengths = self.with_setting(self.setting.replace(step_size=step)).modes.strengths
-            padded = np.full(max(count, strengths.size), NO_STRENGTH)
-            padded[: strengths.size] = np.maximum(strengths, NO_STRENGTH)
-            return np.asarray(np.log(padded / self.critical_strength))
+    def scan(self, largest: float) -> Scan:
+        """`excess` by the step size up to `largest`."""
+        return Scan(self.excess, largest)
 
-        return first_crossings(excess, largest, count)
+    def excess(self, step: float) -> Array:
+        """Logarithms of the strengths over the critical one at a step size."""
+        strengths = self.with_setting(self.setting.replace(step_size=step)).modes.strengths
+        return np.asarray(np.log(np.maximum(strengths, NO_STRENGTH) / self.critical_strength))
 
     def evidence(self, part: str) -> Certificate:
         """Certificate of one part: the equations of the curve, written out anew."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from functools import partial
+from dataclasses import dataclass
+from functools import cache, cached_property, partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,47 +25,76 @@ how much a later one may be longer."""
 BEYOND = 1.03
 """Factor of a step away from the guess from which the largest step size is tried first."""
 
+FAR, WITHIN = 1.0, 0.3
+"""Least excess from which a guess is interpolated, since that of no spike is minus infinity, and the first
+step from there, against neighbours of the scan that are .84 apart in the logarithm."""
+
 SMALLEST_FRACTION = 1e-4
 """Smallest step of the scan, as a fraction of the largest: below it a crossing is bracketed from zero."""
 
 
-def first_crossings(excess: Callable[[float], Array], largest: float, count: int) -> Array:
-    """Smallest step sizes at which the first `count` components of a function become positive.
+@dataclass(frozen=True, eq=False)
+class Scan:
+    """A function of the step size with one component a spike, on a geometric scan.
 
-    Component ``k`` of `excess`, of shape ``(m,)`` with ``m >= count``, is positive where spike ``k`` is
-    outside the bulk. The crossing is 0 where it is positive without a step, ``inf`` where it is not positive
-    up to `largest`.
+    Component ``k``, of ``m``, is positive where spike ``k`` is outside the bulk. The scan has 12 points from
+    ``1e-4 largest``: two crossings closer than a factor 2.4 are taken for none.
 
-    Brackets come from a geometric scan of 12 points from ``1e-4 largest``: two crossings closer than a
-    factor 2.4 are taken for none.
+    Parameters
+    ----------
+    excess
+        The function, of values of shape ``(m,)``.
+    largest
+        Largest step size.
     """
-    from scipy.optimize import brentq
 
-    if largest <= 0.0:
-        return np.where(excess(0.0)[:count] > 0.0, 0.0, np.inf)
-    steps = [0.0, *np.geomspace(SMALLEST_FRACTION * largest, largest, SCAN_POINTS)]
-    table = np.array([excess(step)[:count] for step in steps])
-    crossings = np.full(count, np.inf)
-    for k in range(count):
-        positive = np.flatnonzero(table[:, k] > 0.0)
-        if positive.size and positive[0] == 0:
-            crossings[k] = 0.0
-        elif positive.size and positive[0] == 1:
-            one = partial(_component, excess, k)
-            crossings[k] = brentq(one, 0.0, steps[1], xtol=1e-14 * steps[1])
-        elif positive.size:
-            low, high = math.log(steps[positive[0] - 1]), math.log(steps[positive[0]])
-            one = partial(_component_at_logarithm, excess, k)
-            crossings[k] = math.exp(brentq(one, low, high, xtol=1e-12, rtol=1e-13))
-    return crossings
+    excess: Callable[[float], Array]
+    largest: float
 
+    @cached_property
+    def steps(self) -> list[float]:
+        """Step sizes, ascending from 0."""
+        if self.largest <= 0.0:
+            return [0.0]
+        return [0.0, *np.geomspace(SMALLEST_FRACTION * self.largest, self.largest, SCAN_POINTS).tolist()]
 
-def _component(excess: Callable[[float], Array], k: int, step: float) -> float:
-    return float(excess(step)[k])
+    @cached_property
+    def table(self) -> Array:
+        """Values there, shape ``(n_steps, m)``."""
+        return np.array([self.excess(step) for step in self.steps])
 
+    def first(self, k: int) -> int | None:
+        """Number of the first step size at which component `k` is positive; None where there is none."""
+        positive = np.flatnonzero(self.table[:, k] > 0.0) if k < len(self.table[0]) else np.zeros(0)
+        return int(positive[0]) if positive.size else None
 
-def _component_at_logarithm(excess: Callable[[float], Array], k: int, logarithm: float) -> float:
-    return float(excess(math.exp(logarithm))[k])
+    def crossing(self, k: int) -> float:
+        """Smallest step size at which component `k` becomes positive; 0 if it is without a step, or inf."""
+        first = self.first(k)
+        if not first:
+            return math.inf if first is None else 0.0
+        from scipy.optimize import brentq
+
+        if first == 1:
+            return float(brentq(partial(self._at, k), 0.0, self.steps[1], xtol=1e-14 * self.steps[1]))
+        low, high = math.log(self.steps[first - 1]), math.log(self.steps[first])
+        return math.exp(brentq(partial(self._at_logarithm, k), low, high, xtol=1e-12, rtol=1e-13))
+
+    def guess(self, k: int) -> float:
+        """`crossing`, to about ``1e-7``."""
+        first = self.first(k)
+        if first is None or first < 2:
+            return self.crossing(k)
+        below, above = np.maximum(self.table[first - 1 : first + 1, k], -FAR)
+        share = below / (below - above)
+        start = self.steps[first - 1] ** (1.0 - share) * self.steps[first] ** share
+        return close_crossing(partial(self._at, k), start, self.largest, beside=WITHIN)
+
+    def _at(self, k: int, step: float) -> float:
+        return float(self.excess(step)[k])
+
+    def _at_logarithm(self, k: int, logarithm: float) -> float:
+        return self._at(k, math.exp(logarithm))
 
 
 def nearby_crossing(excess: Callable[[float], float], guess: float, largest: float) -> float:
@@ -106,7 +136,7 @@ def close_crossing(
     """
     if not 0.0 < guess < math.inf:
         return nearby_crossing(excess, min(guess, largest), largest)
-    step = min(guess, largest)
+    excess, step = cache(excess), min(guess, largest)
     value, move = excess(step), math.inf
     slope = RISE if abs(value) < RISE * beside else abs(value) / beside
     for _ in range(CORRECTIONS):
@@ -120,4 +150,6 @@ def close_crossing(
             return after
         new, move = excess(after), math.log(after / step)
         slope, step, value = (new - value) / move, after, new
+    if value <= 0.0 and excess(largest) <= 0.0:
+        return math.inf
     return nearby_crossing(excess, step, largest)

@@ -21,9 +21,8 @@ from rmt_spikes.theory.features import Rows
 from rmt_spikes.theory.latent import Latent, LatentGrid, latent, latent_grid, readout_rule
 from rmt_spikes.theory.methods.base import Method, leading_sign, spike_of
 from rmt_spikes.theory.methods.closed_form import ClosedForm
-from rmt_spikes.theory.methods.thresholds import close_crossing, nearby_crossing
 from rmt_spikes.theory.methods.uniform import vectors
-from rmt_spikes.theory.methods.uniform.appearance.margins import Margins
+from rmt_spikes.theory.methods.uniform.appearance.steps import Appearance
 from rmt_spikes.theory.methods.uniform.blocks import Blocks, LevelBlocks, PencilBlocks
 from rmt_spikes.theory.methods.uniform.channels import COMPLEX_STEP
 from rmt_spikes.theory.methods.uniform.equations import FixedPoint, State, from_untrained, solved
@@ -327,14 +326,12 @@ class Uniform(Method):
 
     def spikes(self) -> tuple[Spike[float], ...]:
         """Spikes further from the edge than its Tracy-Widom fluctuations, largest first."""
+        of, (left, right) = (
+            self.spectrum.separated.problem,
+            (vectors.hermite_feature, vectors.readout_feature),
+        )
         spikes = (
-            spike_of(
-                self,
-                k,
-                pole.point.eigenvalue,
-                vectors.hermite_feature(self.spectrum.separated.problem, pole),
-                vectors.readout_feature(self.spectrum.separated.problem, pole),
-            )
+            spike_of(self, k, pole.point.eigenvalue, left(of, pole), right(of, pole))
             for k, pole in enumerate(self.spectrum.poles)
         )
         return tuple(spike for spike in spikes if spike.distance > 1.0 and np.sum(spike.alignment) > LEARNT)
@@ -358,20 +355,22 @@ class Uniform(Method):
 
     def thresholds(self, count: int, largest: float) -> Array:
         """Step sizes at which the first `count` spikes appear; ``inf`` where none does up to `largest`."""
-        return np.array([self._threshold(k, largest) for k in range(count)])
+        return np.array(list(map(self._appearance(largest).crossing, range(count))))
 
     def critical_step_size(self, index: int) -> float:
         """Step size up to that of the setting at which spike `index` (from 0) appears."""
-        return self._threshold(index, self.setting.step)
+        return self._own_appearance.crossing(index)
 
-    def _threshold(self, index: int, largest: float) -> float:
-        """Step size at which a spike appears; the closed form, exact for small steps, is the first guess."""
-        guess, plain = largest, is_plain(self.setting)
-        if self.setting.output_scale == "mean_field" and plain:
-            closed = ClosedForm(self.setting, self.features, self.given)
-            guess = float(closed.thresholds(index + 1, largest)[index])
-        margins = Margins(index, lambda step: self._at_step(step).spectrum, self._spectrum_at)
-        return (close_crossing if plain else nearby_crossing)(margins, guess, largest)
+    @cached_property
+    def _own_appearance(self) -> Appearance:
+        return self._appearance(self.setting.step)
+
+    def _appearance(self, largest: float) -> Appearance:
+        closed = ClosedForm(self.setting, self.features, self.given)
+        return Appearance(self._spectrum_of, self._spectrum_at, closed, largest)
+
+    def _spectrum_of(self, step: float) -> Spectrum:
+        return self._at_step(step).spectrum
 
     def _at_step(self, step: float) -> Self:
         return self.with_setting(self.setting.replace(step_size=step))
