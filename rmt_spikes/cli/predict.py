@@ -13,7 +13,7 @@ from rmt_spikes.console.exits import reporting
 def predict(
     setting: SettingFile,
     overrides: Overrides = None,
-    method: Annotated[str | None, typer.Option(help="uniform, closed_form or limit.")] = None,
+    method: Annotated[str | None, typer.Option(help="uniform, closed_form, limit or one_batch.")] = None,
     features: Annotated[
         str, typer.Option(help="corrected, or a theory that leaves out something.")
     ] = "corrected",

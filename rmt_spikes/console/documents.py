@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import sys
 import tomllib
-import zipfile
-import zlib
 from collections.abc import Collection
 from contextlib import nullcontext
 from pathlib import Path
@@ -62,22 +60,13 @@ def parse_override(text: str) -> tuple[str, Any]:
 
 def read_arrays(path: str | Path, names: Collection[str]) -> dict[str, Any]:
     """Read the arrays of an npz file; nothing in it is executed, and names other than these are refused."""
-    import numpy as np
+    # The library of arrays is loaded when there are some.
+    from rmt_spikes.archive import DAMAGED, read_archive
 
-    damaged = (
-        AttributeError,
-        TypeError,
-        ValueError,
-        KeyError,
-        OSError,
-        EOFError,
-        zipfile.BadZipFile,
-        zlib.error,
-    )
     try:
-        with open(path, "rb") as stream, np.load(stream) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-    except damaged as error:
+        with open(path, "rb") as stream:
+            arrays = read_archive(stream)
+    except DAMAGED as error:
         reason = getattr(error, "strerror", None) or shorten(str(error), 120)
         raise CaseError(path, "", f"must be an npz file of numbers: {reason}") from None
     for name in arrays:

@@ -1,7 +1,6 @@
 """Results of simulations as files of arrays, and their histogram."""
 
 import io
-import zipfile
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, Self
@@ -9,6 +8,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from rmt_spikes.archive import DAMAGED, read_archive
 from rmt_spikes.errors import CaseError
 from rmt_spikes.values import Value
 
@@ -61,9 +61,8 @@ class ArrayValue(Value):
             When the bytes are not such a value.
         """
         try:
-            with np.load(io.BytesIO(payload)) as archive:
-                return cls.from_arrays({name: archive[name] for name in archive.files})
-        except (ValueError, KeyError, OSError, TypeError, EOFError, zipfile.BadZipFile) as error:
+            return cls.from_arrays(read_archive(io.BytesIO(payload)))
+        except DAMAGED as error:
             what = f"a stored {cls.__name__.lower()} is damaged: {error}"
             raise CaseError(file, "", what) from None
 

@@ -157,7 +157,8 @@ class Prediction(Document):
             If one fails.
         """
         names = ("bulk", "spikes", "outliers", "losses", "latent", "regime", "limits", "certificate")
-        for name in (*names, "weights") if weights else names:
+        # What a method may refuse comes first.
+        for name in ("weights", *names) if weights else names:
             getattr(self, name)
         return self
 

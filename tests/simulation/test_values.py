@@ -65,7 +65,8 @@ def test_what_is_no_observation_is_refused(damage, tmp_path, observation):
         np.savez(path, setting=np.array([observation], dtype=object))
     else:
         path.write_bytes(damage)
-    with pytest.raises(CaseError, match=r"file.npz: a stored observation is damaged"):
+    with pytest.raises(CaseError, match=r"file.npz: a stored observation is damaged") as damaged:
         Observation.load(path)
+    assert "allow_pickle" not in str(damaged.value), "no advice of another library"
     with pytest.raises(CaseError, match="cannot be read"):
         Observation.load(tmp_path / "none.npz")

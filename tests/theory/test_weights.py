@@ -166,6 +166,10 @@ def test_a_given_batch_says_which_sample_makes_a_value():
 def test_what_is_not_worked_out_is_refused(field, changes, options):
     with refused(field, "the spectrum of the trained weights"):
         _ = rs.predict(SMALL.replace(**changes), **options).weights
+    prediction = rs.predict(SMALL.replace(**changes), **options)
+    with refused(field, "the spectrum of the trained weights"):
+        prediction.compute(weights=True)
+    assert not prediction.parts, "refused before anything was predicted"
 
 
 def test_the_learnt_value_does_not_go_missing():
