@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from decimal import Decimal, localcontext
 from typing import Any
 
-import mpmath
 import numpy as np
 from numpy.typing import NDArray
 
@@ -72,17 +72,16 @@ def latent_polynomials(
     )
 
 
-def hermite_rows(polynomials: Sequence[Sequence[float]], size: int) -> mpmath.matrix:
-    """Coefficients in normalised Hermite polynomials, one row a polynomial, in mpmath numbers."""
-    rows = mpmath.zeros(len(polynomials), size)
-    for i, polynomial in enumerate(polynomials):
+def hermite_rows(polynomials: Sequence[Sequence[Any]]) -> list[list[Any]]:
+    """Coefficients in Hermite polynomials, which are not normalised, one row a polynomial; in any numbers."""
+    rows = []
+    for polynomial in polynomials:
+        row = [0 * polynomial[0]] * max(map(len, polynomials))
         for power, coefficient in enumerate(polynomial):
             for m in range(power // 2 + 1):
                 j = power - 2 * m
-                factor = mpmath.factorial(power) / (
-                    mpmath.factorial(m) * mpmath.factorial(j) * mpmath.mpf(2) ** m
-                )
-                rows[i, j] += coefficient * factor * mpmath.sqrt(mpmath.factorial(j))
+                row[j] += coefficient * math.factorial(power) / (math.factorial(m) * math.factorial(j) * 2**m)
+        rows.append(row)
     return rows
 
 
@@ -130,40 +129,55 @@ def limit_losses(
     loss = linear * point.mu * (point.mu + (1.0 - point.mu) * point.excess) + setting.label_energy - linear
     degrees = spike_degrees(setting, degree)
     if degrees:
-        gain, gain_slope = map(
-            float,
-            improvement(
-                latent_polynomials(setting, degrees, theory),
-                [float(c) for c in target[: degree + 1]],
-                variables.beta_cosine,
-                point.mu,
-            ),
+        polynomials = latent_polynomials(setting, degrees, theory)
+        gain, gain_slope = _in_doubles(
+            polynomials, [float(c) for c in target[: degree + 1]], variables.beta_cosine, point.mu
         )
         value, loss = value - gain, loss - gain + point.kappa * gain_slope * point.mu_slope
     return in_the_limit(losses_at(point, value, loss), setting)
 
 
 def improvement(
-    polynomials: Sequence[Sequence[Any]], target: Sequence[Any], cosine: Any, mu: Any, digits: int = 15
-) -> tuple[mpmath.mpf, mpmath.mpf]:
-    """``b^T Gamma^{-1} b`` of section 7 and its derivative in ``mu``, to a number of digits."""
-    size = max(len(polynomial) for polynomial in polynomials)
-    with mpmath.workdps(15 + digits + 2 * size):
-        rows = hermite_rows(polynomials, size)
-        signal = mpmath.matrix(
-            [
-                (target[j] if j < len(target) else 0.0)
-                * mpmath.sqrt(mpmath.factorial(j))
-                * mpmath.mpf(cosine) ** j
-                for j in range(size)
-            ]
-        )
-        gram, inner = rows * rows.T, rows * signal
-        first = rows[:, 1] if size > 1 else mpmath.zeros(rows.rows, 1)
-        first_signal = signal[1] if size > 1 else mpmath.mpf(0)
-        gram += (mpmath.mpf(mu) - 1) * first * first.T
-        inner += (mpmath.mpf(mu) - 1) * first * first_signal
-        solution = mpmath.lu_solve(gram, inner)
-        value = (inner.T * solution)[0]
-        along = (first.T * solution)[0]
-        return value, 2 * first_signal * along - along**2
+    polynomials: Sequence[Sequence[Any]], target: Sequence[Any], cosine: Any, mu: Any
+) -> tuple[Any, Any]:
+    """``b^T Gamma^{-1} b`` of section 7 and its derivative in ``mu``, in any numbers, which lose digits."""
+    rows = hermite_rows(polynomials)
+    size = len(rows[0])
+    # Squared norms of Hermite polynomials; that of degree one is smaller by the factor mu.
+    norms = [math.factorial(j) * (mu if j == 1 else 1) for j in range(size)]
+    signal = [target[j] * cosine**j if j < len(target) else 0 * mu for j in range(size)]
+    gram = [[_inner(norms, one, other) for other in rows] for one in rows]
+    inner = [_inner(norms, row, signal) for row in rows]
+    solution = _solved(gram, inner)
+    along = sum((row[1] * x for row, x in zip(rows, solution, strict=True)), 0 * mu) if size > 1 else 0 * mu
+    value = sum((b * x for b, x in zip(inner, solution, strict=True)), 0 * mu)
+    return value, 2 * (signal[1] if size > 1 else 0 * mu) * along - along**2
+
+
+def lost_digits(polynomials: Sequence[Sequence[Any]]) -> int:
+    """Digits that `improvement` may lose, and some to spare."""
+    return 15 + 2 * max(map(len, polynomials))
+
+
+def _in_doubles(
+    polynomials: Sequence[Sequence[float]], target: Sequence[float], cosine: float, mu: float
+) -> tuple[float, float]:
+    """`improvement` to double precision."""
+    with localcontext(prec=15 + lost_digits(polynomials)):
+        exact = [[Decimal(float(c)) for c in row] for row in (*polynomials, target, (cosine, mu))]
+        value, slope = improvement(exact[:-2], exact[-2], *exact[-1])
+    return float(value), float(slope)
+
+
+def _inner(norms: Sequence[Any], one: Sequence[Any], other: Sequence[Any]) -> Any:
+    return sum((n * x * y for n, x, y in zip(norms, one, other, strict=True)), 0 * norms[0])
+
+
+def _solved(matrix: Sequence[Sequence[Any]], right: Sequence[Any]) -> list[Any]:
+    """Solution of linear equations whose matrix is positive definite, in any numbers."""
+    rows = [[*row, b] for row, b in zip(matrix, right, strict=True)]
+    for i, row in enumerate(rows):
+        row[i:] = [x / row[i] for x in row[i:]]
+        for other in rows[:i] + rows[i + 1 :]:
+            other[i:] = [x - other[i] * y for x, y in zip(other[i:], row[i:], strict=True)]
+    return [row[-1] for row in rows]

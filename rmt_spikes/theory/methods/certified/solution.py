@@ -19,7 +19,7 @@ from rmt_spikes.theory import formulas
 from rmt_spikes.theory.bulk.balls import GUARD_DIGITS, enclosure, from_mpf, midpoint, square, working_digits
 from rmt_spikes.theory.features import Features
 from rmt_spikes.theory.latent import Latent
-from rmt_spikes.theory.limits import improvement
+from rmt_spikes.theory.limits import improvement, lost_digits
 from rmt_spikes.theory.methods.base import LISTED, Array, Method, leading_sign
 from rmt_spikes.theory.methods.certified.closed_form import BallClosedForm, BallPole
 from rmt_spikes.theory.methods.certified.latent import BallLatent
@@ -344,9 +344,8 @@ def _limit(variables: BallLatent, degree: int) -> Losses[Any]:
         )
         teacher = [midpoint(target.coefficient(j)) for j in range(degree + 1)]
         cosine, mu = midpoint(learnt.beta_cosine), midpoint(arb(0) + point.mu)
-        gain, gain_slope = map(
-            from_mpf, improvement(polynomials, teacher, cosine, mu, variables.digits + GUARD_DIGITS)
-        )
+        with mpmath.workdps(variables.digits + GUARD_DIGITS + lost_digits(polynomials)):
+            gain, gain_slope = map(from_mpf, improvement(polynomials, teacher, cosine, mu))
         value, slope = value - gain, slope - gain_slope * point.mu_slope
     return _midpoints(loss_numbers(point, value, value - point.kappa * slope))
 
