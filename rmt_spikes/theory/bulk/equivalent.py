@@ -20,6 +20,10 @@ from rmt_spikes.theory import formulas
 Array = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
 
+NEWTON_STEPS, ROUNDING = 200, 4e-16
+"""Steps to an effective ridge, at most 27 on 4000 drawn bulks with ridges from 1e-12, and the least relative
+size of one."""
+
 
 @dataclass(frozen=True)
 class ResolventPoint:
@@ -133,18 +137,15 @@ class BulkEquivalent:
         ConvergenceError
             If the equation for the effective ridge is not met to ``1e-12`` of its largest term.
         """
-        top = ridge + self.ratio * (self.linear + self.tail)
-
-        def equation(log_kappa: float) -> float:
-            kappa = float(np.exp(log_kappa))
-            return self.ridge(kappa, self.trace(kappa)) / ridge - 1.0
-
-        # Its library takes .2 s to load: not all predictions need it.
-        from scipy.optimize import brentq
-
-        low, high = np.log(ridge) - 1e-9, np.log(top) + 1e-9
-        kappa = float(np.exp(brentq(equation, low, high, xtol=1e-15, rtol=8.9e-16)))
+        # The ridge is a convex function of kappa: from above the solution Newton's method falls towards it.
+        kappa = ridge + self.ratio * (self.linear + self.tail)
         point = self.point(kappa, self.trace(kappa))
+        for _ in range(NEWTON_STEPS):
+            step = (point.ridge - ridge) / point.ridge_slope
+            if not step > ROUNDING * kappa:
+                break
+            kappa -= step
+            point = self.point(kappa, self.trace(kappa))
         residual = abs(point.ridge - ridge) / (ridge + kappa * self.ratio)
         if not residual < 1e-12:
             raise ConvergenceError("the effective ridge was not found", residual=residual, last=kappa)
