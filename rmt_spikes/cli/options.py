@@ -57,7 +57,8 @@ def present(
     if as_json:
         print_json(document)
         return
-    console = Terminal(highlight=False)
+    # Names of pictures in a text would be looked up in a long table.
+    console = Terminal(highlight=False, emoji=False)
     if not explain:
         tables(document, console=console)
         return

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from rmt_spikes.cli.options import AsJson, Explain, Overrides, SettingFile, present, read_setting
 from rmt_spikes.console.exits import reporting
+
+if TYPE_CHECKING:
+    from rmt_spikes.theory.prediction import Prediction
 
 
 def predict(
@@ -37,5 +40,26 @@ def predict(
         # The matrices are small, and more threads wait for each other: on two busy cores 37 s of CPU were
         # measured, and 5.6 s with one.
         with one_blas_thread():
-            document = predict_setting(what, **options).compute(weights=weights).to_dict()
+            prediction = predict_setting(what, **options)
+            if as_json or digits is not None:
+                document = prediction.compute(weights=weights).to_dict()
+            else:
+                document = _shown(prediction, weights)
         present(document, as_json, print_prediction if digits is None else print_precise, explain)
+
+
+def _shown(prediction: Prediction, weights: bool) -> dict[str, Any]:
+    """The sections of the JSON document that tables show: no other part is computed."""
+    bulk, spikes, limits = prediction.bulk, prediction.spikes, prediction.limits
+    return {
+        "method": prediction.method,
+        "features": str(prediction.features),
+        "latent": prediction.latent.to_dict(),
+        "regime": prediction.regime.to_dict(),
+        "bulk": bulk.to_dict(),
+        "spikes": [spike.to_dict() for spike in spikes],
+        "losses": prediction.losses.to_dict(),
+        "limits": None if limits is None else {name: each.to_dict() for name, each in limits.items()},
+        "certificate": prediction.certificate.to_dict(),
+        **({"weights": prediction.weights.to_dict()} if weights else {}),
+    }
