@@ -119,6 +119,8 @@ def real_array(field: str, given: Any, shape: tuple[int | str, ...]) -> FloatArr
         advice = "detach a tensor from its graph first" if hasattr(given, "detach") else ""
         came = Word(f"{type(given).__name__}, which gives none: {error}")
         raise DomainError(field, required, came, advice) from None
+    if np.ma.is_masked(given):
+        raise DomainError(field, required, Word("one with masked entries"))
     if values.dtype.kind not in "iuf":
         kind = "" if values.dtype == object else f" of {values.dtype}"
         raise DomainError(field, required, Word(type(given).__name__ + kind))

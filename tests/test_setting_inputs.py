@@ -78,6 +78,7 @@ def test_documents_without_the_keys_are_as_they_were() -> None:
         ({"spikes": [{"overlap": 1.0}]}, "spikes[0] must have strength and overlap"),
         ({"spikes": [{"strength": -2.0}]}, "spikes[0].strength"),
         ({"spikes": [{"strength": 2.0, "overlap": 0.8}] * 2}, "add up to at most 1"),
+        ({"spikes": [{"strength": -1.0, "overlap": 1.0}]}, "leave the teacher an eigenvalue above 0"),
         ({"eigenvalues": [1.0] * 151, "proportions": [1 / 151] * 151}, "at most d = 150"),
         ("identity", "must be {eigenvalues"),
     ],

@@ -269,6 +269,10 @@ class Covariance:
         if energy > 1.0 + ADDS_UP:
             came = Word(f"{energy:.6g}")
             raise DomainError("covariance", "squares of overlaps must add up to at most 1", came)
+        signal = max(0.0, 1.0 - energy) + math.fsum(c**2 * (1.0 + strength) for strength, c in pairs)
+        if not signal > 0.0:
+            required = "spikes must leave the teacher an eigenvalue above 0"
+            raise DomainError("covariance", required, given, "a strength of -1 makes an eigenvalue 0")
         return {"spikes": tuple(pairs)}
 
 

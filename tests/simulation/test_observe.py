@@ -211,6 +211,7 @@ def test_measurements_are_kept(arrays, tmp_path):
         ("features", {"features": np.array([[1.0, np.nan]])}, ["nan at [0, 1]"]),
         ("features", {"features": np.array([[1.0, 1e200]])}, ["of size 1e+100 at most", "1e+200 at [0, 1]"]),
         ("features", {"features": object()}, ["object"]),
+        ("labels", {"labels": np.ma.masked_less(np.arange(260.0), 1.0)}, ["masked"]),
         ("labels", {"labels": np.ones(3)}, ["(260,)", "(3,)"]),
         ("direction", {"direction": np.zeros(260)}, ["zero"]),
         ("inputs", {"inputs": np.ones((259, 150))}, ["(260, d)", "(259, 150)"]),

@@ -170,6 +170,15 @@ def test_what_was_not_worked_out_is_refused(key, options):
         rs.predict(setting, **options)
 
 
+def test_what_goes_with_the_refused_is_named():
+    """A fresh batch and the uniform method are there already."""
+    setting = rs.Setting(**{**SMALL, "activation": "tanh", "target": "identity"}, covariance=LEVELS)
+    with pytest.raises(rs.DomainError, match="it goes with output_scale = 'mean_field'"):
+        rs.predict(setting.replace(output_scale="standard"))
+    with pytest.raises(rs.DomainError, match="it goes with a fresh batch and the method 'uniform'"):
+        rs.predict(setting, method="closed_form")
+
+
 def test_classification_error():
     """Within 2.5 standard errors and 1 % of the simulation; that of the learnt variable alone is rejected."""
     seen = independent("multi-tanh-sign-a40")

@@ -40,18 +40,18 @@ def require_crowd(setting: Setting, purpose: str) -> None:
         raise DomainError("covariance", required, setting.covariance, "simulate it")
 
 
-def require_plain(setting: Setting, purpose: str) -> None:
+def require_plain(
+    setting: Setting, purpose: str, instead: str = "a fresh batch and the method 'uniform'"
+) -> None:
     """Refuse a teacher with several directions, and a covariance of the inputs, with a `DomainError`.
 
-    For parts of the theory that were worked out for one direction in inputs alike in all.
+    For parts of the theory that were worked out for one direction in inputs alike in all. `instead` is what
+    goes with them.
     """
     if labels_of(setting).directions > 1:
-        required, advice = (
-            f"must have one direction for {purpose}",
-            "a fresh batch and the method 'uniform' allow several",
-        )
-        raise DomainError("target", required, setting.target, advice)
-    require_isotropic(setting, purpose, "a fresh batch and the method 'uniform' allow it")
+        required = f"must have one direction for {purpose}"
+        raise DomainError("target", required, setting.target, f"several go with {instead}")
+    require_isotropic(setting, purpose, f"it goes with {instead}")
 
 
 def require_isotropic(setting: Setting, purpose: str, advice: str = "simulate it") -> None:
@@ -60,10 +60,11 @@ def require_isotropic(setting: Setting, purpose: str, advice: str = "simulate it
         raise DomainError("covariance", f"must be the identity for {purpose}", setting.covariance, advice)
 
 
-def without_pencil(setting: Setting, features: Features) -> str:
-    """Why the rows of a setting have no pencil, as what is asked for."""
-    standard = setting.output_scale == "standard"
-    return "the standard output scale" if standard else f"the features {str(features)!r}"
+def without_pencil(setting: Setting, features: Features) -> tuple[str, str]:
+    """Why the rows of a setting have no pencil, as what is asked for, and what has one."""
+    if setting.output_scale == "standard":
+        return "the standard output scale", "output_scale = 'mean_field'"
+    return f"the features {str(features)!r}", "the features 'corrected'"
 
 
 def require_covered(setting: Setting, purpose: str) -> None:

@@ -79,7 +79,7 @@ class Uniform(Method):
         """Refuse what no method covers, and what only the pencil does where there is none."""
         super().refuse_what_is_not_covered()
         if self.treatment is not Rows.PENCIL:
-            require_plain(self.setting, without_pencil(self.setting, self.features))
+            require_plain(self.setting, *without_pencil(self.setting, self.features))
 
     @cached_property
     def latent(self) -> Latent:
