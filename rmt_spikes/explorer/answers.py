@@ -84,8 +84,9 @@ def preview(texts: Texts, spike: int, seed: int | None) -> Answer:
         },
     }
     try:
-        for part in QUICK_PARTS:
-            answer |= _part(part, setting, QUICK)
+        for name in QUICK_PARTS:
+            # Only losses depend on the ridge: a slider of it computes nothing else.
+            answer |= _part(name, setting if name == "losses" else setting.replace(ridge=USUAL_RIDGE), QUICK)
     except RmtSpikesError as error:
         # The setting is fine, but not one of this method: the page waits for the other one.
         answer["uncovered"] = str(error)
@@ -159,6 +160,9 @@ PARTS: dict[str, Callable[[Setting, str | None], Made]] = {
 
 QUICK_PARTS = ("losses", "spikes", "bulk")
 """Those that a moving slider asks for at once."""
+
+USUAL_RIDGE = 1.0
+"""Ridge of parts in the closed form that depend on none."""
 
 
 def trial(texts: Texts, seed: int, tell: Tell) -> Answer:

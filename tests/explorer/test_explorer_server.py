@@ -145,6 +145,15 @@ def test_a_preview_has_the_numbers_of_the_closed_form(app: Any) -> None:
     ]
 
 
+def test_a_preview_at_another_ridge_moves_the_losses_alone(app: Any) -> None:
+    """The features know nothing of the ridge of the regression on them; the objective grows with it."""
+    low, high = (post(app, "preview", {**ASKED, "texts": {**TEXTS, "ridge": x}}).json for x in ("0.002", "2"))
+    assert low["losses"]["objective"] < high["losses"]["objective"]
+    for name in ("spikes", "bulk"):
+        assert low[name] == high[name]
+    assert "ridge = 2" in high["toml"]
+
+
 def test_the_whole_theory_follows_part_by_part(app: Any) -> None:
     losses, spikes, bulk, curve = post(app, "refine").lines
     expected = rs.predict(SETTING)

@@ -6,6 +6,7 @@ const PAUSE = 200; // ms without an input before the whole theory is asked for
 const TABLE_PAUSE = 120; // ms between tables: nobody reads numbers that change faster
 const CURVE_PAUSE = 250; // ms between curves that are asked for while a slider moves
 const NAMES = ["spectrum", "losses", "features"];
+const DRAWN_FROM = { spectrum: ["bulk", "spikes"], losses: ["losses", "curve", "derived"], features: ["spikes"] };
 const byId = id => document.getElementById(id);
 const say = text => { byId("status").textContent = text; };
 
@@ -17,6 +18,7 @@ let strange = ""; // what the address has that is no key
 let refining, running, pause, writing, tableWaits;
 let curveOf = "", curveWaits;
 const sizes = new Map();
+const drawn = new Map(); // of each figure, what it shows: it is drawn again where that has changed
 const inputs = []; // those that wait to be painted: [version, time]
 
 // --- the state in the address ---------------------------------------------------------------------------
@@ -202,8 +204,12 @@ function draw(names = NAMES) {
   const own = shownTrial();
   document.body.classList.toggle("with-trial", Boolean(own));
   for (const name of names) {
-    const size = sizes.get(name);
-    if (size) figures[name](byId(name), size, { ...shown, trial: own, spike });
+    const size = sizes.get(name), last = drawn.get(name);
+    if (!size) continue;
+    const now = JSON.stringify([size, spike, ...DRAWN_FROM[name].map(part => shown[part])]);
+    if (last?.now === now && last.own === own) continue;
+    drawn.set(name, { now, own });
+    figures[name](byId(name), size, { ...shown, trial: own, spike });
   }
   tableWaits ||= setTimeout(() => {
     tableWaits = 0;
