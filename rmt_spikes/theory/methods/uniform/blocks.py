@@ -203,11 +203,14 @@ class PencilBlocks(Blocks):
         Nodes of the pencil; None for all.
     rest
         Residuals of the samples in the bulk, if not all are.
+    whitened
+        Whether isotropic inputs see the rows, whatever those of the first batch were.
     """
 
     terms: Terms = field(default_factory=Terms)
     rank: int | None = None
     rest: ResidualLaw | None = None
+    whitened: bool = False
 
     def with_law(self, law: ReadoutLaw) -> PencilBlocks:
         """The same description on other readout weights, all of which the pencil sees."""
@@ -249,7 +252,7 @@ class PencilBlocks(Blocks):
     @cached_property
     def special(self) -> SpecialDirections:
         """Learnt and teacher's directions."""
-        return SpecialDirections(first_batch(self.setting, self.variables, self.law))
+        return SpecialDirections(first_batch(self.setting, self.variables, self.law, whitened=self.whitened))
 
     @cached_property
     def lengths(self) -> RowLengths:

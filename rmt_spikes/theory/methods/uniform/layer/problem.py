@@ -8,7 +8,7 @@ samples become many. All that the features have, the layer has at ``N / n_ridge 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,7 @@ from rmt_spikes.theory.methods.uniform.pencil.rows import Terms
 from rmt_spikes.theory.methods.uniform.problem import Problem
 from rmt_spikes.theory.methods.uniform.spectrum import Spectrum
 from rmt_spikes.theory.population.labels import labels_of
+from rmt_spikes.theory.population.levels import levels_of
 from rmt_spikes.theory.quadrature_rules import ReadoutLaw
 from rmt_spikes.theory.realisation import Realisation
 
@@ -60,8 +61,8 @@ class LayerProblem(Problem):
 def layer_problem(setting: Setting, variables: Latent, law: ReadoutLaw) -> LayerProblem:
     """Problem of the trained layer of a setting.
 
-    The initial output, which the residual lacks, turns ``beta`` against ``W_0^T a`` by the cosine
-    ``-c_1 / (sqrt(N) ||beta||)``.
+    Isotropic inputs see the layer, whatever those of the first batch were. The initial output, which the
+    residual lacks, turns ``beta`` against ``W_0^T a`` by the cosine ``-c_1 / (sqrt(N) ||beta||)``.
 
     Parameters
     ----------
@@ -70,10 +71,9 @@ def layer_problem(setting: Setting, variables: Latent, law: ReadoutLaw) -> Layer
     law
         Quadrature rule for the readout weights.
     """
-    blocks = PencilBlocks(setting, variables, law, TERMS)
-    c_1 = float(setting.activation_expansion.coefficients[1])
-    shift = variables.shift - c_1 / (setting.width * math.sqrt(variables.beta_norm2))
-    mean = shift * law.nodes[:, None] * SIGNS
+    blocks = PencilBlocks(setting, variables, law, TERMS, whitened=True)
+    own = layer_variables(setting, variables)
+    mean = own.shift * law.nodes[:, None] * SIGNS
     linear = np.repeat(blocks.tau[:, None], SIGNS.size, axis=1)
     grid = LatentGrid(
         law=law,
@@ -83,9 +83,21 @@ def layer_problem(setting: Setting, variables: Latent, law: ReadoutLaw) -> Layer
         linear=linear,
         norm=np.zeros_like(mean),
         second=mean**2 + linear**2,
-        labels=labels_of(setting).given(variables.beta_cosine, SIGNS),
+        labels=labels_of(setting).given(own.beta_cosine, SIGNS),
     )
-    return LayerProblem(setting, variables, blocks, grid)
+    return LayerProblem(setting, own, blocks, grid)
+
+
+def layer_variables(setting: Setting, variables: Latent) -> Latent:
+    """Latent variables of isotropic inputs to a trained layer, from those of the setting's own inputs."""
+    inputs, norm = levels_of(setting), math.sqrt(variables.beta_norm2)
+    signal, _ = inputs.parts(variables.beta_norm2, variables.beta_cosine)
+    c_1 = float(setting.activation_expansion.coefficients[1])
+    return replace(
+        variables,
+        shift=c_1 * setting.theta * norm - c_1 / (setting.width * norm),
+        beta_cosine=signal * math.sqrt(inputs.along(1.0)) / norm,
+    )
 
 
 def layer_spectrum(setting: Setting, variables: Latent, given: Realisation | None) -> Spectrum:

@@ -11,7 +11,6 @@ from rmt_spikes.theory.features import Features, Rows
 from rmt_spikes.theory.latent import Latent
 from rmt_spikes.theory.methods.base import require_mean_field
 from rmt_spikes.theory.methods.uniform.layer.problem import LayerProblem, layer_spectrum
-from rmt_spikes.theory.population.coverage import require_isotropic
 from rmt_spikes.theory.realisation import Realisation
 
 PURPOSE = "the spectrum of the trained weights"
@@ -26,12 +25,10 @@ def trained_weights(
     Raises
     ------
     DomainError
-        For inputs with a covariance, the standard output scale, and features whose rows do not grow as those
-        of a network.
+        For the standard output scale, and features whose rows do not grow as those of a network.
     ConvergenceError
         If the equations are not solved.
     """
-    require_isotropic(setting, PURPOSE)
     require_mean_field(setting, PURPOSE, "it has not been worked out")
     if features.rows is not Rows.PENCIL:
         raise DomainError("features", f"must be 'corrected' for {PURPOSE}", str(features))

@@ -181,6 +181,8 @@ class FirstBatch:
     eigenvalues, proportions, chi
         Levels of the covariance of the inputs, with the share of each, and the component of a whitened
         teacher's direction on each eigenspace, of norm one: shape ``(n_levels,)``.
+    whitened
+        Whether rows are seen by isotropic inputs, whatever those of the batch were: as they are.
     """
 
     n: int
@@ -195,6 +197,25 @@ class FirstBatch:
     eigenvalues: Array
     proportions: Array
     chi: Array
+    whitened: bool = False
+
+    @cached_property
+    def seen(self) -> Array:
+        """Levels of the covariance of the inputs that see the rows, shape ``(n_levels,)``."""
+        return np.ones_like(self.eigenvalues) if self.whitened else self.eigenvalues
+
+    @cached_property
+    def sight(self) -> Array:
+        """What the batch adds to a row, as it is seen, grows with these: ``sqrt(l)`` times the root of `seen`."""
+        return np.sqrt(self.eigenvalues * self.seen) if self.whitened else self.eigenvalues
+
+    @cached_property
+    def teacher(self) -> Array:
+        """Components of the teacher's direction on the eigenspaces, as it is seen, of norm one."""
+        if not self.whitened:
+            return self.chi
+        direction = self.chi / np.sqrt(self.eigenvalues)
+        return np.asarray(direction / np.linalg.norm(direction))
 
     @property
     def phi(self) -> float:
@@ -226,7 +247,9 @@ class FirstBatch:
         return float(self.proportions @ self.eigenvalues**exponent)
 
 
-def first_batch(setting: Setting, variables: Latent, law: ReadoutLaw) -> FirstBatch:
+def first_batch(
+    setting: Setting, variables: Latent, law: ReadoutLaw, *, whitened: bool = False
+) -> FirstBatch:
     """First batch of a setting.
 
     Parameters
@@ -235,6 +258,8 @@ def first_batch(setting: Setting, variables: Latent, law: ReadoutLaw) -> FirstBa
         What is predicted, and its latent variables: they may be realised ones.
     law
         Quadrature rule for the readout weights.
+    whitened
+        Whether isotropic inputs see the rows.
     """
     teacher, inputs = labels_of(setting), levels_of(setting)
     residuals = _residuals(teacher, teacher.mean - residual_moments(setting)[0])
@@ -254,6 +279,7 @@ def first_batch(setting: Setting, variables: Latent, law: ReadoutLaw) -> FirstBa
         eigenvalues=inputs.eigenvalues,
         proportions=inputs.proportions,
         chi=inputs.chi,
+        whitened=whitened,
     )
 
 

@@ -34,7 +34,11 @@ class SpecialDirections:
     @cached_property
     def levels(self) -> Array:
         """Eigenvalue of the covariance of the inputs at each direction of ``V``, shape ``(n_v,)``."""
-        return np.tile(self.batch.eigenvalues, self.batch.directions + 1)
+        return self._of_all(self.batch.eigenvalues)
+
+    def _of_all(self, levels: Array) -> Array:
+        """What belongs to the levels, at each direction of ``V``."""
+        return np.tile(levels, self.batch.directions + 1)
 
     @cached_property
     def moments(self) -> tuple[Array, Array]:
@@ -61,10 +65,10 @@ class SpecialDirections:
     def frame(self) -> Array:
         """Orthonormal directions of ``q, t_1 .. t_r`` in ``V``, shape ``(n_v, 1 + r)``."""
         batch = self.batch
-        chi, levels, count = batch.chi, batch.eigenvalues, batch.directions
+        chi, sight, count = batch.chi, batch.sight, batch.directions
         noise = np.sqrt(batch.proportions * batch.noise_energy)
-        q = np.concatenate([(batch.learnt[:, None] * (chi * levels)).ravel(), levels * noise])
-        teacher = np.kron(np.eye(count + 1)[:, :count], chi[:, None])
+        q = np.concatenate([(batch.learnt[:, None] * (chi * sight)).ravel(), sight * noise])
+        teacher = np.kron(np.eye(count + 1)[:, :count], batch.teacher[:, None])
         columns = [q / np.linalg.norm(q)]
         for k in range(count):
             vector = teacher[:, k]
@@ -77,17 +81,18 @@ class SpecialDirections:
     @cached_property
     def coherent(self) -> Array:
         """Coherent growth along the frame, ``D^T (S + k a S^2 H S) D``: shape ``(n_a, 1 + r, 1 + r)``."""
-        batch, root = self.batch, np.sqrt(self.levels)
+        batch, sight = self.batch, self._of_all(self.batch.sight)
         h = batch.whole.mean(batch.whole.r[:, None, None] * self.moments[1])
         steps = (batch.curvature * batch.law.nodes)[:, None, None]
-        growth = np.diag(root) + steps * (self.levels[:, None] * h * root)
+        growth = np.diag(np.sqrt(self._of_all(batch.seen)))
+        growth = growth + steps * (sight[:, None] * h * np.sqrt(self.levels))
         return np.asarray(self.frame.T @ growth @ self.frame)
 
     def growth(self, pencil: Pencil, m: Values) -> Values:
         """``X_V`` at a mean Green's function, shape ``(A n_v, A n_v)``, node before direction."""
         a, levels = pencil.nodes, self.levels
         n_v = levels.size
-        x = np.diag(np.tile(levels, a)).astype(m.dtype)
+        x = np.diag(np.tile(self._of_all(self.batch.seen), a)).astype(m.dtype)
         if not pencil.blocks:
             return x
         batch, n_b, (weights, first, second) = self.batch, pencil.blocks * a, self._weighted
@@ -100,10 +105,10 @@ class SpecialDirections:
         # A response is symmetric.
         av = av + (c @ middle @ c.T).reshape(n_b, n_v, n_b, n_v)
         av = av.reshape(pencil.blocks, a * n_v, pencil.blocks, a * n_v)
-        scale = np.tile(levels, a)
+        scale = np.tile(self._of_all(batch.sight), a)
         x = x + scale[:, None] * av[0, :, 0] * scale
         if pencil.blocks == 2:
-            root = np.sqrt(scale)
+            root = np.sqrt(np.tile(levels, a))
             e = root[:, None] * av[1, :, 1] * root - np.eye(scale.size)
             left = scale[:, None] * av[0, :, 1] * root
             x = x - left @ np.linalg.solve(e, root[:, None] * av[1, :, 0] * scale)

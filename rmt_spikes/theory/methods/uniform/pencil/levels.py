@@ -143,9 +143,9 @@ class Pencil:
 
     @cached_property
     def scales(self) -> Array:
-        """Powers of the levels at the blocks: ``l`` and ``sqrt(l)``, shape ``(n_levels, B)``."""
+        """Powers of the levels at the blocks: as rows are seen, and ``sqrt(l)``, shape ``(n_levels, B)``."""
         levels = self.batch.eigenvalues
-        parts = np.array([levels, np.sqrt(levels)][: self.blocks]).reshape(self.blocks, levels.size)
+        parts = np.array([self.batch.sight, np.sqrt(levels)][: self.blocks]).reshape(self.blocks, levels.size)
         return np.repeat(parts.T, self.nodes, axis=1)
 
     @cached_property
@@ -164,7 +164,7 @@ class Pencil:
 
     def at(self, k: Values, nu: Values) -> LevelState:
         """The pencil at a coupling and a mean response of the samples."""
-        a, levels = self.nodes, self.batch.eigenvalues
+        a, levels = self.nodes, self.batch.seen
         eye, dtype = self._eye[0], np.result_type(k, nu)
         x = levels[:, None, None] * eye.astype(dtype)
         size = self.blocks * a

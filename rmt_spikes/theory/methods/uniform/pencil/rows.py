@@ -87,15 +87,15 @@ def row_lengths(directions: SpecialDirections, terms: Terms) -> RowLengths:
     batch = directions.batch
     law, alpha = batch.whole, batch.law.nodes
     traces = Traces(batch.phi, lambda e: float(law.mean(law.r**e)), batch.power)
-    k = batch.curvature
+    k, front = batch.curvature, 0 if batch.whitened else 1
     coherent = Polynomial(
         {
-            (1, ()): np.ones(alpha.size),
-            (1, ((1, 1),)): 2.0 * k * alpha,
-            (1, ((1, 1), (1, 1))): (k * alpha) ** 2,
+            (front, ()): np.ones(alpha.size),
+            (front, ((1, 1),)): 2.0 * k * alpha,
+            (front, ((1, 1), (1, 1))): (k * alpha) ** 2,
         }
     )
-    whole = coherent + Polynomial({(1, ((2, 1),)): batch.incoherent * alpha**2})
+    whole = coherent + Polynomial({(front, ((2, 1),)): batch.incoherent * alpha**2})
     tau2 = traces.of(whole)
     growth = np.diagonal(directions.pencil.uncoupled.y, axis1=1, axis2=2).copy()
     if terms.trace:

@@ -90,9 +90,11 @@ class Samples:
 def sorted_samples(batch: FirstBatch, r: Array, u: Array, weights: Array | None = None) -> Samples:
     """Samples with given residuals and teacher's variables, of equal weights if none are given."""
     shares = np.full(r.size, 1.0 / r.size) if weights is None else weights
-    learnt, noise = u @ (shares * r), batch.phi * float(shares @ r**2) * batch.power(2)
-    signal2, first, second = float(learnt @ learnt), *(batch.chi**2 @ batch.eigenvalues**j for j in (1, 2))
-    q2 = (batch.phi * r + first * (learnt @ u)) ** 2 + signal2 * (second - first**2) + noise
+    sight = batch.sight
+    learnt, noise = u @ (shares * r), batch.phi * float(shares @ r**2) * float(batch.proportions @ sight**2)
+    signal2, first, second = float(learnt @ learnt), *(batch.chi**2 @ sight**j for j in (1, 2))
+    own = batch.phi * float(batch.proportions @ sight)
+    q2 = (own * r + first * (learnt @ u)) ** 2 + signal2 * (second - first**2) + noise
     q2 = q2 / (signal2 * second + noise)
     effective = r * np.sqrt(np.maximum(1.0 - q2 / batch.d, 0.0))
     order = np.argsort(-np.abs(effective), kind="stable")
