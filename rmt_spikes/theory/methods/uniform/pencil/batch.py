@@ -206,7 +206,7 @@ class FirstBatch:
 
     @cached_property
     def sight(self) -> Array:
-        """What the batch adds to a row, as it is seen, grows with these: ``sqrt(l)`` times the root of `seen`."""
+        """Factors of what the batch adds to a row, as it is seen: ``sqrt(l)`` times the root of `seen`."""
         return np.sqrt(self.eigenvalues * self.seen) if self.whitened else self.eigenvalues
 
     @cached_property
