@@ -37,7 +37,7 @@ def seen(setting: rs.Setting, seed: int, jobs: int) -> dict[str, list[float]]:
     for k, spike in enumerate(document["spikes"]):
         leaves[f"spikes[{k}].singular_value"] = spike["singular_value"]
     leaves |= {f"bulk.quantiles[{level}]": leaf for level, leaf in document["bulk"]["quantiles"].items()}
-    return {name: [float(f"{leaf[key]:.8g}") for key in ("mean", "se")] for name, leaf in leaves.items()}
+    return {name: [float(f"{leaf['mean']:.6g}"), float(f"{leaf['se']:.4g}")] for name, leaf in leaves.items()}
 
 
 def main() -> None:
