@@ -11,6 +11,7 @@ import numpy as np
 from rmt_spikes.arguments import boolean, integer, number, real_array
 from rmt_spikes.errors import DomainError, Word
 from rmt_spikes.setting import Setting
+from rmt_spikes.simulation.network.inputs import scaled
 from rmt_spikes.simulation.network.layer import FirstLayer
 from rmt_spikes.simulation.network.model import Model
 from rmt_spikes.simulation.network.sampling import BLOCK_ROWS, Array, Block, Draws, blocks
@@ -136,6 +137,10 @@ class Data(Value):
     def draws(self, model: Model, seed: int, index: int) -> Draws:
         """Draw the network of a trial; the batches are those given."""
         return FixedBatches(model, seed, index, self)
+
+    def learnt(self, beta: Array) -> tuple[Array, Array]:
+        """Return ``beta`` scaled by the second batch, and the covariance of ``<beta, x>`` with the inputs."""
+        return scaled("X_ridge", beta, self.X_ridge)
 
     def loss(self, model: Model, weights: Array, coefficients: Array) -> LossEstimate:
         """Mean squared error on the test samples, with its standard error; NaN without any."""

@@ -37,7 +37,8 @@ class RealisedLatent(ArrayValue):
     alpha : ndarray of shape (width,)
         Readout weights of the neurons.
     q, labels : ndarray of shape (n_ridge,)
-        ``<beta, x>``, scaled to variance 1, and labels of the samples of the second batch.
+        ``<beta, x>``, scaled to variance 1, and labels of the samples of the second batch. The variance is
+        that of the setting's inputs, of other inputs the mean square over these samples.
     residuals : ndarray of shape (n,), or None
         Exact residuals of the samples of the first batch. None in trials over a whole cluster, and in those
         stored by versions that did not keep them.

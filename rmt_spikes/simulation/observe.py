@@ -1,7 +1,7 @@
 """Measuring a network from elsewhere: features, labels and directions as arrays."""
 
 import math
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
@@ -16,9 +16,17 @@ from rmt_spikes.simulation.measurement import Measurement
 from rmt_spikes.simulation.memory import DEFAULT_TOP
 from rmt_spikes.simulation.network.feature_matrix import FeatureMatrix
 from rmt_spikes.simulation.network.first_batch import Collector, FirstBatch
+from rmt_spikes.simulation.network.inputs import scaled
 from rmt_spikes.simulation.network.sampling import BLOCK_ROWS, Array, Block
+from rmt_spikes.simulation.network.shown_teacher import ShownTeacher, unit_vector
 from rmt_spikes.simulation.products import multiply, multiply_transposed, project
-from rmt_spikes.simulation.test_loss.estimate import UNKNOWN, LossEstimate, mean_square
+from rmt_spikes.simulation.test_loss.estimate import (
+    UNKNOWN,
+    LossEstimate,
+    mean_square,
+    share_with_error,
+    wrong_signs,
+)
 from rmt_spikes.simulation.trial import compose_trial
 
 ARRAYS = (
@@ -39,14 +47,29 @@ class Fit(NamedTuple):
 class Learnt(NamedTuple):
     """The learnt direction, and what it makes of the samples.
 
-    `beta`, of shape (d,), is None when only the components of the samples are known, `norm` NaN when its
-    length says nothing; `columns`, of shape (n_ridge, count), are the components along all directions, the
-    learnt one first; NaN when unknown.
+    `beta`, of shape (d,), is scaled so that ``<beta, x>`` has variance 1, and `dual` is its covariance with
+    the inputs; both are None when only the components of the samples are known. `norm` is the length of what
+    was learnt, NaN when it is not known; `columns`, of shape (n_ridge, count), are the components along all
+    directions, the learnt one first; NaN when unknown.
     """
 
     beta: Array | None
+    dual: Array | None
     norm: float
     columns: Array
+
+    @classmethod
+    def nothing(cls, samples: int) -> Self:
+        """Of what was learnt nothing is known."""
+        return cls(None, None, math.nan, np.full((samples, 1), math.nan))
+
+    @classmethod
+    def along(cls, vector: Array, norm: float, inputs: Array, isotropic: bool) -> Self:
+        """Components of samples along a vector, scaled by them unless they are known to be isotropic."""
+        unit = dual = unit_vector("beta", vector, inputs.shape[1])
+        if not isotropic:
+            unit, dual = scaled("inputs", unit, inputs)
+        return cls(unit, dual, norm, multiply(inputs, unit)[:, None])
 
 
 def observe(
@@ -87,7 +110,8 @@ def observe(
     inputs : array of shape (n_ridge, d)
         The samples.
     beta : array of shape (d,)
-        The learnt direction; the samples' components are ``X @ beta / ||beta||``. Needs `inputs`. Without it
+        The learnt direction; the samples' components are ``X @ beta / ||beta||`` where the setting says that
+        inputs are isotropic, and are divided by their root mean square elsewhere. Needs `inputs`. Without it
         and `direction` it is ``X^T r / n`` of the first batch, or else the leading right singular vector of
         ``weights_after - weights_before``, with the sign of its correlation with the labels.
     first_inputs, residuals : arrays of shape (n, d) and (n,)
@@ -95,8 +119,10 @@ def observe(
         in their space, singular vectors are compared with single samples. Both or neither.
     weights_before, weights_after : arrays of shape (width, d)
         First layer before and after the step. Both or neither.
-    teacher : array of shape (d,)
-        Direction of the teacher, for its cosine with the learnt one.
+    teacher : array of shape (d,) or (directions, d)
+        Direction of the teacher, of several all or that along ``E[y u]``, for its cosine with the learnt one.
+        Where the setting does not say that inputs are isotropic, this is the correlation of their components
+        along both, which needs `inputs`.
     readout : array of shape (width,)
         Weights ``alpha`` of the neurons in the second layer, which is ``alpha / sqrt(width)``.
     untrained : array of shape (n_ridge, width)
@@ -156,12 +182,14 @@ def observe(
     x = None if inputs is None else real_array("inputs", inputs, (samples, d))
     if x is not None:
         d = x.shape[1]
-    first = _first_batch(first_inputs, residuals, teacher, d, setting)
+    isotropic = setting is not None and setting.inputs is None
+    shown = None if teacher is None else ShownTeacher.of(teacher, d, setting, None if isotropic else x)
+    first = _first_batch(first_inputs, residuals, shown, d, setting)
     update = None
     if weights_before is not None:
         after = real_array("weights_after", weights_after, (width, d))
         update = after - real_array("weights_before", weights_before, after.shape)
-    learnt = _learnt(direction, beta, x, first_inputs, first, update, y, samples)
+    learnt = _learnt(direction, beta, x, first_inputs, first, update, y, samples, isotropic)
     fit = Fit(samples, _regulariser(ridge, matrix), _readout_name(setting, readout, width))
     source = FeatureMatrix.held(matrix, np.zeros(samples) if y is None else y, BLOCK_ROWS)
     result = decompose(source, fit.ridge, top)
@@ -169,11 +197,11 @@ def observe(
     overlaps = (normalized_hermite(POLYNOMIALS - 1, q) @ result.left).T
     signs = row_signs(np.nan_to_num(overlaps) / math.sqrt(samples))
     loses = y is not None and ridge is not None
-    tested = _test_loss(test_features, test_labels, result, center) if loses else UNKNOWN
-    known: dict[str, Any] = {}
-    if first is not None and x is not None and learnt.beta is not None:
-        unit = learnt.beta / np.linalg.norm(learnt.beta)
-        others = first.directions(unit, unit)
+    tested, known = UNKNOWN, dict[str, Any]()
+    if y is not None and ridge is not None:
+        tested, known = _tested(y, test_features, test_labels, result, center)
+    if first is not None and x is not None and learnt.beta is not None and learnt.dual is not None:
+        others = first.directions(learnt.beta, learnt.dual)
         along = np.empty((samples, len(others)))
         multiply_transposed(x, others, along)
         number_of, known["sample_alignment"] = closest(project(along, result.left), along)
@@ -186,12 +214,12 @@ def observe(
         after = real_array("weights_after", weights_after, (width, d))
         known["weights"], right = layer_spectrum(after, top)
         share = np.full(right.shape[1], math.nan)
-        if teacher is not None:
-            share = project(right, _unit("teacher", teacher, len(right))) ** 2
+        if shown is not None:
+            share = project(right, unit_vector("teacher", shown.toward, len(right))) ** 2
         known["weights_alignment"] = share
     trial = compose_trial(
         fit,
-        latent=_latent(learnt, first, teacher, readout, y, width, samples),
+        latent=_latent(learnt, first, shown, readout, y, width, samples),
         loss=tested,
         coefficients=result.coefficients,
         overlaps=overlaps,
@@ -234,26 +262,18 @@ def _readout_name(setting: Setting | None, readout: Any, width: int) -> str:
 
 
 def _first_batch(
-    inputs: Any, residuals: Any, teacher: Any, d: int | str, setting: Setting | None
+    inputs: Any, residuals: Any, teacher: ShownTeacher | None, d: int | str, setting: Setting | None
 ) -> FirstBatch | None:
-    """Collect the first batch, with its components along the teacher direction (NaN when unknown)."""
+    """Collect the first batch, with its teacher variables; None when they are not known."""
     if inputs is None:
         return None
     x = real_array("first_inputs", inputs, ("n" if setting is None else setting.n, d))
     r = real_array("residuals", residuals, (len(x),))
     batch = Collector(x.shape[1]).add(Block(slice(0, len(x)), x, r), r).batch()
-    along = np.full(len(x), math.nan)
-    if teacher is not None:
-        along = multiply(x, _unit("teacher", teacher, x.shape[1]))
-    return batch._replace(teacher=along)
-
-
-def _unit(field: str, given: Any, d: int | str) -> Array:
-    vector = real_array(field, given, (d,))
-    norm = float(np.linalg.norm(vector))
-    if norm == 0.0:
-        raise DomainError(field, "must not be zero", Word("zeros"))
-    return vector / norm
+    if teacher is None or teacher.rows is None:
+        return batch._replace(teacher=None)
+    variables = np.array([multiply(x, row) for row in teacher.rows])
+    return batch._replace(teacher=variables if len(variables) > 1 else variables[0])
 
 
 def _learnt(
@@ -265,6 +285,7 @@ def _learnt(
     update: Array | None,
     labels: Array | None,
     samples: int,
+    isotropic: bool,
 ) -> Learnt:
     """Take the learnt direction from what says it most directly."""
     if beta is not None and inputs is None:
@@ -278,19 +299,28 @@ def _learnt(
         size = np.sqrt(np.mean(columns**2, axis=0))
         if not size.all():
             raise DomainError("direction", "must not be zero", Word("zeros"))
-        own = None if first is None else _gradient(first_inputs, first)
-        return Learnt(own, math.nan if own is None else float(np.linalg.norm(own)), columns / size)
-    vector = None
-    if beta is not None and inputs is not None:
+        if first is None:
+            return Learnt.nothing(samples)._replace(columns=columns / size)
+        own = _gradient(first_inputs, first)
+        norm = float(np.linalg.norm(own))
+        if inputs is None:
+            unit = own / norm if isotropic and norm > 0.0 else None
+            return Learnt(unit, unit, norm, columns / size)
+        return Learnt.along(own, norm, inputs, isotropic)._replace(columns=columns / size)
+    if inputs is None:
+        return Learnt.nothing(samples)
+    if beta is not None:
         vector = real_array("beta", beta, (inputs.shape[1],))
-    elif inputs is not None and first is not None:
+    elif first is not None:
         vector = _gradient(first_inputs, first)
-    elif inputs is not None and update is not None:
-        return _leading(update, inputs, labels)
-    if vector is None or inputs is None:
-        return Learnt(None, math.nan, np.full((samples, 1), math.nan))
-    q = multiply(inputs, _unit("beta", vector, inputs.shape[1]))
-    return Learnt(vector, float(np.linalg.norm(vector)), q[:, None])
+    elif update is not None and update.any():
+        vector = np.ascontiguousarray(np.linalg.svd(update, full_matrices=False)[2][0])
+        if labels is not None and float(labels @ multiply(inputs, vector)) < 0.0:
+            vector = -vector
+        return Learnt.along(vector, math.nan, inputs, isotropic)
+    else:
+        return Learnt.nothing(samples)
+    return Learnt.along(vector, float(np.linalg.norm(vector)), inputs, isotropic)
 
 
 def _gradient(inputs: Any, first: FirstBatch) -> Array:
@@ -299,19 +329,10 @@ def _gradient(inputs: Any, first: FirstBatch) -> Array:
     return project(x, first.residuals) / len(x)
 
 
-def _leading(update: Array, inputs: Array, labels: Array | None) -> Learnt:
-    """Leading right singular vector of an update of the weights; its length says nothing."""
-    vector = np.ascontiguousarray(np.linalg.svd(update, full_matrices=False)[2][0])
-    q = multiply(inputs, vector)
-    if labels is not None and float(labels @ q) < 0.0:
-        vector, q = -vector, -q
-    return Learnt(vector, math.nan, q[:, None])
-
-
 def _latent(
     learnt: Learnt,
     first: FirstBatch | None,
-    teacher: Any,
+    teacher: ShownTeacher | None,
     readout: Any,
     labels: Array | None,
     width: int,
@@ -319,12 +340,11 @@ def _latent(
 ) -> RealisedLatent:
     """Measure the latent variables; `first_stage` of them can be given to a prediction if all are known."""
     cosine, energy = math.nan, math.nan
-    if learnt.beta is not None and teacher is not None:
-        unit = learnt.beta / np.linalg.norm(learnt.beta)
-        cosine = float(unit @ _unit("teacher", teacher, unit.size))
+    if learnt.dual is not None and teacher is not None:
+        cosine = float(learnt.dual @ teacher.toward) * teacher.scale
     if first is not None:
         energy = float(first.residuals @ first.residuals) / len(first.residuals)
-    shown = first is not None and teacher is not None
+    shown = first is not None and first.teacher is not None
     return RealisedLatent(
         beta_norm2=learnt.norm**2,
         beta_cosine=cosine,
@@ -337,10 +357,17 @@ def _latent(
     )
 
 
-def _test_loss(features: Any, labels: Any, result: Decomposition, center: float) -> LossEstimate:
-    """Mean squared error on other samples, with its standard error."""
-    if features is None:
-        return UNKNOWN
-    matrix = real_array("test_features", features, ("m", result.coefficients.size)) - center
-    y = real_array("test_labels", labels, (len(matrix),))
-    return mean_square(y - multiply(matrix, result.coefficients))
+def _tested(
+    y: Array, features: Any, labels: Any, result: Decomposition, center: float
+) -> tuple[LossEstimate, dict[str, Any]]:
+    """Mean squared error on other samples, and classification errors where all labels are -1 and 1."""
+    loss, wrong, others = UNKNOWN, (math.nan, math.nan), np.ones(1)
+    if features is not None:
+        matrix = real_array("test_features", features, ("m", result.coefficients.size)) - center
+        others = real_array("test_labels", labels, (len(matrix),))
+        misfits = others - multiply(matrix, result.coefficients)
+        loss, wrong = mean_square(misfits), share_with_error(wrong_signs(others, misfits), misfits.size)
+    if not (np.all(np.abs(y) == 1.0) and np.all(np.abs(others) == 1.0)):
+        return loss, {}
+    shares = np.array([wrong_signs(y, result.misfits), wrong[0]])
+    return loss, {"sign_error": shares, "sign_error_se": wrong[1]}

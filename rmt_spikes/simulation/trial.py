@@ -280,8 +280,7 @@ def run_trial(
         raise DomainError("target", "must leave a first gradient that is not zero", setting.target)
     draw = partial(draws.second_batch, plan.block_rows)
     first = step.batch
-    learnt = model.inputs.learnt(step.beta)
-    dual = model.inputs.whitened(model.inputs.whitened(learnt))
+    learnt, dual = model.inputs.learnt(step.beta) if data is None else data.learnt(step.beta)
     others = first.directions(learnt, dual)
     batch = SecondBatch(draw, layer, learnt, others, model.n_ridge, plan)
     del layer

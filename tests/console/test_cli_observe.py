@@ -55,7 +55,7 @@ def test_what_is_refused(arrays, tmp_path: Path) -> None:
     """Bad input has status 2, and pickled objects are not read."""
     path = tmp_path / "arrays.npz"
     bad: list[tuple[object, str]] = [
-        ({"features": np.array([{}], dtype=object)}, "allow_pickle=False"),
+        ({"features": np.array([{}], dtype=object)}, "holds objects"),
         ({"feature": arrays["features"]}, "feature: must be among features, labels"),
         ({"labels": arrays["labels"]}, "features"),
         ({"features": arrays["labels"]}, "(120,)"),

@@ -32,18 +32,44 @@ def batches() -> tuple[np.ndarray, ...]:
 
 
 def test_random_batches_given_as_data_give_the_same_trial(batches):
-    """But for what needs the teacher, and for the test loss: it is computed in one, sampled in the other."""
+    """But for what needs the teacher or the variance of `q`, which is measured, and for the test loss.
+
+    It is computed in one, sampled in the other.
+    """
     plain = rs.simulate(SETTING, trials=1, seed=5).trials[0]
     for jobs in (1, 2):
         observed = rs.simulate(SETTING, data=rs.Data(*batches), trials=2, seed=5, jobs=jobs)
         own = observed.trials[0]
-        for name in ("objective", "train", "beta_norm2", "singular_values", "alignment", "feature", "sample"):
+        for name in ("objective", "train", "beta_norm2", "singular_values", "right_alignment"):
             np.testing.assert_allclose(getattr(own, name), getattr(plain, name), rtol=1e-12, atol=1e-14)
+        q = plain.latent.q / np.sqrt(np.mean(plain.latent.q**2))
+        np.testing.assert_allclose(own.latent.q, q, rtol=1e-12)
+        np.testing.assert_allclose(own.alignment[:, 1], plain.alignment[:, 1], rtol=1e-12, atol=1e-14)
+        np.testing.assert_array_equal(own.sample[1:], plain.sample[1:])  # the first one is no sample's
         assert abs(own.test - plain.test) < 5 * own.test_error
         assert own.test_samples == 30_000
         assert math.isnan(own.beta_cosine)
         other = observed.trials[1]
         assert np.max(np.abs(other.singular_values - own.singular_values)) > 1e-3
+
+
+def test_alignments_on_correlated_inputs_are_those_of_the_covariance():
+    """Of the vector of degree two, to the scatter of three networks; with `q` as it comes one is 0.3 off."""
+    setting = SETTING.replace(
+        n=400, d=100, n_ridge=400, width=160, activation="relu", target={"hermite": [0.0, 1.0, 0.6]},
+        covariance={"eigenvalues": [0.4, 2.2], "proportions": [2 / 3, 1 / 3], "teacher": [0.3, 0.7]},
+    )  # fmt: skip
+    model, known, own = Model.of(setting), [], []
+    for seed in range(3):
+        draws = Draws(model, seed, 0)
+        data = rs.Data(*together(draws.first_batch(500)), *together(draws.second_batch(500)))
+        known += rs.simulate(setting, trials=1, seed=seed).trials
+        own += rs.simulate(setting.replace(covariance=None), data=data, trials=1, seed=seed).trials
+    for each in own:
+        assert np.mean(each.latent.q**2) == pytest.approx(1.0, rel=1e-12)
+    seen, expected = (np.mean([each.alignment[1] for each in trials], axis=0) for trials in (own, known))
+    assert np.all(np.abs(seen - expected)[:3] < 0.05)
+    assert expected[2] > 0.3
 
 
 def test_sizes_come_from_the_arrays(batches):

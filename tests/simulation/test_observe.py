@@ -88,6 +88,57 @@ def test_arrays_of_a_simulation_give_its_numbers(arrays, simulated, kind):
     assert measured.trials[0].origin == simulated.trials[0].origin
 
 
+SEVERAL = rs.Setting(
+    n=500, d=120, width=200, activation="relu", target={"expression": "sign(z1 + 0.5*z2 + 0.6*z1*z2)"},
+    covariance={"eigenvalues": [0.2, 1.0, 3.0], "proportions": [0.5, 0.3, 0.2], "teacher": [0.1, 0.2, 0.7]},
+    ridge=0.05, step_size=9.0,
+)  # fmt: skip
+
+
+def test_correlated_inputs_and_several_directions():
+    """Variances of components are measured, to 1.41/sqrt(500) = .06; all else is as simulated.
+
+    The plain cosine of the learnt direction is not its correlation with the teacher's variable.
+    """
+    inputs = Model.of(SEVERAL).inputs
+    teacher = np.array([inputs.direction(row, SEVERAL.d) for row in np.eye(2)])
+    given = arrays_of(SEVERAL) | {"teacher": teacher}
+    (seen,) = rs.observe(**given, setting=SEVERAL).trials
+    (trial,) = rs.simulate(SEVERAL, trials=1, seed=SEED, weights=True, keep_vectors=True).trials
+    for name in ("singular_values", "beta_norm2", "objective", "weights_alignment"):
+        np.testing.assert_allclose(getattr(seen, name), getattr(trial, name), rtol=1e-9, err_msg=name)
+    assert seen.sign_error[0] == trial.sign_error[0]
+    assert np.isnan(seen.sign_error[1])
+    q = trial.latent.q / np.sqrt(np.mean(trial.latent.q**2))
+    np.testing.assert_allclose(seen.latent.q, q, rtol=1e-9)
+    curved = q**2 - 1.0
+    expected = (curved @ trial.left_vectors[:, 1]) ** 2 / (curved @ curved)
+    assert seen.alignment[1, 2] == pytest.approx(expected, rel=1e-6)
+    assert expected > 0.2
+    assert seen.beta_cosine == pytest.approx(trial.beta_cosine, abs=0.05)
+    beta = given["first_inputs"].T @ given["residuals"]
+    toward = Model.of(SEVERAL).teacher.first @ teacher
+    assert abs(toward @ beta / np.linalg.norm(beta) - trial.beta_cosine) > 0.07
+    for ours, theirs in zip(seen.latent.teacher, trial.latent.teacher, strict=True):
+        assert np.ptp(ours / theirs) < 1e-9
+    assert rs.predict(SEVERAL, given=seen.latent.first_stage()).latent.beta_cosine == seen.beta_cosine
+    # The direction of the gradient alone is known from one vector, and no trial can be given.
+    (alone,) = rs.observe(**given | {"teacher": toward}, setting=SEVERAL).trials
+    assert alone.beta_cosine == pytest.approx(seen.beta_cosine, rel=1e-12)
+    assert alone.latent.teacher is None
+    with refused("teacher", "orthogonal"):
+        rs.observe(**given | {"teacher": teacher[[0, 0]]}, setting=SEVERAL)
+    with refused("teacher", "(2, 120)"):
+        rs.observe(**given | {"teacher": np.eye(3, 120)}, setting=SEVERAL)
+
+
+def test_weights_that_did_not_move_say_nothing_of_a_direction(arrays):
+    kept = {name: arrays[name] for name in ("features", "inputs", "weights_before")}
+    (trial,) = rs.observe(**kept, weights_after=arrays["weights_before"]).trials
+    assert np.isnan(trial.latent.q).all()
+    assert trial.weights is not None
+
+
 def test_another_network_does_not(simulated):
     """Negative control."""
     other = rs.observe(**arrays_of(SETTING, 1), setting=SETTING)
@@ -175,10 +226,14 @@ def test_fitted_edge(n, width):
 
 def test_comparison_with_a_prediction():
     """Networks measured from their arrays are compared like a simulation of them; a wrong theory is seen."""
-    networks = [rs.observe(**arrays_of(SETTING, i), ridge=SETTING.ridge) for i in range(4)]
-    measured = networks[0].joined(*networks[1:])
-    prediction = rs.predict(SETTING)
-    seen = rs.compare(prediction, measured)
+
+    def joined(**known: Any) -> rs.Measurement:
+        networks = [rs.observe(**arrays_of(SETTING, i), **known) for i in range(4)]
+        return networks[0].joined(*networks[1:])
+
+    measured, prediction = joined(ridge=SETTING.ridge), rs.predict(SETTING)
+    assert rs.compare(prediction, measured).verdict != "disagrees"
+    seen = rs.compare(prediction, joined(setting=SETTING))
     plain = rs.compare(prediction, rs.simulate(SETTING, trials=4, seed=SEED))
     rows = {row.quantity: row for row in seen.rows}
     for row in plain.rows:

@@ -65,7 +65,7 @@ class _DistributedTrial:
         if norm == 0.0:
             raise DomainError("target", "must leave a first gradient that is not zero", self._target)
         inputs = self._model.inputs
-        tiles, sums, latent = self._accumulate(weights, inputs.learnt(beta))
+        tiles, sums, latent = self._accumulate(weights, inputs.learnt(beta)[0])
         samples = self._model.n_ridge
         target = sums[:, 0] / samples
 

@@ -1,12 +1,15 @@
 """Coordinates of the inputs: the axes of their covariance, and the teacher's directions on some of them."""
 
+import math
 from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rmt_spikes.errors import DomainError, Word
 from rmt_spikes.setting import Setting
+from rmt_spikes.simulation.products import multiply, project
 
 Array = NDArray[np.float64]
 
@@ -75,10 +78,10 @@ class InputSpace:
         """Return what `by_root` makes of vectors, which stay."""
         return rows if self.scale is None else rows * self.scale
 
-    def learnt(self, beta: Array) -> Array:
-        """Return ``beta`` scaled so that ``<beta, x>`` has variance 1."""
+    def learnt(self, beta: Array) -> tuple[Array, Array]:
+        """Return ``beta`` scaled so that ``<beta, x>`` has variance 1, and its covariance with the inputs."""
         unit: Array = beta / np.linalg.norm(self.whitened(beta))
-        return unit
+        return unit, self.whitened(self.whitened(unit))
 
     def cosine(self, beta: Array, first: Array) -> float:
         """Correlation of ``<beta, x>`` with the teacher variable ``sum_k first_k u_k``."""
@@ -98,3 +101,15 @@ class InputSpace:
         vectors = np.zeros((len(self.axes), d))
         np.put_along_axis(vectors, self.axes, entries[None], axis=1)
         return vectors
+
+
+def scaled(field: str, vector: Array, inputs: Array) -> tuple[Array, Array]:
+    """Scale a vector by samples whose covariance is not known, and return its covariance with the inputs.
+
+    Its components of the samples have the mean square 1 then.
+    """
+    along = multiply(inputs, vector)
+    size = math.sqrt(float(along @ along) / along.size)
+    if not size > 0.0:
+        raise DomainError(field, "must have a part along the learnt direction", Word("none"))
+    return vector / size, project(inputs, along / size) / along.size
