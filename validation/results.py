@@ -25,7 +25,7 @@ POWER = 0.95
 
 RESULTS = (
     *("case", "point", "repetition", "quantity", "given", "predicted", "observed", "se", "allowance"),
-    *("margin", "trials", "verdict", "exception", "theory"),
+    *("margin", "trials", "skewness", "verdict", "exception", "theory"),
 )
 CONTROLS = ("case", "repetition", "control", "meaning", "rejected")
 FITS = (
@@ -33,15 +33,15 @@ FITS = (
     *("verdict", "exponent", "coefficient", "coefficient_se"),
 )
 
-ERRORS = ("se", "allowance", "margin", "scatter")
-"""Columns of errors of the others."""
+DIGITS = {"se": 6, "allowance": 6, "margin": 6, "scatter": 6, "skewness": 4}
+"""Of columns that say how sure the others are; the others have ten."""
 
 Table = list[dict[str, str]]
 _DECIMAL = re.compile(r"-?[0-9]+\.[0-9]+(e[+-][0-9]+)?")
 
 
 def write(path: Path, columns: Sequence[str], rows: Iterable[dict[str, Any]]) -> None:
-    """Write a table; numbers have ten digits, and errors of such six; None is an empty cell."""
+    """Write a table; numbers have ten digits, or those of `DIGITS`; None is an empty cell."""
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, columns, extrasaction="ignore", lineterminator="\n")
         writer.writeheader()
@@ -52,8 +52,7 @@ def shortened(name: str, value: Any) -> Any:
     """A number of a column as a table has it, and what is none as it is."""
     if isinstance(value, str) and _DECIMAL.fullmatch(value):
         value = float(value)
-    digits = 6 if name in ERRORS else 10
-    return f"{value:.{digits}g}" if isinstance(value, float) else value
+    return f"{value:.{DIGITS.get(name, 10)}g}" if isinstance(value, float) else value
 
 
 def read(path: Path) -> Table:
@@ -136,6 +135,7 @@ def page(folder: Path) -> str:
         *exception_lines(results),
         f"- Comparisons: {numbers(results)}.",
         *older_lines(results),
+        *skewness_lines(results),
         f"- Wrong theories rejected: {rejected} of {len(controls)}.",
         f"- Fits over sizes: {Counter(row['verdict'] for row in fits)['agrees']} of {len(fits)} agree.",
         "",
@@ -180,6 +180,17 @@ def older_lines(results: Table) -> list[str]:
         f"  predictions of theory version {THEORY_VERSION}, for simulations that were there before it",
         "  (`tests/validation/renew.py`). Wrong theories and fits over sizes are those of the older theory",
         "  as well, but for the case heavy-tailed-labels, which was simulated anew.",
+    ]
+
+
+def skewness_lines(results: Table) -> list[str]:
+    """Markdown of what is judged without the skewness of the trials."""
+    without = sum(not row["skewness"] for row in results)
+    if not without:
+        return []
+    return [
+        f"- Judged by Student's t alone: {without} rows, for which the skewness of the trials was not",
+        "  recorded (column `skewness`).",
     ]
 
 

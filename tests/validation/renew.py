@@ -67,9 +67,11 @@ def judged(case: Case, rows: list[dict[str, str]]) -> list[dict[str, str]]:
     difference = np.array([float(row["observed"]) - float(row["predicted"]) for row in rows])
     se, allowance, margin = (np.array([float(row[c]) for row in rows]) for c in ("se", "allowance", "margin"))
     trials = np.array([int(row["trials"]) for row in rows])
+    # NaN where it was not recorded.
+    skewness = np.array([float(row["skewness"] or "nan") for row in rows])
     rate = case.family_rate if case.scaling is None else case.family_rate / 2.0
-    far = holm(excess_p_value(difference, se, allowance, trials), rate)
-    intervals = t_interval(difference, se, trials, CONFIDENCE)
+    far = holm(excess_p_value(difference, se, allowance, trials, skewness), rate)
+    intervals = t_interval(difference, se, trials, CONFIDENCE, skewness)
     near = is_inside(intervals, margin)
     points = case.points()
     found = []
@@ -88,18 +90,22 @@ def judged(case: Case, rows: list[dict[str, str]]) -> list[dict[str, str]]:
 
 
 def main() -> None:
-    """Renew the tables; cases of campaigns that are named, one folder a repetition, come from these."""
+    """Renew the tables; cases of campaigns that are named, one folder a repetition, come from these.
+
+    Repetitions that are not named stay as they are.
+    """
     with tempfile.TemporaryDirectory() as folder:
         new = Path(folder)
         if len(sys.argv) > 1:
             results.collect(list(map(Path, sys.argv[1:])), new, figures=False)
         for name, columns in (("results", results.RESULTS), ("controls", results.CONTROLS)):
-            rows = [{"theory": "1", **row} for row in results.read(REPORTS / f"{name}.csv")]
+            rows = [{"theory": "1", "skewness": "", **row} for row in results.read(REPORTS / f"{name}.csv")]
             fresh = results.read(new / f"{name}.csv") if len(sys.argv) > 1 else []
-            cases = {row["case"] for row in fresh}
+            again = {(row["repetition"], row["case"]) for row in fresh}
             groups: dict[tuple[str, str], list[dict[str, str]]] = defaultdict(list)
             for row in rows:
-                groups[row["repetition"], row["case"]] += [] if row["case"] in cases else [row]
+                place = row["repetition"], row["case"]
+                groups[place] += [] if place in again else [row]
             for row in fresh:
                 groups[row["repetition"], row["case"]].append(row)
             if name == "results":

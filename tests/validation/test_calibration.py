@@ -105,3 +105,5 @@ def test_the_report_of_the_calibration(tmp_path: Path, monkeypatch: pytest.Monke
     assert "| losses | 3 |" in text
     figure = (out / "calibration.svg").read_text(encoding="utf-8")
     assert "power against an error of 3 %" in figure
+    assert "metadata" not in figure
+    assert len(figure.splitlines()) == 1

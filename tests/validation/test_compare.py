@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from refusals import refused
+from scipy.stats import skew
 from synthetic import draw
 
 from rmt_spikes.errors import DomainError
@@ -211,9 +212,20 @@ def test_rows_have_the_numbers(prediction: Prediction) -> None:
     assert row.z == pytest.approx((values.mean() - row.predicted) / se, rel=1e-10)
     assert (row.allowance, row.margin) == pytest.approx((10.0 / 1800 * row.predicted, 0.05 * row.predicted))
     assert (row.scale, row.coefficient, row.exponent) == (row.predicted, 10.0, 1.0)
-    # 95 % point of t with 5 degrees of freedom, from tables: 2.015.
+    assert row.skewness == pytest.approx(skew(values - row.predicted, bias=False), rel=1e-10)
+    # 95 % point of t with 5 degrees of freedom, from tables: 2.015. Allowing for skewness widens it.
     assert row.interval is not None
-    assert row.interval[1] - row.interval[0] == pytest.approx(2 * 2.015048 * se, rel=1e-6)
+    for end in row.interval:
+        assert abs(end - (row.observed - row.predicted)) > 2.015048 * se
+
+
+def test_two_trials_have_no_skewness(prediction: Prediction) -> None:
+    (row,) = compare(prediction, draw(prediction, 2, 0.03, seed=2)).select("losses.test")
+    assert row.skewness is None
+    assert row.interval is not None
+    assert row.se is not None
+    # 95 % point of t with 1 degree of freedom, from tables: 6.314.
+    assert row.interval[1] - row.interval[0] == pytest.approx(2 * 6.313752 * row.se, rel=1e-6)
 
 
 def test_false_disagreement_is_rare(prediction: Prediction) -> None:
@@ -242,7 +254,8 @@ def test_a_wrong_prediction_disagrees(
 ) -> None:
     """Errors of 5 % (squares, correlations: over twice the allowance) at a scatter of 2 %, ten times."""
     for seed in range(10):
-        comparison = compare(wrong(prediction), draw(prediction, 24, 0.02, seed=200 + seed))
+        # With 24 trials one such loss in ten is not told: its trials look too skewed.
+        comparison = compare(wrong(prediction), draw(prediction, 40, 0.02, seed=200 + seed))
         assert {row.verdict for row in comparison.select(pattern)} == {"disagrees"}
         assert comparison.verdict == "disagrees"
         related = [pattern.split("[", 2)[0] + "*"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 
 from rmt_spikes.arguments import integer
 from rmt_spikes.errors import DomainError
+from rmt_spikes.validation.campaign.redraw import redrawn
 from rmt_spikes.validation.campaign.results import CaseResult
 from rmt_spikes.validation.verdicts.claims import Claim
 from rmt_spikes.validation.verdicts.statistics import (
@@ -99,19 +99,22 @@ def calibrate(result: CaseResult, *, repetitions: int = 2000, seed: int = 0) -> 
     Raises
     ------
     DomainError
-        If the case has no rows, or `repetitions` is not positive.
+        If the case has no rows, or a row has fewer than three trials, or `repetitions` is not positive.
 
     Notes
     -----
-    A synthetic observation is a bootstrap of the differences between observed and predicted values, trial by
-    trial, after their means have been taken off: it keeps their scatter, their tails and the correlation
-    between the rows of a trial, and its true difference is zero. Planted errors are added to it.
+    A synthetic observation has the scatter, skewness, tails and correlations of the differences between
+    observed and predicted values (`redraw.redrawn`), and its true difference is zero. Planted errors are
+    added to it. It is no bootstrap: few values, drawn again, have too small standard errors far too often.
     """
     repetitions = integer("repetitions", repetitions, 1)
     places = [(point, row) for point in result.points for row in point.comparison.rows]
     rows = [row for _, row in places]
     if not rows:
         raise DomainError("result", "must have a row to calibrate", result.case.name)
+    few = min(places, key=lambda place: place[1].trials)[1]
+    if few.trials < 3:
+        raise DomainError("result", "must have three trials of each row", few.trials, few.quantity)
     rng = np.random.default_rng(seed)
     rate = result.case.family_rate
     level = rate / len(rows)
@@ -120,13 +123,15 @@ def calibrate(result: CaseResult, *, repetitions: int = 2000, seed: int = 0) -> 
     error = np.array([1.0 if row.claim in (Claim.COUNT, Claim.OUTLIERS) else ERROR for row in rows]) * scale
     exact = worst = 0
     agrees, found = np.zeros(len(rows)), np.zeros(len(rows))
+    values = [[point.differences[row.quantity] for row in point.comparison.rows] for point in result.points]
+    observations = redrawn(values, [str(row.claim) for row in rows], rng)
     for _ in range(repetitions):
-        means, ses = _observe(result, rng)
+        means, ses, skewness = next(observations)
         signs = rng.choice([-1.0, 1.0], len(rows))
-        p_exact = excess_p_value(means, ses, allowance, trials)
-        p_worst = excess_p_value(means + signs * allowance, ses, allowance, trials)
-        p_wrong = excess_p_value(means + signs * error, ses, allowance, trials)
-        interval = t_interval(means, ses, trials)
+        p_exact = excess_p_value(means, ses, allowance, trials, skewness)
+        p_worst = excess_p_value(means + signs * allowance, ses, allowance, trials, skewness)
+        p_wrong = excess_p_value(means + signs * error, ses, allowance, trials, skewness)
+        interval = t_interval(means, ses, trials, skewness=skewness)
         exact += bool(holm(p_exact, rate).any())
         worst += bool(holm(p_worst, rate).any())
         agrees += (p_exact > level) & is_inside(interval, margin)
@@ -152,20 +157,3 @@ def calibrate(result: CaseResult, *, repetitions: int = 2000, seed: int = 0) -> 
             for i, (point, row) in enumerate(places)
         ),
     )
-
-
-def _observe(result: CaseResult, rng: np.random.Generator) -> tuple[Array, Array]:
-    """Means of one synthetic case and their standard errors, over all rows; true differences are zero."""
-    means, ses = [], []
-    for point in result.points:
-        drawn: dict[int, NDArray[np.int64]] = {}
-        for row in point.comparison.rows:
-            values = point.differences[row.quantity]
-            count = values.size
-            # Rows of one point share their trials, and with them their correlations.
-            if count not in drawn:
-                drawn[count] = rng.integers(count, size=count)
-            sample = values[drawn[count]]
-            means.append(sample.mean() - values.mean())
-            ses.append(sample.std(ddof=1) / math.sqrt(count))
-    return np.array(means), np.array(ses)

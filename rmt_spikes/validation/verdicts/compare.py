@@ -31,6 +31,7 @@ from rmt_spikes.validation.verdicts.statistics import (
     excess_p_value,
     holm,
     is_inside,
+    skewness_of,
     t_interval,
     trials_to_tell,
 )
@@ -100,7 +101,8 @@ def compare(
     Notes
     -----
     A row *disagrees* when its difference exceeds its allowance, tested on Student's t with ``trials - 1``
-    degrees of freedom and Holm's correction over the rows; it *agrees* when it does not disagree and the
+    degrees of freedom, made smaller for the skewness of the trials (`statistics.corrected`), and Holm's
+    correction over the rows; it *agrees* when it does not disagree and the
     interval of the difference is inside its margin; otherwise it is *inconclusive*: the trials could not
     tell. Vectors are compared for spikes far from the edge only (`quantities.settled_from`): closer to it the
     transition is smeared over a width that shrinks with ``n``. The error of an own number takes the place
@@ -256,14 +258,16 @@ def _row(quantity: Quantity, evidence: Evidence, tolerance: Tolerance, n: float,
     difference = row.observed - row.predicted
     scatter = float(np.std(observed - predicted, ddof=1))
     se = scatter / math.sqrt(count)
-    low, high = t_interval(difference, se, count, confidence)
+    skewness = float(skewness_of(observed - predicted)) if count > 2 else math.nan
+    low, high = t_interval(difference, se, count, confidence, skewness)
     return replace(
         row,
         se=se,
         z=difference / se if se > 0.0 else None,
+        skewness=None if math.isnan(skewness) else skewness,
         gain=float(np.std(observed, ddof=1)) / scatter if given is not Given.NONE and scatter > 0.0 else None,
         interval=(float(low), float(high)),
-        p_value=float(excess_p_value(difference, se, row.allowance, count)),
+        p_value=float(excess_p_value(difference, se, row.allowance, count, skewness)),
     )
 
 
@@ -285,6 +289,7 @@ def judge(rows: Sequence[Row], family_rate: float = FAMILY_RATE, confidence: flo
                 row.margin,
                 family_rate / len(rows),
                 confidence,
+                math.nan if row.skewness is None else row.skewness,
             )
         judged.append(replace(row, verdict=verdict, trials_needed=needed))
     return judged

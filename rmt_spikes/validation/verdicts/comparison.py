@@ -47,8 +47,11 @@ class Row(Record):
         What tolerances are multiplied with: the size of the prediction, or 1 for correlations and distances.
     coefficient, exponent, allowance, margin
         Absolute tolerances of this row; the allowance is ``coefficient * n ** -exponent`` times the scale.
+    skewness
+        Of the differences of single trials; p-value and interval allow for it. None where it was not
+        recorded, and for fewer than three trials: both are then Student's.
     interval
-        Student interval of the true difference, observed minus predicted.
+        Interval of the true difference, observed minus predicted.
     p_value
         Of "the true difference is at most the allowance"; None with one trial.
     verdict
@@ -71,6 +74,7 @@ class Row(Record):
     unseen: int = 0
     se: float | None = None
     z: float | None = None
+    skewness: float | None = None
     gain: float | None = None
     scale: float
     coefficient: float
