@@ -23,6 +23,7 @@ from rmt_spikes.setting import Setting
 from rmt_spikes.simulation import Observation, simulate
 from rmt_spikes.theory import Features, predict, sweep
 from rmt_spikes.theory.methods.closed_form import ClosedForm
+from rmt_spikes.theory.population.coverage import is_published
 from rmt_spikes.validation.campaign.provenance import processors
 from rmt_spikes.validation.verdicts.compare import compare
 from rmt_spikes.validation.verdicts.scaling import Rate, fit_rate
@@ -221,7 +222,7 @@ def _spectrum(request: Request) -> Axes:
 def _features(request: Request) -> Axes:
     prediction = predict(request.setting, method=request.method)
     published = None
-    if _is_published(request):
+    if is_published(request.setting):
         published = predict(request.setting, method=request.method, features=Features.PUBLISHED)
     seen: Sequence[Observation | None] = [None]
     spike = request.spike or 1
@@ -233,16 +234,11 @@ def _features(request: Request) -> Axes:
     return plot.features(prediction, seen[0], spike=spike, published=published)
 
 
-def _is_published(request: Request) -> bool:
-    """Whether there is a published theory: of one batch for the step and the regression there is none."""
-    return request.setting.second_batch in Features.PUBLISHED.batches
-
-
 def _losses(request: Request) -> Axes:
     ((key, values),) = request.ranges(1, "step_exponent=0:0.5:26") if request.against else (DEFAULT_STEPS,)
     table = _table(request, (key, values))
     published = (
-        _table(request, (key, values), features=Features.PUBLISHED) if _is_published(request) else None
+        _table(request, (key, values), features=Features.PUBLISHED) if is_published(request.setting) else None
     )
     seen = []
     if request.trials:
@@ -268,7 +264,7 @@ def _phase_diagram(request: Request) -> Axes:
     if len({key for key, _ in ranges}) < 2 or all(key in STEPS for key, _ in ranges):
         raise DomainError("--against", "must have two different keys", Word(ranges[0][0]), example)
     if request.quantity == COUNT:
-        counting = COUNTING_METHOD if _is_published(request) else None
+        counting = COUNTING_METHOD if is_published(request.setting) else None
         fast = replace(request, method=request.method or counting)
         return plot.phase_diagram(_table(fast, *ranges, quantity=COUNT))
     table = _table(request, *ranges, quantity="losses.test")

@@ -94,8 +94,13 @@ def _print_limits(document: dict[str, Any], console: Console) -> None:
     """Print the regime and its limits for growing ``n``."""
     regime, limits = document["regime"], document["limits"]
     if limits is None:
-        undefined = regime["step_exponent"] is None
-        why = "no step exponent is defined at n = 1" if undefined else "the step exponent is not below 0.49"
+        exponent = regime["step_exponent"]
+        if exponent is None:
+            why = "no step exponent is defined at n = 1"
+        elif exponent < 0.49:
+            why = "none for several directions, a covariance or one batch"
+        else:
+            why = "the step exponent is not below 0.49"
         console.print(f"no limit for growing n: {why}\n", markup=False)
         return
     names = list(limits)

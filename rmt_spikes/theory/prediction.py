@@ -121,7 +121,7 @@ class Prediction(Document):
     def limits(self) -> dict[str, Losses[Any]] | None:
         """Losses as ``n`` grows in the regime of the step exponent, by features.
 
-        None from step exponent 0.49 on, and where there is no exponent.
+        None from step exponent 0.49 on, and where `theory.limits` has none.
         """
         return cast("dict[str, Losses[Any]] | None", self._part("limits", self.solution.limits))
 

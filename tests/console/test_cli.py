@@ -235,6 +235,11 @@ def test_table_of_a_prediction(capsys: pytest.CaptureFixture[str]) -> None:
     [
         (0.5, ", step exponent 0.5", "the step exponent is not below 0.49"),
         (None, "", "no step exponent is defined at n = 1"),
+        (
+            0.4,
+            ", step exponent 0.4",
+            "none for several directions, a covariance or one batch",
+        ),
     ],
 )
 def test_table_without_spikes(

@@ -43,6 +43,24 @@ def test_every_figure_is_drawn(setting: str, tmp_path: Path) -> None:
     assert not pyplot.get_fignums()
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        "target={expression='z1 + z1*z2'}",
+        "covariance={eigenvalues=[0.5, 1.5], proportions=[0.5, 0.5]}",
+    ],
+)
+def test_figures_without_a_published_theory(setting: str, tmp_path: Path, change: str) -> None:
+    """It is left out: it is about one direction in isotropic inputs."""
+    for name, arguments in (("losses", ("--against", "ridge=0.05:0.1:2")), ("features", ())):
+        out = tmp_path / f"{name}.svg"
+        result = run("plot", name, setting, *arguments, "--set", change, "--jobs", "1", "--out", str(out))
+        assert result.exit_code == 0, result.stderr
+        drawing = out.read_text(encoding="utf-8")
+        assert "theory" in drawing
+        assert "published" not in drawing
+
+
 def test_the_trained_weights_are_drawn(setting: str, tmp_path: Path) -> None:
     out = tmp_path / "weights.svg"
     options = ("--quantity", "weights", "--trials", "1", "--jobs", "1", "--out", str(out))

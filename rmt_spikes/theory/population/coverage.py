@@ -16,6 +16,11 @@ def is_plain(setting: Setting) -> bool:
     return labels_of(setting).directions == 1 and levels_of(setting).isotropic
 
 
+def is_published(setting: Setting) -> bool:
+    """Whether the published theory is about such settings: plain ones, and a fresh second batch."""
+    return setting.second_batch in Features.PUBLISHED.batches and is_plain(setting)
+
+
 def require_batch(setting: Setting, purpose: str, batch: str = "fresh") -> None:
     """Refuse, with a `DomainError`, another second batch.
 

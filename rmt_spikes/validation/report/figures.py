@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -18,6 +17,7 @@ from rmt_spikes.plot.profiles import CENTRES, BinnedVectors
 from rmt_spikes.plot.spectra import SHARES
 from rmt_spikes.simulation import Observation, Trial
 from rmt_spikes.theory import Features, Prediction, Spike, SweepTable, predict, sweep
+from rmt_spikes.theory.population.coverage import is_published
 from rmt_spikes.validation.campaign.results import CaseResult
 from rmt_spikes.validation.cases.case import Point
 from rmt_spikes.validation.cases.tables import CaseFigure, FeatureFigure, LossFigure, SpectrumFigure
@@ -156,11 +156,17 @@ def feature_drawing(
 ) -> Drawing | None:
     """Left vectors of trials that kept them against ``q``, with both theories; None without a spike."""
     corrected = predict(point.setting)
-    published = predict(point.setting, features=Features.PUBLISHED)
+    known = is_published(point.setting)
+    published = predict(point.setting, features=Features.PUBLISHED) if known else None
     shown = [number for number in figure.spikes if number <= len(corrected.spikes)]
     if not shown:
         return None
     said = [_feature_in_words(number, corrected, published, observation) for number in shown]
+
+    limit = (
+        f"; as n grows it tends to q² + χ, χ = {corrected.latent.chi:.3g}. "
+        "Dashed: as published, with q² in its place."
+    )
 
     def draw(narrow: bool) -> Figure:
         sheet, axes = panels(len(shown), narrow, 2.9)
@@ -177,15 +183,14 @@ def feature_drawing(
         caption=f"Left singular vectors u of the spikes against the learnt variable q of the samples "
         f"({sizes(point.setting)}, step exponent {point.setting.exponent:.3g}). Small dots: samples of one "
         f"network. Large dots: means over bins of q and {networks(observation)}, with 95 % intervals. Solid: "
-        f"theory at this n; as n grows it tends to q² + χ, χ = {corrected.latent.chi:.3g}. Dashed: "
-        "as published, with q² in its place.",
+        + (f"theory at this n{limit}" if known else "theory at this n."),
         alt=" ".join(said),
         draw=draw,
     )
 
 
 def _feature_in_words(
-    number: int, corrected: Prediction, published: Prediction, observation: Observation
+    number: int, corrected: Prediction, published: Prediction | None, observation: Observation
 ) -> str:
     spike: Spike[Any] = corrected.spikes[number - 1]
     binned = BinnedVectors.of(observation, number - 1, spike)
@@ -193,12 +198,13 @@ def _feature_in_words(
     for q in (-2.0, 0.0, 2.0):
         nearest = int(np.argmin(np.abs(CENTRES - q)))
         centre = CENTRES[nearest]
-        known = number <= len(published.spikes)
-        other = float(published.spikes[number - 1].profile(centre)) if known else math.nan
+        others = () if published is None else published.spikes
         text = (
             f"near q = {q:g} it is {binned.means[nearest]:.2f}, in theory {float(spike.profile(centre)):.2f}"
         )
-        parts.append(f"{text}, as published {other:.2f}" if known else text)
+        if number <= len(others):
+            text = f"{text}, as published {float(others[number - 1].profile(centre)):.2f}"
+        parts.append(text)
     return f"Left singular vector of spike {number}: {'; '.join(parts)}."
 
 
