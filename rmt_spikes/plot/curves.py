@@ -55,7 +55,7 @@ DASHES = {"objective": DASHED, "train": DOTTED, "test": SOLID}
 
 
 def losses(
-    predicted: SweepTable,
+    predicted: SweepTable | None = None,
     observations: Iterable[Observation] = (),
     *,
     quantities: Sequence[str] = tuple(LOSS_NAMES),
@@ -69,9 +69,10 @@ def losses(
     ----------
     predicted
         Result of `sweep` over one key, with the losses among its quantities. Where their error bars are among
-        them as well, they are drawn as bands.
+        them as well, they are drawn as bands. None where there is no theory, as for data of one's own.
     observations
-        Results of `simulate` at some values of the key.
+        Results of `simulate` at some values of the key. Where nothing is predicted, it is the one in which
+        they differ.
     quantities
         Which losses are drawn, from ``"objective"``, ``"train"`` and ``"test"``.
     published
@@ -92,15 +93,15 @@ def losses(
         For anything else, a sweep over several keys or over words, and an unknown loss.
     """
     names = [choice("quantities", name, LOSS_NAMES) for name in quantities]
-    key, x = swept(predicted)
+    seen = list(observations)
+    for observation in seen:
+        require("observations", observation, Observation, "make them with simulate(setting, trials=8)")
+    key, x = _varied(seen) if predicted is None else swept(predicted)
     if published is not None and swept(published)[0] != key:
         raise DomainError("published", f"must be a sweep over {key}", Word(swept(published)[0]))
     tables = [each for each in (predicted, published) if each is not None]
     # Everything that may be refused comes before a figure is made.
     curves = [{name: curve(table, name) for name in names} for table in tables]
-    seen = list(observations)
-    for observation in seen:
-        require("observations", observation, Observation, "make them with simulate(setting, trials=8)")
     with drawing(ax) as (axis, theme):
         alone = len(names) == 1
         for name in names:
@@ -108,16 +109,20 @@ def losses(
             once = name == names[0]
             what = "theory" if alone else f"theory, {LOSS_NAMES[name]}"
             line: dict[str, Any] = {"linestyle": SOLID if alone else DASHES[name], "linewidth": 1.6}
-            axis.plot(x, curves[0][name], color=theme.corrected, label=what, **line)
-            if (error := band(predicted, name)) is not None:
+            if predicted is not None:
+                axis.plot(x, curves[0][name], color=theme.corrected, label=what, **line)
+            if predicted is not None and (error := band(predicted, name)) is not None:
                 ends = curves[0][name] - error, curves[0][name] + error
                 error_band(axis, theme, x, *ends, BAND if once else "")
             if published is not None:
                 line = {"linestyle": DASHED if alone else DASHES[name], "linewidth": 1.2}
                 line["label"] = "theory, published features" if once else ""
-                axis.plot(swept(published)[1], curves[1][name], color=theme.published, **line)
+                axis.plot(swept(published)[1], curves[-1][name], color=theme.published, **line)
             if seen:
-                _points(axis, theme, name, key, seen, f"simulation, {INTERVAL}" if once else "")
+                label = f"simulation, {INTERVAL}" if once else ""
+                if predicted is None and not alone:
+                    label = f"{LOSS_NAMES[name]}, {INTERVAL}"
+                _points(axis, theme, name, key, seen, label)
         axis.set(xlabel=axis_name(key), ylabel=LOSS_NAMES[names[0]] if len(names) == 1 else "loss")
         if x.min() > 0.0 and x.max() >= LOG_RANGE * x.min():
             axis.set_xscale("log")
@@ -134,6 +139,18 @@ def _points(axis: Axes, theme: Theme, name: str, key: str, seen: Sequence[Observ
     mean, half = np.array(table, dtype=float).T
     bars: dict[str, Any] = {"capsize": 2.0, "elinewidth": 0.8, "markersize": 4.0, "label": label}
     marks(axis, places, mean, MARKERS[name], yerr=np.nan_to_num(half), color=theme.ink, **bars)
+
+
+def _varied(seen: Sequence[Observation]) -> tuple[str, Array]:
+    """The only key in which the settings of observations differ, and its values."""
+    by_size = all(each.setting.step_size is not None for each in seen)
+    keys = [name for name in AXIS_NAMES if name != ("step_exponent" if by_size else "step_size")]
+    values = {name: np.array([value_of(each.setting, name) for each in seen]) for name in keys}
+    varied = [name for name in keys if np.unique(values[name]).size > 1]
+    if len(varied) != 1:
+        came = Word("none, and such in " + (" and ".join(varied) or "no key"))
+        raise DomainError("predicted", "must be given unless observations differ in one key", came)
+    return varied[0], values[varied[0]]
 
 
 def axis_name(key: str) -> str:

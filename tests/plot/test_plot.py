@@ -166,6 +166,18 @@ def test_an_estimated_density_is_drawn_where_values_are_not_known(axes: Any) -> 
     assert not axes.patches
 
 
+def test_losses_without_a_theory(axes: Any) -> None:
+    """Points alone, over the key in which the settings differ."""
+    seen = [observation(exponent) for exponent in EXPONENTS]
+    plot.losses(observations=seen, quantities=["train", "test"], ax=axes)
+    assert axes.get_xlabel().startswith("step exponent")
+    labels = axes.get_legend_handles_labels()[1]
+    assert [label.partition(",")[0] for label in labels] == ["training loss", "test loss"]
+    assert not any("theory" in label for label in labels)
+    with refused("predicted", "differ in one key", "no key"):
+        plot.losses(observations=seen[:1])
+
+
 def test_losses_of_single_trials_have_no_interval(axes: Any) -> None:
     alone = rs.simulate(SETTING, trials=1, seed=1)
     plot.losses(curve(), [alone], quantities=["test"], ax=axes)
