@@ -33,8 +33,8 @@ FITS = (
     *("verdict", "exponent", "coefficient", "coefficient_se"),
 )
 
-DIGITS = {"se": 6, "allowance": 6, "margin": 6, "scatter": 6, "skewness": 4}
-"""Of columns that say how sure the others are; the others have ten."""
+DIGITS = {"predicted": 8, "observed": 8, "se": 6, "allowance": 6, "margin": 6, "scatter": 6, "skewness": 4}
+"""Of columns; the others have ten."""
 
 Table = list[dict[str, str]]
 _DECIMAL = re.compile(r"-?[0-9]+\.[0-9]+(e[+-][0-9]+)?")
