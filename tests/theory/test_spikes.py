@@ -223,7 +223,7 @@ def test_a_spike_exists_from_its_critical_step_on(changes):
     for k, spike in enumerate(rs.predict(setting).spikes):
         for share, exists in ((0.999, False), (1.001, True)):
             moved = setting.replace(step_size=share * spike.critical_step_size)
-            assert (int(np.sum(Uniform(moved).upper.margins < 0.0)) > k) is exists
+            assert (int(np.sum(Uniform(moved).upper.descent.margins < 0.0)) > k) is exists
 
 
 def test_losses_out_of_order_are_refused():

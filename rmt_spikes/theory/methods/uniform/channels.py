@@ -14,7 +14,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -54,6 +55,16 @@ class Response:
     y: Values
     detail: Any = None
     defect: float = 0.0
+
+    @cached_property
+    def hy(self) -> Values:
+        """``h`` times ``Y h``, shape ``(n_a, n_q)``."""
+        return np.asarray(self.h * (self.y @ self.h))
+
+    @cached_property
+    def ky(self) -> Values:
+        """``K`` times ``Y``, element by element: ``Y`` is symmetric."""
+        return np.asarray(self.k * self.y)
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,7 +139,7 @@ class Channel(ABC):
 
     def without_derivatives(self, part: Response) -> Response:
         """What of the channel is needed to guess its neighbours."""
-        return part
+        return replace(part)
 
     def between(self, parts: Sequence[Response], mirrored: Sequence[bool], weights: Array) -> Response:
         """Guess by interpolation between states, nearest first; of those `mirrored`, the conjugates."""
@@ -151,12 +162,14 @@ class Channel(ABC):
 
     def of_samples(self, part: Response, functions: Array | None = None) -> Values:
         """Part of the channel in ``1/R``, over ``N / n_ridge``; `functions` are ``m_k`` off the nodes."""
-        h = part.h if functions is None else part.root[:, None] * functions
+        if functions is None:
+            return np.asarray(part.hy.sum(axis=0))
+        h = part.root[:, None] * functions
         return np.asarray(np.sum(h * (part.y @ h), axis=0))
 
     def of_neurons(self, part: Response) -> Values:
         """Part of the channel in ``1/omega`` at the nodes."""
-        return np.asarray(np.sum(part.k * part.y.T, axis=1) / (self.gamma * part.root**2))
+        return np.asarray(part.ky.sum(axis=1) / (self.gamma * part.root**2))
 
     @abstractmethod
     def of_other_neurons(self, part: Response, samples: Values, others: Channel) -> Values:
@@ -176,10 +189,9 @@ class Channel(ABC):
         Shapes ``(n_q, n_q)``, ``(n_q, n_a)``, ``(n_a, n_q)`` and ``(n_a, n_a)``.
         """
         among_samples, mixed, among_neurons = self.pairings(part)
-        hy = part.h * (part.y @ part.h)
-        ky = part.k * part.y
+        hy, ky = part.hy, part.ky
         own = among_neurons + 0.5 * ky
-        diagonal(own)[:] -= 0.5 * np.sum(part.k * part.y.T, axis=1)
+        diagonal(own)[:] -= 0.5 * ky.sum(axis=1)
         size = (self.gamma * part.root**2)[:, None]
         return (
             self.gamma * among_samples * samples,
@@ -275,30 +287,31 @@ class Directions(ABC):
     def response(self, part: Response) -> Values:
         """``D^T Y D`` between the directions, shape ``(count, n_a, count, n_a)``."""
 
-    def stiffness(self, part: Response) -> Values:
-        """Block of ``J`` at a state, shape ``(count n_a,) * 2``, without ``D^{1/2}`` on both sides."""
+    def square_response(self, part: Response) -> Values:
+        """`response`, shape ``(count n_a,) * 2``."""
         size = self.count * part.root.size
-        root = np.tile(part.root, self.count)
-        block = np.linalg.inv(self.response(part).reshape(size, size))
-        each = np.arange(self.count)
-        block.reshape(self.count, root.size // self.count, self.count, -1)[each, :, each] -= part.k
-        return np.asarray(block / (self.channel.gamma * root[:, None] * root))
+        return self.response(part).reshape(size, size)
 
-    def stiffness_slope(self, part: Response, moved: Response) -> Array:
+    def stiffness(self, part: Response, inverse: Values) -> Values:
+        """Block of ``J`` at a state, shape ``(count n_a,) * 2``, from the inverse of `square_response`."""
+        root = np.tile(part.root, self.count)
+        return np.asarray(self._less(inverse, part.k) / (self.channel.gamma * root[:, None] * root))
+
+    def stiffness_slope(self, part: Response, inverse: Array, moved: Response) -> Array:
         """Derivative of `stiffness` at a real state along a complex step to another one."""
-        n_a, size = part.root.size, self.count * part.root.size
-        inverse = np.linalg.inv(self.response(part).reshape(size, size))
-        slope = self.response(moved).imag.reshape(size, size) / COMPLEX_STEP
-        slope = -inverse @ slope @ inverse
-        each, growth = (
-            np.arange(self.count),
-            np.tile((moved.root / part.root).imag / COMPLEX_STEP, self.count),
-        )
-        for block, k in (inverse, part.k), (slope, moved.k.imag / COMPLEX_STEP):
-            block.reshape(self.count, n_a, self.count, n_a)[each, :, each] -= k
-        slope -= (growth[:, None] + growth) * inverse
+        slope = -inverse @ (self.square_response(moved).imag / COMPLEX_STEP) @ inverse
+        growth = np.tile((moved.root / part.root).imag / COMPLEX_STEP, self.count)
+        slope = self._less(slope, moved.k.imag / COMPLEX_STEP)
+        slope -= (growth[:, None] + growth) * self._less(inverse, part.k)
         root = np.tile(part.root, self.count)
         return np.asarray(slope / (self.channel.gamma * root[:, None] * root))
+
+    def _less(self, matrix: Values, k: Values) -> Values:
+        """A matrix between the directions less ``K`` along each of them."""
+        found, n_a = matrix.copy(), k.shape[0]
+        for start in range(0, self.count * n_a, n_a):
+            found[start : start + n_a, start : start + n_a] -= k
+        return found
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,6 +8,7 @@ smooth there.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
 import numpy as np
@@ -16,9 +17,10 @@ from numpy.typing import NDArray
 from rmt_spikes.errors import ConvergenceError
 from rmt_spikes.theory.methods.uniform.equations import TOLERANCE, CurvePoint, State
 from rmt_spikes.theory.methods.uniform.newton import (
-    CLOSER,
     LONGEST_STEP,
     LOOSE,
+    NEARLY,
+    SETTLED,
     CurveNewton,
     Value,
 )
@@ -26,17 +28,13 @@ from rmt_spikes.theory.methods.uniform.newton import (
 Array = NDArray[np.float64]
 
 CURVE_STEPS = 400
-"""Points after which a curve counts as lost: on the golden settings it turns after at most 21."""
+"""Points after which a curve counts as lost: on random settings it turns after at most some 20."""
 
 CAREFUL = 0.02
 """Step above which it is seen to lead across no band: narrower bands may be missed."""
 
-TURN = 0.45
-"""Angle by which the curve should turn in a step; a step that turns by more than .64 is not taken."""
-
-BEND, FINEST = 1e-3, 1e-14
-"""Step of the second derivative at an edge: good to the square of it; and residual of its ends, whose slopes
-are divided by the step."""
+TURN = 0.35
+"""Angle by which the curve should turn in a step."""
 
 ROUNDING = 1e-13
 """Share of a chord to which zeros are found."""
@@ -44,15 +42,12 @@ ROUNDING = 1e-13
 ROUGH = 1e-4
 """Share of a chord from which zeros serve as brackets only."""
 
-SETTLED = 1e-11
-"""Arc length and value to which zeros are found: the states on the curve are solved to ten times less."""
+ALIKE, RISE = 0.8, 3.0
+"""Least cosine between directions of neighbours, and how much more the next step may bend than the last."""
 
-SECANT, TELLING, TURNS = 1e-7, 5.0, 6
-"""Steps from which two slopes tell the bend, a change that does so of slopes that are known roughly, and
-steps to an edge that is known roughly: mostly one or two."""
-
-NEARLY = 2e-3
-"""Slope at which an edge is known roughly: to a few 1e-6 of the eigenvalue."""
+HALFWAY, FAR = 0.3, 1.0
+"""Slope of the eigenvalue, .7 far above the bulk, from which the edge is looked for, and the farthest that it
+may be, in last steps."""
 
 SECANTS = 100
 """Rounds of a search for a zero: mostly 2 to 5, and where halving alone works 45."""
@@ -73,61 +68,6 @@ SUBDIVISIONS = 40
 class RealCurve(CurveNewton):
     """Real solutions of a set of equations with given signs, followed by arc length."""
 
-    def turn(self, points: list[CurvePoint], bend: float) -> tuple[CurvePoint, float]:
-        """Edge next to the last of some points, roughly, and the second derivative of ``log z`` there.
-
-        Raises
-        ------
-        ConvergenceError
-            If it is not found nearby.
-        """
-        point, before = points[-1], points[-2] if len(points) > 1 else None
-        for _ in range(TURNS):
-            slope = point.log_eigenvalue_slope
-            if abs(slope) < NEARLY:
-                return point, bend
-            step = -slope / bend if bend != 0.0 else math.inf
-            if not abs(step) < LONGEST_STEP:
-                break
-            before, point = point, self.advance(point, step, CLOSER, before)
-            change = point.log_eigenvalue_slope - slope
-            bend = change / step if abs(change) > TELLING * NEARLY else bend
-        raise ConvergenceError("an edge of the bulk was not found", residual=abs(slope), last=point)
-
-    def turned(self, start: CurvePoint, bend: float) -> CurvePoint:
-        """Edge next to a rough one, of a known second derivative of ``log z``.
-
-        Raises
-        ------
-        ConvergenceError
-            If it is not found nearby.
-        """
-        return self.zero_nearby(start, lambda point: point.log_eigenvalue_slope, bend, fresh=True)
-
-    def zero_nearby(
-        self, start: CurvePoint, value: Value, slope: float, *, fresh: bool = False
-    ) -> CurvePoint:
-        """Zero of a function next to a point, which need not be on the curve, by secants along the curve.
-
-        `slope` is that of the function, roughly; whether directions on the way are to be exact, `fresh` says.
-
-        Raises
-        ------
-        ConvergenceError
-            If it is not found nearby.
-        """
-        last, step = 0.0, 0.0
-
-        def step_at(point: CurvePoint) -> float:
-            nonlocal slope, last, step
-            found = value(point)
-            if abs(step) > SECANT:
-                slope = (found - last) / step
-            last, step = found, -found / slope if slope != 0.0 else math.inf
-            return step
-
-        return self.seek(start, step_at, SETTLED, fresh=fresh)
-
     def follow(self, point: CurvePoint, step: float = LONGEST_STEP) -> list[CurvePoint]:
         """Points of the curve from one outside the bulk until just after ``z`` has turned back.
 
@@ -139,31 +79,104 @@ class RealCurve(CurveNewton):
             If the curve is lost or does not turn.
         """
         points = [point]
-        sign = math.copysign(1.0, point.log_eigenvalue_slope)
+        for new in self._walk(point, step):
+            points.append(new)
+            if self._has_turned(points):
+                break
+        return points
+
+    def descend(
+        self, point: CurvePoint, step: float = LONGEST_STEP
+    ) -> tuple[list[CurvePoint], CurvePoint, float]:
+        """Points as those of `follow` down to an edge, the edge, roughly, and the bend of ``log z`` there.
+
+        The edge is looked for as soon as the curve has turned by more than half.
+
+        Raises
+        ------
+        ConvergenceError
+            If the curve is lost or does not turn.
+        """
+        points = [point]
+        for new in self._walk(point, step):
+            points.append(new)
+            if self._has_turned(points):
+                break
+            if abs(new.log_eigenvalue_slope) < HALFWAY and len(points) > 2:
+                with suppress(ConvergenceError):
+                    return points, *self._edge_ahead(*points[-3:])
+        return points[:-1], *self.rough_edge(points)
+
+    @staticmethod
+    def _inwards(point: CurvePoint) -> Array:
+        """Normal of planes that the way down crosses before and after its turn: resolvents grow on."""
+        normal = np.where(point.direction > 0.0, 1.0, 0.0)
+        normal[-1] = 0.0
+        return normal
+
+    @staticmethod
+    def _has_turned(points: list[CurvePoint]) -> bool:
+        return points[-1].log_eigenvalue_slope * points[0].log_eigenvalue_slope <= 0.0
+
+    def _walk(self, point: CurvePoint, step: float) -> Iterator[CurvePoint]:
+        """Points further along the curve, one after the other.
+
+        Raises
+        ------
+        ConvergenceError
+            If the curve is lost.
+        """
+        before, bend = None, math.inf
         for _ in range(CURVE_STEPS):
-            last = points[-1]
-            if last.log_eigenvalue_slope * sign <= 0.0:
-                return points
             try:
-                new = self.advance(last, step, LOOSE, points[-2] if len(points) > 1 else None)
-                turned = self.inner(new.direction, last.direction)
+                new = self.advance(point, step, LOOSE, before, self._inwards(point) if self._above else None)
+                turned = self.inner(new.direction, point.direction)
             except ConvergenceError:
                 turned = -1.0
-            if turned < 0.8 or (self._above and step > CAREFUL and self._jumped(last, new)):
+            if turned < ALIKE or (self._above and step > CAREFUL and self._jumped(point, new)):
                 step *= 0.35
                 if step < SHORTEST_STEP:
                     break
                 continue
-            points.append(new)
-            bend = math.acos(min(1.0, turned)) / step
-            step = min(LONGEST_STEP, 1.8 * step, TURN / max(bend, TURN / LONGEST_STEP))
-        last = points[-1]
-        raise ConvergenceError("an edge of the bulk was not found", residual=last.state.residual, last=last)
+            yield new
+            before, point, last, bend = point, new, bend, math.acos(min(1.0, turned)) / step
+            # Next to an edge it bends the more the closer it is.
+            rise = min(RISE, max(1.0, bend / last)) if last > 0.0 else 1.0
+            step = min(LONGEST_STEP, 1.8 * step, TURN / max(rise * bend, TURN / LONGEST_STEP))
+        raise ConvergenceError("an edge of the bulk was not found", residual=point.state.residual, last=point)
+
+    def _edge_ahead(
+        self, first: CurvePoint, before: CurvePoint, last: CurvePoint
+    ) -> tuple[CurvePoint, float]:
+        """Edge not far after three points of a followed curve, roughly, and the bend there.
+
+        Raises
+        ------
+        ConvergenceError
+            If it is not found, or is that of another band.
+        """
+        slopes = [point.log_eigenvalue_slope for point in (first, before, last)]
+        arcs = [self.distance(first, before), self.distance(before, last)]
+        earlier, bend = ((slopes[i + 1] - slopes[i]) / arcs[i] for i in (0, 1))
+        bend *= min(RISE, max(1.0, bend / earlier if earlier != 0.0 else RISE))
+        share = -slopes[2] / bend / arcs[1] if bend != 0.0 else math.inf
+        if not 0.0 < share < FAR:
+            raise ConvergenceError("an edge is not near", residual=abs(slopes[2]), last=last)
+        edge, bend = self.turn(self._ahead(before, last, share, self._inwards(last)), bend)
+        turned = self.inner(edge.direction, last.direction)
+        if turned < ALIKE or not edge.eigenvalue < last.eigenvalue or self._jumped(last, edge):
+            raise ConvergenceError("another edge was found", residual=edge.state.residual, last=edge)
+        return edge, bend
+
+    def distance(self, one: CurvePoint, other: CurvePoint) -> float:
+        """Length of the chord between two points."""
+        chord = other.position - one.position
+        return math.sqrt(self.inner(chord, chord))
 
     def _jumped(self, last: CurvePoint, new: CurvePoint) -> bool:
-        """Whether a step down led across a band that stands apart from the rest."""
+        """Whether a step down led across a band that stands apart from the rest, or up without a turn."""
         if new.eigenvalue >= last.eigenvalue:
-            return False
+            return new.log_eigenvalue_slope * last.log_eigenvalue_slope > 0.0
         share = (new.eigenvalue / last.eigenvalue - 1.0) / last.log_eigenvalue_slope
         resolvent, omega = last.tangent
         return not self.equations.is_above(new.state, last.state, (share * resolvent, share * omega))
@@ -178,12 +191,6 @@ class RealCurve(CurveNewton):
         """
         level = float(point.position[-1])
         return self.solve(point.position, self._up, level, point.direction, point.state.parts, tolerance)
-
-    def curvature(self, edge: CurvePoint) -> float:
-        """Second derivative of ``log z`` in the arc length at an edge."""
-        ahead = self.advance(edge, BEND, FINEST)
-        back = self.advance(edge, -BEND, FINEST, ahead)
-        return (ahead.log_eigenvalue_slope - back.log_eigenvalue_slope) / (2.0 * BEND)
 
     def zero(
         self, low: CurvePoint, high: CurvePoint, value: Value, precision: float = ROUNDING
@@ -213,28 +220,50 @@ class RealCurve(CurveNewton):
         return self._zero_over_chord(low, high, value, precision)
 
     def advance(
-        self, point: CurvePoint, step: float, tolerance: float = TOLERANCE, before: CurvePoint | None = None
+        self,
+        point: CurvePoint,
+        step: float,
+        tolerance: float = TOLERANCE,
+        before: CurvePoint | None = None,
+        normal: Array | None = None,
     ) -> CurvePoint:
         """Point a step along the curve, ahead or back; a point `before` tells how it bends.
+
+        It lies in a plane across the curve at the first point, or across a given `normal`.
 
         Raises
         ------
         ConvergenceError
             If the curve is lost.
         """
-        start, direction = point.position + step * point.direction, point.direction
-        level = self.inner(direction, point.position) + step
-        near = point.state.parts
-        if before is not None:
-            chord = point.position - before.position
-            length = self.inner(direction, chord)
-            bend = (direction - before.direction) / length
-            start = start + 0.5 * step**2 * (bend - self.inner(direction, bend) * direction)
-            share = step / length
-            near = self.equations.between(
-                [point.state, before.state], [False, False], np.array([1.0 + share, -share])
-            )
-        return self.solve(start, direction, level, direction, near, tolerance)
+        normal = point.direction if normal is None else normal
+        rise = step * self.inner(normal, point.direction)
+        level = self.inner(normal, point.position) + rise
+        length = 0.0 if before is None else self.inner(normal, point.position - before.position)
+        if before is None or length == 0.0:
+            start, near = point.position + step * point.direction, point.state.parts
+        else:
+            ahead = self._ahead(before, point, rise / length, normal)
+            start, near = ahead.position, ahead.state.parts
+        return self.solve(start, normal, level, point.direction, near, tolerance)
+
+    def _ahead(self, before: CurvePoint, point: CurvePoint, share: float, normal: Array) -> CurvePoint:
+        """Guess of a point beyond two, by a share of the length between them along a normal."""
+        length = self.inner(normal, point.position - before.position)
+        rises = [self.inner(normal, each.direction) for each in (before, point)]
+        # A point where the curve does not cross such planes tells nothing.
+        lengths = [length / rise if rise > 0.0 else 0.0 for rise in rises]
+        position = self._cubic(before, point, 1.0 + share, lengths)
+        direction = point.direction + share * (point.direction - before.direction)
+        return self._guessed(position, direction, [point, before], [1.0 + share, -share])
+
+    def _guessed(
+        self, position: Array, direction: Array, ends: Sequence[CurvePoint], weights: Sequence[float]
+    ) -> CurvePoint:
+        """Guess of a point from two, nearest first, with these weights."""
+        near = self.equations.between([point.state for point in ends], [False, False], np.array(weights))
+        state = State(*self._state(position), math.inf, near)
+        return CurvePoint(position, direction, state, math.exp(position[-1]))
 
     def _shortened(self, point: CurvePoint, step: float) -> CurvePoint:
         """Point a step further along the curve, shortened until Newton's method finds it."""
@@ -287,30 +316,27 @@ class RealCurve(CurveNewton):
 
     def guess(self, low: CurvePoint, high: CurvePoint, share: float) -> CurvePoint:
         """Point over a share of the chord between two points, on a cubic through both."""
-        chord, t = high.position - low.position, share
-        length = math.sqrt(self.inner(chord, chord))
-        position = (
+        position = self._cubic(low, high, share, [self.distance(low, high)] * 2)
+        direction = (1.0 - share) * low.direction + share * high.direction
+        ends = [(low, 1.0 - share), (high, share)]
+        return self._guessed(position, direction, *zip(*ends[:: 1 if share < 0.5 else -1], strict=True))
+
+    @staticmethod
+    def _cubic(low: CurvePoint, high: CurvePoint, t: float, lengths: Sequence[float]) -> Array:
+        """Position on a cubic through two points at 0 and 1, from the lengths of its tangents there."""
+        return np.asarray(
             (1 + 2 * t) * (1 - t) ** 2 * low.position
             + t**2 * (3 - 2 * t) * high.position
-            + length * t * (1 - t) * ((1 - t) * low.direction - t * high.direction)
-        )
-        direction = (1.0 - t) * low.direction + t * high.direction
-        ends, weights = [low.state, high.state], np.array([1.0 - t, t])
-        order = [0, 1] if share < 0.5 else [1, 0]
-        near = self.equations.between([ends[i] for i in order], [False, False], weights[order])
-        return CurvePoint(
-            position, direction, State(*self._state(position), math.inf, near), math.exp(position[-1])
+            + t * (1 - t) * ((1 - t) * lengths[0] * low.direction - t * lengths[1] * high.direction)
         )
 
     def rough_edge(self, points: list[CurvePoint]) -> tuple[CurvePoint, float]:
         """Rough edge at the end of a followed curve, and the second derivative of ``log z`` there."""
         low, high = points[-2:]
-        chord = high.position - low.position
-        arc = math.sqrt(self.inner(chord, chord))
-        turn = high.log_eigenvalue_slope - low.log_eigenvalue_slope
-        bend = turn / arc if arc > 0.0 else 0.0
+        arc, turn = self.distance(low, high), high.log_eigenvalue_slope - low.log_eigenvalue_slope
+        bend, share = (turn / arc, -low.log_eigenvalue_slope / turn) if arc * turn != 0.0 else (0.0, 1.0)
         with suppress(ConvergenceError):
-            return self.turn(sorted(points[-2:], key=lambda point: -abs(point.log_eigenvalue_slope)), bend)
+            return self.turn(self.guess(low, high, share), bend)
         return self.edge(points, ROUGH), bend
 
     def edge(self, points: list[CurvePoint], precision: float = ROUNDING) -> CurvePoint:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from rmt_spikes.errors import ConvergenceError
 from rmt_spikes.theory.bulk.equivalent import BulkEquivalent
 from rmt_spikes.theory.methods.ridges import FACTOR, solved_at
-from rmt_spikes.theory.methods.uniform.channels import Channel, Response, diagonal
+from rmt_spikes.theory.methods.uniform.channels import COMPLEX_STEP, Channel, Response, diagonal
 
 Array = NDArray[np.float64]
 Values = NDArray[Any]
@@ -162,6 +162,13 @@ class FixedPoint:
         """The channels at a state an infinitesimal step away from that of `parts`."""
         pair = self.weighted(resolvent, omega)
         return [channel.moved(part, *pair) for channel, part in zip(self.channels, parts, strict=True)]
+
+    def moved(self, state: State, tangent: tuple[Array, Array]) -> State:
+        """State a complex step along a tangent."""
+        h = 1j * COMPLEX_STEP
+        resolvent, omega = state.resolvent + h * tangent[0], state.omega + h * tangent[1]
+        parts = self.moved_responses(resolvent, omega, state.parts)
+        return State(resolvent, omega, state.residual, parts)
 
     @property
     def alike(self) -> FixedPoint:

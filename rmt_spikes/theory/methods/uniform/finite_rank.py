@@ -6,15 +6,18 @@ neurons, the resolvent of the finite-rank part is ``(J + S)^{-1}``: docs/theory.
 
 from __future__ import annotations
 
+import math
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg.lapack import dsyevr, dsytrf
 
 from rmt_spikes.errors import ConvergenceError
-from rmt_spikes.theory.methods.uniform.channels import COMPLEX_STEP, Directions, LevelChannel
+from rmt_spikes.theory.methods.uniform.channels import COMPLEX_STEP, Directions, LevelChannel, diagonal
 from rmt_spikes.theory.methods.uniform.equations import FixedPoint, State
 
 Array = NDArray[np.float64]
@@ -22,7 +25,61 @@ Values = NDArray[Any]
 Tangent = tuple[Array, Array]
 
 REMEMBERED = 4
-"""States whose stiffness is remembered: margins, slope and residue are asked for one after another."""
+"""States of which matrices are remembered: margins, slope and residue are asked for one after another."""
+
+TOUCHING = 1e-10
+"""Rounding error of a margin at the edge: a pole within it is not counted."""
+
+COLUMNS = 64
+"""Columns of a matrix that are eliminated together."""
+
+
+def negative_eigenvalues(matrix: Array) -> int:
+    """Number of negative eigenvalues of a symmetric matrix, by Sylvester's law of inertia.
+
+    A block of two rows in its decomposition has one negative eigenvalue.
+    """
+    factors, pivots, _ = dsytrf(matrix, lwork=COLUMNS * matrix.shape[0])
+    single = pivots > 0
+    return int(np.sum(np.diagonal(factors)[single] < 0.0)) + int(np.sum(~single)) // 2
+
+
+@dataclass(frozen=True, eq=False)
+class _Known:
+    """What is known at a state, computed when it is asked for."""
+
+    finite: FiniteRank
+    state: State
+
+    @cached_property
+    def trivial(self) -> Values:
+        """Stiffness of isotropic rows."""
+        return self.finite.trivial(self.state)
+
+    @cached_property
+    def response(self) -> Values:
+        """Response of the directions, shape ``(count n_a,) * 2``."""
+        return self.finite.directions.square_response(self.finite.parts(self.state)[0])
+
+    @cached_property
+    def inverse(self) -> Values:
+        """Inverse of that."""
+        return np.asarray(np.linalg.inv(self.response))
+
+    @cached_property
+    def resonances(self) -> Array:
+        """Vectors along which it is negative, in columns."""
+        try:
+            np.linalg.cholesky(self.response)
+        except np.linalg.LinAlgError:
+            values, vectors = np.linalg.eigh(self.response)
+            return np.asarray(vectors[:, values < 0.0])
+        return self.response[:, :0]
+
+    @cached_property
+    def total(self) -> Values:
+        """``J + S``."""
+        return self.finite.stiffness(self.state) + self.finite.kernel(self.state.resolvent)
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,53 +112,63 @@ class FiniteRank:
     scales: Array
     directions: Directions
     readout_coupling: Array | None = None
-    _known: deque[tuple[State, Values]] = field(
+    _remembered: deque[_Known] = field(
         default_factory=lambda: deque(maxlen=REMEMBERED), init=False, repr=False
     )
 
-    def stiffness(self, state: State) -> Values:
-        """``J``, shape ``(size, size)``; remembered for the last states."""
-        for known, matrix in self._known:
-            if known is state:
-                return matrix
-        matrix = self._stiffness(state)
-        self._known.append((state, matrix))
-        return matrix
+    def known(self, state: State) -> _Known:
+        """What is known at a state; it is remembered for the last ones."""
+        for known in self._remembered:
+            if known.state is state:
+                return known
+        self._remembered.append(_Known(self, state))
+        return self._remembered[-1]
 
-    def _stiffness(self, state: State) -> Values:
-        matrix = self._trivial(state)
+    def stiffness(self, state: State) -> Values:
+        """``J``, shape ``(size, size)``."""
+        matrix = self.known(state).trivial.copy()
         n_a = state.omega.size
         block = slice(n_a, (1 + self.directions.count) * n_a)
-        matrix[block, block] = self._real(state, self.directions.stiffness(self._parts(state)[0]))
+        own = self.directions.stiffness(self.parts(state)[0], self.known(state).inverse)
+        matrix[block, block] = self._real(state, own)
         return matrix
 
-    def _parts(self, state: State) -> Any:
+    def parts(self, state: State) -> Any:
+        """The channels at a state."""
         return state.parts or self.equations.responses(state.resolvent, state.omega)
 
     @staticmethod
     def _real(state: State, values: Values) -> Values:
         return values.real if np.isrealobj(state.omega) else values
 
-    def _trivial(self, state: State) -> Values:
+    def trivial(self, state: State) -> Values:
         """Stiffness of isotropic rows."""
         neurons = self.equations.weighted(state.resolvent, state.omega)[1]
         matrix = np.diag(1.0 / np.outer(self.scales, neurons).ravel())
         if self.readout_coupling is not None:
             channel, n_a = self.equations.channels[0], neurons.size
             assert isinstance(channel, LevelChannel)
-            y = channel.between_neurons(self._parts(state)[0])
+            y = channel.between_neurons(self.parts(state)[0])
             matrix[:n_a, :n_a] -= self.readout_coupling * self._real(state, y)
         return matrix
 
     def kernel(self, resolvent: Values) -> Values:
         """``S``, linear in the resolvent, shape ``(size, size)``."""
         weights = self.equations.q_weights * resolvent
-        n_variables, size, n_q = self.functions.shape
-        flat = np.swapaxes(self.functions, 0, 1).reshape(size, n_variables * n_q)
-        kernel = (flat * np.tile(weights, n_variables)) @ flat.T
+        if np.isrealobj(weights) and np.all(weights < 0.0):
+            # A matrix by its own transpose is half the work.
+            half = self._flat * np.tile(np.sqrt(-weights), self.functions.shape[0])
+            kernel = -(half @ half.T)
+        else:
+            kernel = (self._flat * np.tile(weights, self.functions.shape[0])) @ self._flat.T
         n_a = self.norm.shape[0]
         kernel[:n_a, :n_a] += self.norm_covariance * ((self.norm * weights) @ self.norm.T)
         return np.asarray(kernel)
+
+    @cached_property
+    def _flat(self) -> Array:
+        """The functions, shape ``(size, n_variables * n_q)``."""
+        return np.swapaxes(self.functions, 0, 1).reshape(self.functions.shape[1], -1)
 
     def source(self, resolvent: Values, labels: Array) -> Values:
         """``E[R u y]`` of labels with these components along the sample variables, ``(n_variables, n_q)``."""
@@ -114,14 +181,11 @@ class FiniteRank:
 
     def total(self, state: State) -> Values:
         """``J + S``, shape ``(size, size)``."""
-        return self.stiffness(state) + self.kernel(state.resolvent)
+        return self.known(state).total
 
     def moved(self, state: State, tangent: Tangent) -> State:
         """State a complex step along a tangent."""
-        h = 1j * COMPLEX_STEP
-        resolvent, omega = state.resolvent + h * tangent[0], state.omega + h * tangent[1]
-        parts = self.equations.moved_responses(resolvent, omega, self._parts(state))
-        return State(resolvent, omega, state.residual, parts)
+        return self.equations.moved(replace(state, parts=self.parts(state)), tangent)
 
     def total_slope(self, state: State, tangent: Tangent) -> Array:
         """Derivative of ``J + S`` along a tangent of the state."""
@@ -130,8 +194,7 @@ class FiniteRank:
     def pull(self, state: State, tangent: Tangent, vector: Array) -> Array:
         """Derivative of ``J + S`` along a tangent of the state, applied to a vector."""
         weights, n_a = self.equations.q_weights * tangent[0], self.norm.shape[0]
-        modes = weights * np.tensordot(vector, self.functions, axes=(0, 1))
-        image = np.tensordot(self.functions, modes, axes=((0, 2), (0, 1)))
+        image = self._flat @ (np.tile(weights, self.functions.shape[0]) * (vector @ self._flat))
         by_norm = self.norm_covariance * ((self.norm * weights) @ self.norm.T)
         image[:n_a] += by_norm @ vector[:n_a]
         return np.asarray(image + self._stiffness_slope(state, tangent) @ vector)
@@ -140,11 +203,11 @@ class FiniteRank:
         h = 1j * COMPLEX_STEP
         resolvent, omega = state.resolvent + h * tangent[0], state.omega + h * tangent[1]
         first, weighted = self.equations.channels[0], self.equations.weighted(resolvent, omega)
-        part, n_a = self._parts(state)[0], state.omega.size
+        part, n_a = self.parts(state)[0], state.omega.size
         moved = first.moved(part, *weighted)
-        matrix = self._trivial(State(resolvent, omega, 0.0, (moved,))).imag / COMPLEX_STEP
+        matrix = self.trivial(State(resolvent, omega, 0.0, (moved,))).imag / COMPLEX_STEP
         block = slice(n_a, (1 + self.directions.count) * n_a)
-        matrix[block, block] = self.directions.stiffness_slope(part, moved)
+        matrix[block, block] = self.directions.stiffness_slope(part, self.known(state).inverse, moved)
         return np.asarray(matrix)
 
     def margins(self, state: State) -> Array:
@@ -161,6 +224,34 @@ class FiniteRank:
             return self.spectrum(state)[0]
         return np.asarray(np.linalg.eigvalsh(self._scaled(state)[0]))
 
+    def count(self, state: State, null: Array | None = None) -> int:
+        """Number of `margins` below zero, but for one within rounding error of it.
+
+        Of a pole, whose margin is zero with the vector `null`, that of the poles above it.
+        """
+        if self.resonances(state).size:
+            values = self.margins(state)
+            if null is not None:
+                values = np.delete(values, np.argmin(np.abs(values)))
+            return int(np.sum(values < -TOUCHING))
+        matrix, root = self._scaled(state)
+        diagonal(matrix)[:] += TOUCHING
+        if null is not None:
+            unit = root @ (self.known(state).trivial @ null)
+            matrix += np.outer(unit, unit) / (unit @ unit)
+        return negative_eigenvalues(matrix)
+
+    def lowest(self, state: State, k: int) -> tuple[float, Array]:
+        """Margin `k`, and its vector ``E^{1/2} xi``."""
+        if self.resonances(state).size:
+            values, vectors = self.spectrum(state)
+            return float(values[k]), vectors[:, k]
+        matrix, root = self._scaled(state)
+        values, vectors, _, _, failed = dsyevr(matrix, range="I", il=k + 1, iu=k + 1)
+        if failed:
+            raise ConvergenceError("a margin was not found", residual=np.inf)
+        return float(values[0]), root.T @ vectors[:, 0]
+
     def spectrum(self, state: State) -> tuple[Array, Array]:
         """`margins`, and vectors ``E^{1/2} xi`` in columns."""
         matrix, root = self._scaled(state)
@@ -174,7 +265,23 @@ class FiniteRank:
 
     def margin_along(self, state: State, vector: Array) -> float:
         """Margin of a vector ``E^{1/2} xi``, which need not be one of those of `spectrum`."""
-        return float(vector @ self.total(state) @ vector / (vector @ self._trivial(state) @ vector))
+        return float(vector @ self.total(state) @ vector / (vector @ self.known(state).trivial @ vector))
+
+    def next_margin(self, state: State, vector: Array) -> tuple[float, Array]:
+        """Inverse iteration from a vector ``E^{1/2} xi``: the margin of the next one, and that.
+
+        Its form in ``J + S`` is the margin.
+
+        Raises
+        ------
+        LinAlgError
+            If ``J + S`` is singular.
+        """
+        trivial = self.known(state).trivial
+        image = trivial @ vector
+        found = np.linalg.solve(self.total(state), image)
+        size = float(found @ trivial @ found)
+        return float(found @ image) / size, np.asarray(found / math.sqrt(size))
 
     def resonances(self, state: State) -> Array:
         """Vectors along which the response of the directions is negative, shape ``(count n_a, n)``.
@@ -182,16 +289,15 @@ class FiniteRank:
         Where a response vanishes, an eigenvalue of ``J`` comes back from infinity, below zero, without a
         pole. That of ``J + S`` whose vector is like it may become positive again, which is no pole either.
         """
-        size = self.directions.count * state.omega.size
-        values, vectors = np.linalg.eigh(self.directions.response(self._parts(state)[0]).reshape(size, size))
-        return np.asarray(vectors[:, values < 0.0])
+        return self.known(state).resonances
 
     def _scaled(self, state: State) -> tuple[Array, Array]:
-        trivial = self._trivial(state)
-        diagonal = np.diagonal(trivial)
-        if np.any(diagonal <= 0.0):
+        """``E^{1/2} (J + S) E^{1/2}``, and ``E^{1/2}``."""
+        trivial = self.known(state).trivial
+        own = np.diagonal(trivial)
+        if np.any(own <= 0.0):
             raise ConvergenceError("the stiffness of the neurons is not positive", residual=np.inf)
-        root = np.diag(diagonal**-0.5)
+        root = np.diag(own**-0.5)
         total = self.total(state)
         if self.readout_coupling is None:
             scale = np.diagonal(root)

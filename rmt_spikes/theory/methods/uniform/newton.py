@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rmt_spikes.errors import ConvergenceError
-from rmt_spikes.theory.methods.uniform.channels import Response
+from rmt_spikes.theory.methods.uniform.channels import COMPLEX_STEP, Response
 from rmt_spikes.theory.methods.uniform.equations import TOLERANCE, CurvePoint, FixedPoint, State
 
 Array = NDArray[np.float64]
@@ -24,8 +24,22 @@ leads to them from the square root; and the error from which a point is seen to 
 FARTHEST = 0.01
 """Longest last step of such a point: a longer one is seen to have been right."""
 
-SEARCH_STEPS, LOST = 12, 0.5
-"""Steps of a search on the curve, mostly 3 to 6, and the residual above which it has left the curve."""
+SEARCH_STEPS, LOST, WILD = 12, 0.5, 1e3
+"""Steps of a search on the curve, mostly 3 to 6, the residual above which it is off the curve, and that above
+which it is lost."""
+
+SETTLED = 1e-11
+"""Arc length and value to which zeros are found: the states on the curve are solved to ten times less."""
+
+SECANT, OFF = 1e-7, 0.1
+"""Steps from which two values tell the slope of a function along the curve, and the largest residual of the
+first, as a share of the step."""
+
+TELLING = 0.02
+"""Residual from which a point off the curve tells how that bends nearby."""
+
+NEARLY = 2e-3
+"""Slope at which an edge is known roughly: to a few 1e-6 of the eigenvalue."""
 
 LONGEST_STEP = 1.0
 """Unit of arc length: a factor e of the eigenvalue; of twice that, one may miss a band that stands apart."""
@@ -154,7 +168,7 @@ class CurveNewton:
         for _ in range(SEARCH_STEPS):
             state, near, defect = self._defect(position, near, fresh=fresh)
             previous, residual = residual, _size(defect, near)
-            if not residual < LOST:
+            if not residual < WILD:
                 break
             done, slow = residual < tolerance, residual >= 0.5 * previous
             done = done or (slow and residual < 1e4 * TOLERANCE and exact)
@@ -164,7 +178,8 @@ class CurveNewton:
             correction, direction = self._step(position, state, near, self._metric * along, defect)
             along = direction * math.copysign(1.0, self.inner(direction, along))
             point = CurvePoint(position, along, State(*state, residual, near), float(np.exp(position[-1])))
-            step = step_at(point)
+            # First back to the curve from far off it.
+            step = step_at(point) if residual < LOST else 0.0
             if not abs(step) < LONGEST_STEP:
                 break
             position = position + correction + step * along
@@ -173,10 +188,84 @@ class CurveNewton:
                 return CurvePoint(position, along, found, float(np.exp(position[-1])))
         raise ConvergenceError("a point of the curve was not found", residual=residual, last=position)
 
-    def in_plane(self, start: CurvePoint) -> CurvePoint:
-        """Point next to one that is not on the curve, across its direction, to serve as a bracket."""
-        level = self.inner(start.direction, start.position)
-        return self.solve(start.position, start.direction, level, start.direction, start.state.parts, LOOSE)
+    def turn(self, start: CurvePoint, bend: float) -> tuple[CurvePoint, float]:
+        """Edge next to a point, which need not be on the curve, roughly.
+
+        `bend` is the second derivative of ``log z`` along the curve, roughly; a better one is found with the
+        edge.
+
+        Raises
+        ------
+        ConvergenceError
+            If it is not found nearby.
+        """
+        told = False
+
+        def step_at(point: CurvePoint) -> float:
+            nonlocal bend, told
+            slope = point.log_eigenvalue_slope
+            if not told and point.state.residual < TELLING and abs(slope) > NEARLY * abs(bend):
+                bend, told = self.curvature(point), True
+            return -slope / bend if bend != 0.0 else math.inf
+
+        near = NEARLY / max(1.0, abs(bend))
+        return self.seek(start, step_at, near, math.sqrt(CLOSER), fresh=True), bend
+
+    def turned(self, start: CurvePoint, bend: float) -> CurvePoint:
+        """Edge next to a rough one, of a known second derivative of ``log z``.
+
+        Raises
+        ------
+        ConvergenceError
+            If it is not found nearby.
+        """
+        return self.zero_nearby(start, lambda point: point.log_eigenvalue_slope, bend, fresh=True)
+
+    def zero_nearby(
+        self,
+        start: CurvePoint,
+        value: Value,
+        slope: float,
+        *,
+        fresh: bool = False,
+    ) -> CurvePoint:
+        """Zero of a function next to a point, which need not be on the curve, by secants along the curve.
+
+        `slope` is that of the function, roughly; whether directions on the way are to be exact, `fresh` says.
+
+        Raises
+        ------
+        ConvergenceError
+            If it is not found nearby.
+        """
+        last: tuple[CurvePoint, float] | None = None
+        step = 0.0
+
+        def step_at(point: CurvePoint) -> float:
+            nonlocal slope, last, step
+            found = value(point)
+            if last is not None and max(SECANT, last[0].state.residual / OFF) < abs(step):
+                slope = (found - last[1]) / step
+            last, step = (point, found), -found / slope if slope != 0.0 else math.inf
+            return step
+
+        return self.seek(start, step_at, SETTLED, fresh=fresh)
+
+    def curvature(self, point: CurvePoint) -> float:
+        """Second derivative of ``log z`` in the arc length, at a point of the curve or next to it."""
+        equations, direction, here = (
+            self.equations,
+            point.direction,
+            (point.state.resolvent, point.state.omega),
+        )
+        moved = equations.moved(point.state, point.tangent)
+        matrix = equations.jacobian((moved.resolvent, moved.omega), equations.refreshed(moved.parts))
+        second = np.append(matrix @ direction[:-1], 0.0).imag / COMPLEX_STEP
+        # The eigenvalue enters by -z R.
+        slope = direction[: here[0].size] + direction[-1]
+        second[: here[0].size] -= here[0] * point.eigenvalue * slope * direction[-1]
+        plane = self._metric * direction
+        return float(self._step(point.position, here, point.state.parts, plane, second)[0][-1])
 
     def _state(self, position: Array) -> tuple[Array, Array]:
         """``(R, omega)`` at a position."""

@@ -17,14 +17,12 @@ from rmt_spikes.theory.methods.uniform.continuation import BRACKET, ROUGH, RealC
 from rmt_spikes.theory.methods.uniform.equations import CurvePoint, FixedPoint
 from rmt_spikes.theory.methods.uniform.finite_rank import FiniteRank
 from rmt_spikes.theory.methods.uniform.newton import LONGEST_STEP, LOOSE
+from rmt_spikes.theory.methods.uniform.poles.zeros import Pole, Side, pole_by_margin, pole_nearby
 from rmt_spikes.theory.methods.uniform.problem import Problem
 
 Array = NDArray[np.float64]
 
-CLOSE = 1e-11
-"""Step along the curve at which a pole is settled: rounding of the eigenvalue."""
-
-RAISED = (1.0, 1.04, 1.12, 1.3)
+RAISED = (1.04, 1.0, 1.12, 1.3)
 """Factors by which the edge of similar equations is raised, one after the other, where it is looked for: one
 that has moved up is not found from where it was."""
 
@@ -44,28 +42,9 @@ FARTHER = 20
 NEAR_ENOUGH, TRIALS = 0.01, 3
 """Relative error of the distance of a point beyond the edge, and how often it is tried: mostly once."""
 
-SMALL = 1e-3
-"""One less a margin below which that is lost among those of no pole."""
-
 STRAIGHT = 0.9
 """Cosine between directions of neighbours on the way down: where the curve turns by more, a margin may change
 its sign twice between them, and the curve is followed."""
-
-TOUCHING = 1e-10
-"""Rounding error of a margin at the edge: a pole within it is not counted."""
-
-
-@dataclass(frozen=True, eq=False)
-class Pole:
-    """A zero of the finite-rank kernel above the bulk.
-
-    `vector` is a null vector of ``J + S`` of any norm, and `slope` its quadratic form in the derivative in
-    ``z``, positive.
-    """
-
-    point: CurvePoint
-    vector: Array
-    slope: float
 
 
 def amplitude(equations: FixedPoint, edge: CurvePoint, bend: float) -> float:
@@ -105,14 +84,6 @@ class UpperSpectrum:
         return amplitude(self.curve.equations, self.edge, self.curve.curvature(self.edge))
 
     @cached_property
-    def margins(self) -> Array:
-        """Eigenvalues of ``1 + E^{1/2} S E^{1/2}`` at the edge, ascending.
-
-        Those below zero are poles above the edge.
-        """
-        return self.finite_rank.margins(self.edge.state)
-
-    @cached_property
     def poles(self) -> tuple[Pole, ...]:
         """Poles, largest first; one within rounding error of the edge is not counted.
 
@@ -121,45 +92,63 @@ class UpperSpectrum:
         ConvergenceError
             If one is not found.
         """
-        poles = [self._pole(k) for k in range(int(np.sum(self.margins < -TOUCHING)))]
+        poles = [self._pole(k) for k in range(self.finite_rank.count(self.edge.state))]
         return tuple(sorted(poles, key=lambda pole: -pole.point.eigenvalue))
 
     def _pole(self, k: int) -> Pole:
         """Zero of margin `k`."""
-        last = len(self.descent.above) - 1
-        if last > 0 and not self.descent.own:
-            with suppress(ConvergenceError):
-                if self._margins(self._own(last))[k] < 0.0:
-                    bracket = self._bracket(k, self._own, last + 1)
-                    return _pole_between(self.curve, self.finite_rank, bracket, k)
-        bracket = self._bracket(k, self.points.__getitem__, len(self.points))
         with suppress(ConvergenceError):
-            return _pole_between(self.curve, self.finite_rank, bracket, k)
-        return _pole_by_margin(self.curve, self.finite_rank, bracket, k)
+            return self._pole_like(k)
+        bracket, finite = self._bracket(k), self.finite_rank
+        with suppress(ConvergenceError):
+            high, low = (Side(point, finite) for point in bracket)
+            return pole_nearby(self.curve, finite, (high, low), k, low.point.eigenvalue)
+        return pole_by_margin(self.curve, finite, bracket, k)
 
-    def _bracket(
-        self, k: int, point: Callable[[int], CurvePoint], count: int
-    ) -> tuple[CurvePoint, CurvePoint]:
-        """Neighbours among some points on the way down between which margin `k` changes its sign.
+    def _pole_like(self, k: int) -> Pole:
+        """Zero of margin `k` from the known points above it, of these equations or of similar ones.
+
+        Raises
+        ------
+        ConvergenceError
+            If it is not found from there, or where a margin may change its sign more than once.
+        """
+        points, finite = self.descent.above, self.descent.source.finite_rank
+        i = bisect_left(range(len(points)), 1, key=lambda i: int(self._counts(i) > k))
+        if i == 0:
+            raise ConvergenceError("a pole lies above the points that are known", residual=math.inf)
+        low = Side(points[i], finite) if i < len(points) else Side(self.edge, self.finite_rank)
+        bracket = Side(points[i - 1], finite), low
+        pole = pole_nearby(self.curve, self.finite_rank, bracket, k, self.edge.eigenvalue)
+        if self.finite_rank.resonances(pole.point.state).size:
+            raise ConvergenceError("a margin may change its sign more than once", residual=math.inf)
+        return pole
+
+    @cached_property
+    def _counts(self) -> Callable[[int], int]:
+        """Numbers of poles above the known points."""
+        descent = self.descent
+
+        @cache
+        def count(i: int) -> int:
+            state, finite = descent.above[i].state, descent.source.finite_rank
+            if finite.resonances(state).size:
+                raise ConvergenceError("a margin may change its sign more than once", residual=math.inf)
+            return finite.count(state)
+
+        return count
+
+    def _bracket(self, k: int) -> tuple[CurvePoint, CurvePoint]:
+        """Neighbours among the points on the way down between which margin `k` changes its sign.
 
         Margins mostly fall on the way down. Of one that changes sign more than once, at large steps in small
         networks (docs/limits.md), one change is found.
         """
-        i = 1 + bisect_left(range(1, count - 1), 1.0, key=lambda i: float(self._margins(point(i))[k] < 0.0))
-        return point(i - 1), point(i)
-
-    @cached_property
-    def _own(self) -> Callable[[int], CurvePoint]:
-        """Point of this curve for one above of similar equations."""
-
-        @cache
-        def own(i: int) -> CurvePoint:
-            point = self.curve.again(self.descent.above[i])
-            if self.finite_rank.resonances(point.state).size:
-                raise ConvergenceError("a margin may change its sign more than once", residual=math.inf)
-            return point
-
-        return own
+        points = self.points
+        i = 1 + bisect_left(
+            range(1, len(points) - 1), 1, key=lambda i: int(self._margins(points[i])[k] < 0.0)
+        )
+        return points[i - 1], points[i]
 
     @cached_property
     def _margins(self) -> Callable[[CurvePoint], Array]:
@@ -167,7 +156,7 @@ class UpperSpectrum:
 
     def __getstate__(self) -> dict[str, object]:
         """Without what is kept of calls, which cannot be sent to another process."""
-        return {key: value for key, value in self.__dict__.items() if key not in {"_own", "_margins"}}
+        return {key: value for key, value in self.__dict__.items() if key not in {"_counts", "_margins"}}
 
 
 @dataclass(frozen=True, eq=False)
@@ -184,8 +173,8 @@ class Descent:
         The edge, roughly, and the second derivative of ``log z`` along the curve there.
     above
         Points higher up, the highest one mostly above every pole.
-    own
-        Whether these are points of this curve; else they are those of similar equations.
+    source
+        The problem whose curve they are on: this one, or a similar one.
     """
 
     problem: Problem
@@ -194,7 +183,12 @@ class Descent:
     rough: CurvePoint
     bend: float
     above: tuple[CurvePoint, ...]
-    own: bool
+    source: Problem
+
+    @property
+    def own(self) -> bool:
+        """Whether the points higher up are on this curve."""
+        return self.source is self.problem
 
     @classmethod
     def of(cls, problem: Problem, top: float, similar: Descent | None = None) -> Descent:
@@ -209,16 +203,15 @@ class Descent:
         if similar is not None:
             for factor in RAISED:
                 with suppress(ConvergenceError):
-                    point = curve.in_plane(_raised(similar.rough, factor))
-                    edge, bend = curve.turn([point], similar.bend)
+                    edge, bend = curve.turn(_raised(similar.rough, factor), similar.bend)
                     above = tuple(each for each in similar.above if each.eigenvalue > CLEAR * edge.eigenvalue)
-                    return cls(problem, curve, top, edge, bend, above, own=False)
+                    return cls(problem, curve, top, edge, bend, above, similar.source)
             for i in range(len(similar.above) - 1, -1, -1):
                 with suppress(ConvergenceError):
-                    points = curve.follow(curve.again(similar.above[i]), SHORT)
-                    return cls(problem, curve, top, *curve.rough_edge(points), similar.above[:i], own=False)
-        points = _followed(curve, top)
-        return cls(problem, curve, top, *curve.rough_edge(points), tuple(points[:-1]), own=True)
+                    _, edge, bend = curve.descend(curve.again(similar.above[i]), SHORT)
+                    return cls(problem, curve, top, edge, bend, similar.above[:i], similar.source)
+        points, edge, bend = _followed(curve, top)
+        return cls(problem, curve, top, edge, bend, tuple(points), problem)
 
     @cached_property
     def edge(self) -> CurvePoint:
@@ -273,9 +266,9 @@ class Descent:
             points = list(self.above) if self.own else [self.curve.again(point) for point in self.above]
             if points and self.problem.finite_rank.margins(points[0].state)[0] > 0.0:
                 if not self.own and self.curve.inner(points[-1].direction, edge.direction) < STRAIGHT:
-                    points += self.curve.follow(points[-1], SHORT)[1:-1]
+                    points += self.curve.descend(points[-1], SHORT)[0][1:]
                 return points
-        return _followed(self.curve, self.top, self.problem.finite_rank)[:-1]
+        return _followed(self.curve, self.top, self.problem.finite_rank)[0]
 
 
 def _raised(point: CurvePoint, factor: float) -> CurvePoint:
@@ -286,66 +279,10 @@ def _raised(point: CurvePoint, factor: float) -> CurvePoint:
     return replace(point, position=position)
 
 
-def _pole_between(
-    curve: RealCurve,
-    finite_rank: FiniteRank,
-    bracket: tuple[CurvePoint, CurvePoint],
-    k: int,
-) -> Pole:
-    """Zero of margin `k` by Newton's method on the point and the null vector together.
-
-    Raises
-    ------
-    ConvergenceError
-        If it leaves the bracket, does not converge, or ends at another pole.
-    """
-    # Below the pole its margin stands apart, above it may be lost among those of no pole.
-    values, vectors = finite_rank.spectrum(bracket[1].state)
-    vector, share = vectors[:, k], 1.0
-    # One less a margin falls like a power of the eigenvalue.
-    low, high = 1.0 - values[k], 1.0 - finite_rank.margin_along(bracket[0].state, vector)
-    if low > 1.0 > high > SMALL:
-        share = math.log(high) / math.log(high / low)
-
-    def step_at(point: CurvePoint) -> float:
-        nonlocal vector
-        if not bracket[1].eigenvalue <= point.eigenvalue <= bracket[0].eigenvalue:
-            raise ConvergenceError("a pole was not found", residual=math.inf, last=point)
-        total, pull = finite_rank.total(point.state), finite_rank.pull(point.state, point.tangent, vector)
-        try:
-            inverse = np.linalg.solve(total, pull)
-        except np.linalg.LinAlgError:
-            return 0.0
-        # The quotient of Schwarz: as good as that of Rayleigh with the next vector.
-        step = -float(vector @ pull) / float(inverse @ pull)
-        vector = np.asarray(inverse / np.linalg.norm(inverse))
-        return step
-
-    point = curve.seek(curve.guess(*bracket, share), step_at, CLOSE)
-    if np.argmin(np.abs(finite_rank.margins(point.state))) != k:
-        raise ConvergenceError("a pole was found twice", residual=0.0, last=point)
-    return pole_at(finite_rank, point, vector)
-
-
-def _pole_by_margin(
-    curve: RealCurve, finite_rank: FiniteRank, bracket: tuple[CurvePoint, CurvePoint], k: int
-) -> Pole:
-    """Zero of margin `k` by bracketing."""
-    point = curve.zero(*bracket, lambda point: float(finite_rank.margins(point.state)[k]))
-    return pole_at(finite_rank, point, finite_rank.spectrum(point.state)[1][:, k])
-
-
-def pole_at(finite_rank: FiniteRank, point: CurvePoint, vector: Array) -> Pole:
-    """Pole from a null vector of ``J + S``, or from one that is nearly so."""
-    slope = float(vector @ finite_rank.pull(point.state, point.tangent, vector))
-    slope /= point.eigenvalue * point.log_eigenvalue_slope
-    if not slope > 0.0:
-        raise ConvergenceError("a pole has a residue of the wrong sign", residual=abs(slope), last=point)
-    return Pole(point, vector, slope)
-
-
-def _followed(curve: RealCurve, top: float, finite_rank: FiniteRank | None = None) -> list[CurvePoint]:
-    """Points of the curve from far above an eigenvalue until just after it has turned.
+def _followed(
+    curve: RealCurve, top: float, finite_rank: FiniteRank | None = None
+) -> tuple[list[CurvePoint], CurvePoint, float]:
+    """Points of the curve from far above an eigenvalue to the edge, as `RealCurve.descend`.
 
     They begin above every pole of a finite-rank part.
 
@@ -356,8 +293,8 @@ def _followed(curve: RealCurve, top: float, finite_rank: FiniteRank | None = Non
     """
     for factor in ABOVE[:-1]:
         with suppress(ConvergenceError):
-            return curve.follow(_far(curve, factor * top, finite_rank))
-    return curve.follow(_far(curve, ABOVE[-1] * top, finite_rank))
+            return curve.descend(_far(curve, factor * top, finite_rank))
+    return curve.descend(_far(curve, ABOVE[-1] * top, finite_rank))
 
 
 def _far(curve: RealCurve, z: float, finite_rank: FiniteRank | None) -> CurvePoint:

@@ -16,16 +16,11 @@ from rmt_spikes.theory.bulk.distribution import edge_scale
 from rmt_spikes.theory.methods.uniform.blocks import PencilBlocks
 from rmt_spikes.theory.methods.uniform.channels import COMPLEX_STEP
 from rmt_spikes.theory.methods.uniform.equations import CurvePoint
-from rmt_spikes.theory.methods.uniform.outliers import (
-    Descent,
-    Pole,
-    UpperSpectrum,
-    amplitude,
-    pole_at,
-)
+from rmt_spikes.theory.methods.uniform.outliers import Descent, UpperSpectrum, amplitude
 from rmt_spikes.theory.methods.uniform.pencil.samples import Samples
+from rmt_spikes.theory.methods.uniform.poles.zeros import Pole, pole_at
 from rmt_spikes.theory.methods.uniform.problem import Problem
-from rmt_spikes.theory.methods.uniform.singles.places import margin, place
+from rmt_spikes.theory.methods.uniform.singles.places import margin, margin_of, place
 
 Array = NDArray[np.float64]
 
@@ -42,6 +37,9 @@ their width is known to a few per cent from two points next to the edge."""
 
 SEPARATION = 1.002
 """Ratio to the edge of the others above which a sample's value has left the bulk."""
+
+UNCLEAR = 0.5
+"""Share of the change of a margin from the edge to there below which its sign is not clear to first order."""
 
 STRETCH = 1e-4
 """Relative length by which a sample is made longer: the derivative is good to 1e-4."""
@@ -122,7 +120,7 @@ class Separated:
         upper = self.__dict__.get("upper")
         if upper is None or "points" not in upper.__dict__:
             return self.descent
-        return replace(self.descent, above=upper.points[:-1], own=False)
+        return replace(self.descent, above=upper.points[:-1])
 
     @cached_property
     def values(self) -> dict[int, CurvePoint]:
@@ -188,11 +186,28 @@ def separate(problem: Problem, samples: Samples, top: float, similar: Separated 
             continue
         others = ()
         if beyond in {removed, *seen}:
-            beyond = clear(descent.beyond(SEPARATION), removed)
+            beyond = _apart(rest, descent, removed, effective)
         seen.add(removed)
         if beyond in seen or len(seen) > ROUNDS:
             return Separated(rest, descent, effective, beyond, removed, usual)
         removed = beyond
+
+
+def _apart(problem: Problem, descent: Descent, numbers: tuple[int, ...], effective: Array) -> tuple[int, ...]:
+    """Which of some samples have a value beyond the edge by `SEPARATION`.
+
+    To first order along the curve from the edge where that is clear, and else from the point there.
+    """
+    edge = descent.rough
+    step = -math.sqrt(2.0 * (SEPARATION**2 - 1.0) / descent.bend)
+    m = edge.state.parts[0].detail.levels.m
+    moved = problem.equations.moved(edge.state, edge.tangent).parts[0].detail.levels.m
+    ahead = m + step * moved.imag / COMPLEX_STEP
+    near, far = (np.array([margin_of(problem, x, float(effective[i])) for i in numbers]) for x in (m, ahead))
+    if np.any(np.abs(far) < UNCLEAR * np.abs(far - near)):
+        point = descent.beyond(SEPARATION)
+        far = np.array([margin(problem, point, float(effective[i])) for i in numbers])
+    return tuple(i for i, value in zip(numbers, far, strict=True) if value <= 0.0)
 
 
 def _descent(

@@ -36,8 +36,9 @@ from rmt_spikes.theory.methods.uniform.norms.problem import (
     nodes_of_bulk,
     norm_problem,
 )
-from rmt_spikes.theory.methods.uniform.outliers import Pole, UpperSpectrum
+from rmt_spikes.theory.methods.uniform.outliers import UpperSpectrum
 from rmt_spikes.theory.methods.uniform.pencil.rows import Terms
+from rmt_spikes.theory.methods.uniform.poles.zeros import Pole
 from rmt_spikes.theory.methods.uniform.problem import Problem
 from rmt_spikes.theory.methods.uniform.scores.signs import Scores
 from rmt_spikes.theory.methods.uniform.spectrum import Spectrum, warn_of_linear_norms

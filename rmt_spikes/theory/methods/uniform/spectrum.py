@@ -24,7 +24,7 @@ from rmt_spikes.theory.methods.uniform.density.states import CutStates
 from rmt_spikes.theory.methods.uniform.density.support import BranchCut
 from rmt_spikes.theory.methods.uniform.equations import CurvePoint, FixedPoint, solved
 from rmt_spikes.theory.methods.uniform.norms.problem import NormProblem
-from rmt_spikes.theory.methods.uniform.outliers import CLEAR, SHORT, Descent, Pole, UpperSpectrum
+from rmt_spikes.theory.methods.uniform.outliers import CLEAR, SHORT, Descent, UpperSpectrum
 from rmt_spikes.theory.methods.uniform.pencil.batch import ResidualLaw
 from rmt_spikes.theory.methods.uniform.pencil.samples import (
     LEVELS,
@@ -33,6 +33,7 @@ from rmt_spikes.theory.methods.uniform.pencil.samples import (
     middle_quantiles,
     sorted_samples,
 )
+from rmt_spikes.theory.methods.uniform.poles.zeros import Pole
 from rmt_spikes.theory.methods.uniform.problem import Problem
 from rmt_spikes.theory.methods.uniform.samples import Separated, drawn_values, scatter, separate
 from rmt_spikes.theory.methods.uniform.vectors import hermite_feature

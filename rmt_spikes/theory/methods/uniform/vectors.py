@@ -11,7 +11,7 @@ from rmt_spikes.functions.hermite import normalized_hermite
 from rmt_spikes.theory.latent import LatentGrid, latent_grid
 from rmt_spikes.theory.methods.uniform.blocks import Blocks
 from rmt_spikes.theory.methods.uniform.channels import LevelChannel
-from rmt_spikes.theory.methods.uniform.outliers import Pole
+from rmt_spikes.theory.methods.uniform.poles.zeros import Pole
 from rmt_spikes.theory.methods.uniform.problem import Problem
 from rmt_spikes.theory.quadrature_rules import ReadoutLaw
 

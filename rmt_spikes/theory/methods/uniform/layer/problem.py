@@ -17,8 +17,8 @@ from rmt_spikes.setting import Setting
 from rmt_spikes.theory.bulk.equivalent import BulkEquivalent
 from rmt_spikes.theory.latent import Latent, LatentGrid, readout_rule
 from rmt_spikes.theory.methods.uniform.blocks import PencilBlocks
-from rmt_spikes.theory.methods.uniform.outliers import Pole
 from rmt_spikes.theory.methods.uniform.pencil.rows import Terms
+from rmt_spikes.theory.methods.uniform.poles.zeros import Pole
 from rmt_spikes.theory.methods.uniform.problem import Problem
 from rmt_spikes.theory.methods.uniform.spectrum import Spectrum
 from rmt_spikes.theory.population.labels import labels_of

@@ -102,13 +102,11 @@ class NormFiniteRank(FiniteRank):
     along: Array = field(kw_only=True)
     rest: float = field(kw_only=True)
 
-    def _stiffness(self, state: State) -> Values:
+    def stiffness(self, state: State) -> Values:
         """``J``: the first power of ``w`` has the stiffness of the learnt direction."""
-        matrix = self._trivial(state)
-        part, n, count = self._parts(state)[0], self.w.size, self.directions.count
-        full = np.linalg.inv(self.directions.response(part).reshape(count * n, -1)) - np.kron(
-            np.eye(count), part.k
-        )
+        matrix = self.trivial(state)
+        part, n, count = self.parts(state)[0], self.w.size, self.directions.count
+        full = self.known(state).inverse - np.kron(np.eye(count), part.k)
         full = self._real(state, full).reshape(count, n, count, n)
         root, gamma = self._real(state, part.root), self.directions.channel.gamma * self.rest
         for k in range(1, count):

@@ -162,6 +162,7 @@ class PencilChannel(Channel):
         root, h, k = self.coupling(samples, neurons)
         small = self.pencil.isometry.T @ k @ self.pencil.isometry
         levels = self.pencil.at(small, part.detail.predicted(small))
+        levels = replace(levels, near=part.detail.levels)
         return Response(
             root, h, k, self._lifted(self.pencil.mean(levels.y)), replace(part.detail, levels=levels)
         )
@@ -316,7 +317,7 @@ class PencilDirections(Directions):
 
     def response(self, part: Response) -> Values:  # noqa: D102
         pencil, found = self.channel.pencil, part.detail
-        response = self.special.response(pencil, found.levels.k, found.levels.m)
+        response = self.special.response(found.levels)
         if not pencil.reduced:
             return response
         v, (wide, narrow) = pencil.isometry, self._uncoupled
@@ -325,8 +326,7 @@ class PencilDirections(Directions):
 
     @cached_property
     def _uncoupled(self) -> tuple[Values, Values]:
-        pencils = self.channel.pencil.free, self.channel.pencil
-        wide, narrow = (
-            self.special.response(p, np.zeros((p.nodes, p.nodes)), p.uncoupled.m) for p in pencils
-        )
-        return wide, narrow
+        special, pencil = self.special, self.channel.pencil
+        known = pencil.free is special.pencil
+        wide = special.free_response if known else special.response(pencil.free.uncoupled)
+        return wide, special.response(pencil.uncoupled)

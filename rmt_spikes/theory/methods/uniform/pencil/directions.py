@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rmt_spikes.theory.methods.uniform.pencil.batch import FirstBatch
-from rmt_spikes.theory.methods.uniform.pencil.levels import Pencil
+from rmt_spikes.theory.methods.uniform.pencil.levels import LevelState, Pencil
 
 Array = NDArray[np.float64]
 Values = NDArray[Any]
@@ -88,16 +88,16 @@ class SpecialDirections:
         growth = growth + steps * (sight[:, None] * h * np.sqrt(self.levels))
         return np.asarray(self.frame.T @ growth @ self.frame)
 
-    def growth(self, pencil: Pencil, m: Values) -> Values:
-        """``X_V`` at a mean Green's function, shape ``(A n_v, A n_v)``, node before direction."""
-        a, levels = pencil.nodes, self.levels
+    def growth(self, state: LevelState) -> Values:
+        """``X_V`` where a pencil is, shape ``(A n_v, A n_v)``, node before direction."""
+        pencil, m, levels = state.pencil, state.m, self.levels
+        a = pencil.nodes
         n_v = levels.size
         x = np.diag(np.tile(self._of_all(self.batch.seen), a)).astype(m.dtype)
         if not pencil.blocks:
             return x
         batch, n_b, (weights, first, second) = self.batch, pencil.blocks * a, self._weighted
-        values = pencil.response_of(m, pencil.whole_letters)
-        om = values.reshape(weights.size, -1).T
+        om = state.whole.reshape(weights.size, -1).T
         av = np.swapaxes((om @ second).reshape(n_b, n_b, n_v, n_v), 1, 2)
         c = np.swapaxes((om @ first).reshape(n_b, n_b, n_v), 1, 2).reshape(n_b * n_v, n_b)
         square = (om @ weights).reshape(n_b, n_b)
@@ -125,14 +125,23 @@ class SpecialDirections:
             weights * second.reshape(law.r.size, -1),
         )
 
-    def response(self, pencil: Pencil, k: Values, m: Values) -> Values:
+    def response(self, state: LevelState) -> Values:
         """``D^T Y_V D`` along the frame on the nodes of a pencil, shape ``(1 + r, A, 1 + r, A)``."""
+        x = self.growth(state)
+        pushed = (state.k @ x.reshape(state.pencil.nodes, -1)).reshape(x.shape)
+        return self._along_frame(x @ np.linalg.inv(np.eye(x.shape[0]) + pushed))
+
+    def _along_frame(self, y: Values) -> Values:
+        """Matrix between nodes and directions along the frame, from ``(A n_v,) * 2`` to that shape."""
         n_v, frame = self.levels.size, self.frame
-        x, a = self.growth(pencil, m), pencil.nodes
-        pushed = (k @ x.reshape(a, -1)).reshape(x.shape)
-        y = x @ np.linalg.inv(np.eye(x.shape[0]) + pushed)
+        a = y.shape[0] // n_v
         right = (y.reshape(-1, n_v) @ frame).reshape(a, n_v, -1)
         return np.asarray((frame.T @ right).reshape(a, frame.shape[1], a, -1).transpose(1, 0, 3, 2))
+
+    @cached_property
+    def free_response(self) -> Array:
+        """`response` on all nodes without coupling."""
+        return self._along_frame(self.free_growth)
 
     @cached_property
     def pencil(self) -> Pencil:
@@ -149,4 +158,4 @@ class SpecialDirections:
     @cached_property
     def free_growth(self) -> Array:
         """`growth` on all nodes without coupling."""
-        return np.asarray(self.growth(self.pencil, self.pencil.uncoupled.m))
+        return np.asarray(self.growth(self.pencil.uncoupled))

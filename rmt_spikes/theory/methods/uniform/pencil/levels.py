@@ -30,6 +30,8 @@ class LevelState:
 
     Attributes
     ----------
+    pencil
+        The pencil.
     k
         Coupling ``K`` of the neurons, shape ``(A, A)``.
     nu
@@ -42,17 +44,31 @@ class LevelState:
         Derivative of the blocks in the rows, scaled alike, shape ``(n_levels, B, A)``.
     m
         Mean Green's function, shape ``(B, B)``.
-    om
-        Response of a sample with residual ``r``, at the nodes, shape ``(n_r, B, B)``.
+    near
+        A real state of which this one is an infinitesimal step away, if it is known.
     """
 
+    pencil: Pencil
     k: Values
     nu: Values
     y: Values
     green: Values
     source: Values
     m: Values
-    om: Values
+    near: LevelState | None = None
+
+    @cached_property
+    def om(self) -> Values:
+        """Response of the samples in the bulk by their residual, at the nodes, shape ``(n_r, B, B)``."""
+        return self.pencil.response_of(self.m, self.pencil.letters)
+
+    @cached_property
+    def whole(self) -> Values:
+        """The same of all samples."""
+        if self.near is None:
+            return self.pencil.response_of(self.m, self.pencil.whole_letters)
+        om = self.near.whole
+        return np.asarray(om - self.pencil.batch.phi * (om @ (self.m - self.near.m) @ om))
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,8 +171,21 @@ class Pencil:
         m = np.zeros((size, size))
         if self.blocks == 2:
             m[a:, a:] = -np.eye(a)
-        nu = self.batch.residuals.mean(self.response_of(m, self.letters))
-        return self.at(np.zeros((a, a)), nu)
+        nu = self.batch.residuals.mean(self._apart(m, self.letters))
+        state = self.at(np.zeros((a, a)), nu)
+        state.__dict__["whole"] = self._apart(state.m, self.whole_letters)
+        return state
+
+    def _apart(self, m: Array, letters: Array) -> Array:
+        """`response_of` where no neuron sees another: it is solved for each of them."""
+        a, count = self.nodes, self.blocks
+        own = np.arange(a)
+        shapes = (count, a, count, a), (letters.shape[0], count, a, count, a)
+        # Pairs of indices come first.
+        m, each = m.reshape(shapes[0])[:, own, :, own], letters.reshape(shapes[1])[:, :, own, :, own]
+        found = np.zeros(shapes[1])
+        found[:, :, own, :, own] = np.linalg.solve(np.eye(count) + self.batch.phi * each @ m[:, None], each)
+        return found.reshape(letters.shape)
 
     def response_of(self, m: Values, letters: Array) -> Values:
         """``T (1 + phi M T)^{-1}`` of samples."""
@@ -164,28 +193,26 @@ class Pencil:
 
     def at(self, k: Values, nu: Values) -> LevelState:
         """The pencil at a coupling and a mean response of the samples."""
-        a, levels = self.nodes, self.batch.seen
-        eye, dtype = self._eye[0], np.result_type(k, nu)
-        x = levels[:, None, None] * eye.astype(dtype)
-        size = self.blocks * a
+        a, eye, levels = self.nodes, self._eye[0], self.batch.seen
         scaled = self._scaled(nu)
-        x = x + scaled[:, :a, :a] if self.blocks else x
-        left = np.zeros((levels.size, a, 0), dtype=dtype)
-        green = np.zeros((levels.size, size, size), dtype=dtype)
-        if self.blocks == 2:
-            green[:, a:, a:] = np.linalg.inv(scaled[:, a:, a:] - eye)
-            left = scaled[:, :a, a:] @ green[:, a:, a:]
-            x = x - left @ scaled[:, a:, :a]
-        p = np.linalg.inv(eye + k @ x)
-        source = np.zeros((levels.size, size, a), dtype=dtype)
+        right = np.zeros((levels.size, a, self.blocks * a), dtype=np.result_type(k, nu))
+        x = levels[:, None, None] * eye
         if self.blocks:
-            right = np.concatenate([np.broadcast_to(eye, x.shape), -left], axis=2)[:, :, :size]
-            source = np.swapaxes(right, 1, 2) @ p
-            green += source @ k @ right
-            green = self._scaled(green)
-            source = source if self._alike else self.scales[:, :, None] * source
-        m = self.mean(green)
-        return LevelState(k, nu, x @ p, green, source, m, self.response_of(m, self.letters))
+            right[:, :, :a] = eye
+            x = x + scaled[:, :a, :a]
+        if self.blocks == 2:
+            rest = np.linalg.inv(scaled[:, a:, a:] - eye)
+            left = scaled[:, :a, a:] @ rest
+            x = x - left @ scaled[:, a:, :a]
+            right[:, :, a:] = -left
+        p = np.linalg.inv(eye + k @ x)
+        source = np.swapaxes(right, 1, 2) @ p
+        green = source @ k @ right
+        if self.blocks == 2:
+            green[:, a:, a:] += rest
+        green = self._scaled(green)
+        source = source if self._alike else self.scales[:, :, None] * source
+        return LevelState(self, k, nu, x @ p, green, source, self.mean(green))
 
     def mean(self, values: Values) -> Values:
         """Mean over the levels of the inputs."""

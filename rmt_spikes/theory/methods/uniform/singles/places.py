@@ -8,24 +8,31 @@ from contextlib import suppress
 from functools import partial
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rmt_spikes.errors import ConvergenceError
 from rmt_spikes.theory.methods.uniform.blocks import PencilBlocks
 from rmt_spikes.theory.methods.uniform.continuation import RealCurve
 from rmt_spikes.theory.methods.uniform.equations import CurvePoint
 from rmt_spikes.theory.methods.uniform.newton import Value
-from rmt_spikes.theory.methods.uniform.outliers import SMALL
+from rmt_spikes.theory.methods.uniform.poles.zeros import SMALL
 from rmt_spikes.theory.methods.uniform.problem import Problem
+
+Array = NDArray[np.float64]
 
 
 def margin(problem: Problem, point: CurvePoint, r: float) -> float:
-    """Least eigenvalue of ``1 + phi M T(r)``, which is zero at the value of a sample with residual `r`.
+    """Margin of a sample with residual `r` at a point of the curve, which is zero at its value."""
+    return margin_of(problem, point.state.parts[0].detail.levels.m, r)
+
+
+def margin_of(problem: Problem, m: Array, r: float) -> float:
+    """Least eigenvalue of ``1 + phi M T(r)``.
 
     Far below a large value a second eigenvalue may be negative, and the determinant positive again.
     """
     blocks = problem.blocks
     assert isinstance(blocks, PencilBlocks)
-    m = point.state.parts[0].detail.levels.m
     letter = blocks.pencil.letters_of(np.array([r]))[0]
     return 1.0 + float(np.min(np.linalg.eigvals(blocks.special.batch.phi * m @ letter).real))
 

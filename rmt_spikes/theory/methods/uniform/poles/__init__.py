@@ -1,0 +1,1 @@
+"""Poles of the finite-rank part."""
