@@ -220,7 +220,7 @@ class PencilBlocks(Blocks):
     def with_rest(self, rest: ResidualLaw) -> PencilBlocks:
         """The same description with only some samples in the bulk; lengths of rows are those with all."""
         other = replace(self, rest=rest)
-        other.__dict__["special"] = SpecialDirections(replace(self.special.batch, residuals=rest))
+        other.__dict__["special"] = self.special.with_rest(rest)
         other.__dict__["lengths"] = self.lengths
         return other
 

@@ -24,7 +24,6 @@ from rmt_spikes.theory.methods.closed_form import ClosedForm
 from rmt_spikes.theory.methods.uniform import vectors
 from rmt_spikes.theory.methods.uniform.appearance.steps import Appearance
 from rmt_spikes.theory.methods.uniform.blocks import Blocks, LevelBlocks, PencilBlocks
-from rmt_spikes.theory.methods.uniform.channels import COMPLEX_STEP
 from rmt_spikes.theory.methods.uniform.equations import FixedPoint, State, from_untrained, solved
 from rmt_spikes.theory.methods.uniform.finite_rank import FiniteRank
 from rmt_spikes.theory.methods.uniform.layer.weights import trained_weights
@@ -238,8 +237,12 @@ class Uniform(Method):
 
     def functional_slope(self, state: State, direction: Array) -> float:
         """Derivative of ``T`` when the ridge profile moves along `direction`."""
-        moved = self.finite_rank.moved(state, self.equations.tangent(state, direction))
-        return float(self.functional(moved).imag / COMPLEX_STEP)
+        finite, energy = self.finite_rank, self.grid.labels.energy
+        tangent = self.equations.tangent(state, direction)
+        response = finite.response(state, finite.source(state.resolvent, self.labels))
+        explained = 2.0 * response @ finite.source(tangent[0], self.labels)
+        explained -= response @ finite.pull(state, tangent, response)
+        return float(self.grid.q_weights @ (tangent[0] * energy) - explained)
 
     def losses(self) -> Losses[float]:
         """Losses at the ridge of the setting: value and two derivatives of ``T``.

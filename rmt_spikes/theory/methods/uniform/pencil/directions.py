@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rmt_spikes.theory.methods.uniform.pencil.batch import FirstBatch
+from rmt_spikes.theory.methods.uniform.pencil.batch import FirstBatch, ResidualLaw
 from rmt_spikes.theory.methods.uniform.pencil.levels import LevelState, Pencil
 
 Array = NDArray[np.float64]
@@ -30,6 +30,13 @@ class SpecialDirections:
     """
 
     batch: FirstBatch
+
+    def with_rest(self, rest: ResidualLaw) -> SpecialDirections:
+        """The same directions with only some samples in the bulk."""
+        other = SpecialDirections(replace(self.batch, residuals=rest))
+        for name in ("moments", "frame", "coherent", "_weighted"):
+            other.__dict__[name] = getattr(self, name)
+        return other
 
     @cached_property
     def levels(self) -> Array:
