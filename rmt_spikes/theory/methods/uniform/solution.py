@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, ClassVar, Self, final
+from typing import ClassVar, Self, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,7 +48,6 @@ from rmt_spikes.theory.results import Certificate, Losses, Spike, ordered
 from rmt_spikes.theory.ridgeless import positive_ridge
 
 Array = NDArray[np.float64]
-Values = NDArray[Any]
 
 LEARNT = 0.01
 """Squared norm of the functions of ``q`` below which a pole belongs to single samples."""
@@ -229,20 +228,18 @@ class Uniform(Method):
         """Solve the equations at a positive ridge."""
         return solved(self.equations, self.untrained, ridge)
 
-    def functional(self, state: State) -> Values:
+    def functional(self, state: State) -> float:
         """``T``, the quadratic form of the labels in the resolvent."""
         source = self.finite_rank.source(state.resolvent, self.labels)
-        explained = source @ self.finite_rank.response(state, source)
-        return np.asarray(self.grid.q_weights @ (state.resolvent * self.grid.labels.energy) - explained)
+        total = (self.grid.q_weights * self.grid.labels.energy) @ state.resolvent
+        return float(total - source @ self.finite_rank.response(state, source))
 
     def functional_slope(self, state: State, direction: Array) -> float:
         """Derivative of ``T`` when the ridge profile moves along `direction`."""
-        finite, energy = self.finite_rank, self.grid.labels.energy
-        tangent = self.equations.tangent(state, direction)
-        response = finite.response(state, finite.source(state.resolvent, self.labels))
-        explained = 2.0 * response @ finite.source(tangent[0], self.labels)
-        explained -= response @ finite.pull(state, tangent, response)
-        return float(self.grid.q_weights @ (tangent[0] * energy) - explained)
+        finite, tangent = self.finite_rank, self.equations.tangent(state, direction)
+        known = finite.response(state, finite.source(state.resolvent, self.labels))
+        change = 2.0 * finite.source(tangent[0], self.labels) - finite.pull(state, tangent, known)
+        return float((self.grid.q_weights * self.grid.labels.energy) @ tangent[0] - known @ change)
 
     def losses(self) -> Losses[float]:
         """Losses at the ridge of the setting: value and two derivatives of ``T``.
@@ -310,7 +307,7 @@ class Uniform(Method):
         test = -self.functional_slope(state, state.resolvent**-2)
         if self.given is not None and self.given.q is not None:
             test += self.own_error(self._fresh_grid()) - self.own_error(self.grid)
-        return Losses(objective=ridge * float(self.functional(state)), train=-ridge * slope, test=test)
+        return Losses(objective=ridge * self.functional(state), train=-ridge * slope, test=test)
 
     def _fresh_grid(self) -> LatentGrid:
         """Latent functions of a fresh sample, with the realised neurons."""
