@@ -1,10 +1,11 @@
 """Run at the start of each kernel of the pages: sympy output with the symbols of the theory page."""
 
-from rmt_spikes.theory.symbolic import formula
-
 
 def _typeset(expression):
+    # What typesets is loaded with the first expression: most pages have none.
     import sympy
+
+    from rmt_spikes.theory.symbolic import formula
 
     names = {
         free: formula._latex_name(str(free))

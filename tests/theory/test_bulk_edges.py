@@ -5,6 +5,7 @@ import pytest
 
 import rmt_spikes as rs
 from rmt_spikes.theory.bulk.interval import MASS_ERROR, Interval, careful_mass_error, mass_error, refinements
+from rmt_spikes.theory.methods.uniform.density.states import CutStates
 
 NEXT_TO_ZERO = (0.0, 1e-12, 1e-9, 1e-6, 1e-5)
 SQUARE = {"n": 500, "d": 500, "width": 500, "target": "identity", "ridge": 0.1, "step_size": 0.0}
@@ -159,3 +160,24 @@ def test_a_band_that_stands_apart_is_not_passed_over():
     assert uniform.bulk.edges.shape == (2, 2)
     assert uniform.bulk.edges == pytest.approx(closed.bulk.edges, rel=1e-4)
     assert len(uniform.spikes) == len(closed.spikes) == 0
+
+
+def test_states_next_to_the_ends_of_a_gap_are_those_from_far_above():
+    """From an edge along the imaginary arc, and down from above the axis: one resolvent by two ways."""
+    keywords = {"n": 579, "d": 3595, "width": 2976, "activation": "gelu", "readout": "constant"}
+    setting = rs.Setting(**keywords, target="tanh", ridge=1e-5, step_exponent=0.5)
+    spectrum = rs.predict(setting).solution.spectrum
+    equations, _ = spectrum._with_linear_norms
+    middle = 0.485**2  # between the lowest bands
+    ends = CutStates(equations).followed(middle, CutStates(equations).from_above(middle))
+    for end, outside in zip(ends, (1.0 + 1e-6, 1.0 - 1e-6), strict=True):
+        states = CutStates(equations)
+        assert not states.physical(states.from_above(end.at * outside))
+        assert states.physical(states.from_above(end.at / outside))
+        states.enter(end)
+        z = end.inside[0]
+        ((at, _, found),) = states.around(z)[-1:]
+        assert at == z
+        expected = CutStates(equations).from_above(z)
+        assert found.resolvent == pytest.approx(expected.resolvent, rel=1e-8)
+        assert found.omega == pytest.approx(expected.omega, rel=1e-8)

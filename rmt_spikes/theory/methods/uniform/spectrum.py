@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from operator import itemgetter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,11 +19,12 @@ from rmt_spikes.theory.bulk.outliers import Draws, Outliers, outliers_of
 from rmt_spikes.theory.latent import residual_moments
 from rmt_spikes.theory.methods.uniform.blocks import PencilBlocks
 from rmt_spikes.theory.methods.uniform.continuation import RealCurve
+from rmt_spikes.theory.methods.uniform.density.edges import End, edge_of, upper_edge
 from rmt_spikes.theory.methods.uniform.density.states import CutStates
 from rmt_spikes.theory.methods.uniform.density.support import BranchCut
-from rmt_spikes.theory.methods.uniform.equations import CurvePoint, FixedPoint, solved
+from rmt_spikes.theory.methods.uniform.equations import FixedPoint, solved
 from rmt_spikes.theory.methods.uniform.norms.problem import NormProblem
-from rmt_spikes.theory.methods.uniform.outliers import CLEAR, SHORT, Descent, UpperSpectrum
+from rmt_spikes.theory.methods.uniform.outliers import Descent, UpperSpectrum
 from rmt_spikes.theory.methods.uniform.pencil.batch import ResidualLaw
 from rmt_spikes.theory.methods.uniform.pencil.samples import (
     LEVELS,
@@ -251,22 +251,24 @@ class Spectrum:
             warn_of_linear_norms(self.problem.setting, error)
         return self._bulk_of(*self._with_linear_norms)
 
-    def _bulk_of(self, equations: FixedPoint, high: float) -> tuple[Bulk, BranchCut]:
+    def _bulk_of(self, equations: FixedPoint, high: End) -> tuple[Bulk, BranchCut]:
         """Bulk of equations whose upper edge is known."""
-        low, states = 0.0, CutStates(equations)
+        low, states = End(0.0), CutStates(equations)
+        states.enter(high)
         if not self.untrained.reaches_zero:
             rows = self.untrained.rank * equations.ratio < 1.0 - 1e-12
             columns = self.untrained.rank < 1.0 - 1e-12
             signs = (-1.0 if rows else 1.0, 1.0 if columns else -1.0)
-            low = float(self.untrained.edges[0, 0])
-            if not self._stays(high):
+            low = End(float(self.untrained.edges[0, 0]))
+            if not self._stays(high.at):
                 low = self._lower_edge(equations, signs)
+                states.enter(low)
         untrained = self.untrained.edges.ravel()
         hints = 0.5 * (untrained[1:-1:2] + untrained[2::2])
         # The whole mass is known: where it is off, no band is taken to have converged by chance.
         for estimate in (mass_error, careful_mass_error):
             cut = BranchCut(states, estimate)
-            edges, joints = cut.support(low, high, hints)
+            edges, joints = cut.support(low.at, high.at, hints)
             bulk = Bulk(
                 edges=np.sqrt(edges),
                 joints=joints,
@@ -279,37 +281,38 @@ class Spectrum:
                 break
         return bulk, cut
 
-    def _with_norms(self, norms: NormProblem) -> tuple[FixedPoint, float]:
-        """Equations with norms as latent variables, and the upper edge of their spectrum, squared.
+    def _with_norms(self, norms: NormProblem) -> tuple[FixedPoint, End]:
+        """Equations with norms as latent variables, and the upper edge of their spectrum.
 
         All directions are in the bulk: those that make a spike are among the ``width`` singular values. To
         order ``1/d`` this count is chosen, not derived (docs/theory.md section 10).
         """
         if self.problem.setting.theta == 0.0:
             equations = norms.equations(0)
-            return equations, upper_edge(equations, self.upper).eigenvalue
+            return equations, upper_edge(equations, self.upper)
         return self._lowest(lambda rest: norms.equations(0, rest))
 
     @property
-    def _with_linear_norms(self) -> tuple[FixedPoint, float]:
-        """Equations that the density is read off, and the upper edge of its spectrum, squared.
+    def _with_linear_norms(self) -> tuple[FixedPoint, End]:
+        """Equations that the density is read off, and the upper edge of its spectrum.
 
         A pencil on all of a few nodes, which keeps the resolvent in its half-plane; one with fewer nodes than
         the readout weights may leave it.
         """
         problem, blocks = self.separated.problem, self.separated.problem.blocks
-        if not isinstance(blocks, PencilBlocks):
-            return problem.equations, self.upper.edge.eigenvalue
-        few = self.on_nodes(DENSITY_NODES[blocks.pencil.blocks])
+        few = None
+        if isinstance(blocks, PencilBlocks):
+            few = self.on_nodes(DENSITY_NODES[blocks.pencil.blocks])
         if few is None:
-            return problem.equations, self.upper.edge.eigenvalue
+            upper = self.upper
+            return problem.equations, End.of(upper.curve, upper.edge, upper.descent.bend)
         if self.problem.setting.theta == 0.0:
-            return few.equations, upper_edge(few.equations, self.upper).eigenvalue
+            return few.equations, upper_edge(few.equations, self.upper)
         basis = few.blocks
         assert isinstance(basis, PencilBlocks)
         return self._lowest(lambda rest: replace(few, blocks=basis.with_rest(rest)).equations)
 
-    def _lowest(self, equations_of: Callable[[ResidualLaw], FixedPoint]) -> tuple[FixedPoint, float]:
+    def _lowest(self, equations_of: Callable[[ResidualLaw], FixedPoint]) -> tuple[FixedPoint, End]:
         """Equations by the samples in the bulk, and the lowest edge for some numbers of levels of these.
 
         A level that has left the bulk makes an edge of its own above that of the bulk.
@@ -317,10 +320,10 @@ class Spectrum:
         found, known = [], self.upper.edge.eigenvalue
         for levels in (LEVELS, LEVELS - 1, LEVELS + 1):
             equations = equations_of(self.samples.rest(self.separated.removed, levels))
-            found.append((equations, upper_edge(equations, self.upper).eigenvalue))
-            if found[-1][1] < DETACHED**2 * known:
+            found.append((equations, upper_edge(equations, self.upper)))
+            if found[-1][1].at < DETACHED**2 * known:
                 break
-        return min(found, key=itemgetter(1))
+        return min(found, key=lambda each: each[1].at)
 
     def _stays(self, high: float) -> bool:
         """Whether the bulk is that without a step: rows of a linear network grow along what is learnt alone.
@@ -329,7 +332,7 @@ class Spectrum:
         """
         return self.untrained.tail == 0.0 and abs(high / self.untrained.edges[-1, 1] - 1.0) < SAME_EDGE
 
-    def _lower_edge(self, equations: FixedPoint, signs: tuple[float, float]) -> float:
+    def _lower_edge(self, equations: FixedPoint, signs: tuple[float, float]) -> End:
         """Lowest edge of a bulk that does not reach zero, which a step may have brought far down.
 
         It is followed upwards from a solution at a positive ridge that is small against it. Below the edge
@@ -343,7 +346,7 @@ class Spectrum:
             try:
                 state = solved(equations, self.untrained, ridge)
                 start = curve.at_eigenvalue(ridge, state.resolvent, state.omega, 1.0, state.parts)
-                return curve.edge(curve.follow(start)).eigenvalue
+                return edge_of(curve, curve.follow(start))
             except ConvergenceError as error:
                 last = error
         raise last
@@ -365,31 +368,6 @@ def _pencil_sizes(problem: Problem) -> tuple[int, ...]:
     if not isinstance(blocks, PencilBlocks):
         return ()
     return blocks.pencil.nodes, blocks.pencil.blocks, blocks.special.batch.eigenvalues.size
-
-
-def upper_edge(equations: FixedPoint, known: UpperSpectrum) -> CurvePoint:
-    """Upper edge of the bulk of equations on other nodes than those of a known spectrum.
-
-    Raises
-    ------
-    ConvergenceError
-        If the curve is lost.
-    """
-    curve = RealCurve(equations, (-1.0, 1.0), above=True)
-    lost = ConvergenceError("an edge of the bulk was not found", residual=math.inf)
-    for point in known.points[::-1]:
-        if point.eigenvalue > CLEAR * known.edge.eigenvalue:
-            others, state = known.curve.equations, point.state
-            omega = np.full(equations.a_weights.size, float(others.a_weights @ state.omega))
-            resolvent = state.resolvent
-            if resolvent.size != equations.q_weights.size:
-                resolvent = np.full(equations.q_weights.size, float(others.q_weights @ resolvent))
-            try:
-                start = curve.at_eigenvalue(point.eigenvalue, resolvent, omega, -1.0)
-                return curve.edge(curve.follow(start, SHORT))
-            except ConvergenceError as error:
-                lost = error
-    raise lost
 
 
 def warn_of_linear_norms(setting: Setting, error: ConvergenceError) -> None:

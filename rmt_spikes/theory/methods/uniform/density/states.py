@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from rmt_spikes.errors import ConvergenceError
 from rmt_spikes.theory.methods.uniform.continuation import RealCurve
+from rmt_spikes.theory.methods.uniform.density.edges import End, edge_of
 from rmt_spikes.theory.methods.uniform.equations import FixedPoint, State
 from rmt_spikes.theory.methods.uniform.newton import LONGEST_STEP
 
@@ -88,10 +89,24 @@ class CutStates:
             kept = state if len(self._known) % 8 == 0 else self.equations.without_derivatives(state)
             insort(self._known, (z, len(self._known), kept))
         else:
-            left, right = self.followed(z, state)
-            if left < z < right:
-                self.gaps.append((left, right))
+            ends = self.followed(z, state)
+            if ends[0].at < z < ends[1].at:
+                self.gaps.append((ends[0].at, ends[1].at))
+                for end in ends:
+                    self.enter(end)
         return state
+
+    def enter(self, end: End) -> None:
+        """Find a state inside the spectrum next to an end of it, from that on the edge."""
+        if end.inside is None:
+            return
+        z, guess = end.inside
+        with suppress(ConvergenceError):
+            state = self.equations.solve(
+                np.asarray(-complex(z)), guess, tolerance=ENOUGH, fresh=False, most=GUESSED
+            )
+            if self.physical(state):
+                insort(self._known, (z, len(self._known), state))
 
     def _next(self, z: float) -> State:
         """Solution from those nearby, or from far above the axis where that fails."""
@@ -261,7 +276,7 @@ class CutStates:
             and np.all(omega.imag < ROUNDING * np.abs(omega))
         )
 
-    def followed(self, z: float, state: State) -> tuple[float, float]:
+    def followed(self, z: float, state: State) -> tuple[End, End]:
         """Ends of the real resolvent around `z`, where it is `state`; NaN where it is lost.
 
         It is followed in steps that are short against the way to the spectrum, and must grow all the way.
@@ -269,17 +284,19 @@ class CutStates:
         r, omega = state.resolvent.real, state.omega.real
         curve = RealCurve(self.equations, (np.sign(r), np.sign(omega)))
         step = min((abs(np.log(at / z)) for at, _, _ in self.around(z)), default=LONGEST_STEP) * SHORT
-        ends = []
-        for along in (-1.0, 1.0):
-            try:
-                points = curve.follow(curve.at_eigenvalue(z, r, omega, along, state.parts), step)
-                end = curve.edge(points).eigenvalue
-                grows = all(np.all(p.tangent[0] * p.log_eigenvalue_slope > 0.0) for p in points[:-1])
-                passed = any(min(z, end) < at < max(z, end) for at, _, _ in self._known)
-                ends.append(end if grows and not passed else np.nan)
-            except ConvergenceError:
-                ends.append(np.nan)
-        return ends[0], ends[1]
+        return self._end(curve, z, step, state, -1.0), self._end(curve, z, step, state, 1.0)
+
+    def _end(self, curve: RealCurve, z: float, step: float, state: State, along: float) -> End:
+        """End of the real resolvent below or above `z`."""
+        try:
+            start = curve.at_eigenvalue(z, state.resolvent.real, state.omega.real, along, state.parts)
+            points = curve.follow(start, step)
+            end = edge_of(curve, points)
+        except ConvergenceError:
+            return End(np.nan)
+        grows = all(np.all(p.tangent[0] * p.log_eigenvalue_slope > 0.0) for p in points[:-1])
+        passed = any(min(z, end.at) < at < max(z, end.at) for at, _, _ in self._known)
+        return end if grows and not passed else End(np.nan)
 
     def _band(self, z: float) -> tuple[float, float]:
         """Interval of the spectrum that an eigenvalue lies in, as far as it is known."""

@@ -178,7 +178,7 @@ class BranchCut:
             if low == 0.0 and self.states.equations.ratio == 0.0:
                 z = z[z > self._start**2 * high]
             density = np.zeros(z.size)
-            for i in _outwards(z.size):
+            for i in _outwards(z.size, self._nearest(z, low, high)):
                 density[i] = self._density(z[i])
                 if density[i] <= 0.0:
                     below = max((at for at, _, _ in self.states.between(low, z[i])), default=low)
@@ -192,6 +192,13 @@ class BranchCut:
             if value <= 0.0:
                 return self._beside(low, high, dip, (z[k - 1], z[k + 1]), hints)
         return [(low, high)]
+
+    def _nearest(self, z: Array, low: float, high: float) -> int | None:
+        """Place of the eigenvalue that is nearest to a state known in their band; None without one."""
+        known = [at for at, _, _ in self.states.between(low, high)]
+        if not (known and z.size):
+            return None
+        return int(np.argmin(np.min(np.abs(np.log(np.divide.outer(z, known))), axis=1)))
 
     def _beside(
         self, low: float, high: float, z: float, occupied: tuple[float, float], hints: Array
@@ -211,7 +218,7 @@ class BranchCut:
         bisection.
         """
         known = next((gap for gap in self.states.gaps if gap[0] < z < gap[1]), None)
-        left, right = known or self.states.followed(z, self.states.from_above(z))
+        left, right = known or (end.at for end in self.states.followed(z, self.states.from_above(z)))
         return (
             left if low < left < z else self._bisect(low, z),
             right if z < right < high else self._bisect(high, z),
@@ -253,9 +260,10 @@ class BranchCut:
         return float(self.imaginary(np.array([z]))[0][0])
 
 
-def _outwards(size: int) -> tuple[int, ...]:
-    """Places of points in the order in which they are solved: from the middle up, and then down."""
-    return (*range(size // 2, size), *range(size // 2 - 1, -1, -1))
+def _outwards(size: int, start: int | None = None) -> tuple[int, ...]:
+    """Places of points in the order in which they are solved: from the start or the middle up, then down."""
+    first = size // 2 if start is None else start
+    return (*range(first, size), *range(first - 1, -1, -1))
 
 
 def _looked_at(low: float, high: float) -> Array:
