@@ -114,7 +114,8 @@ def modes(x, y, ta, slopes, kernels, nodes, features):
     phis = np.stack([a, bb])
     means = phis @ w
     shared = np.einsum("kij,ij,j->ki", phis, f, w) - means * (f @ w)
-    shared[1] += noise * ((along_e * first) @ w)
+    # Its linear part is in the quadratic form of the others as well, but not its covariance with features.
+    shared[1] += noise * (((along_e + 2.0 * ta * c22 * r[:, None] * zs) * first) @ w)
     pulls = np.zeros((2, total))
     # Only samples of the batch are in H, so that only they see more of it than its trace.
     forms = [np.sum((x @ np.linalg.matrix_power(h, j)) * x, axis=1) / d - rho[:n] * traces[j] for j in (1, 2)]

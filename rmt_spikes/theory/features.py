@@ -40,7 +40,8 @@ class Features(StrEnum):
     BULK_TRACE
         Corrected, but the special directions add nothing to the length of a row.
     DEGREE_TWO_AS_NOISE
-        Corrected, but the part of degree two is noise (``n_ridge`` far below ``d^2``).
+        Corrected, but the part of degree two is noise (``n_ridge`` far below ``d^2``), with a fresh batch
+        or the same.
     LEARNT_DIRECTION
         Corrected, but of a teacher's directions the regression sees the learnt one alone.
 
@@ -54,10 +55,12 @@ class Features(StrEnum):
         The test loss is that of samples left out of the regression, but not of the step.
     NO_NEURON_MODES
         A neuron's own noise does not move all samples at once.
+    FIXED_NORMS
+        Inputs have equal norms, and a step that changes all of them alike.
 
     All but the first are for comparison: what they leave out is seen in simulations. Those from
-    `FIRST_ORDERS` to `LEARNT_DIRECTION` differ from the first in ``method="uniform"`` only. Those from
-    `NO_SELF_TERM` on are of ``method="one_batch"``, which knows no others.
+    `FIRST_ORDERS` to `LEARNT_DIRECTION` differ from the first in ``method="uniform"`` only, but for
+    `DEGREE_TWO_AS_NOISE`. Those from `NO_SELF_TERM` on are of ``method="one_batch"``, which knows no others.
     """
 
     CORRECTED = "corrected"
@@ -74,6 +77,7 @@ class Features(StrEnum):
     FIRST_POWER = "first_power"
     LEAVE_ONE_OUT = "leave_one_out"
     NO_NEURON_MODES = "no_neuron_modes"
+    FIXED_NORMS = "fixed_norms"
 
     @classmethod
     def of(cls, name: object) -> Features:
@@ -109,7 +113,7 @@ class Features(StrEnum):
     @property
     def batches(self) -> tuple[str, ...]:
         """Second batches that they say something of: ``"fresh"``, ``"same"`` or both."""
-        if self is Features.CORRECTED:
+        if self in (Features.CORRECTED, Features.DEGREE_TWO_AS_NOISE):
             return ("fresh", "same")
         return ("same",) if self in ONE_BATCH else ("fresh",)
 
@@ -146,5 +150,6 @@ ONE_BATCH = (
     Features.FIRST_POWER,
     Features.LEAVE_ONE_OUT,
     Features.NO_NEURON_MODES,
+    Features.FIXED_NORMS,
 )
 """Theories of one batch for the step and the regression."""

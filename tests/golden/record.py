@@ -77,9 +77,18 @@ def refusals(name: str, versions: dict[str, int], old: dict[str, Any], new: dict
 
 def write(name: str, entries: dict[str, Any]) -> None:
     """Write a file of golden numbers, one entry a line."""
-    document = {"versions": VERSIONS[name], **entries}
+    document = shortened({"versions": VERSIONS[name], **entries})
     lines = [f"{json.dumps(key)}:{json.dumps(document[key], separators=(',', ':'))}" for key in document]
     (HERE / f"{name}.json").write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
+
+
+def shortened(value: Any) -> Any:
+    """Numbers to 15 digits, a hundredth of the smallest tolerance."""
+    if isinstance(value, dict):
+        return {key: shortened(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [shortened(each) for each in value]
+    return float(f"{value:.15g}") if isinstance(value, float) else value
 
 
 def differences(old: Any, new: Any, path: str = "") -> Iterator[tuple[str, float]]:

@@ -301,8 +301,9 @@ def main() -> None:
             print(of, ", ".join(f"{name} {value:.4g}" for name, value in found))
         return
     for row in rows:
-        row |= {name: f"{float(row[name]):.6g}" for name in SIZES}
-    write([{**row, "error": f"{bar(row):.8g}"} for row in rows])
+        digits = dict.fromkeys(SIZES, 6) | {"observed": 5, "se": 3}
+        row |= {name: f"{float(row[name]):.{count}g}" for name, count in digits.items()}
+    write([{**row, "error": f"{bar(row):.7g}"} for row in rows])
 
 
 if __name__ == "__main__":

@@ -31,11 +31,10 @@ LONG = ["same-tanh-theta008", "same-relu-a20", "same-relu-rad-theta09", "same-so
 
 TABLE = {
     "same-tanh-theta008": (0.2336, 0.1726, 0.6659),
-    "same-relu-a20": (0.4038, 0.3092, 2.0064),
-    "same-relu-a45": (0.2969, 0.2220, 1.8784),
     "same-tanh-const-sqrt": (0.2533, 0.2117, 0.5693),
 }
-"""An independent program of the same equations, with five Gauss nodes on each half line."""
+"""An independent program of the same equations, with five Gauss nodes on each half line. It treats norms of
+inputs to first order and functions of degree two as noise: with ReLU its losses are .3 to .9 % higher."""
 
 
 def setting_of(name):
@@ -177,7 +176,8 @@ def small_step(setting, fresh=0.0, ridge=None):
 
 
 def test_small_steps_have_a_closed_form():
-    """The equations have its losses without a step; its gain is off like the square of the step.
+    """The equations have its losses without a step, and in infinitely many dimensions; its gain is off like
+    the square of the step.
 
     The width goes with the inverse square, so that as much is learnt. Measured powers: 1.98 to 2.00.
     """
@@ -190,7 +190,8 @@ def test_small_steps_have_a_closed_form():
         more = 1 if theta == 0.0 else round((0.08 / theta) ** 2)
         sizes = {name: more * getattr(base, name) for name in ("n", "d", "width")}
         setting = base.replace(**sizes, step_size=theta * math.sqrt(sizes["width"]))
-        problem, ridge = problem_of(setting, Kept(initial=False)), setting.ridge
+        kept = Kept(initial=False, norms=False, squares=False)
+        problem, ridge = problem_of(setting, kept), setting.ridge
         state, h = solved(problem.equations, ridge), 1j * COMPLEX_STEP
         moved = shifted(state, tangent(problem.equations, state, ridge, (0.0, 1.0)))
         test = ridge * problem.value(moved, ridge, h).imag / COMPLEX_STEP
@@ -262,7 +263,7 @@ def test_given_the_samples_a_theory_without_these_equations_has_the_losses_of_ne
 
 
 def test_without_a_step_batches_coincide():
-    """The fresh batch's equations keep lengths of rows and degree two, which is of order 1/n."""
+    """The fresh batch's equations linearise norms in so many dimensions, which is of order 1/n."""
     for n in (600, 2400):
         setting = rs.Setting(
             n=n, d=n // 2, width=2 * n // 3, activation="relu", target={"hermite": [0, 1, 0.7]},
@@ -298,7 +299,7 @@ def test_a_trial_is_refused():
 
 def test_theories_of_the_other_batch_are_refused():
     setting = setting_of("same-relu-rad-theta09")
-    with refused("features", "must be one of corrected, no_self_term"):
+    with refused("features", "must be one of corrected, degree_two_as_noise, no_self_term"):
         rs.predict(setting, features="isotropic")
     with refused("features", "when second_batch is 'fresh', got 'no_self_term'"):
         rs.predict(setting.replace(second_batch="fresh"), features="no_self_term")

@@ -89,12 +89,10 @@ def test_neurons_of_no_weight_beside_those_of_one_batch(activation, readout):
     batch, law = equations.batch, equations.law
 
     def moments(nodes):
-        return tuple(
-            moments_of(setting, problem.slope, batch, each, nodes) for each in (batch.train, batch.test)
-        )
+        return moments_of(setting, batch, (batch.train, batch.test), nodes)
 
     def beside(nodes):
-        on, state = Growth(batch, problem.slope, setting.theta * nodes), solved(equations, ridge)
+        on, state = Growth(batch, setting.theta * nodes), solved(equations, ridge)
         return omega_of_others(equations, on, moments(nodes)[0], state, equations.resolvent(state, ridge))
 
     assert beside(law.nodes) == pytest.approx(solved(equations, ridge).omega, rel=1e-10)
@@ -102,6 +100,6 @@ def test_neurons_of_no_weight_beside_those_of_one_batch(activation, readout):
     more = replace(
         law, nodes=np.append(law.nodes, alpha), weights=np.append((1.0 - 2.0 * few) * law.weights, [few, few])
     )
-    whole = equations_of(setting, batch, problem.slope, more, moments(more.nodes))
+    whole = equations_of(setting, batch, more, moments(more.nodes))
     assert beside(alpha) == pytest.approx(solved(whole, ridge).omega[-2:], rel=1e-6)
     assert np.ptp(solved(whole, ridge).omega) > 1e-3

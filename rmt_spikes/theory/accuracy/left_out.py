@@ -188,7 +188,15 @@ LEFT_OUT = (
     LeftOut("rows grow more in some directions", "quadratic_rows", _quadratic_rows, 0.4, 0.1, 0.3, True),
     LeftOut("degree two is taken for noise", "degree_two", _degree_two, 0.5, 0.1, 0.1, True),
     LeftOut("step and regression share few samples", "one_batch", _one_batch, 10.0, 10.0, 6.0, True),
-    LeftOut("degree two is taken for noise", "one_batch_two", _one_batch_degree_two, 0.2, 0.1, 0.1, True),
+    LeftOut(
+        "degree two of the step is taken for noise",
+        "one_batch_two",
+        _one_batch_degree_two,
+        0.04,
+        0.1,
+        0.1,
+        True,
+    ),
     LeftOut("the size is finite", "finite_size", _finite_size, 1.0, 0.0, 0.0, True),
 )
 """What is left out. Coefficients of the uniform method are those of `tests/theory/error_bars.py --fit`, two

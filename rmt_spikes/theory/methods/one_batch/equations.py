@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rmt_spikes.setting import Setting
-from rmt_spikes.theory.methods.one_batch.moments import Moments, Slope
+from rmt_spikes.theory.methods.one_batch.moments import Moments
 from rmt_spikes.theory.methods.one_batch.readouts import Readouts
-from rmt_spikes.theory.methods.one_batch.samples import Batch
+from rmt_spikes.theory.methods.one_batch.samples import Batch, Samples
 
 Array = NDArray[np.float64]
 Values = NDArray[Any]
@@ -29,13 +29,17 @@ class Rows:
         Variance of a feature beyond the inputs' part: ``chi~`` (batch) or ``chi_0`` (fresh), shape
         ``(n_r, n_x, n_a)``.
     fields
-        Coupling of a sample to the fields of the inputs, ``(d~, -p)``: shape ``(n_r, n_x, 2 n_a)``.
+        Coupling of a sample to the fields of the inputs, ``sqrt(rho) (d~, -p)``: shape
+        ``(n_r, n_x, 2 n_a)``.
+    squares
+        Coupling to those of the functions of degree two, ``sqrt(2) rho h~_2``, shape ``(n_r, n_x, n_a)``.
     rest
         ``w~``, shape ``(n_r, n_x, n_a)``.
     """
 
     chi: Array
     fields: Array
+    squares: Array
     rest: Array
 
 
@@ -49,14 +53,17 @@ class State:
         Shape ``(..., n_a)``.
     inputs
         ``Y``, shape ``(..., 3 n_a, 3 n_a)``.
+    squares
+        ``Y_2``, that of the functions of degree two, shape ``(..., n_a, n_a)``.
     """
 
     omega: Values
     inputs: Values
+    squares: Values
 
     def at(self, places: Any) -> State:
         """Solutions at some of the ridges."""
-        return State(self.omega[places], self.inputs[places])
+        return State(self.omega[places], self.inputs[places], self.squares[places])
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,18 +112,14 @@ class Equations:
     ----------
     ratio
         ``N / n``.
-    step, growth
-        ``theta alpha`` and ``k = theta alpha c_22``, shape ``(n_a,)``.
-    variance
-        ``V = Var zeta``.
+    step
+        ``theta alpha``, shape ``(n_a,)``.
     """
 
     batch: Batch
     ratio: float
     law: Readouts
     step: Array
-    growth: Array
-    variance: float
     train: Rows
     test: Rows
 
@@ -127,8 +130,9 @@ class Equations:
     @cached_property
     def _sight(self) -> Array:
         """Elements of ``S``, shape ``(n_r, 2 n_a)``."""
-        growth = self.batch.train.residual[:, None] * self.growth
-        return np.concatenate([growth, -np.ones_like(growth)], axis=1)
+        growth = self.batch.turn[:, None] * self.step
+        ends = np.concatenate([growth, -np.ones_like(growth)], axis=1)
+        return np.asarray(np.sqrt(self.batch.train.size)[:, None] * ends)
 
     @cached_property
     def _constants(self) -> tuple[Array, Array, Array]:
@@ -138,7 +142,7 @@ class Equations:
         ones, levels = np.zeros((2 * n, 2 * n)), np.zeros((r.size, n, 2 * n, 2 * n))
         at = np.arange(n)
         ones[at, n + at] = ones[n + at, at] = 1.0
-        levels[:, at, at, at] = (r**2)[:, None] * (self.step**2 * self.variance)
+        levels[:, at, at, at] = self.batch.stir[:, None] * self.step**2
         rests = np.concatenate([rest, np.zeros_like(rest)], axis=-1)
         return rests, ones, levels.reshape(r.size, n, -1).swapaxes(0, 1).reshape(n, -1)
 
@@ -156,6 +160,9 @@ class Equations:
         tail = -coupling @ inverse
         whole = np.asarray(ridge)[..., None, None] + (weight @ chi.reshape(-1, n).T).reshape(shape)
         whole = whole + np.sum(coupling * tail, axis=-1) - np.sum(pull[..., : 2 * n] * fields, axis=-1)
+        squares = self.train.squares
+        through = (squares.reshape(-1, n) @ state.squares).reshape(*shape, n)
+        whole = whole - np.sum(through * squares, axis=-1)
         seen = np.empty((*shape, 3 * n), dtype=tail.dtype)
         seen[..., places] = tail * sight[:, None]
         seen[..., :n] += fields[..., :n]
@@ -168,7 +175,7 @@ class Equations:
         `fresh` is the weight of the population of fresh samples.
         """
         n, train, test = self.step.size, self.batch.train, self.batch.test
-        found, r = self.resolvent(state, ridge), train.residual
+        found = self.resolvent(state, ridge)
         weight, shares = self.weight(state), train.weights.sum(axis=1)
         value = train.weights * found.value
         masses = value.reshape(*value.shape[:-2], -1)
@@ -182,8 +189,12 @@ class Equations:
         inverse = 1.0 + masses @ self.train.chi.reshape(-1, n)
         inverse += 2.0 * np.sum(self._constants[0][..., :n] * head, axis=(-3, -2))
         squared = np.sum(head * tail, axis=-2) + shares[:, None] * inner
-        inverse += self.step**2 * self.variance * (r**2 @ squared)
+        inverse += self.step**2 * (self.batch.stir @ squared)
+        few = self.train.squares.reshape(-1, n)
+        z_2 = np.swapaxes(few * masses[..., None], -1, -2) @ few
         if np.any(fresh != 0.0):
+            few = self.test.squares.reshape(-1, n)
+            z_2 += (fresh / ridge) * ((few * test.weights.reshape(-1, 1)).T @ few)
             share, flat = fresh / ridge, self.test.fields.reshape(-1, 2 * n)
             z[..., : 2 * n, : 2 * n] += share * ((flat * test.weights.reshape(-1, 1)).T @ flat)
             inverse += share * np.einsum("rx,rxa->a", test.weights, self.test.chi)
@@ -192,7 +203,12 @@ class Equations:
         inputs = 0.5 * (inputs + np.swapaxes(inputs, -1, -2))
         inverse += np.diagonal(z, axis1=-2, axis2=-1)[..., :n]
         inverse += np.sum((z[..., :n, :] @ inputs) * np.swapaxes(z[..., :n], -1, -2), axis=-1) / phi
-        return State(1.0 / inverse, inputs)
+        # There may be infinitely many functions of degree two.
+        stiff = np.eye(n) / weight[..., None] + z_2 / self.batch.squares
+        squares = -np.linalg.inv(0.5 * (stiff + np.swapaxes(stiff, -1, -2)))
+        inverse += np.diagonal(z_2, axis1=-2, axis2=-1)
+        inverse += np.einsum("...ab,...bc,...ca->...a", z_2, squares, z_2) / self.batch.squares
+        return State(1.0 / inverse, inputs, squares)
 
     def stiffness(self, weight: Values) -> Values:
         """``D``, shape ``(3 n_a, 3 n_a)`` with the leading axes of the weight."""
@@ -212,8 +228,13 @@ class Equations:
             half = 0.5 * (level + 1.0 - self.ratio)
             half = level / (half + math.sqrt(half**2 + level * self.ratio))
         omega = np.full(self.step.size, half if half > 0.0 else 0.5)
-        stiffness = self.stiffness(self.ratio * self.law.weights * omega)
-        return State(omega, 0.5 * self.batch.phi * np.linalg.inv(stiffness))
+        return self.uncoupled(omega, 0.5)
+
+    def uncoupled(self, omega: Array, factor: float = 1.0) -> State:
+        """State whose fields of the inputs see no sample, times a factor."""
+        weight = self.ratio * self.law.weights * omega
+        inputs = factor * self.batch.phi * np.linalg.inv(self.stiffness(weight))
+        return State(omega, inputs, -factor * np.diag(weight))
 
 
 @dataclass(frozen=True, eq=False)
@@ -222,57 +243,70 @@ class Growth:
 
     Attributes
     ----------
-    batch, slope
-        Batch, and slope of the activation.
+    batch
+        Batch.
     step
         ``theta alpha``, shape ``(n_a,)``.
     """
 
     batch: Batch
-    slope: Slope
     step: Array
 
-    @property
-    def growth(self) -> Array:
-        """``k = theta alpha c_22``, shape ``(n_a,)``."""
-        return self.step * self.slope.curvature
-
-    def response(self, each: Moments) -> Array:
+    def response(self, each: Moments, samples: Samples) -> Array:
         """``d``: mean derivative of a feature in the sample's own pre-activation, less that of others."""
-        return np.asarray(each.linear - self.growth * self.batch.mean * each.slope)
+        ratio = self.batch.forms(samples).ratio[..., None]
+        return np.asarray(each.linear - self.step * ratio * each.slope)
 
-    def _rest(self, each: Moments) -> Array:
+    def squares(self, each: Moments, samples: Samples) -> Array:
+        """``sqrt(2) rho h_2``, part of degree two in the sample's own pre-activation."""
+        kept = math.sqrt(2.0) * math.isfinite(self.batch.squares)
+        return np.asarray(kept * samples.size[:, None, None] * each.bent)
+
+    def _rest(self, each: Moments, samples: Samples) -> Array:
         """``chi_0``."""
-        batch, d, p, growth = self.batch, self.response(each), each.slope, self.growth
-        noise = batch.phi * batch.energy
-        known = d**2 + 2.0 * d * p * growth * batch.mean
-        known += (p * growth) ** 2 * (noise + batch.mean**2)
-        known += (p * self.step) ** 2 * noise * self.slope.variance
+        forms, d, turned = self.batch.forms(samples), self.response(each, samples), self.step * each.slope
+        size, turn, noise = (
+            value[..., None] for value in (forms.size, forms.turn, forms.turned + forms.stir)
+        )
+        squares = self.squares(each, samples)
+        known = squares**2 + size * d**2 + 2.0 * turn * d * turned + noise * turned**2
         return np.asarray(each.square - each.mean**2 - known)
 
     def batch_rows(self, train: Moments) -> Rows:
         """Rows of the batch."""
-        r, phi, variance = self.batch.train.residual[:, None, None], self.batch.phi, self.slope.variance
-        own = self.step * phi * train.slope * r
+        batch = self.batch
+        pull, variance = (
+            batch.phi * batch.train.size[:, None, None],
+            batch.slopes.variance[:, None, None],
+        )
+        own = self.step * pull * train.slope * batch.train.residual[:, None, None]
+        response = (
+            self.response(train, batch.train) - self.step * pull * batch.turn[:, None, None] * train.slope
+        )
         return Rows(
-            chi=self._rest(train) - 2.0 * own * train.rest + own**2 * variance,
-            fields=np.concatenate(
-                [self.response(train) - self.growth * phi * r * train.slope, -train.slope], axis=-1
-            ),
+            chi=self._rest(train, batch.train) - 2.0 * own * train.rest + own**2 * variance,
+            fields=_scaled(batch.train, response, train.slope),
+            squares=self.squares(train, batch.train),
             rest=train.rest - own * variance,
         )
 
     def fresh_rows(self, test: Moments) -> Rows:
         """Rows of fresh samples."""
-        fields = np.concatenate([self.response(test), -test.slope], axis=-1)
-        return Rows(self._rest(test), fields, test.rest)
+        fields = _scaled(self.batch.test, self.response(test, self.batch.test), test.slope)
+        squares = self.squares(test, self.batch.test)
+        return Rows(self._rest(test, self.batch.test), fields, squares, test.rest)
+
+
+def _scaled(samples: Samples, response: Array, slope: Array) -> Array:
+    """Coupling to the fields of the inputs, whose components along a sample have the scale of its norm."""
+    fields = np.concatenate([response, -slope], axis=-1)
+    return np.asarray(np.sqrt(samples.size)[:, None, None] * fields)
 
 
 def equations_of(
-    setting: Setting, batch: Batch, slope: Slope, law: Readouts, features: tuple[Moments, Moments]
+    setting: Setting, batch: Batch, law: Readouts, features: tuple[Moments, Moments]
 ) -> Equations:
     """Equations of a setting, from the features of the batch and of fresh samples on readout nodes."""
     train, test = features
-    on = Growth(batch, slope, setting.theta * law.nodes)
-    rows = on.batch_rows(train), on.fresh_rows(test)
-    return Equations(batch, setting.ridge_ratio, law, on.step, on.growth, slope.variance, *rows)
+    on = Growth(batch, setting.theta * law.nodes)
+    return Equations(batch, setting.ridge_ratio, law, on.step, on.batch_rows(train), on.fresh_rows(test))

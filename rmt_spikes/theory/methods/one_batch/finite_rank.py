@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -13,20 +14,10 @@ from rmt_spikes.setting import Setting
 from rmt_spikes.theory.methods.one_batch.equations import Equations, Resolvent, State, seeing
 from rmt_spikes.theory.methods.one_batch.initial_output import excess
 from rmt_spikes.theory.methods.one_batch.modes import Modes
-from rmt_spikes.theory.methods.one_batch.moments import Slope
 from rmt_spikes.theory.methods.one_batch.readouts import Readouts
-from rmt_spikes.theory.methods.one_batch.samples import Samples
 
 Array = NDArray[np.float64]
 Values = NDArray[Any]
-
-
-@dataclass(frozen=True, eq=False)
-class MeanFeatures:
-    """Mean features of a population, and their change with the norm of a sample: ``(n_r, n_x, n_f)``."""
-
-    value: Array
-    norm: Array
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,19 +25,18 @@ class FiniteRank:
     """Columns ``U`` in the fields of each sample, and their weights.
 
     The columns are, in this order: mean features on the nodes of `law`; three times those of the inputs,
-    along the teacher, the noise of the learnt direction and the residuals; four of the modes of neurons.
+    along the teacher, the noise of the learnt direction and the residuals; three times those of degree two,
+    along the first two of these; four of the modes of neurons.
 
     Parameters
     ----------
     equations
         The bulk.
-    slope
-        Slope of the activation.
     law
         Readout nodes of the mean features, finer than those of the bulk: their number bounds how many
         functions of a sample the neurons carry.
     means
-        Mean features of the batch, and of fresh samples.
+        Mean features of the batch, and of fresh samples, shape ``(n_r, n_x, n_f)`` each.
     modes
         Modes of neurons, on the nodes of the bulk.
     initial
@@ -55,19 +45,20 @@ class FiniteRank:
 
     setting: Setting
     equations: Equations
-    slope: Slope
     law: Readouts
-    means: tuple[MeanFeatures, MeanFeatures]
+    means: tuple[Array, Array]
     modes: Modes
     initial: float = 1.0
 
     @cached_property
-    def slices(self) -> tuple[list[slice], list[slice]]:
-        """Places of the columns of the inputs, and of those of the modes."""
+    def slices(self) -> tuple[list[slice], list[slice], list[slice]]:
+        """Places of the columns of the inputs, of their functions of degree two and of the modes."""
         n, first = self.equations.step.size, self.law.nodes.size
         inputs = [slice(first + 3 * n * k, first + 3 * n * (k + 1)) for k in range(3)]
         first += 9 * n
-        return inputs, [slice(first + n * k, first + n * (k + 1)) for k in range(4)]
+        squares = [slice(first + n * k, first + n * (k + 1)) for k in range(3)]
+        first += 3 * n
+        return inputs, squares, [slice(first + n * k, first + n * (k + 1)) for k in range(4)]
 
     @cached_property
     def _from_bulk(self) -> Array:
@@ -77,7 +68,7 @@ class FiniteRank:
         """Weights ``Nm`` of the columns, a symmetric matrix."""
         equations, n = self.equations, self.equations.step.size
         weight = equations.weight(state)
-        inputs, modes = self.slices
+        inputs, squares, modes = self.slices
         found = np.zeros((modes[-1].stop, modes[-1].stop), dtype=np.result_type(state.inputs, ridge, fresh))
         omega = np.exp(self._from_bulk @ np.log(state.omega))
         means = self.setting.width * self.law.weights * omega
@@ -89,6 +80,8 @@ class FiniteRank:
         back = -np.linalg.inv(equations.stiffness(weight))
         for at, block in zip(inputs, (back, back, state.inputs / equations.batch.energy), strict=True):
             found[at, at] = block
+        for at in squares:
+            found[at, at] = np.diag(weight) / equations.batch.squares
         kept = self.modes.kept * np.diag(weight)
         for i in range(2):
             for j in range(2):
@@ -100,7 +93,8 @@ class FiniteRank:
         """What each column sees of the vector ``h`` of the resolvent, shape ``(n_r, n_x, n_columns)``."""
         tail = found.tail[..., : self.equations.step.size]
         shared = self.modes.shared + self.modes.fields * tail
-        return self._columns(self.equations.batch.train, self.means[0], found.seen, self.modes.moved, shared)
+        seen = found.seen, self.equations.train.squares
+        return self._columns(self._special[0], self.means[0], seen, self.modes.moved, shared)
 
     @cached_property
     def fresh_columns(self) -> Array:
@@ -108,34 +102,47 @@ class FiniteRank:
         fields = self.equations.test.fields
         seen = np.concatenate([fields, np.zeros_like(fields[..., : self.equations.step.size])], axis=-1)
         modes = self.modes
-        return self._columns(
-            self.equations.batch.test, self.means[1], seen, modes.moved_test, modes.shared_test
-        )
+        both = seen, self.equations.test.squares
+        return self._columns(self._special[1], self.means[1], both, modes.moved_test, modes.shared_test)
+
+    @cached_property
+    def _special(self) -> tuple[Array, Array]:
+        """Components of samples along the special directions, shape ``(3, n_r, n_x)``: batch and fresh ones.
+
+        The directions are those of the teacher and of the noise of the learnt direction, and the residuals.
+        Components are over those along another direction of the inputs.
+        """
+        batch = self.equations.batch
+        push = (batch.push, np.zeros_like(batch.push))
+        return tuple(
+            np.stack(
+                [
+                    each.spread(each.teacher / (root := np.sqrt(each.size))),
+                    each.noise / root[:, None],
+                    each.spread(known),
+                ]
+            )
+            for each, known in zip((batch.train, batch.test), push, strict=True)
+        )  # type: ignore[return-value]
 
     @staticmethod
-    def _columns(samples: Samples, means: MeanFeatures, seen: Values, moved: Array, shared: Values) -> Values:
-        parts = [
-            means.value,
-            samples.teacher[:, None, None] * seen,
-            samples.noise[..., None] * seen,
-            samples.residual[:, None, None] * seen,
-            *moved,
-            *shared,
-        ]
-        return np.concatenate(parts, axis=-1)
+    def _columns(
+        special: Array, means: Array, seen: tuple[Values, Values], moved: Array, shared: Values
+    ) -> Values:
+        along = [each[..., None] * seen[0] for each in special]
+        pairs = [each[..., None] * seen[1] for each in _pairs(special)]
+        return np.concatenate([means, *along, *pairs, *moved, *shared], axis=-1)
 
     def _inner(self, found: Resolvent, gram: Values) -> None:
         """Add to ``Sm`` what the columns see of the resolvent beside ``h``."""
         n, train, fields = self.equations.step.size, self.equations.batch.train, self.modes.fields
-        w, (inputs, modes) = train.weights, self.slices
-        special = np.stack([train.spread(train.teacher), train.noise, train.spread(train.residual)])
+        w, (inputs, _, modes) = train.weights, self.slices
+        special, sight = self._special[0], found.sight
         pairs = np.einsum("rx,irx,jrx->ijr", w, special, special)
         head = np.zeros((train.residual.size, 3 * n, n), dtype=found.inverse.dtype)
-        head[:, :n] = (train.residual[:, None] * self.equations.growth)[:, :, None] * found.inverse[:, :n, :n]
-        head[:, 2 * n :] = -found.inverse[:, n:, :n]
+        head[:, places := seeing(n)] = sight[:, :, None] * found.inverse[:, :, :n]
         mixed = np.einsum("rx,irx,krxa->ikra", w, special, fields)
         both = np.einsum("rx,krxa,lrxb->klrab", w, fields, fields)
-        places = seeing(n)
         for i in range(3):
             for j in range(3):
                 block = gram[inputs[i], inputs[j]]
@@ -158,11 +165,11 @@ class FiniteRank:
         """
         train, test = self.equations.batch.train, self.equations.batch.test
         wanted = train.spread(train.label)[None] if target is None else target
-        gram, vector = _overlaps(self.columns(found), self.means[0].norm, train.weights * found.value, wanted)
+        gram, vector = _overlaps(self.columns(found), train.weights * found.value, wanted)
         self._inner(found, gram)
         if np.any(share != 0.0):
             weights, wanted = share * test.weights, test.spread(test.label)[None]
-            more, further = _overlaps(self.fresh_columns, self.means[1].norm, weights, wanted)
+            more, further = _overlaps(self.fresh_columns, weights, wanted)
             gram, vector = gram + more, vector + further
         return gram, vector
 
@@ -174,12 +181,14 @@ class FiniteRank:
         return energy - pull @ np.linalg.solve(np.eye(pull.size) + weights @ gram, weights @ pull)
 
 
-def _overlaps(columns: Values, norm: Array, weights: Values, targets: Array) -> tuple[Values, Values]:
+def _pairs(special: Array) -> Array:
+    """Functions of degree two of the directions of the teacher and of the learnt one, ``(3, n_r, n_x)``."""
+    u, x, _ = special
+    return np.stack([(u**2 - 1.0) / math.sqrt(2.0), u * x, (x**2 - 1.0) / math.sqrt(2.0)])
+
+
+def _overlaps(columns: Values, weights: Values, targets: Array) -> tuple[Values, Values]:
     """Overlaps of columns with one another and with targets, under weights of samples."""
-    flat, few = columns.reshape(-1, columns.shape[-1]), norm.reshape(-1, norm.shape[-1])
-    w = weights.reshape(-1, 1)
-    weighted = flat * w
-    gram, f = weighted.T @ flat, few.shape[1]
-    gram[:f, :f] += (few * w).T @ few
-    wanted = targets.reshape(targets.shape[0], -1)
-    return gram, np.column_stack([wanted @ weighted, wanted**2 @ w])
+    flat, w = columns.reshape(-1, columns.shape[-1]), weights.reshape(-1, 1)
+    weighted, wanted = flat * w, targets.reshape(targets.shape[0], -1)
+    return weighted.T @ flat, np.column_stack([wanted @ weighted, wanted**2 @ w])

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from rmt_spikes.theory.methods.one_batch.moments import Moments, Slope
-from rmt_spikes.theory.methods.one_batch.samples import Batch
+from rmt_spikes.theory.methods.one_batch.moments import Moments
+from rmt_spikes.theory.methods.one_batch.samples import Batch, Forms
 
 Array = NDArray[np.float64]
 
@@ -42,76 +42,88 @@ class Modes:
     kept: float
 
 
-def modes_of(
-    batch: Batch, slope: Slope, step: Array, features: tuple[Moments, Moments], kept: float = 1.0
-) -> Modes:
+def modes_of(batch: Batch, step: Array, features: tuple[Moments, Moments], kept: float = 1.0) -> Modes:
     """Modes of neurons at steps ``theta alpha``; `kept` is 0 for a theory without them.
 
     `features` are those of the batch and of fresh samples.
     """
     train, test = features
-    phi, mean, energy, variance = batch.phi, batch.mean, batch.energy, slope.variance
-    samples, r = batch.train, batch.train.residual[:, None]
-    growth, root = step * slope.curvature, batch.noise_scale / batch.energy
+    phi, mean, samples = batch.phi, batch.mean_turn, batch.train
+    size, r, turn = (each[:, None] for each in (samples.size, samples.residual, batch.turn))
     weight = samples.weights.sum(axis=1)
-    e = [[float((slope.weights * slope.z**i) @ slope.rest**j) for j in range(5)] for i in range(5)]
+    e = [[batch.slopes.moment(i, j)[:, None] for j in range(5)] for i in range(5)]
     # What sample r adds: z zeta first (a), and z zeta cross + zeta^2 square + 2 zeta e first (b).
-    first, square = step * r, step**2 * phi * r**2
-    cross, noise = 2.0 * step * growth * r * (mean + phi * r), step**2 * phi * energy * slope.spread
+    first, square = step * r, step**2 * phi * size * r**2
+    cross, noise = 2.0 * step**2 * r * (mean + phi * size * turn), step**2 * size * batch.noise
     linear, quadratic = np.stack([first, cross]), np.stack([np.zeros_like(square), square])
-    along_z = linear * e[2][1] + quadratic * e[1][2]
+    along_z = (linear * e[2][1] + quadratic * e[1][2]) / size
     along_rest = linear * e[1][2] + quadratic * e[0][3]
-    bent = 0.5 * (linear * (e[3][1] - e[1][1]) + quadratic * (e[2][2] - e[0][2]))
-    pull = np.stack([2.0 * growth * r, growth**2 * (4.0 * r * mean + 2.0 * phi * r**2)])
+    bent = linear * (e[3][1] - size * e[1][1]) + quadratic * (e[2][2] - size * e[0][2])
+    bent *= 0.5 / size**2
+    push = 4.0 * size**2 * turn * mean + 2.0 * phi * size**3 * turn**2
+    pull = np.stack([2.0 * step * size**2 * turn, step**2 * push])
 
     own = linear[:, None] * linear * e[2][2] + quadratic[:, None] * quadratic * (e[0][4] - e[0][2] ** 2)
     mixed = linear[:, None] * quadratic * e[1][3] + pull[:, None] * bent
     own += mixed + mixed.swapaxes(0, 1)
-    own[1, 1] += 4.0 * first**2 * variance * noise
+    own[1, 1] += 4.0 * first**2 * e[0][2] * noise
     covariance = np.einsum("r,ijra->aij", weight, own)
-    along_teacher, along_residual = (
-        np.einsum("r,kra->ka", weight * each, along_z) for each in (samples.teacher, samples.residual)
+    along_teacher, along_push = (
+        np.einsum("r,kra->ka", weight * each, along_z)
+        for each in (samples.teacher, np.sqrt(samples.size) * batch.push)
     )
     covariance += np.einsum("ia,ja->aij", along_teacher, along_teacher) / phi
     h = _traces(batch)
     forms = np.array([[h[2] - h[1] ** 2, h[3] - h[2] * h[1]], [h[3] - h[2] * h[1], h[4] - h[2] ** 2]])
-    powers = np.stack([growth, growth**2])
+    powers = np.stack([step, step**2])
     covariance += (2.0 / phi) * np.einsum("ia,ja,ij->aij", powers, powers, forms)
-    covariance[:, 1, 1] += 2.0 * step**4 * variance**2 * phi * energy**2
+    covariance[:, 1, 1] += 2.0 * step**4 * phi * samples.mean(samples.size * batch.stir) ** 2
+    root = batch.noise_scale / batch.energy
 
     def directed(teacher: Array, noise: Array) -> Array:
         """Part along the special directions of the inputs, shape ``(2, n_r, n_x, n_a)``."""
         seen = along_teacher[:, None, None] * teacher[:, None, None]
-        return np.asarray((seen + root * along_residual[:, None, None] * noise[..., None]) / phi)
+        return np.asarray((seen + root * along_push[:, None, None] * noise[..., None]) / phi)
 
-    def response(each: Moments) -> Array:
-        return each.linear - growth * mean * each.slope
+    def response(each: Moments, forms: Forms) -> Array:
+        return each.linear - step * forms.ratio[..., None] * each.slope
 
-    def moved(each: Moments) -> Array:
-        return np.stack([each.tilt - growth * mean * each.bend, 0.5 * each.bend])
+    def moved(each: Moments, forms: Forms) -> Array:
+        return np.stack([
+            each.tilt - step * forms.turn[..., None] * each.bend, 0.5 * forms.size[..., None] * each.bend
+        ])  # fmt: skip
 
+    norms, (seen, fresh) = size[:, :, None], map(batch.forms, (batch.train, batch.test))
     # The part of the noise of the learnt direction that is the sample's own is in its self-term.
     along = directed(samples.teacher, batch.test.noise)
-    fields = (first * along_rest)[:, :, None] + (growth * r)[:, None] * along
-    known, twice = train.twice - variance * train.mean, 2.0 * (first * noise)[:, None]
+    fields = (first * along_rest)[:, :, None] + (step * turn)[:, None] * along
+    known, twice = train.twice - e[0][2][:, None] * train.mean, 2.0 * (first * noise)[:, None]
+    linear_part = batch.slopes.curvature[:, None, None] * train.tilt
     covaries = np.stack([
         first[:, None] * train.crossed,
-        cross[:, None] * train.crossed + square[:, None] * known + twice * train.noisy,
+        cross[:, None] * train.crossed + square[:, None] * known + twice * (train.noisy + linear_part),
     ])  # fmt: skip
+    covaries += (
+        pull[:, :, None] * train.bent + response(train, seen) * along - phi * norms * train.slope * fields
+    )
     return Modes(
         covariance,
-        moved(train),
-        covaries + pull[:, :, None] * train.bent + response(train) * along - phi * train.slope * fields,
+        moved(train, seen),
+        covaries,
         fields,
-        moved(test),
-        response(test) * directed(batch.test.teacher, batch.test.noise),
+        moved(test, fresh),
+        response(test, fresh) * directed(batch.test.teacher, batch.test.noise),
         kept,
     )
 
 
 def _traces(batch: Batch) -> list[float]:
-    """Moments of order 0 to 4 of the coherent part ``H`` of the step: free cumulants ``phi^(j-1) E r^j``."""
-    c = [batch.phi**j * power for j, power in enumerate(batch.powers)]
+    """Moments of order 0 to 4 of the coherent part ``H`` of the step.
+
+    Its free cumulants are ``phi^(j-1) E (rho c_22 r)^j``.
+    """
+    turn = batch.train.size * batch.turn
+    c = [batch.phi**j * batch.train.mean(turn ** (j + 1)) for j in range(4)]
     m1 = c[0]
     m2 = c[1] + m1**2
     m3 = c[2] + 3 * c[1] * c[0] + c[0] ** 3

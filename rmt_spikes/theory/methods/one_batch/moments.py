@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
-from numpy.polynomial import legendre
 from numpy.typing import NDArray
 
 from rmt_spikes.functions.hermite import gaussian_moments
 from rmt_spikes.functions.scalar import ScalarFunction
 from rmt_spikes.setting import Setting
-from rmt_spikes.theory.methods.one_batch.samples import Batch, Samples
+from rmt_spikes.theory.methods.one_batch.samples import Batch, Forms, Samples
+from rmt_spikes.theory.methods.one_batch.slopes import Slope
 
 Array = NDArray[np.float64]
-
-REACH = 8.5
-"""Standard deviations of the initial pre-activation that are integrated over: beyond, 1e-16 of the mass."""
-
-NODES, PANELS = 24, 4
-"""Gauss-Legendre nodes on each panel, and panels besides those that end in a kink of the activation."""
 
 SPACING = 0.04
 """Of the table of smoothed functions: its cubic splines are good to 1e-8."""
@@ -29,73 +24,29 @@ NO_NOISE = 1e-6
 """Standard deviation below which the incoherent part of the step does not show, and differences would."""
 
 
-@dataclass(frozen=True, eq=False)
-class Slope:
-    """The slope ``sigma'(z) = c_1 + c_22 z + zeta`` at the initial pre-activation ``z``, on nodes.
+class Smoothed:
+    """A function averaged over Gaussian noise of a variance, as a function of its mean.
 
-    Attributes
-    ----------
-    z, weights
-        Nodes of a standard normal variable, shape ``(n_z,)``.
-    linear, curvature
-        ``c_1`` and ``c_22 = 2 c_2``.
-    rest
-        ``zeta``, shape ``(n_z,)``.
-    variance
-        ``V = Var zeta``.
-    own
-        What a sample's own residual is multiplied with in its features: ``sigma'(z)``, shape ``(n_z,)``.
+    `count` of ``E f``, ``E f'``, ``E f''`` and ``E f^2`` are tabulated.
     """
 
-    z: Array
-    weights: Array
-    linear: float
-    curvature: float
-    rest: Array
-    variance: float
-    own: Array
-
-    @property
-    def spread(self) -> float:
-        """``Var sigma'``."""
-        return self.curvature**2 + self.variance
-
-    def with_own(self, factor: float, fluctuation: float) -> Slope:
-        """A sample's own part times a factor, and its fluctuation over the neurons times another."""
-        return replace(self, own=factor * (self.linear + fluctuation * (self.own - self.linear)))
-
-
-def slope_of(setting: Setting) -> Slope:
-    """Slope of the activation of a setting."""
-    function, expansion = setting.activation_function, setting.activation_expansion
-    inner = [split for split in function.splits if -REACH < split < REACH]
-    ends = np.unique(np.concatenate([np.linspace(-REACH, REACH, PANELS + 1), inner]))
-    nodes, weights = legendre.leggauss(NODES)
-    half, middle = 0.5 * np.diff(ends)[:, None], 0.5 * (ends[1:] + ends[:-1])[:, None]
-    z = (middle + half * nodes).ravel()
-    density = (half * weights).ravel() * np.exp(-0.5 * z**2)
-    density /= density.sum()
-    linear, curvature = float(expansion.coefficients[1]), 2.0 * float(expansion.coefficients[2])
-    # Without a step the activation may have jumps: its slope is of no consequence then.
-    value = np.asarray(function.derivative(z)) if setting.theta > 0.0 else linear + curvature * z
-    rest = value - linear - curvature * z
-    return Slope(z, density, linear, curvature, rest, float(density @ rest**2), value)
-
-
-class Smoothed:
-    """A function averaged over Gaussian noise of a scale, as a function of its mean."""
-
-    def __init__(self, function: ScalarFunction, scale: float, low: float, high: float) -> None:
+    def __init__(
+        self, function: ScalarFunction, variance: float, low: float, high: float, count: int
+    ) -> None:
         from scipy.interpolate import CubicSpline
 
-        nodes = np.linspace(low, high, math.ceil((high - low) / SPACING) + 2)
+        nodes, scale = np.linspace(low, high, math.ceil((high - low) / SPACING) + 2), math.sqrt(variance)
         moments = gaussian_moments(function, nodes, scale)
         slope, bend = moments.linear / scale, 2.0 * moments.norm / scale**2
-        self._spline = CubicSpline(nodes, np.stack([moments.first, slope, bend, moments.second], axis=-1))
+        values = np.stack([moments.first, slope, bend, moments.second][:count], axis=-1)
+        # More variance does what a diffusion does.
+        more = 0.5 * CubicSpline(nodes, values)(nodes, 2)
+        self._count, self._spline = count, CubicSpline(nodes, np.concatenate([values, more], axis=-1))
 
-    def __call__(self, mean: Array) -> tuple[Array, ...]:
-        """``E f``, ``E f'``, ``E f''`` and ``E f^2``."""
-        return tuple(np.moveaxis(self._spline(mean), -1, 0))
+    def __call__(self, mean: Array, more: Array) -> tuple[Array, ...]:
+        """Averages with `more` variance, to first order."""
+        found = np.moveaxis(self._spline(mean), -1, 0)
+        return tuple(found[: self._count] + more * found[self._count :])
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,11 +62,9 @@ class Moments:
     slope, bend
         ``p = E sigma'(u)`` and ``E sigma''(u)``.
     linear, bent
-        ``E f z`` and ``E f (z^2 - 1)/2``.
+        ``E f z / rho`` and ``E f (z^2 - rho) / (2 rho^2)``.
     rest
         ``w = E f zeta``.
-    norm
-        ``sqrt(2/d) d E f / d rho``, ``rho`` the squared norm of the sample over ``d``.
     tilt
         ``E sigma'(u) z``.
     crossed, twice, noisy
@@ -129,41 +78,115 @@ class Moments:
     linear: Array
     bent: Array
     rest: Array
-    norm: Array
     tilt: Array
     crossed: Array
     twice: Array
     noisy: Array
 
 
-def moments_of(setting: Setting, slope: Slope, batch: Batch, samples: Samples, alpha: Array) -> Moments:
-    """Moments of the features of a population of samples at readout weights `alpha`."""
+def moments_of(setting: Setting, batch: Batch, samples: Sequence[Samples], alpha: Array) -> list[Moments]:
+    """Moments of the features of populations of samples at readout weights `alpha`."""
+    return [Moments(*each) for each in _of_all(_moments, 4, setting, batch, samples, alpha)]
+
+
+def means_of(setting: Setting, batch: Batch, samples: Sequence[Samples], alpha: Array) -> list[Array]:
+    """Mean features of populations of samples at readout weights `alpha`, ``(n_r, n_x, n_a)`` each."""
+    return [found for (found,) in _of_all(_mean, 1, setting, batch, samples, alpha)]
+
+
+def _of_all(
+    what: Callable[[Part, tuple[Array, ...]], tuple[Array, ...]],
+    count: int,
+    setting: Setting,
+    batch: Batch,
+    samples: Sequence[Samples],
+    alpha: Array,
+) -> list[list[Array]]:
+    """Numbers of all samples of each population and readout weights, shape ``(n_r, n_x, n_a)`` each."""
+    found: list[list[list[Array]]] = [[] for _ in samples]
+    for slope, rows in zip(batch.slopes.parts, batch.slopes.slices(), strict=True):
+        parts = [_part(batch, slope, each.rows(rows)) for each in samples]
+        averages = [
+            _averages(setting, batch, parts, step, count) for step in (setting.theta * alpha).tolist()
+        ]
+        for k, part in enumerate(parts):
+            known = [what(part, each[k]) for each in averages]
+            found[k].append([np.stack(each, axis=-1)[part.back] for each in zip(*known, strict=True)])
+    return [[np.concatenate(each) for each in zip(*one, strict=True)] for one in found]
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """Samples of one squared norm, and of different labels.
+
+    Attributes
+    ----------
+    slope, samples, forms
+        Slope of the activation there, the samples and their quadratic forms.
+    back
+        Which of them is each of the samples that may have the same.
+    """
+
+    slope: Slope
+    samples: Samples
+    forms: Forms
+    back: NDArray[np.intp]
+
+    @property
+    def scale(self) -> Array:
+        """Initial pre-activations over those on the nodes: their variance is not the same."""
+        return np.asarray(np.sqrt(self.forms.size / self.slope.size))
+
+
+def _part(batch: Batch, slope: Slope, samples: Samples) -> Part:
     # Labels that differ by their noise alone have the same fresh samples.
     seen = np.stack([samples.residual, samples.teacher])
     _, first, back = np.unique(seen, axis=1, return_index=True, return_inverse=True)
-    few = samples.of_labels(first)
-    known = [_at(setting, slope, batch, few, float(each)) for each in alpha]
-    return Moments(*(np.stack(each, axis=-1)[back.ravel()] for each in zip(*known, strict=True)))
+    few = samples.rows(first)
+    return Part(slope, few, batch.forms(few), back.ravel())
 
 
-def _at(setting: Setting, slope: Slope, batch: Batch, samples: Samples, alpha: float) -> tuple[Array, ...]:
-    """Fields of `Moments` at one readout weight, shape ``(n_r, n_x)`` each."""
-    step, function = setting.theta * alpha, setting.activation_function
-    own = (step * batch.phi * samples.residual)[:, None]
-    variance = step**2 * batch.phi * batch.energy * slope.spread
-    inner = (1.0 + step * slope.curvature * batch.mean) * slope.z + own * slope.own
-    mean = (step * slope.linear * samples.cavity)[:, :, None] + inner[:, None, :]
+def _averages(
+    setting: Setting, batch: Batch, parts: Sequence[Part], step: float, count: int
+) -> list[tuple[Array, ...]]:
+    """`count` of ``E f``, ``E f'``, ``E f''`` and ``E f^2`` of samples at a step ``theta alpha``.
+
+    They are averages over the noise of the step at given ``z``, shape ``(n_r, n_x, n_z)`` each.
+    """
+    function, slope, means = setting.activation_function, parts[0].slope, []
+    for each in parts:
+        own = step * batch.phi * slope.size * each.samples.residual
+        mean = (step * each.samples.cavity)[:, :, None] + (own[:, None] * slope.own)[:, None]
+        means.append(mean + ((1.0 + step * each.forms.ratio) * each.scale)[:, :, None] * slope.z)
+    variance = step**2 * slope.size * batch.noise
     if variance > NO_NOISE**2:
-        first, tilt, curve, second = Smoothed(function, math.sqrt(variance), mean.min(), mean.max())(mean)
-    else:
-        first, curve = np.asarray(function(mean)), np.zeros_like(mean)
-        tilt = np.asarray(function.derivative(mean)) if step != 0.0 else np.full_like(mean, slope.linear)
-        second = first**2
+        low, high = min(each.min() for each in means), max(each.max() for each in means)
+        smoothed = Smoothed(function, variance, low, high, count)
+        more = [(step**2 * each.forms.noise - variance)[:, :, None] for each in parts]
+        return list(map(smoothed, means, more))
+    slopes = [np.full_like(each, slope.linear) for each in means]
+    if step != 0.0:
+        slopes = [np.asarray(function.derivative(each)) for each in means]
+    values = [np.asarray(function(each)) for each in means]
+    return [
+        (value, tilt, np.zeros_like(value), value**2)[:count]
+        for value, tilt in zip(values, slopes, strict=True)
+    ]
+
+
+def _mean(part: Part, averages: tuple[Array, ...]) -> tuple[Array, ...]:
+    return (averages[0] @ part.slope.weights,)
+
+
+def _moments(part: Part, averages: tuple[Array, ...]) -> tuple[Array, ...]:
+    """Fields of `Moments`, shape ``(n_r, n_x)`` each."""
+    slope, size, scale = part.slope, part.forms.size, part.scale
     z, rest, w = slope.z, slope.rest, slope.weights
-    basis = np.stack([w, w * z, w * 0.5 * (z**2 - 1.0), w * rest, w * z * rest, w * rest**2, w * slope.own])
+    first, tilt, curve, second = averages
+    bent = 0.5 * (z**2 / slope.size - 1.0)
+    basis = np.stack([w, w * z, w * bent, w * rest, w * z * rest, w * rest**2])
     f, tilted, bend = (np.moveaxis(each @ basis.T, -1, 0) for each in (first, tilt, curve))
-    norm = f[2] + own * tilted[6] + 0.5 * variance * bend[0]
-    shared = math.sqrt(2.0 / setting.d) * norm
     return (
-        f[0], second @ w, tilted[0], bend[0], f[1], f[2], f[3], shared, tilted[1], f[4], f[5], tilted[3],
+        f[0], second @ w, tilted[0], bend[0], f[1] * scale / size, f[2] / size, f[3], tilted[1] * scale,
+        f[4] * scale, f[5], tilted[3],
     )  # fmt: skip

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rmt_spikes.setting import Setting
 from rmt_spikes.theory.methods.one_batch.equations import equations_of
-from rmt_spikes.theory.methods.one_batch.finite_rank import FiniteRank, MeanFeatures
+from rmt_spikes.theory.methods.one_batch.finite_rank import FiniteRank
 from rmt_spikes.theory.methods.one_batch.modes import modes_of
-from rmt_spikes.theory.methods.one_batch.moments import Moments, Slope, moments_of, slope_of
+from rmt_spikes.theory.methods.one_batch.moments import means_of, moments_of
 from rmt_spikes.theory.methods.one_batch.readouts import readouts
 from rmt_spikes.theory.methods.one_batch.samples import Batch, Samples, batch_of
 
@@ -23,11 +24,11 @@ PER_SIDE = (6, 16)
 than 5e-4 with ten and 24."""
 
 
-SPECTRAL_GRID, SPECTRAL_PER_SIDE = (6, 10, 3), (3, 16)
+SPECTRAL_GRID, SPECTRAL_PER_SIDE = (6, 10, 3, 2), (3, 16)
 """Nodes of a sample and of readout weights for spectra: quantiles move by less than .3 %, spikes by .2 %,
 with all of those of the losses."""
 
-ROUGH_GRID, ROUGH_PER_SIDE = (5, 4, 2), (2, 8)
+ROUGH_GRID, ROUGH_PER_SIDE = (5, 4, 2, 2), (2, 8)
 """Nodes where only the place at which a spike appears is asked for."""
 
 
@@ -45,40 +46,42 @@ class Kept:
         The modes of neurons.
     initial
         The initial output in the residual.
+    norms
+        The norms of samples, and other quadratic forms of theirs.
+    squares
+        Functions of degree two.
     """
 
     own: tuple[float, float] = (1.0, 1.0)
     powers: bool = True
     modes: bool = True
     initial: bool = True
+    norms: bool = True
+    squares: bool = True
+
+    def batch(self, setting: Setting, **nodes: Any) -> Batch:
+        """Batch of a setting."""
+        return batch_of(setting, own=self.own, norms=self.norms, squares=self.squares, **nodes)
 
 
 def problem_of(
     setting: Setting, kept: Kept, per_side: tuple[int, int] = PER_SIDE, batch: Batch | None = None
 ) -> FiniteRank:
     """Equations of a setting on quadrature nodes; those of the samples are of a population by default."""
-    batch = batch_of(setting) if batch is None else batch
-    slope = slope_of(setting).with_own(*kept.own)
-    noise = batch.phi * batch.energy
-    shift = math.sqrt(slope.linear**2 * (batch.overlap**2 + noise) + noise * slope.spread) * setting.theta
+    batch = kept.batch(setting) if batch is None else batch
+    shift = math.sqrt(batch.overlap**2 + batch.noise_scale**2 + batch.noise) * setting.theta
     law, fine = (readouts(setting.readout, count, shift) for count in per_side)
 
-    def moments(alpha: Array) -> tuple[Moments, Moments]:
-        train, test = (moments_of(setting, slope, batch, each, alpha) for each in (batch.train, batch.test))
-        return train, test
-
-    on_bulk = moments(law.nodes)
-    on_fine = on_bulk if np.array_equal(law.nodes, fine.nodes) else moments(fine.nodes)
-    equations = equations_of(setting, batch, slope, law, on_bulk)
-    modes = modes_of(batch, slope, equations.step, on_bulk, float(kept.modes))
-    means = [MeanFeatures(each.mean, each.norm) for each in on_fine]
+    both = (batch.train, batch.test)
+    train, test = moments_of(setting, batch, both, law.nodes)
+    equations = equations_of(setting, batch, law, (train, test))
+    modes = modes_of(batch, equations.step, (train, test), float(kept.modes))
+    means = [train.mean, test.mean]
     if not kept.powers:
-        step = setting.theta * fine.nodes
-        means = [
-            replace(each, value=_first_power(batch, slope, step, samples))
-            for each, samples in zip(means, (batch.train, batch.test), strict=True)
-        ]
-    return FiniteRank(setting, equations, slope, fine, (means[0], means[1]), modes, float(kept.initial))
+        means = [_first_power(setting, batch, each, fine.nodes) for each in both]
+    elif not np.array_equal(law.nodes, fine.nodes):
+        means = means_of(setting, batch, both, fine.nodes)
+    return FiniteRank(setting, equations, fine, (means[0], means[1]), modes, float(kept.initial))
 
 
 def spectral_problem(setting: Setting, kept: Kept, rough: bool = False) -> FiniteRank:
@@ -86,12 +89,15 @@ def spectral_problem(setting: Setting, kept: Kept, rough: bool = False) -> Finit
 
     The effect of the initial output is left out: it has been derived for a positive ridge.
     """
-    batch = batch_of(setting, ROUGH_GRID if rough else SPECTRAL_GRID, draws=True)
+    grid = ROUGH_GRID if rough else SPECTRAL_GRID
+    batch = kept.batch(setting, grid=grid, draws=True)
     per_side = ROUGH_PER_SIDE if rough else SPECTRAL_PER_SIDE
     return problem_of(setting, replace(kept, initial=False), per_side, batch)
 
 
-def _first_power(batch: Batch, slope: Slope, step: Array, samples: Samples) -> Array:
+def _first_power(setting: Setting, batch: Batch, samples: Samples, alpha: Array) -> Array:
     """Mean features to first order in the step, shape ``(n_r, n_x, n_f)``."""
-    own = batch.phi * (slope.linear**2 + slope.spread) * samples.residual[:, None]
-    return np.asarray((slope.linear**2 * samples.cavity + own)[..., None] * step)
+    slopes = batch.slopes
+    own = batch.phi * samples.size * (slopes.linear**2 + slopes.spread) * samples.residual
+    along = slopes.linear[:, None] * samples.cavity + own[:, None]
+    return np.asarray(along[..., None] * setting.theta * alpha)

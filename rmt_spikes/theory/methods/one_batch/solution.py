@@ -51,6 +51,8 @@ KEPT = {
     Features.MEAN_SELF_TERM: Kept(own=(1.0, 0.0)),
     Features.FIRST_POWER: Kept(powers=False),
     Features.NO_NEURON_MODES: Kept(modes=False),
+    Features.FIXED_NORMS: Kept(norms=False),
+    Features.DEGREE_TWO_AS_NOISE: Kept(squares=False),
 }
 """What theories that leave something out keep."""
 

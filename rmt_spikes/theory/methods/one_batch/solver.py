@@ -158,15 +158,17 @@ def tangent(
             raise ConvergenceError("the response of the resolvent was not found", residual=error)
     n = state.omega.size
     i, j = _triangle(3 * n)
-    inputs = np.empty_like(state.inputs)
-    inputs[i, j] = inputs[j, i] = found[n:] * units[n:]
-    return State(state.omega * found[:n], inputs)
+    inputs, squares, last = np.empty_like(state.inputs), np.empty_like(state.squares), n + i.size
+    inputs[i, j] = inputs[j, i] = found[n:last] * units[n:last]
+    i, j = _triangle(n)
+    squares[i, j] = squares[j, i] = found[last:] * units[last:]
+    return State(state.omega * found[:n], inputs, squares)
 
 
 def shifted(state: State, by: State) -> State:
     """A solution moved along a tangent, by a complex step."""
     h = 1j * COMPLEX_STEP
-    return State(state.omega + h * by.omega, state.inputs + h * by.inputs)
+    return State(state.omega + h * by.omega, state.inputs + h * by.inputs, state.squares + h * by.squares)
 
 
 @lru_cache(maxsize=16)
@@ -184,7 +186,8 @@ def _units(state: State) -> Array:
     share = min(1.0, math.exp(float(np.mean(np.log(np.abs(state.omega))))))
     field = np.sqrt(np.repeat([share, share, 1.0 / share], n))
     i, j = _triangle(3 * n)
-    return np.concatenate([np.ones(n), field[i] * field[j]])
+    units = [np.ones(n), field[i] * field[j], np.full(n * (n + 1) // 2, share)]
+    return np.concatenate(units)
 
 
 def packed(state: State) -> Values:
@@ -199,17 +202,21 @@ def packed(state: State) -> Values:
         # Of a wild guess it may be negative; that of a solution is not.
         logarithm = np.log(np.abs(omega))
     i, j = _triangle(state.inputs.shape[-1])
-    return np.concatenate([logarithm, state.inputs[..., i, j]], axis=-1)
+    k, m = _triangle(omega.shape[-1])
+    return np.concatenate([logarithm, state.inputs[..., i, j], state.squares[..., k, m]], axis=-1)
 
 
 def unpacked(x: Values) -> State:
     """State of unknowns."""
-    # n + 3 n (3 n + 1) / 2 unknowns.
-    n = (round(np.sqrt(25 + 72 * x.shape[-1])) - 5) // 18
+    # n + 3 n (3 n + 1) / 2 + n (n + 1) / 2 unknowns.
+    n = (round(np.sqrt(9 + 20 * x.shape[-1])) - 3) // 10
     i, j = _triangle(3 * n)
     inputs = np.empty((*x.shape[:-1], 3 * n, 3 * n), dtype=x.dtype)
-    inputs[..., i, j] = inputs[..., j, i] = x[..., n:]
-    return State(np.exp(x[..., :n]), inputs)
+    inputs[..., i, j] = inputs[..., j, i] = x[..., n : n + i.size]
+    squares, last = np.empty((*x.shape[:-1], n, n), dtype=x.dtype), n + i.size
+    i, j = _triangle(n)
+    squares[..., i, j] = squares[..., j, i] = x[..., last:]
+    return State(np.exp(x[..., :n]), inputs, squares)
 
 
 def residual(equations: Equations, state: State, ridge: Any) -> float:

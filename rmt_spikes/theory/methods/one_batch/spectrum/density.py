@@ -157,7 +157,7 @@ class Axis:
 
     def _start(self, count: int) -> Values:
         n = self.equations.step.size
-        return np.empty((count, n + 3 * n * (3 * n + 1) // 2), dtype=complex)
+        return np.empty((count, 5 * n**2 + 3 * n), dtype=complex)
 
     def _densities(self, unknowns: Values, z: Array) -> Array:
         """Density of eigenvalues by the unknowns at `z`."""

@@ -30,11 +30,11 @@ def omega_of_others(
         Step of the other neurons, and their features on the batch.
     """
     batch, phi, places = equations.batch, equations.batch.phi, seeing(equations.step.size)
-    r, weights = batch.train.residual[:, None, None], batch.train.weights
+    root, weights = np.sqrt(batch.train.size)[:, None, None], batch.train.weights
     rows, count = on.batch_rows(train), on.step.size
-    d, slope = rows.fields[..., :count], train.slope
+    d, slope = rows.fields[..., :count], -rows.fields[..., count:]
     value, y = weights * found.value, state.inputs
-    own, noise = on.growth * r, on.step * r
+    own, noise = on.step * batch.turn[:, None, None] * root, on.step * batch.train.residual[:, None, None]
 
     # Of Z: from gamma to the fields of the nodes, and to itself.
     bent = -np.einsum("rx,rxn,rxc->nc", value, slope, found.seen)
@@ -43,22 +43,27 @@ def omega_of_others(
     pull = bent @ y
     stiff = np.einsum("nc,nc->n", pull, bent) + phi * squared
     # Of G: from y to v, over - G_vv; beside h; and to itself.
-    sight = np.einsum("rxc,nc->rxn", found.seen, pull) - phi * slope
-    ends = found.sight[:, None] * pull[:, places]
+    sight = root * (np.einsum("rxc,nc->rxn", found.seen, pull) - phi * slope)
+    ends = root * found.sight[:, None] * pull[:, places]
     behind = ends @ found.inverse
     towards = -value[..., None] * sight
     itself = value[..., None] * sight**2
-    itself += weights[..., None] * (np.einsum("rnc,rnc->rn", behind, ends) + stiff)[:, None]
+    itself += weights[..., None] * (np.einsum("rnc,rnc->rn", behind, ends) + root[:, 0] ** 2 * stiff)[:, None]
 
     # Of Z: from m to the fields of the nodes, to gamma, to g and to itself.
     along = np.einsum("rxn,rxc->nc", value[..., None] * d + own * towards, found.seen)
     shares = weights.sum(axis=1)
     along[:, places] -= np.einsum("r,rn,rnc,rc->nc", shares, own[:, 0], behind, found.sight, optimize=True)
     to_gamma = -np.einsum("rxn,rxn->n", slope, value[..., None] * d + own * towards)
-    to_g = -on.growth * batch.mean
+    to_g = -on.step * batch.mean_turn
     total = np.sum(value[..., None] * d**2 + 2.0 * d * own * towards + own**2 * itself, axis=(0, 1))
     through = np.einsum("nc,cd,nd->n", along, y, along)
     through += to_g * (2.0 * np.einsum("nc,nc->n", along, pull) + 2.0 * phi * to_gamma + to_g * stiff)
     seen = value[..., None] * rows.chi + 2.0 * noise * rows.rest * towards
-    seen += noise**2 * on.slope.variance * itself
+    seen += on.step**2 * batch.stir[:, None, None] * itself
+    # The same of the functions of degree two.
+    first = value[..., None] * rows.squares
+    total += np.sum(first * rows.squares, axis=(0, 1))
+    along = np.einsum("rxn,rxc->nc", first, equations.train.squares)
+    through += np.einsum("nc,cd,nd->n", along, state.squares, along) * (phi / batch.squares)
     return np.asarray(1.0 / (1.0 + np.sum(seen, axis=(0, 1)) + total + through / phi))

@@ -91,12 +91,10 @@ class Pole:
 
     def _right_at(self, alpha: Array) -> Array:
         problem, equations, train = self.problem, self.problem.equations, self.problem.equations.batch.train
-        moments = moments_of(problem.setting, problem.slope, equations.batch, train, alpha)
-        on = Growth(equations.batch, problem.slope, problem.setting.theta * alpha)
+        (moments,) = moments_of(problem.setting, equations.batch, [train], alpha)
+        on = Growth(equations.batch, problem.setting.theta * alpha)
         omega = omega_of_others(equations, on, moments, self.state, self.found)
-        shared = problem.means[0].norm @ self.vector[: problem.law.nodes.size]
         seen = np.einsum("rx,rxn->n", train.weights * self.left(), moments.mean)
-        seen += np.einsum("rx,rxn->n", train.weights * self.found.value * shared, moments.norm)
         return np.asarray(math.sqrt(problem.setting.width / self.eigenvalue) * omega * seen)
 
     @property

@@ -68,9 +68,7 @@ def mean_resolvent(equations: Equations, state: State, ridge: Any) -> Any:
 
 def far_state(equations: Equations) -> State:
     """Solution far from the spectrum, to first order."""
-    omega = np.ones(equations.step.size)
-    weight = equations.ratio * equations.law.weights * omega
-    return State(omega, equations.batch.phi * np.linalg.inv(equations.stiffness(weight)))
+    return equations.uncoupled(np.ones(equations.step.size))
 
 
 def from_above(equations: Equations, z: Array) -> tuple[Values, NDArray[np.bool_]]:
@@ -194,7 +192,9 @@ class _Point:
         here, there = math.sqrt(self.z - edge), math.sqrt(max(z - edge, 0.0))
         share, omega = 2.0 * here * (here - there), self.state.omega
         return State(
-            omega * np.exp(share * self.by.omega / omega), self.state.inputs + share * self.by.inputs
+            omega * np.exp(share * self.by.omega / omega),
+            self.state.inputs + share * self.by.inputs,
+            self.state.squares + share * self.by.squares,
         )
 
     def edge(self, before: _Point) -> float:
