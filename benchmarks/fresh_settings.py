@@ -3,11 +3,13 @@
     python benchmarks/fresh_settings.py --jobs 2      write validation/reference/fresh_settings.json
 
 They are the first 80 of the `normal` draws of random_settings.py with this seed whose sizes a simulation of
-seconds can have. On two cores it takes 5 minutes.
+seconds can have. Each has 24 trials, and as many more as bring the standard error of each loss to a third of
+its error bar, or as take half a minute: `trials_of`. It takes 20 minutes of one core.
 """
 
 import argparse
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,9 @@ import rmt_spikes as rs
 
 REFERENCE = Path(__file__).resolve().parents[1] / "validation" / "reference"
 SEED, COUNT, TRIALS, LARGEST = 20261127, 80, 24, 1500
+SHARE, MOST, WORK = 1.0 / 3.0, 1600, 2.3e8
+"""Standard error over error bar that is aimed at, most trials where they are cheap, and the product of sizes
+at which they cost twice as much."""
 
 
 def drawn() -> list[rs.Setting]:
@@ -30,9 +35,21 @@ def drawn() -> list[rs.Setting]:
     return found
 
 
-def seen(setting: rs.Setting, seed: int, jobs: int) -> dict[str, list[float]]:
-    """Means and standard errors by the names of quantities."""
+def trials_of(setting: rs.Setting, seed: int, jobs: int) -> int:
+    """Number of trials of a setting, by the scatter of the first of them alone, not by their differences."""
     document: dict[str, Any] = rs.simulate(setting, trials=TRIALS, seed=seed, jobs=jobs).to_dict()
+    bars = rs.predict_losses(setting).error
+    assert bars is not None, "an error bar of every fresh setting"
+    ratio = max(
+        document["losses"][loss]["se"] / getattr(bars, loss) for loss in ("objective", "train", "test")
+    )
+    size = setting.n * setting.width * (min(setting.n, setting.width) + 2 * setting.d)
+    return max(TRIALS, min(math.ceil(TRIALS * (ratio / SHARE) ** 2), int(MOST / (1.0 + size / WORK))))
+
+
+def seen(setting: rs.Setting, trials: int, seed: int, jobs: int) -> dict[str, list[float]]:
+    """Means and standard errors by the names of quantities."""
+    document: dict[str, Any] = rs.simulate(setting, trials=trials, seed=seed, jobs=jobs).to_dict()
     leaves = {f"losses.{loss}": leaf for loss, leaf in document["losses"].items()}
     for k, spike in enumerate(document["spikes"]):
         leaves[f"spikes[{k}].singular_value"] = spike["singular_value"]
@@ -47,7 +64,8 @@ def main() -> None:
     jobs = parser.parse_args().jobs
     cases = {}
     for i, setting in enumerate(drawn()):
-        found = {"trials": TRIALS, "seed": i, "mean_se": seen(setting, i, jobs)}
+        trials = trials_of(setting, i, jobs)
+        found = {"trials": trials, "seed": i, "mean_se": seen(setting, trials, i, jobs)}
         cases[f"fresh-{i}"] = {"setting": setting.to_dict(), **found}
         print(f"{i + 1} of {COUNT}", flush=True)
     about = "Settings of benchmarks/fresh_settings.py: means and standard errors of a simulation."
