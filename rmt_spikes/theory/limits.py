@@ -145,7 +145,9 @@ def improvement(
     size = len(rows[0])
     # Squared norms of Hermite polynomials; that of degree one is smaller by the factor mu.
     norms = [math.factorial(j) * (mu if j == 1 else 1) for j in range(size)]
-    signal = [target[j] * cosine**j if j < len(target) else 0 * mu for j in range(size)]
+    # 0**0 is no decimal number.
+    powers = [1, *(cosine**j for j in range(1, size))]
+    signal = [target[j] * powers[j] if j < len(target) else 0 * mu for j in range(size)]
     gram = [[_inner(norms, one, other) for other in rows] for one in rows]
     inner = [_inner(norms, row, signal) for row in rows]
     solution = _solved(gram, inner)

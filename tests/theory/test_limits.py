@@ -67,6 +67,18 @@ def test_published_improvement_formulas(phi, psi, ridge, noise, quadratic):
         assert at[1] - at[2] == pytest.approx(second, rel=1e-8)
 
 
+@pytest.mark.parametrize("degree", [0, 1, 2])
+def test_a_teacher_without_linear_part_is_the_limit_of_a_small_one(degree):
+    """Nothing of it is learnt in the degrees below two, and the correlation with the teacher is zero."""
+    losses, near = (
+        limit_losses(EXAMPLE.replace(target={"hermite": [0.0, linear, 1.0]}), degree=degree)
+        for linear in (0.0, 1e-5)
+    )
+    for name in ("objective", "train", "test"):
+        # Losses are even in the linear part: off by its square.
+        assert getattr(losses, name) == pytest.approx(getattr(near, name), rel=1e-8)
+
+
 def test_intercept_turns_four_thirds_into_two():
     """With ``c_0 != 0`` the constant is a free direction too: what is left of ``q^2`` is ``He_2``."""
 
