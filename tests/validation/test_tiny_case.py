@@ -20,7 +20,7 @@ EVERYTHING: dict[str, Any] = {
     "title": "Everything",
     "seed": 4,
     "trials": 6,
-    "precision": {"share": 0.2, "most_trials": 9},
+    "precision": {"share": 0.2, "most_trials": 16},
     "claims": ["gradient", "latent", "losses", "improvement", "count", "spikes", "edge", "bulk_law"],
     "given": "both_batches",
     "given_trials": 5,
@@ -44,7 +44,7 @@ def result(tmp_path_factory: pytest.TempPathFactory) -> CaseResult:
 def test_rows_are_what_they_say(result: CaseResult) -> None:
     (point,) = result.points
     # Trials are added up to the cap.
-    assert len(point.trials) == point.comparison.trials == 9
+    assert len(point.trials) == point.comparison.trials == 16
     setting = point.point.setting
     trials = simulate(setting, trials=len(point.trials), seed=4).trials
     still = simulate(setting.replace(step_size=0.0), trials=len(point.trials), seed=4).trials

@@ -108,7 +108,7 @@ def test_a_control_that_is_right_spoils_the_case(tmp_path: Path) -> None:
     """The "wrong" theory is the right one: a comparison that agreed with both would prove nothing."""
     idle = {"name": "right", "meaning": "m", "at": {"step_exponent": 0.1}, "features": "corrected"}
     loose = {"losses": {"coefficient": 1.0, "exponent": 0.0, "margin": 1.0, "reason": "a test"}}
-    options: dict[str, Any] = {"figures": [], "claims": ["losses"], "tolerances": loose}
+    options: dict[str, Any] = {"figures": [], "claims": ["losses"], "tolerances": loose, "trials": 12}
     honest = validate(case(**options, negative_controls=[]), out=tmp_path)
     assert honest.verdict == "agrees"
     spoilt = validate(case(**options, negative_controls=[idle]), out=tmp_path)
