@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import partial
 
 from rmt_spikes.console.progress import OnProgress
+from rmt_spikes.execution.threads import one_blas_thread
 from rmt_spikes.simulation import Trial
 from rmt_spikes.validation.campaign.assessment import assess, open_rows, trials_wanted, with_exceptions
 from rmt_spikes.validation.campaign.conditional import Conditions
@@ -28,6 +29,8 @@ from rmt_spikes.validation.verdicts.comparison import conclude
 from rmt_spikes.verdict import Conclusion
 
 
+# The matrices of predictions are small: on a busy machine more threads wait for each other.
+@one_blas_thread()
 def run(
     case: Case,
     store: Store,
