@@ -9,9 +9,10 @@ import argparse
 import csv
 import json
 import re
+import shlex
 import shutil
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -62,12 +63,13 @@ def read(path: Path) -> Table:
 
 
 def collect(campaigns: Sequence[Path], out: Path, *, figures: bool = True) -> None:
-    """Write the tables of campaigns, in the order of their repetitions."""
+    """Write the tables of campaigns, each of which knows its repetition."""
     results: list[dict[str, Any]] = []
     controls: list[dict[str, Any]] = []
     fits: list[dict[str, Any]] = []
-    for repetition, folder in enumerate(campaigns):
+    for folder in campaigns:
         report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+        repetition = repetition_of(report)
         for case in report["cases"]:
             place = {"case": case["name"], "repetition": repetition}
             for i, point in enumerate(case["points"]):
@@ -85,6 +87,12 @@ def collect(campaigns: Sequence[Path], out: Path, *, figures: bool = True) -> No
     write(out / "scaling.csv", FITS, fits)
     for name in FIGURES if figures else ():
         shutil.copyfile(campaigns[0] / "figures" / f"{name}.svg", out / f"{name}.svg")
+
+
+def repetition_of(report: Mapping[str, Any]) -> int:
+    """Repetition of a campaign, from the command in its report."""
+    words = shlex.split(report["provenance"]["command"])
+    return int(words[words.index("--repetition") + 1]) if "--repetition" in words else 0
 
 
 def numbers(rows: Table) -> str:

@@ -90,18 +90,17 @@ def judged(case: Case, rows: list[dict[str, str]]) -> list[dict[str, str]]:
 
 
 def main() -> None:
-    """Renew the tables; cases of campaigns that are named, one folder a repetition, come from these.
-
-    Repetitions that are not named stay as they are.
-    """
+    """Renew the tables; cases of the campaigns whose folders are named come from these."""
     with tempfile.TemporaryDirectory() as folder:
         new = Path(folder)
         if len(sys.argv) > 1:
             results.collect(list(map(Path, sys.argv[1:])), new, figures=False)
-        for name, columns in (("results", results.RESULTS), ("controls", results.CONTROLS)):
+        tables = {"results": results.RESULTS, "controls": results.CONTROLS, "scaling": results.FITS}
+        for name, columns in tables.items():
             rows = [{"theory": "1", "skewness": "", **row} for row in results.read(REPORTS / f"{name}.csv")]
             fresh = results.read(new / f"{name}.csv") if len(sys.argv) > 1 else []
-            again = {(row["repetition"], row["case"]) for row in fresh}
+            if name == "results":
+                again = {(row["repetition"], row["case"]) for row in fresh}
             groups: dict[tuple[str, str], list[dict[str, str]]] = defaultdict(list)
             for row in rows:
                 place = row["repetition"], row["case"]
