@@ -4,9 +4,15 @@ The draws behind the numbers of docs/limits.md. `normal` settings are those of u
 million, ``d/n`` from .03 to 30, ``width/n`` from .1 to 10, every activation and target, exponents up to .5.
 `few` (10 to 150 dimensions), `many` and `corners` (at least 150) go to steps of ``3 sqrt(N)``. Times depend
 on the machine, the rest does not.
+
+    python benchmarks/random_settings.py --seed 7 --out rows.jsonl --table benchmarks/random_settings.csv
+
+A survey of `named` settings writes a line for each, goes on where it was stopped, prints failures with bounds
+of their rates, and puts the lines of this seed into the table.
 """
 
 import argparse
+import csv
 import json
 import time
 import warnings
@@ -20,6 +26,7 @@ from scipy.stats import beta
 
 import rmt_spikes as rs
 from rmt_spikes.functions.table import FORMULAS, NAMES
+from rmt_spikes.theory import THEORY_VERSION
 
 ACTIVATIONS = ("relu", "tanh", "erf", "gelu", "softplus", "sigmoid", "sin", "silu")
 MORE = ("elu", "leaky_relu", "atan", "identity", {"hermite": [0.2, 1.0, 0.5, 0.2]})
@@ -32,6 +39,8 @@ KINDS: dict[str, tuple[int, int, tuple[str, ...]]] = {
     "corners": (4, 100, ("spikes", "bulk")),
 }
 """Seed and number of settings of each kind, and the parts of a prediction that are asked for."""
+
+PARTS = ("losses", "spikes", "bulk")
 
 
 def extreme(rng: np.random.Generator, kind: str) -> rs.Setting:
@@ -124,15 +133,30 @@ def predicted(keywords: dict[str, Any], parts: tuple[str, ...]) -> dict[str, Any
 
 
 def stream(seed: int, count: int, every: int, out: Path) -> None:
-    """Write a line for each setting that the file does not have; the bulk of one in `every`."""
-    done = len(out.read_text(encoding="utf-8").splitlines()) if out.exists() else 0
+    """Write a line for each setting that the file does not have; the bulk of one in `every`.
+
+    A line that a killed run left unfinished is written again.
+    """
+    known = rows_of(out, seed)
+    out.write_text("".join(json.dumps(row) + "\n" for row in known), encoding="utf-8")
     with out.open("a", encoding="utf-8") as file:
-        for index in range(done, count):
+        for index in range(len(known), count):
             keywords = named(seed, index)
-            parts = ("losses", "spikes", "bulk") if index % every == 0 else ("losses", "spikes")
-            row = {"index": index, **predicted(keywords, parts), "setting": keywords}
-            file.write(json.dumps(row) + "\n")
+            parts = PARTS if index % every == 0 else PARTS[:2]
+            row = {"seed": seed, "index": index, "theory": THEORY_VERSION}
+            file.write(json.dumps(row | predicted(keywords, parts) | {"setting": keywords}) + "\n")
             file.flush()
+
+
+def rows_of(out: Path, seed: int) -> list[dict[str, Any]]:
+    """Finished lines of a file, which are those of a seed."""
+    if not out.exists():
+        return []
+    lines = out.read_text(encoding="utf-8").splitlines(keepends=True)
+    rows = [json.loads(line) for line in lines if line.endswith("\n")]
+    if others := sorted({row["seed"] for row in rows} - {seed}):
+        raise SystemExit(f"--out: must have no lines of other seeds than {seed}, got {others} in {out}")
+    return rows
 
 
 def interval(failed: int, count: int) -> tuple[float, float]:
@@ -141,31 +165,59 @@ def interval(failed: int, count: int) -> tuple[float, float]:
     return low, float(beta.ppf(0.975, failed + 1, count - failed)) if failed < count else 1.0
 
 
-def summary(out: Path) -> None:
-    """Print the table of a file: failures with 95 % intervals, seconds, and refusals by reason."""
-    rows = [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
+def counted(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Lines of the table: for each part how many were tried, failed and took more than 3 s."""
+    versions = "-".join(str(each) for each in sorted({row["theory"] for row in rows}))
+    found = []
+    for part in PARTS:
+        tried = [row[part] for row in rows if part in row and not str(row[part][1]).startswith("refused")]
+        if not tried:
+            continue
+        seconds, failed = np.array([each[0] for each in tried]), sum(each[1] is not None for each in tried)
+        low, high = interval(failed, len(tried))
+        median, most, nearly, worst = np.quantile(seconds, [0.5, 0.9, 0.99, 1.0])
+        line = {"seed": rows[0]["seed"], "theory": versions, "settings": len(rows), "part": part}
+        line |= {"predicted": len(tried), "failed": failed, "from": f"{low:.6f}", "to": f"{high:.6f}"}
+        line |= {"above_3_s": int(np.sum(seconds > 3.0)), "median_s": f"{median:.2f}"}
+        found.append(
+            line | {"most_s": f"{most:.2f}", "nearly_all_s": f"{nearly:.2f}", "worst_s": f"{worst:.1f}"}
+        )
+    return found
+
+
+def summary(rows: list[dict[str, Any]]) -> None:
+    """Print failures with 95 % intervals, seconds, and refusals by reason."""
     reasons: Counter[str] = Counter()
     for row in rows:
         reasons.update([row["refused"].split(";")[0]] if "refused" in row else [])
     print(f"{len(rows)} settings, {sum(reasons.values())} refused as a whole")
-    for part in ("losses", "spikes", "bulk"):
-        found = [row[part] for row in rows if part in row]
-        refused = [each for each in found if str(each[1]).startswith("refused")]
-        reasons.update(f"{part}: {each[1]}" for each in refused)
-        tried = [each for each in found if each not in refused]
-        failed = sum(each[1] is not None for each in tried)
-        low, high = interval(failed, len(tried))
-        seconds = np.array([each[0] for each in tried])
-        median, most, nearly, worst = np.quantile(seconds, [0.5, 0.9, 0.99, 1.0])
-        print(f"{part}: {failed} of {len(tried)} failed ({low:.2%} to {high:.2%}); above 3 s:", end=" ")
+    for line in counted(rows):
+        part = line["part"]
         print(
-            f"{np.sum(seconds > 3.0)}; median {median:.2f}, 90 % {most:.2f}, 99 % {nearly:.2f}, {worst:.1f}"
+            f"{part}: {line['failed']} of {line['predicted']} failed: {float(line['from']):.2%} to at most "
+            f"{float(line['to']):.2%}; above 3 s: {line['above_3_s']}; median {line['median_s']}, "
+            f"90 % {line['most_s']}, 99 % {line['nearly_all_s']}, {line['worst_s']}"
         )
         for row in rows:
-            if part in row and row[part][1] and not row[part][1].startswith("refused"):
-                print(f"  {row['index']}: {row[part][1]}: {row['setting']}")
+            if part in row and row[part][1]:
+                error = str(row[part][1])
+                reasons.update([f"{part}: {error}"] if error.startswith("refused") else [])
+                if not error.startswith("refused"):
+                    print(f"  {row['index']}: {error}: {row['setting']}")
     for reason, count in reasons.most_common():
         print(f"  refused, {count}: {reason}")
+
+
+def record(table: Path, lines: list[dict[str, Any]]) -> None:
+    """Put the lines of a seed into the table, in place of those it has."""
+    seeds, known = {str(line["seed"]) for line in lines}, []
+    if table.exists():
+        with table.open(encoding="utf-8", newline="") as file:
+            known = [row for row in csv.DictReader(file) if row["seed"] not in seeds]
+    with table.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, list(lines[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows([*known, *lines])
 
 
 def survey(kind: str, count: int, seed: int, report: Callable[[str], None]) -> dict[str, dict[str, Any]]:
@@ -199,14 +251,21 @@ def main() -> None:
     parser.add_argument("--seed", type=int, help="another draw")
     parser.add_argument("--verbose", action="store_true", help="print what is refused or slow")
     parser.add_argument("--out", type=Path, help="write a line for each named setting, and print a summary")
+    parser.add_argument("--table", type=Path, help="put the counts of this seed into this table")
     parser.add_argument(
         "--every", type=int, default=5, help="the bulk is predicted of one in so many of these"
     )
     arguments = parser.parse_args()
     if arguments.out:
-        stream(arguments.seed or 0, arguments.count or 5000, arguments.every, arguments.out)
-        summary(arguments.out)
+        seed = arguments.seed or 0
+        stream(seed, arguments.count or 5000, arguments.every, arguments.out)
+        rows = rows_of(arguments.out, seed)
+        summary(rows)
+        if arguments.table:
+            record(arguments.table, counted(rows))
         return
+    if arguments.table:
+        parser.error("--table: must come with --out, got no --out")
     for kind, (usual_seed, usual, _) in KINDS.items():
         if arguments.kind in {None, kind}:
             count = arguments.count or usual
