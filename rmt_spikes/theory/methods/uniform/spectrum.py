@@ -22,6 +22,7 @@ from rmt_spikes.theory.methods.uniform.continuation import RealCurve
 from rmt_spikes.theory.methods.uniform.density.edges import End, edge_of, upper_edge
 from rmt_spikes.theory.methods.uniform.density.states import CutStates
 from rmt_spikes.theory.methods.uniform.density.support import BranchCut
+from rmt_spikes.theory.methods.uniform.draws.values import drawn_values
 from rmt_spikes.theory.methods.uniform.equations import FixedPoint, solved
 from rmt_spikes.theory.methods.uniform.norms.problem import NormProblem
 from rmt_spikes.theory.methods.uniform.outliers import Descent, UpperSpectrum
@@ -35,7 +36,7 @@ from rmt_spikes.theory.methods.uniform.pencil.samples import (
 )
 from rmt_spikes.theory.methods.uniform.poles.zeros import Pole
 from rmt_spikes.theory.methods.uniform.problem import Problem
-from rmt_spikes.theory.methods.uniform.samples import Separated, drawn_values, scatter, separate
+from rmt_spikes.theory.methods.uniform.samples import Separated, scatter, separate
 from rmt_spikes.theory.methods.uniform.vectors import hermite_feature
 from rmt_spikes.theory.population.labels import labels_of
 from rmt_spikes.theory.population.levels import levels_of

@@ -1,0 +1,1 @@
+"""Values of single samples of other draws of the first batch."""
