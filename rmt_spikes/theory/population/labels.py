@@ -158,10 +158,7 @@ class Labels:
         """
         sine = math.sqrt(max(0.0, 1.0 - cosine**2))
         if self.directions == 1:
-            moments = gaussian_moments(self.teacher.function, cosine * q, np.full(q.shape, sine))
-            rest = moments.second + self.noise_std**2 - moments.first**2 - moments.linear**2
-            square = math.sqrt(2.0) * moments.norm
-            return LabelFunctions(moments.first, moments.linear[None], rest, square[None])
+            return _given_one(self, cosine, np.asarray(q, dtype=float).tobytes(), q.shape)
         t, weights = self.inner_points
         basis = weights * self.basis(t)
         found = np.empty((basis.shape[0] + 1, q.size))
@@ -234,6 +231,16 @@ def _lattice(directions: int, count: int) -> tuple[Array, Array]:
 @lru_cache(maxsize=64)
 def _labels(teacher: Teacher, noise_std: float) -> Labels:
     return Labels(teacher, noise_std)
+
+
+@lru_cache(maxsize=64)
+def _given_one(labels: Labels, cosine: float, values: bytes, shape: tuple[int, ...]) -> LabelFunctions:
+    """`Labels.given` for one direction: settings along a sweep share it."""
+    q, sine = np.frombuffer(values).reshape(shape), math.sqrt(max(0.0, 1.0 - cosine**2))
+    moments = gaussian_moments(labels.teacher.function, cosine * q, np.full(shape, sine))
+    rest = moments.second + labels.noise_std**2 - moments.first**2 - moments.linear**2
+    square = math.sqrt(2.0) * moments.norm
+    return LabelFunctions(moments.first, moments.linear[None], rest, square[None])
 
 
 def labels_of(setting: Setting) -> Labels:

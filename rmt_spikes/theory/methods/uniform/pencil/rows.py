@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rmt_spikes.theory.methods.uniform.pencil.batch import ResidualLaw
 from rmt_spikes.theory.methods.uniform.pencil.directions import SpecialDirections
 from rmt_spikes.theory.methods.uniform.pencil.traces import Polynomial, Traces
 
@@ -86,7 +88,7 @@ def row_lengths(directions: SpecialDirections, terms: Terms) -> RowLengths:
     """Lengths of the rows after a step on a first batch."""
     batch = directions.batch
     law, alpha = batch.whole, batch.law.nodes
-    traces = Traces(batch.phi, lambda e: float(law.mean(law.r**e)), batch.power)
+    traces = _traces(batch.phi, law, tuple(batch.eigenvalues.tolist()), tuple(batch.proportions.tolist()))
     k, front = batch.curvature, 0 if batch.whitened else 1
     coherent = Polynomial(
         {
@@ -115,6 +117,15 @@ def row_lengths(directions: SpecialDirections, terms: Terms) -> RowLengths:
         spread = 2.0 / batch.d * (traces.of(whole @ whole) - traces.of(coherent) ** 2)
     spread = np.maximum(spread / tau2**2, 0.0)
     return RowLengths(np.sqrt(tau2), growth, traces.of(coherent), spread, along, pair)
+
+
+@lru_cache(maxsize=16)
+def _traces(
+    phi: float, law: ResidualLaw, eigenvalues: tuple[float, ...], shares: tuple[float, ...]
+) -> Traces:
+    """Traces of a first batch: they are those of all step sizes."""
+    levels, proportions = np.array(eigenvalues), np.array(shares)
+    return Traces(phi, lambda e: float(law.mean(law.r**e)), lambda j: float(proportions @ levels**j))
 
 
 def _own_lengths(directions: SpecialDirections, traces: Traces) -> tuple[Array, Array]:
