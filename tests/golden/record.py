@@ -83,12 +83,12 @@ def write(name: str, entries: dict[str, Any]) -> None:
 
 
 def shortened(value: Any) -> Any:
-    """Numbers to 15 digits, a hundredth of the smallest tolerance."""
+    """Numbers to 14 digits, a hundredth of the smallest tolerance."""
     if isinstance(value, dict):
         return {key: shortened(each) for key, each in value.items()}
     if isinstance(value, list):
         return [shortened(each) for each in value]
-    return float(f"{value:.15g}") if isinstance(value, float) else value
+    return float(f"{value:.14g}") if isinstance(value, float) else value
 
 
 def differences(old: Any, new: Any, path: str = "") -> Iterator[tuple[str, float]]:

@@ -35,7 +35,7 @@ def theory(setting, k):
     part = channel.response(np.ones(3), np.ones(3))
     while part.defect > 1e-13:
         part = channel.response(np.ones(3), np.ones(3), part)
-    along = PencilDirections(channel, special).response(part)
+    along = PencilDirections(channel, special).along(part).response
     return part.y, along.reshape(6, 6)
 
 

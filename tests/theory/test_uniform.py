@@ -91,9 +91,37 @@ def test_derivatives_of_several_channels(solution):
     for name, slope in zip(("resolvent", "omega"), tangent, strict=True):
         difference = (getattr(high, name) - getattr(low, name)) / 2e-5
         assert slope == pytest.approx(difference, rel=1e-6, abs=1e-6 * np.abs(slope).max())
-    difference = (finite.total(high) - finite.total(low)) / 2e-5
-    slope = finite.total_slope(centre, tangent)
-    assert slope == pytest.approx(difference, rel=1e-5, abs=1e-5 * np.abs(slope).max())
+    assert_form_slope(finite, (low, centre, high), tangent)
+
+
+def assert_form_slope(finite, states, tangent, step=1e-5):
+    """Derivative of a quadratic form in ``J + S`` along a tangent against central differences."""
+    low, centre, high = states
+    vector = np.random.default_rng(0).standard_normal(finite.functions.shape[1])
+    vector = vector / np.sqrt(finite.equal_rows(centre))
+    ends = (vector @ finite.total(state) @ vector for state in (high, low))
+    difference = np.subtract(*ends) / (2.0 * step)
+    assert finite.form_slope(centre, tangent, vector) == pytest.approx(difference, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"activation": "tanh", "readout": "rademacher"},
+        {"target": {"expression": "z1 + z1 * z2"}},
+        {"covariance": {"eigenvalues": [0.5, 1.5], "proportions": [0.5, 0.5], "teacher": [0.3, 0.7]}},
+        {"step_size": 0.0},
+    ],
+    ids=["relu", "one-block", "two-directions", "levels", "no-step"],
+)
+def test_derivatives_of_the_pencil(changes):
+    """The same with the rows of a first batch, along a tangent that moves each sample by its own amount."""
+    solution = Uniform(SETTINGS["relu"].replace(**changes))
+    equations, centre, ridge = solution.equations, solution.state, solution.setting.ridge
+    profile = ridge * np.random.default_rng(1).uniform(0.5, 1.5, centre.resolvent.size)
+    low, high = (equations.solve(ridge + step * profile, centre, positive=True) for step in (-1e-5, 1e-5))
+    assert_form_slope(solution.finite_rank, (low, centre, high), equations.tangent(centre, profile))
 
 
 def test_noise_is_the_channel_of_infinite_dimension(solution):

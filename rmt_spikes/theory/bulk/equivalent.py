@@ -186,10 +186,20 @@ class BulkEquivalent:
         return float(points[points < 0.0].max())
 
     @cached_property
+    def _turning_points(self) -> Array:
+        """Eigenvalues that may be edges, ascending."""
+        values = self.location(self.critical_points)
+        return np.unique(values[values > 0.0])
+
+    @property
+    def upper_edge(self) -> float:
+        """The last of the `edges`, which is always one."""
+        return float(self._turning_points[-1])
+
+    @cached_property
     def edges(self) -> Array:
         """Edges of the eigenvalues of ``F F^T / n_ridge`` apart from zero, shape ``(n_intervals, 2)``."""
-        values = self.location(self.critical_points)
-        values = np.unique(values[values > 0.0])
+        values = self._turning_points
         if self.reaches_zero:
             values = np.concatenate([[0.0], values[values > 1e-12 * values.max()]])
         middles = 0.5 * (values[1:] + values[:-1])

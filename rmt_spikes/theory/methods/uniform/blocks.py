@@ -29,7 +29,7 @@ from rmt_spikes.theory.methods.uniform.first_order.levels import anisotropy, dir
 from rmt_spikes.theory.methods.uniform.pencil.batch import ResidualLaw, first_batch
 from rmt_spikes.theory.methods.uniform.pencil.channel import PencilChannel, PencilDirections
 from rmt_spikes.theory.methods.uniform.pencil.directions import SpecialDirections
-from rmt_spikes.theory.methods.uniform.pencil.levels import Pencil, lost_coupling
+from rmt_spikes.theory.methods.uniform.pencil.levels import Pencil, lost_couplings
 from rmt_spikes.theory.methods.uniform.pencil.rows import RowLengths, Terms, row_lengths
 from rmt_spikes.theory.population.labels import LabelFunctions
 from rmt_spikes.theory.quadrature_rules import ReadoutLaw
@@ -231,22 +231,26 @@ class PencilBlocks(Blocks):
             other.__dict__[name] = getattr(self, name)
         return other
 
-    def with_few_nodes(self, k: Array, growth: float) -> PencilBlocks:
-        """The same description with as few nodes of the pencil as lose nothing that shows.
+    def with_few_nodes(self, grid: LatentGrid, point: tuple[float, float], growth: float) -> PencilBlocks:
+        """The same description with as few nodes of the pencil as lose nothing that shows, roughly.
 
         Parameters
         ----------
-        k
-            Rough coupling, shape ``(n_a, n_a)``.
+        grid
+            Latent functions.
+        point
+            Effective ridge and trace without a step.
         growth
-            Growth of the rows, at least one.
+            Growth of the rows.
         """
+        kappa, g = point
+        h = grid.linear / self.tau[:, None] * np.sqrt(kappa * g * self.law.weights)[:, None]
+        k = self.setting.gamma / kappa * (h * grid.q_weights) @ h.T
         count = self.pencil.blocks
-        for rank in RANKS[count]:
-            if rank < self.law.nodes.size:
-                other = self.with_rank(rank)
-                if growth * lost_coupling(other.pencil, k) < LOST[count]:
-                    return other
+        ranks = [rank for rank in RANKS[count] if rank < self.law.nodes.size]
+        for rank, lost in zip(ranks, lost_couplings(self.law, k, ranks) if ranks else (), strict=True):
+            if max(1.0, growth) * lost < LOST[count]:
+                return self.with_rank(rank)
         return self
 
     @cached_property

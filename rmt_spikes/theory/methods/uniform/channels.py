@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg.lapack import dgetrf, dgetri
 
 from rmt_spikes.errors import ConvergenceError
 
@@ -30,6 +31,32 @@ Values = NDArray[Any]
 def diagonal(matrix: Values) -> Values:
     """Diagonal of a matrix, to be written to."""
     return np.asarray(np.einsum("ii->i", matrix))
+
+
+def root_of(neurons: Values) -> Values:
+    """``D^{1/2}``."""
+    if np.isrealobj(neurons) and neurons.min() > 0.0:
+        return np.asarray(np.sqrt(neurons))
+    # In the upper half-plane of the eigenvalue the argument lies between -pi and 0: no cut there.
+    root = np.sqrt(neurons.astype(complex))
+    return np.asarray(np.where((neurons.real < 0.0) & (neurons.imag >= 0.0), -root, root))
+
+
+def inverses(matrices: Values) -> Values:
+    """Inverses of some matrices.
+
+    Raises
+    ------
+    LinAlgError
+        If one has none.
+    """
+    if matrices.shape[0] > 1 or matrices.dtype != np.float64:
+        return np.asarray(np.linalg.inv(matrices))
+    # What the general function does around this takes as long.
+    factors, pivots, singular = dgetrf(matrices[0].T)
+    if singular:
+        raise np.linalg.LinAlgError("singular matrix")
+    return np.asarray(dgetri(factors, pivots, overwrite_lu=True)[0].T[None])
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,31 +138,25 @@ class Channel(ABC):
         Shapes ``(n_q, n_q)``, ``(n_q, n_a)`` and ``(n_a, n_a)``.
         """
 
-    def coupling(self, samples: Values, neurons: Values) -> tuple[Values, Values, Values]:
-        """``D^{1/2}``, ``D^{1/2} m_k`` and ``K``."""
-        if np.isrealobj(neurons) and np.all(neurons > 0.0):
-            root = np.sqrt(neurons)
-        else:
-            # In the upper half-plane of the eigenvalue the argument lies between -pi and 0: no cut there.
-            root = np.sqrt(neurons.astype(complex))
-            root = np.where((neurons.real < 0.0) & (neurons.imag >= 0.0), -root, root)
+    def coupling(self, samples: Values, root: Values) -> tuple[Values, Values]:
+        """``D^{1/2} m_k`` and ``K``."""
         h = root[:, None] * self.functions
-        return root, h, self.gamma * (h * samples) @ h.T
+        return h, (h * (self.gamma * samples)) @ h.T
 
     def response(
-        self, samples: Values, neurons: Values, previous: Response | None = None, *, fresh: bool = True
+        self, samples: Values, root: Values, previous: Response | None = None, *, fresh: bool = True
     ) -> Response:
-        """The channel at a state; `previous` is that at one nearby.
+        """The channel at a state given by ``w R`` and ``D^{1/2}``; `previous` is that at one nearby.
 
         Unless `fresh`, its derivatives may be those at a state nearby.
         """
-        root, h, k = self.coupling(samples, neurons)
+        h, k = self.coupling(samples, root)
         y, detail, defect = self.respond(k, previous, fresh=fresh)
         return Response(root, h, k, y, detail, defect)
 
-    def moved(self, part: Response, samples: Values, neurons: Values) -> Response:
+    def moved(self, part: Response, samples: Values, root: Values) -> Response:
         """The channel at a state an infinitesimal step away."""
-        return self.response(samples, neurons, part)
+        return self.response(samples, root, part)
 
     def without_derivatives(self, part: Response) -> Response:
         """What of the channel is needed to guess its neighbours."""
@@ -171,6 +192,11 @@ class Channel(ABC):
         """Part of the channel in ``1/omega`` at the nodes."""
         return np.asarray(part.ky.sum(axis=1) / (self.gamma * part.root**2))
 
+    def by_state(self, part: Response, gradient: Array) -> tuple[Array, Array]:
+        """Derivatives in ``w R`` and in ``log omega`` of a function of ``K`` with a symmetric gradient."""
+        by_samples = self.gamma * np.sum(part.h * (gradient @ part.h), axis=0)
+        return by_samples, np.sum(gradient * part.k, axis=1)
+
     @abstractmethod
     def of_other_neurons(self, part: Response, samples: Values, others: Channel) -> Values:
         """Part of the channel in ``1/omega`` of neurons of no weight beside those at the nodes.
@@ -183,22 +209,18 @@ class Channel(ABC):
         weighted = others.functions * samples
         return np.sum(weighted * others.functions, axis=1), weighted @ part.h.T
 
-    def derivatives(self, part: Response, samples: Values) -> tuple[Values, Values, Values, Values]:
-        """Derivatives of `of_samples` and of `of_neurons` in ``log R`` and in ``log omega``.
+    def derivatives(self, part: Response) -> tuple[Values, Values, Values]:
+        """Derivatives of `of_samples` in ``w R`` and in ``log omega``, and of ``p omega`` times `of_neurons`.
 
-        Shapes ``(n_q, n_q)``, ``(n_q, n_a)``, ``(n_a, n_q)`` and ``(n_a, n_a)``.
+        The last is that in ``log omega``; in ``w R`` it is the second, transposed. Shapes ``(n_q, n_q)``,
+        ``(n_q, n_a)`` and ``(n_a, n_a)``.
         """
         among_samples, mixed, among_neurons = self.pairings(part)
-        hy, ky = part.hy, part.ky
+        ky = part.ky
         own = among_neurons + 0.5 * ky
         diagonal(own)[:] -= 0.5 * ky.sum(axis=1)
-        size = (self.gamma * part.root**2)[:, None]
-        return (
-            self.gamma * among_samples * samples,
-            hy.T + mixed,
-            self.gamma * (hy + mixed.T) * samples / size,
-            own / size,
-        )
+        own /= self.gamma
+        return self.gamma * among_samples, part.hy.T + mixed, own
 
 
 @dataclass(frozen=True, eq=False)
@@ -235,8 +257,10 @@ class LevelChannel(Channel):
     @staticmethod
     def at_levels(k: Values, levels: Array) -> Values:
         """``s (1 + s K s)^{-1} s``, shape ``(n_levels, n_a, n_a)``."""
-        inner = np.linalg.inv(np.eye(k.shape[0]) + levels[:, :, None] * k * levels[:, None, :])
-        return np.asarray(levels[:, :, None] * inner * levels[:, None, :])
+        outer = levels[:, :, None] * levels[:, None, :]
+        inner = outer * k
+        np.einsum("lii->li", inner)[:] += 1.0
+        return outer * inverses(inner)
 
     def of_other_neurons(self, part: Response, samples: Values, others: Channel) -> Values:  # noqa: D102
         assert isinstance(others, LevelChannel)
@@ -255,13 +279,21 @@ class LevelChannel(Channel):
         rest = self.levels[:, :, None] * (part.k - part.k @ part.detail @ part.k) * self.levels[:, None, :]
         return self._mean(rest) / (self.gamma * part.root[:, None] * part.root)
 
+    def between_gradient(self, part: Response, weights: Array) -> tuple[Array, Array]:
+        """Derivatives of the sum of `between_neurons` with symmetric weights, in ``K`` and ``log omega``."""
+        rest = np.eye(part.root.size) - part.detail @ part.k
+        inner = weights / (self.gamma * part.root[:, None] * part.root)
+        inner = self.levels[:, :, None] * inner * self.levels[:, None, :]
+        by_coupling = self._mean(rest @ inner @ np.swapaxes(rest, 1, 2))
+        return by_coupling, -np.sum(weights * self.between_neurons(part), axis=1)
+
     def pairings(self, part: Response) -> tuple[Values, Values, Values]:  # noqa: D102
         y, k = part.detail, part.k
         yh, ky = y @ part.h, k @ y
-        first = self._mean((np.swapaxes(part.h[None], 1, 2) @ yh) ** 2)
-        second = self._mean(np.swapaxes(yh * (k @ yh), 1, 2))
-        third = self._mean(0.5 * (ky * np.swapaxes(ky, 1, 2) + (ky @ k) * y))
-        return -first, -second, -third
+        first = (part.h.T @ yh) ** 2
+        second = yh * (ky @ part.h)
+        third = ky * np.swapaxes(ky, 1, 2) + (ky @ k) * y
+        return -self._mean(first), -self._mean(second).T, -0.5 * self._mean(third)
 
     def _mean(self, values: Values) -> Values:
         if self.level_weights.size == 1:
@@ -271,6 +303,22 @@ class LevelChannel(Channel):
 
 COMPLEX_STEP = 1e-30
 """Of derivatives along a tangent: exact to rounding, since the functions are analytic."""
+
+
+class Along(ABC):
+    """Directions of a channel at one state."""
+
+    @property
+    @abstractmethod
+    def response(self) -> Values:
+        """``D^T Y D`` between the directions, shape ``(count, n_a, count, n_a)``."""
+
+    @abstractmethod
+    def gradient(self, vector: Array) -> Array:
+        """Derivative in ``K`` of the quadratic form of a vector in the response, shape ``(n_a, n_a)``.
+
+        The vector has shape ``(count, n_a)``.
+        """
 
 
 class Directions(ABC):
@@ -284,34 +332,25 @@ class Directions(ABC):
         """Number of directions."""
 
     @abstractmethod
-    def response(self, part: Response) -> Values:
-        """``D^T Y D`` between the directions, shape ``(count, n_a, count, n_a)``."""
-
-    def square_response(self, part: Response) -> Values:
-        """`response`, shape ``(count n_a,) * 2``."""
-        size = self.count * part.root.size
-        return self.response(part).reshape(size, size)
+    def along(self, part: Response) -> Along:
+        """The directions at a state."""
 
     def stiffness(self, part: Response, inverse: Values) -> Values:
-        """Block of ``J`` at a state, shape ``(count n_a,) * 2``, from the inverse of `square_response`."""
-        root = np.tile(part.root, self.count)
-        return np.asarray(self._less(inverse, part.k) / (self.channel.gamma * root[:, None] * root))
-
-    def stiffness_slope(self, part: Response, inverse: Array, moved: Response) -> Array:
-        """Derivative of `stiffness` at a real state along a complex step to another one."""
-        slope = -inverse @ (self.square_response(moved).imag / COMPLEX_STEP) @ inverse
-        growth = np.tile((moved.root / part.root).imag / COMPLEX_STEP, self.count)
-        slope = self._less(slope, moved.k.imag / COMPLEX_STEP)
-        slope -= (growth[:, None] + growth) * self._less(inverse, part.k)
-        root = np.tile(part.root, self.count)
-        return np.asarray(slope / (self.channel.gamma * root[:, None] * root))
-
-    def _less(self, matrix: Values, k: Values) -> Values:
-        """A matrix between the directions less ``K`` along each of them."""
-        found, n_a = matrix.copy(), k.shape[0]
+        """Block of ``J`` at a state, shape ``(count n_a,) * 2``, from the inverse of the response."""
+        found, n_a = np.array(inverse), part.root.size
         for start in range(0, self.count * n_a, n_a):
-            found[start : start + n_a, start : start + n_a] -= k
-        return found
+            found[start : start + n_a, start : start + n_a] -= part.k
+        root = np.concatenate([part.root] * self.count)
+        return np.asarray(found / (self.channel.gamma * root[:, None] * root))
+
+    def form_gradient(
+        self, part: Response, along: Along, inverse: Array, vector: Array
+    ) -> tuple[Array, Array]:
+        """Derivatives of the quadratic form of a vector in that block, in ``K`` and in ``log omega``."""
+        x = vector.reshape(self.count, -1) / part.root
+        pulled = (inverse @ x.ravel()).reshape(x.shape)
+        by_coupling = -(x.T @ x + along.gradient(pulled)) / self.channel.gamma
+        return by_coupling, -np.sum(x * (pulled - x @ part.k), axis=0) / self.channel.gamma
 
 
 @dataclass(frozen=True, eq=False)
@@ -330,7 +369,21 @@ class LevelDirections(Directions):
     def count(self) -> int:  # noqa: D102
         return int(self.weights.shape[1])
 
-    def response(self, part: Response) -> Values:  # noqa: D102
-        return np.asarray(
-            np.einsum("hij,hab->iajb", self.weights, self.channel.at_levels(part.k, self.levels))
-        )
+    def along(self, part: Response) -> LevelAlong:  # noqa: D102
+        return LevelAlong(self.weights, self.channel.at_levels(part.k, self.levels))
+
+
+@dataclass(frozen=True, eq=False)
+class LevelAlong(Along):
+    """Directions by their weights, and ``Y`` at each of their levels."""
+
+    weights: Array
+    y: Values
+
+    @property
+    def response(self) -> Values:  # noqa: D102
+        return np.asarray(np.einsum("hij,hab->iajb", self.weights, self.y))
+
+    def gradient(self, vector: Array) -> Array:  # noqa: D102
+        image = np.einsum("hab,ib->hia", self.y, vector)
+        return np.asarray(-np.einsum("hij,hia,hjb->ab", self.weights, image, image, optimize=True))

@@ -45,7 +45,7 @@ ROUGH = 1e-4
 ALIKE, RISE = 0.8, 3.0
 """Least cosine between directions of neighbours, and how much more the next step may bend than the last."""
 
-HALFWAY, FAR = 0.3, 1.0
+HALFWAY, FAR = 0.4, 1.0
 """Slope of the eigenvalue, .7 far above the bulk, from which the edge is looked for, and the farthest that it
 may be, in last steps."""
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 from rmt_spikes.errors import ConvergenceError
 from rmt_spikes.theory.bulk.equivalent import BulkEquivalent
 from rmt_spikes.theory.methods.ridges import FACTOR, solved_at
-from rmt_spikes.theory.methods.uniform.channels import COMPLEX_STEP, Channel, Response, diagonal
+from rmt_spikes.theory.methods.uniform.channels import COMPLEX_STEP, Channel, Response, diagonal, root_of
 
 Array = NDArray[np.float64]
 Values = NDArray[Any]
@@ -39,6 +40,9 @@ ABOVE = 10.0
 
 STRAIGHT = 1e-5
 """Relative error of a resolvent on a curve that serves as a bracket: points are solved to a tenth of it."""
+
+NOT_FAR = 0.5
+"""Largest term of first order that is taken far above the spectrum, where it is small."""
 
 STEPS = 20
 """Steps of Newton's method at one ridge. Solutions that are found at once mostly take 7 to 9."""
@@ -87,8 +91,12 @@ class CurvePoint:
     @property
     def tangent(self) -> tuple[Array, Array]:
         """Derivative of ``(R, omega)`` along the direction."""
+        return self.along(self.direction)
+
+    def along(self, direction: Array) -> tuple[Array, Array]:
+        """Derivative of ``(R, omega)`` along any direction."""
         n_q = self.state.resolvent.size
-        return self.state.resolvent * self.direction[:n_q], self.state.omega * self.direction[n_q:-1]
+        return self.state.resolvent * direction[:n_q], self.state.omega * direction[n_q:-1]
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,8 +117,19 @@ class FixedPoint:
     @property
     def mean_eigenvalue(self) -> float:
         """Mean square of the rows of the features, their latent functions apart."""
-        squares = self.noise + sum(each.growth[:, None] * each.functions**2 for each in self.channels)
-        return float(self.spectral_ratio * self.a_weights @ squares @ self.q_weights)
+        return float(self.spectral_ratio * self.a_weights @ self._squares @ self.q_weights)
+
+    @cached_property
+    def _squares(self) -> Array:
+        """Mean squares of features, their latent functions apart, shape ``(n_a, n_q)``."""
+        return self.noise + sum(each.growth[:, None] * each.functions**2 for each in self.channels)
+
+    def far_above(self, z: float) -> tuple[Array, Array]:
+        """``R`` and ``omega`` far above the spectrum, to first order in the inverse of the eigenvalue."""
+        squares = self._squares / z
+        omega = 1.0 / (1.0 - np.minimum(squares @ self.q_weights, NOT_FAR))
+        rows = self.ratio * (self.a_weights * omega) @ squares
+        return 1.0 / (z * (np.minimum(rows, NOT_FAR) - 1.0)), omega
 
     def fluctuating(self, resolvent: Values, omega: Values) -> Values:
         """Diagonal of the resolvent that the density is read off, of neurons up to ``z`` in a population."""
@@ -143,10 +162,11 @@ class FixedPoint:
 
         Unless `fresh`, their derivatives may be those at a state nearby.
         """
-        pair = self.weighted(resolvent, omega)
+        samples, neurons = self.weighted(resolvent, omega)
+        root = root_of(neurons)
         near: Sequence[Response | None] = previous or [None] * len(self.channels)
         return [
-            channel.response(*pair, part, fresh=fresh)
+            channel.response(samples, root, part, fresh=fresh)
             for channel, part in zip(self.channels, near, strict=True)
         ]
 
@@ -160,8 +180,11 @@ class FixedPoint:
 
     def moved_responses(self, resolvent: Values, omega: Values, parts: Sequence[Response]) -> list[Response]:
         """The channels at a state an infinitesimal step away from that of `parts`."""
-        pair = self.weighted(resolvent, omega)
-        return [channel.moved(part, *pair) for channel, part in zip(self.channels, parts, strict=True)]
+        samples, neurons = self.weighted(resolvent, omega)
+        root = root_of(neurons)
+        return [
+            channel.moved(part, samples, root) for channel, part in zip(self.channels, parts, strict=True)
+        ]
 
     def moved(self, state: State, tangent: tuple[Array, Array]) -> State:
         """State a complex step along a tangent."""
@@ -215,28 +238,29 @@ class FixedPoint:
         values = np.concatenate([profile + self.ratio * rows, columns])
         return values.real if np.isrealobj(samples) and np.isrealobj(profile) else values
 
-    def jacobian(self, state: tuple[Values, Values], parts: Sequence[Response]) -> Values:
+    def jacobian(self, state: tuple[Values, Values], parts: Sequence[Response], border: int = 0) -> Values:
         """Derivative of ``(R, omega) * inverses`` in ``(log R, log omega)`` where the equations hold.
 
-        These relative variables keep the matrix well scaled at a tiny ridge, where ``R`` is huge.
+        These relative variables keep the matrix well scaled at a tiny ridge, where ``R`` is huge. There are
+        `border` rows and columns of zeros behind.
         """
-        x = np.concatenate(state)
-        n_q = state[0].size
+        resolvent, omega = state
+        n_q, size = resolvent.size, resolvent.size + omega.size
         samples, neurons = self.weighted(*state)
-        matrix = np.zeros((x.size,) * 2, dtype=x.dtype)
-        matrix[:n_q, n_q:] = self.noise.T * neurons
-        matrix[n_q:, :n_q] = self.noise * samples
+        matrix = np.zeros((size + border,) * 2, dtype=np.result_type(resolvent, omega))
+        mixed = (self.noise.T * neurons).astype(matrix.dtype, copy=False)
         for channel, part in zip(self.channels, parts, strict=True):
-            blocks = channel.derivatives(part, samples)
-            real = np.isrealobj(x)
-            one, two, three, four = (block.real if real else block for block in blocks)
+            one, two, three = channel.derivatives(part)
+            if matrix.dtype == np.float64:
+                one, two, three = one.real, two.real, three.real
             matrix[:n_q, :n_q] += one
-            matrix[:n_q, n_q:] += two
-            matrix[n_q:, :n_q] += three
-            matrix[n_q:, n_q:] += four
-        matrix[:n_q] *= self.ratio
-        matrix *= x[:, None]
-        diagonal(matrix)[:] += 1.0
+            mixed += two
+            matrix[n_q:size, n_q:size] += three
+        matrix[:n_q, :n_q] *= (self.ratio * resolvent)[:, None] * samples
+        matrix[:n_q, n_q:size] = mixed * (self.ratio * resolvent)[:, None]
+        matrix[n_q:size, :n_q] = mixed.T * samples / self.a_weights[:, None]
+        matrix[n_q:size, n_q:size] /= self.a_weights[:, None]
+        diagonal(matrix)[:size] += 1.0
         return matrix
 
     def solve(

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg.lapack import dsyevr, dsytrf
+from scipy.linalg.lapack import dpotrf, dpotri
 
 from rmt_spikes.errors import ConvergenceError
-from rmt_spikes.theory.methods.uniform.channels import COMPLEX_STEP, Directions, LevelChannel, diagonal
+from rmt_spikes.theory.methods.symmetric import SymmetricFactors, first_eigenvectors
+from rmt_spikes.theory.methods.uniform.channels import Along, Directions, LevelChannel, diagonal
 from rmt_spikes.theory.methods.uniform.equations import FixedPoint, State
 
 Array = NDArray[np.float64]
@@ -27,21 +29,17 @@ Tangent = tuple[Array, Array]
 REMEMBERED = 4
 """States of which matrices are remembered: margins, slope and residue are asked for one after another."""
 
+ROUNDING = 1e-14
+"""Rounding error of a margin, that is, of numbers of order one in sums of a hundred."""
+
 TOUCHING = 1e-10
 """Rounding error of a margin at the edge: a pole within it is not counted."""
 
-COLUMNS = 64
-"""Columns of a matrix that are eliminated together."""
+BESIDE = 3
+"""Margins above zero that are looked at where a resonance may be among them."""
 
-
-def negative_eigenvalues(matrix: Array) -> int:
-    """Number of negative eigenvalues of a symmetric matrix, by Sylvester's law of inertia.
-
-    A block of two rows in its decomposition has one negative eigenvalue.
-    """
-    factors, pivots, _ = dsytrf(matrix, lwork=COLUMNS * matrix.shape[0])
-    single = pivots > 0
-    return int(np.sum(np.diagonal(factors)[single] < 0.0)) + int(np.sum(~single)) // 2
+TURNS = 2
+"""Inverse iterations from a vector nearby."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,26 +50,37 @@ class _Known:
     state: State
 
     @cached_property
-    def trivial(self) -> Values:
-        """Stiffness of isotropic rows."""
-        return self.finite.trivial(self.state)
+    def along(self) -> Along:
+        """The directions."""
+        return self.finite.directions.along(self.finite.parts(self.state)[0])
 
     @cached_property
     def response(self) -> Values:
-        """Response of the directions, shape ``(count n_a,) * 2``."""
-        return self.finite.directions.square_response(self.finite.parts(self.state)[0])
+        """Their response, shape ``(count n_a,) * 2``."""
+        response = self.along.response
+        size = response.shape[0] * response.shape[1]
+        return response.reshape(size, size)
+
+    @cached_property
+    def _root(self) -> Array | None:
+        """Its Cholesky factor, where it is real and positive."""
+        if not np.isrealobj(self.response):
+            return None
+        root, failed = dpotrf(self.response, lower=True)
+        return None if failed else root
 
     @cached_property
     def inverse(self) -> Values:
         """Inverse of that."""
-        return np.asarray(np.linalg.inv(self.response))
+        if self._root is None:
+            return np.asarray(np.linalg.inv(self.response))
+        half = dpotri(self._root, lower=True)[0]
+        return np.asarray(half + half.T - np.diag(np.diagonal(half)))
 
     @cached_property
     def resonances(self) -> Array:
         """Vectors along which it is negative, in columns."""
-        try:
-            np.linalg.cholesky(self.response)
-        except np.linalg.LinAlgError:
+        if self._root is None:
             values, vectors = np.linalg.eigh(self.response)
             return np.asarray(vectors[:, values < 0.0])
         return self.response[:, :0]
@@ -79,7 +88,29 @@ class _Known:
     @cached_property
     def total(self) -> Values:
         """``J + S``."""
-        return self.finite.stiffness(self.state) + self.finite.kernel(self.state.resolvent)
+        matrix = self.finite.stiffness(self.state)
+        matrix += self.finite.kernel(self.state.resolvent)
+        return matrix
+
+    @cached_property
+    def scale(self) -> Array:
+        """``E^{1/2}``, shape ``(size,)``."""
+        return self.finite.equal_rows(self.state) ** -0.5
+
+    @cached_property
+    def scaled(self) -> Array:
+        """``E^{1/2} (J + S) E^{1/2}``."""
+        return self.finite.scaled(self.state)
+
+    @cached_property
+    def factors(self) -> SymmetricFactors:
+        """Decomposition of that, or of a matrix within its rounding error."""
+        factors = SymmetricFactors.of(self.scaled)
+        if factors.singular:
+            matrix = self.scaled.copy()
+            diagonal(matrix)[:] += ROUNDING
+            factors = SymmetricFactors.of(matrix)
+        return factors
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,12 +157,16 @@ class FiniteRank:
 
     def stiffness(self, state: State) -> Values:
         """``J``, shape ``(size, size)``."""
-        matrix = self.known(state).trivial.copy()
-        n_a = state.omega.size
-        block = slice(n_a, (1 + self.directions.count) * n_a)
+        matrix, block = self.trivial(state), self._along
         own = self.directions.stiffness(self.parts(state)[0], self.known(state).inverse)
         matrix[block, block] = self._real(state, own)
         return matrix
+
+    @cached_property
+    def _along(self) -> slice:
+        """Blocks of the directions."""
+        n_a = self.norm.shape[0]
+        return slice(n_a, (1 + self.directions.count) * n_a)
 
     def parts(self, state: State) -> Any:
         """The channels at a state."""
@@ -143,32 +178,39 @@ class FiniteRank:
 
     def trivial(self, state: State) -> Values:
         """Stiffness of isotropic rows."""
-        neurons = self.equations.weighted(state.resolvent, state.omega)[1]
-        matrix = np.diag(1.0 / np.outer(self.scales, neurons).ravel())
+        own, n_a = self.equal_rows(state), state.omega.size
+        matrix = np.zeros((own.size,) * 2, dtype=own.dtype)
+        diagonal(matrix)[:] = own
         if self.readout_coupling is not None:
-            channel, n_a = self.equations.channels[0], neurons.size
+            channel = self.equations.channels[0]
             assert isinstance(channel, LevelChannel)
             y = channel.between_neurons(self.parts(state)[0])
             matrix[:n_a, :n_a] -= self.readout_coupling * self._real(state, y)
         return matrix
 
+    def equal_rows(self, state: State) -> Values:
+        """``E^{-1}``, the stiffness of isotropic rows that do not see the readout, shape ``(size,)``."""
+        neurons = self.equations.weighted(state.resolvent, state.omega)[1]
+        return np.asarray(1.0 / np.outer(self.scales, neurons).ravel())
+
     def kernel(self, resolvent: Values) -> Values:
         """``S``, linear in the resolvent, shape ``(size, size)``."""
-        weights = self.equations.q_weights * resolvent
+        weights, functions = self.equations.q_weights * resolvent, self._functions
         if np.isrealobj(weights) and np.all(weights < 0.0):
             # A matrix by its own transpose is half the work.
-            half = self._flat * np.tile(np.sqrt(-weights), self.functions.shape[0])
+            half = (functions * np.sqrt(-weights)).reshape(functions.shape[0], -1)
             kernel = -(half @ half.T)
         else:
-            kernel = (self._flat * np.tile(weights, self.functions.shape[0])) @ self._flat.T
+            flat = functions.reshape(functions.shape[0], -1)
+            kernel = (functions * weights).reshape(flat.shape) @ flat.T
         n_a = self.norm.shape[0]
         kernel[:n_a, :n_a] += self.norm_covariance * ((self.norm * weights) @ self.norm.T)
         return np.asarray(kernel)
 
     @cached_property
-    def _flat(self) -> Array:
-        """The functions, shape ``(size, n_variables * n_q)``."""
-        return np.swapaxes(self.functions, 0, 1).reshape(self.functions.shape[1], -1)
+    def _functions(self) -> Array:
+        """The functions, shape ``(size, n_variables, n_q)``."""
+        return np.ascontiguousarray(np.swapaxes(self.functions, 0, 1))
 
     def source(self, resolvent: Values, labels: Array) -> Values:
         """``E[R u y]`` of labels with these components along the sample variables, ``(n_variables, n_q)``."""
@@ -187,28 +229,45 @@ class FiniteRank:
         """State a complex step along a tangent."""
         return self.equations.moved(replace(state, parts=self.parts(state)), tangent)
 
-    def total_slope(self, state: State, tangent: Tangent) -> Array:
-        """Derivative of ``J + S`` along a tangent of the state."""
-        return np.asarray(self._stiffness_slope(state, tangent) + self.kernel(tangent[0]))
+    def form_slope(self, state: State, tangent: Tangent, vector: Array) -> float:
+        """Derivative of the quadratic form of a vector in ``J + S`` along a tangent of a real state."""
+        by_samples, by_neurons = self.form_gradient(state, vector)
+        return float(by_samples @ tangent[0] + by_neurons @ tangent[1])
 
-    def pull(self, state: State, tangent: Tangent, vector: Array) -> Array:
-        """Derivative of ``J + S`` along a tangent of the state, applied to a vector."""
-        weights, n_a = self.equations.q_weights * tangent[0], self.norm.shape[0]
-        image = self._flat @ (np.tile(weights, self.functions.shape[0]) * (vector @ self._flat))
-        by_norm = self.norm_covariance * ((self.norm * weights) @ self.norm.T)
-        image[:n_a] += by_norm @ vector[:n_a]
-        return np.asarray(image + self._stiffness_slope(state, tangent) @ vector)
+    def form_gradient(self, state: State, vector: Array) -> Tangent:
+        """Derivatives of the quadratic form of a vector in ``J + S`` in a real ``R`` and ``omega``."""
+        known, part, n_a = self.known(state), self.parts(state)[0], state.omega.size
+        by_samples, channel = self._squares(vector), self.equations.channels[0]
+        squares = vector**2 * self.equal_rows(state)
+        squares[self._along] = 0.0
+        by_neurons = -squares.reshape(-1, n_a).sum(axis=0)
+        by_coupling, rest = self.directions.form_gradient(
+            part, known.along, known.inverse, vector[self._along]
+        )
+        by_neurons += rest
+        if self.readout_coupling is not None:
+            assert isinstance(channel, LevelChannel)
+            weights = -self.readout_coupling * vector[:n_a, None] * vector[:n_a]
+            more, rest = channel.between_gradient(part, weights)
+            by_coupling, by_neurons = by_coupling + more, by_neurons + rest
+        one, other = channel.by_state(part, by_coupling)
+        return self.equations.q_weights * (by_samples + one), (by_neurons + other) / state.omega
 
-    def _stiffness_slope(self, state: State, tangent: Tangent) -> Array:
-        h = 1j * COMPLEX_STEP
-        resolvent, omega = state.resolvent + h * tangent[0], state.omega + h * tangent[1]
-        first, weighted = self.equations.channels[0], self.equations.weighted(resolvent, omega)
-        part, n_a = self.parts(state)[0], state.omega.size
-        moved = first.moved(part, *weighted)
-        matrix = self.trivial(State(resolvent, omega, 0.0, (moved,))).imag / COMPLEX_STEP
-        block = slice(n_a, (1 + self.directions.count) * n_a)
-        matrix[block, block] = self.directions.stiffness_slope(part, self.known(state).inverse, moved)
-        return np.asarray(matrix)
+    def _squares(self, vector: Array) -> Array:
+        """Derivative of the quadratic form of a vector in ``S``, in ``w R``, shape ``(n_q,)``."""
+        functions, own = self._functions, vector[: self.norm.shape[0], None] * self.norm
+        image = (vector @ functions.reshape(vector.size, -1)).reshape(functions.shape[1:])
+        return np.asarray(np.sum(image**2, axis=0) + np.sum(own * (self.norm_covariance @ own), axis=0))
+
+    def rough_margins(self, states: Sequence[State], vector: Array) -> Array:
+        """Margins of a vector if all blocks had the stiffness of equal rows."""
+        by_samples, squares = self._squares(vector) * self.equations.q_weights, vector**2
+        return np.array(
+            [
+                1.0 + float(by_samples @ state.resolvent / (squares @ self.equal_rows(state)))
+                for state in states
+            ]
+        )
 
     def margins(self, state: State) -> Array:
         """Ascending eigenvalues of ``E^{1/2} (J + S) E^{1/2}``, with the stiffness ``E^{-1}`` of equal rows.
@@ -222,66 +281,88 @@ class FiniteRank:
         """
         if self.resonances(state).size:
             return self.spectrum(state)[0]
-        return np.asarray(np.linalg.eigvalsh(self._scaled(state)[0]))
+        return np.asarray(np.linalg.eigvalsh(self.known(state).scaled))
 
-    def count(self, state: State, null: Array | None = None) -> int:
-        """Number of `margins` below zero, but for one within rounding error of it.
+    def below_zero(self, state: State) -> tuple[Array, Array]:
+        """`margins` below zero by more than rounding, and vectors ``E^{1/2} xi`` in columns."""
+        known, resonances = self.known(state), self.resonances(state)
+        matrix = known.scaled.copy()
+        diagonal(matrix)[:] += TOUCHING
+        count = SymmetricFactors.of(matrix).negative
+        if count == 0:
+            return np.zeros(0), np.zeros((matrix.shape[0], 0))
+        several = resonances.shape[1]
+        values, vectors = first_eigenvectors(known.scaled, count + (several + BESIDE if several else 0))
+        # No more vectors than there are resonances can be mostly like these.
+        alike = self._likeness(resonances, vectors) > 0.5
+        if np.sum(alike) < several:
+            values, vectors = self.spectrum(state)
+            vectors /= known.scale[:, None]
+            alike = np.zeros(values.size, dtype=bool)
+        kept = (values < -TOUCHING) & ~alike
+        return values[kept], known.scale[:, None] * vectors[:, kept]
 
-        Of a pole, whose margin is zero with the vector `null`, that of the poles above it.
-        """
+    def _likeness(self, resonances: Array, vectors: Array) -> Array:
+        """Squared norms of vectors within the span of resonances."""
+        n_a = self.norm.shape[0]
+        return np.asarray(np.sum((resonances.T @ vectors[n_a : n_a + resonances.shape[0]]) ** 2, axis=0))
+
+    def count_above(self, state: State, null: Array) -> int:
+        """Number of poles above one, whose margin is zero with the vector `null`."""
         if self.resonances(state).size:
             values = self.margins(state)
-            if null is not None:
-                values = np.delete(values, np.argmin(np.abs(values)))
-            return int(np.sum(values < -TOUCHING))
-        matrix, root = self._scaled(state)
-        diagonal(matrix)[:] += TOUCHING
-        if null is not None:
-            unit = root @ (self.known(state).trivial @ null)
-            matrix += np.outer(unit, unit) / (unit @ unit)
-        return negative_eigenvalues(matrix)
+            return int(np.sum(np.delete(values, np.argmin(np.abs(values))) < -TOUCHING))
+        factors = self.known(state).factors
+        # Rounding gives its margin a sign, which the solution of the equations has too.
+        return factors.negative - int(self.next_margin(state, null)[0] < 0.0)
 
-    def lowest(self, state: State, k: int) -> tuple[float, Array]:
-        """Margin `k`, and its vector ``E^{1/2} xi``."""
+    def lowest(self, state: State, count: int) -> tuple[Array, Array]:
+        """The first of the `margins`, and their vectors ``E^{1/2} xi`` in columns."""
         if self.resonances(state).size:
             values, vectors = self.spectrum(state)
-            return float(values[k]), vectors[:, k]
-        matrix, root = self._scaled(state)
-        values, vectors, _, _, failed = dsyevr(matrix, range="I", il=k + 1, iu=k + 1)
-        if failed:
-            raise ConvergenceError("a margin was not found", residual=np.inf)
-        return float(values[0]), root.T @ vectors[:, 0]
+            return values[:count], vectors[:, :count]
+        known = self.known(state)
+        values, vectors = first_eigenvectors(known.scaled, count)
+        return values, known.scale[:, None] * vectors
 
     def spectrum(self, state: State) -> tuple[Array, Array]:
         """`margins`, and vectors ``E^{1/2} xi`` in columns."""
-        matrix, root = self._scaled(state)
-        values, vectors = np.linalg.eigh(matrix)
-        resonances, n_a = self.resonances(state), state.omega.size
+        known = self.known(state)
+        values, vectors = np.linalg.eigh(known.scaled)
+        resonances = self.resonances(state)
         if count := resonances.shape[1]:
-            inside = resonances.T @ vectors[n_a : n_a + resonances.shape[0]]
-            kept = np.sort(np.argsort(np.sum(inside**2, axis=0))[:-count])
+            kept = np.sort(np.argsort(self._likeness(resonances, vectors))[:-count])
             values, vectors = values[kept], vectors[:, kept]
-        return values, root.T @ vectors
+        return values, known.scale[:, None] * vectors
+
+    def nearest(self, state: State, vector: Array) -> tuple[float, Array]:
+        """Margin next to that of a vector ``E^{1/2} xi``, and its vector, by inverse iteration."""
+        known = self.known(state)
+        unit, matrix = vector / known.scale, known.scaled.copy()
+        unit /= np.linalg.norm(unit)
+        diagonal(matrix)[:] -= unit @ known.scaled @ unit
+        factors = SymmetricFactors.of(matrix)
+        for _ in range(0 if factors.singular else TURNS):
+            unit = factors.solve(unit)
+            unit /= np.linalg.norm(unit)
+        return float(unit @ known.scaled @ unit), known.scale * unit
 
     def margin_along(self, state: State, vector: Array) -> float:
         """Margin of a vector ``E^{1/2} xi``, which need not be one of those of `spectrum`."""
-        return float(vector @ self.total(state) @ vector / (vector @ self.known(state).trivial @ vector))
+        known = self.known(state)
+        unit = vector / known.scale
+        return float(unit @ known.scaled @ unit / (unit @ unit))
 
     def next_margin(self, state: State, vector: Array) -> tuple[float, Array]:
         """Inverse iteration from a vector ``E^{1/2} xi``: the margin of the next one, and that.
 
         Its form in ``J + S`` is the margin.
-
-        Raises
-        ------
-        LinAlgError
-            If ``J + S`` is singular.
         """
-        trivial = self.known(state).trivial
-        image = trivial @ vector
-        found = np.linalg.solve(self.total(state), image)
-        size = float(found @ trivial @ found)
-        return float(found @ image) / size, np.asarray(found / math.sqrt(size))
+        known = self.known(state)
+        last = vector / known.scale
+        found = known.factors.solve(last)
+        size = float(found @ found)
+        return float(found @ last) / size, np.asarray(known.scale * found / math.sqrt(size))
 
     def resonances(self, state: State) -> Array:
         """Vectors along which the response of the directions is negative, shape ``(count n_a, n)``.
@@ -291,20 +372,19 @@ class FiniteRank:
         """
         return self.known(state).resonances
 
-    def _scaled(self, state: State) -> tuple[Array, Array]:
-        """``E^{1/2} (J + S) E^{1/2}``, and ``E^{1/2}``."""
-        trivial = self.known(state).trivial
-        own = np.diagonal(trivial)
-        if np.any(own <= 0.0):
+    def scaled(self, state: State) -> Array:
+        """``E^{1/2} (J + S) E^{1/2}``."""
+        known, n_a = self.known(state), state.omega.size
+        if not np.all(state.omega > 0.0):
             raise ConvergenceError("the stiffness of the neurons is not positive", residual=np.inf)
-        root = np.diag(own**-0.5)
-        total = self.total(state)
-        if self.readout_coupling is None:
-            scale = np.diagonal(root)
-            return scale[:, None] * total * scale, root
-        n_a = self.equations.a_weights.size
-        try:
-            root[:n_a, :n_a] = np.linalg.inv(np.linalg.cholesky(trivial[:n_a, :n_a]))
-        except np.linalg.LinAlgError as error:
-            raise ConvergenceError("the stiffness of the neurons is not positive", residual=np.inf) from error
-        return root @ total @ root.T, root
+        matrix = self.stiffness(state)
+        if self.readout_coupling is not None:
+            try:
+                np.linalg.cholesky(matrix[:n_a, :n_a])
+            except np.linalg.LinAlgError as error:
+                text = "the stiffness of the neurons is not positive"
+                raise ConvergenceError(text, residual=np.inf) from error
+        matrix += self.kernel(state.resolvent)
+        matrix *= known.scale[:, None]
+        matrix *= known.scale
+        return matrix

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg.lapack import dgesv
 
 from rmt_spikes.errors import ConvergenceError
 from rmt_spikes.theory.methods.uniform.channels import COMPLEX_STEP, Response
@@ -17,7 +18,7 @@ Array = NDArray[np.float64]
 NEWTON_STEPS = 12
 """On the golden settings nearly all points take at most 9; where 12 fail a shorter step is tried."""
 
-LOOSE, CLOSER, EXACT = 1e-6, 1e-8, 1e-11
+LOOSE, CLOSER, EXACT = 5e-6, 1e-8, 1e-11
 """Errors of points that serve as brackets only and of those that tell slopes: a last step of Newton's method
 leads to them from the square root; and the error from which a point is seen to be solved."""
 
@@ -34,9 +35,6 @@ SETTLED = 1e-11
 SECANT, OFF = 1e-7, 0.1
 """Steps from which two values tell the slope of a function along the curve, and the largest residual of the
 first, as a share of the step."""
-
-TELLING = 0.02
-"""Residual from which a point off the curve tells how that bends nearby."""
 
 NEARLY = 2e-3
 """Slope at which an edge is known roughly: to a few 1e-6 of the eigenvalue."""
@@ -139,11 +137,12 @@ class CurveNewton:
     def seek(
         self,
         start: CurvePoint,
-        step_at: Value,
+        step_at: Callable[[CurvePoint, Array], float],
         settled: float,
         tolerance: float = TOLERANCE,
         *,
         fresh: bool = False,
+        lost: float = LOST,
     ) -> CurvePoint:
         """Point where a condition holds, by Newton's method on the curve and the condition together.
 
@@ -152,11 +151,13 @@ class CurveNewton:
         start
             A point nearby, which need not be on the curve.
         step_at
-            Step along the curve to where the condition holds, from a point close to the curve.
+            Step along the curve to where the condition holds, from a point near it and the way back to it.
         settled, tolerance
             Step and residual of the equations at which the point is found.
         fresh
             Whether directions on the way are to be exact.
+        lost
+            Residual above which the next point is only closer to the curve.
 
         Raises
         ------
@@ -172,14 +173,14 @@ class CurveNewton:
                 break
             done, slow = residual < tolerance, residual >= 0.5 * previous
             done = done or (slow and residual < 1e4 * TOLERANCE and exact)
-            if slow or (done and tolerance < EXACT):
+            if slow or (done and tolerance < LOOSE):
                 near = equations.refreshed(near)
             exact = equations.is_fresh(near)
             correction, direction = self._step(position, state, near, self._metric * along, defect)
             along = direction * math.copysign(1.0, self.inner(direction, along))
             point = CurvePoint(position, along, State(*state, residual, near), float(np.exp(position[-1])))
             # First back to the curve from far off it.
-            step = step_at(point) if residual < LOST else 0.0
+            step = step_at(point, correction) if residual < lost else 0.0
             if not abs(step) < LONGEST_STEP:
                 break
             position = position + correction + step * along
@@ -199,14 +200,17 @@ class CurveNewton:
         ConvergenceError
             If it is not found nearby.
         """
-        told = False
+        last: tuple[float, float] | None = None
+        step = 0.0
 
-        def step_at(point: CurvePoint) -> float:
-            nonlocal bend, told
-            slope = point.log_eigenvalue_slope
-            if not told and point.state.residual < TELLING and abs(slope) > NEARLY * abs(bend):
-                bend, told = self.curvature(point), True
-            return -slope / bend if bend != 0.0 else math.inf
+        def step_at(point: CurvePoint, _: Array) -> float:
+            nonlocal bend, last, step
+            slope, residual = point.log_eigenvalue_slope, point.state.residual
+            if last is not None and max(SECANT, last[1]) < abs(step):
+                found = (slope - last[0]) / step
+                bend = found if found * bend > 0.0 else bend
+            last, step = (slope, residual), -slope / bend if bend != 0.0 else math.inf
+            return step
 
         near = NEARLY / max(1.0, abs(bend))
         return self.seek(start, step_at, near, math.sqrt(CLOSER), fresh=True), bend
@@ -241,7 +245,7 @@ class CurveNewton:
         last: tuple[CurvePoint, float] | None = None
         step = 0.0
 
-        def step_at(point: CurvePoint) -> float:
+        def step_at(point: CurvePoint, _: Array) -> float:
             nonlocal slope, last, step
             found = value(point)
             if last is not None and max(SECANT, last[0].state.residual / OFF) < abs(step):
@@ -300,15 +304,14 @@ class CurveNewton:
             If the curve has none.
         """
         n_q, size = state[0].size, position.size - 1
-        matrix, right = np.zeros((size + 1, size + 1)), np.zeros((size + 1, 2))
-        matrix[:size, :size] = self.equations.jacobian(state, parts)
+        matrix, right = self.equations.jacobian(state, parts, border=1), np.zeros((size + 1, 2))
         matrix[:n_q, size] = -state[0] * np.exp(position[-1])
         matrix[size] = plane
         right[:, 0], right[size, 1] = -defect, 1.0
-        try:
-            step, direction = np.linalg.solve(matrix, right).T
-        except np.linalg.LinAlgError as error:
-            raise ConvergenceError("the curve has no tangent", residual=math.inf, last=position) from error
+        _, _, solution, singular = dgesv(matrix, right)
+        if singular:
+            raise ConvergenceError("the curve has no tangent", residual=math.inf, last=position)
+        step, direction = solution.T
         return step, direction / math.sqrt(self.inner(direction, direction))
 
 

@@ -17,7 +17,13 @@ from rmt_spikes.theory.methods.uniform.continuation import BRACKET, ROUGH, RealC
 from rmt_spikes.theory.methods.uniform.equations import CurvePoint, FixedPoint
 from rmt_spikes.theory.methods.uniform.finite_rank import FiniteRank
 from rmt_spikes.theory.methods.uniform.newton import LONGEST_STEP, LOOSE
-from rmt_spikes.theory.methods.uniform.poles.zeros import Pole, Side, pole_by_margin, pole_nearby
+from rmt_spikes.theory.methods.uniform.poles.zeros import (
+    Pole,
+    between,
+    pole_between,
+    pole_by_margin,
+    pole_nearby,
+)
 from rmt_spikes.theory.methods.uniform.problem import Problem
 
 Array = NDArray[np.float64]
@@ -35,6 +41,9 @@ rarely a step from far above ends on another branch."""
 
 SHORT, CLOSEST = 0.25, 1e-3
 """First step along a curve from next to its edge, and the least that it is halved to."""
+
+BRACKETS = 4
+"""Brackets of a pole that are tried: mostly two, that by its vector at the edge and one by that nearby."""
 
 FARTHER = 20
 """Times that a point four times farther is tried."""
@@ -84,15 +93,20 @@ class UpperSpectrum:
         return amplitude(self.curve.equations, self.edge, self.curve.curvature(self.edge))
 
     @cached_property
+    def _below_zero(self) -> tuple[Array, Array]:
+        """Margins of the poles at the edge, and their vectors; one that touches the edge is not counted."""
+        return self.finite_rank.below_zero(self.edge.state)
+
+    @cached_property
     def poles(self) -> tuple[Pole, ...]:
-        """Poles, largest first; one within rounding error of the edge is not counted.
+        """Poles, largest first.
 
         Raises
         ------
         ConvergenceError
             If one is not found.
         """
-        poles = [self._pole(k) for k in range(self.finite_rank.count(self.edge.state))]
+        poles = map(self._pole, range(self._below_zero[0].size))
         return tuple(sorted(poles, key=lambda pole: -pole.point.eigenvalue))
 
     def _pole(self, k: int) -> Pole:
@@ -101,42 +115,33 @@ class UpperSpectrum:
             return self._pole_like(k)
         bracket, finite = self._bracket(k), self.finite_rank
         with suppress(ConvergenceError):
-            high, low = (Side(point, finite) for point in bracket)
-            return pole_nearby(self.curve, finite, (high, low), k, low.point.eigenvalue)
+            return pole_between(self.curve, finite, bracket, k)
         return pole_by_margin(self.curve, finite, bracket, k)
 
     def _pole_like(self, k: int) -> Pole:
-        """Zero of margin `k` from the known points above it, of these equations or of similar ones.
+        """Zero of margin `k` from its vector at the edge and the known points of similar equations above it.
 
         Raises
         ------
         ConvergenceError
             If it is not found from there, or where a margin may change its sign more than once.
         """
-        points, finite = self.descent.above, self.descent.source.finite_rank
-        i = bisect_left(range(len(points)), 1, key=lambda i: int(self._counts(i) > k))
-        if i == 0:
-            raise ConvergenceError("a pole lies above the points that are known", residual=math.inf)
-        low = Side(points[i], finite) if i < len(points) else Side(self.edge, self.finite_rank)
-        bracket = Side(points[i - 1], finite), low
-        pole = pole_nearby(self.curve, self.finite_rank, bracket, k, self.edge.eigenvalue)
-        if self.finite_rank.resonances(pole.point.state).size:
-            raise ConvergenceError("a margin may change its sign more than once", residual=math.inf)
-        return pole
-
-    @cached_property
-    def _counts(self) -> Callable[[int], int]:
-        """Numbers of poles above the known points."""
-        descent = self.descent
-
-        @cache
-        def count(i: int) -> int:
-            state, finite = descent.above[i].state, descent.source.finite_rank
-            if finite.resonances(state).size:
-                raise ConvergenceError("a margin may change its sign more than once", residual=math.inf)
-            return finite.count(state)
-
-        return count
+        points, finite, edge = self.descent.above, self.finite_rank, self.edge
+        margin, vector = self._below_zero[0][k], self._below_zero[1][:, k]
+        points, known = (*points, edge), len(points)
+        for _ in range(BRACKETS):
+            # What equal rows leave out is mostly the same all the way.
+            margins = finite.rough_margins([point.state for point in points], vector)
+            margins += margin - margins[known]
+            i = int(np.argmax(margins < 0.0))
+            if i == 0:
+                raise ConvergenceError("a pole lies above the points that are known", residual=math.inf)
+            if i == known:
+                break
+            known, part = i, finite if points[i] is edge else self.descent.source.finite_rank
+            margin, vector = part.nearest(points[i].state, vector)
+        start = between(self.curve, (points[i - 1], points[i]), (margins[i - 1], margins[i]))
+        return pole_nearby(self.curve, finite, (start, vector), k, edge.eigenvalue, single=True)
 
     def _bracket(self, k: int) -> tuple[CurvePoint, CurvePoint]:
         """Neighbours among the points on the way down between which margin `k` changes its sign.
@@ -156,7 +161,7 @@ class UpperSpectrum:
 
     def __getstate__(self) -> dict[str, object]:
         """Without what is kept of calls, which cannot be sent to another process."""
-        return {key: value for key, value in self.__dict__.items() if key not in {"_counts", "_margins"}}
+        return {key: value for key, value in self.__dict__.items() if key != "_margins"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -310,5 +315,4 @@ def _far(curve: RealCurve, z: float, finite_rank: FiniteRank | None) -> CurvePoi
 
 def _at(curve: RealCurve, z: float) -> CurvePoint:
     """Point of the curve far above the spectrum."""
-    resolvent = np.full(curve.equations.q_weights.size, -1.0 / z)
-    return curve.at_eigenvalue(z, resolvent, np.ones(curve.equations.a_weights.size), -1.0, tolerance=LOOSE)
+    return curve.at_eigenvalue(z, *curve.equations.far_above(z), -1.0, tolerance=LOOSE)

@@ -16,10 +16,11 @@ from rmt_spikes.theory.methods.uniform.blocks import PencilBlocks
 from rmt_spikes.theory.methods.uniform.channels import COMPLEX_STEP
 from rmt_spikes.theory.methods.uniform.equations import CurvePoint
 from rmt_spikes.theory.methods.uniform.outliers import Descent, UpperSpectrum, amplitude
+from rmt_spikes.theory.methods.uniform.pencil.channel import PencilChannel
 from rmt_spikes.theory.methods.uniform.pencil.samples import Samples
 from rmt_spikes.theory.methods.uniform.poles.zeros import Pole, pole_at
 from rmt_spikes.theory.methods.uniform.problem import Problem
-from rmt_spikes.theory.methods.uniform.singles.places import margin, margin_of, place
+from rmt_spikes.theory.methods.uniform.singles.places import margins_at, margins_of, place
 
 Array = NDArray[np.float64]
 
@@ -76,8 +77,9 @@ class Separated:
 
     def beyond_edge(self, edge: CurvePoint) -> tuple[int, ...]:
         """Numbers of the samples with a value above a point of the curve at the edge, of those that may."""
-        numbers = range(min(max(self.removed, default=-1) + 1 + MORE, self.effective.size))
-        return tuple(i for i in numbers if margin(self.problem, edge, float(self.effective[i])) <= 0.0)
+        numbers = np.arange(min(max(self.removed, default=-1) + 1 + MORE, self.effective.size))
+        margins = margins_at(self.problem, edge, self.effective[numbers])
+        return tuple(numbers[margins <= 0.0].tolist())
 
     @cached_property
     def upper(self) -> UpperSpectrum:
@@ -168,18 +170,12 @@ def separate(problem: Problem, samples: Samples, top: float, similar: Separated 
         others = tuple(i for i in most if i not in removed)
     while True:
         rest, descent, usual = _descent(problem, samples, removed, top, descent)
-
-        def clear(point: CurvePoint, numbers: tuple[int, ...], rest: Problem = rest) -> tuple[int, ...]:
-            return tuple(i for i in numbers if margin(rest, point, float(effective[i])) <= 0.0)
-
-        beyond = clear(descent.rough, removed)
-        if clear(descent.rough, others):
+        if np.any(margins_at(rest, descent.rough, effective[list(others)]) <= 0.0):
             # More have left than of the similar problem: none that may have is in the bulk at first.
             removed, others = most, ()
             continue
         others = ()
-        if beyond in {removed, *seen}:
-            beyond = _apart(rest, descent, removed, effective)
+        beyond = _apart(rest, descent, removed, effective)
         seen.add(removed)
         if beyond in seen or len(seen) > ROUNDS:
             return Separated(rest, descent, effective, beyond, removed, usual)
@@ -191,15 +187,17 @@ def _apart(problem: Problem, descent: Descent, numbers: tuple[int, ...], effecti
 
     To first order along the curve from the edge where that is clear, and else from the point there.
     """
-    edge = descent.rough
+    edge, residuals = descent.rough, effective[list(numbers)]
+    if residuals.size == 0:
+        return ()
     step = -math.sqrt(2.0 * (SEPARATION**2 - 1.0) / descent.bend)
-    m = edge.state.parts[0].detail.levels.m
-    moved = problem.equations.moved(edge.state, edge.tangent).parts[0].detail.levels.m
-    ahead = m + step * moved.imag / COMPLEX_STEP
-    near, far = (np.array([margin_of(problem, x, float(effective[i])) for i in numbers]) for x in (m, ahead))
+    equations, part = problem.equations, edge.state.parts[0]
+    channel, m = equations.channels[0], part.detail.levels.m
+    assert isinstance(channel, PencilChannel)
+    ahead = m + step * channel.green_slope(part, *equations.weighted(*edge.tangent))
+    near, far = (margins_of(problem, x, residuals) for x in (m, ahead))
     if np.any(np.abs(far) < UNCLEAR * np.abs(far - near)):
-        point = descent.beyond(SEPARATION)
-        far = np.array([margin(problem, point, float(effective[i])) for i in numbers])
+        far = margins_at(problem, descent.beyond(SEPARATION), residuals)
     return tuple(i for i, value in zip(numbers, far, strict=True) if value <= 0.0)
 
 
@@ -239,10 +237,12 @@ def has_detached(problem: Problem, edge: CurvePoint) -> bool:
     """Whether a level has a value above the bulk of the other ones."""
     blocks, k = problem.blocks, edge.state.parts[0].k
     assert isinstance(blocks, PencilBlocks)
-    for node in range(blocks.special.batch.residuals.r.size):
-        root = np.sqrt(_growth(problem, float(blocks.special.batch.residuals.r[node]), without=node))
-        if np.linalg.eigvalsh(-root[:, None] * k * root)[-1] > 1.0:
-            return True
+    r = blocks.special.batch.residuals.r
+    root = np.sqrt([_growth(problem, float(each), without=node) for node, each in enumerate(r)])
+    try:
+        np.linalg.cholesky(np.eye(k.shape[0]) + root[:, :, None] * k * root[:, None, :])
+    except np.linalg.LinAlgError:
+        return True
     return False
 
 
@@ -294,7 +294,8 @@ def _growth(problem: Problem, r: float, without: int | None = None) -> Array:
     rest = batch.residuals
     others, weights = rest.r, rest.weights
     if without is not None:
-        others, weights = np.delete(others, without), np.delete(weights, without)
+        kept = np.arange(others.size) != without
+        others, weights = others[kept], weights[kept]
     size = batch.power(2)
     h = size * (batch.phi * r + float(weights @ (r * others / (r - others))))
     own = batch.incoherent * alpha**2 * batch.phi * size * r**2

@@ -93,24 +93,25 @@ class Uniform(Method):
         return readout_rule(self.setting, finite=True, given=self.given)
 
     @cached_property
-    def blocks(self) -> Blocks:
-        """Description of the trained rows, on the readout nodes."""
+    def _whole(self) -> Blocks:
+        """Description of the trained rows, on all readout nodes."""
         if self.treatment is Rows.PENCIL:
-            return self._with_rank(PencilBlocks(self.setting, self.latent, self._rule, self.kept))
+            return PencilBlocks(self.setting, self.latent, self._rule, self.kept)
         return LevelBlocks(self.setting, self.latent, self._rule, self.treatment)
 
-    def _with_rank(self, blocks: PencilBlocks) -> PencilBlocks:
-        """Description with as few nodes of the pencil as lose nothing that shows, at a rough coupling."""
+    @cached_property
+    def blocks(self) -> Blocks:
+        """The same with as few nodes of a pencil as lose nothing that shows, at a rough coupling."""
+        blocks = self._whole
+        if not isinstance(blocks, PencilBlocks):
+            return blocks
         point = self.untrained.at_ridge(positive_ridge(self.setting))
-        law, grid = blocks.law, self._grid(blocks)
-        h = grid.linear / blocks.tau[:, None] * np.sqrt(point.kappa * point.g * law.weights)[:, None]
-        k = self.setting.gamma / point.kappa * (h * grid.q_weights) @ h.T
-        return blocks.with_few_nodes(k, max(1.0, self.latent.inflation))
+        return blocks.with_few_nodes(self._own_grid, (point.kappa, point.g), self.latent.inflation)
 
     @cached_property
     def reduced(self) -> Problem:
         """Equations with as few nodes of the pencil as lose nothing at a rough coupling."""
-        return self._problem(self.blocks)
+        return Problem(self.setting, self.latent, self.blocks, self._own_grid)
 
     @cached_property
     def solution(self) -> tuple[Problem, State]:
@@ -123,12 +124,8 @@ class Uniform(Method):
         with suppress(ConvergenceError):
             return problem, from_untrained(problem.equations, self.untrained, ridge)
         if isinstance(self.blocks, PencilBlocks) and self.blocks.pencil.reduced:
-            problem = self._problem(self.blocks.with_rank(None))
+            problem = replace(problem, blocks=self._whole)
         return problem, solved(problem.equations, self.untrained, ridge)
-
-    def _problem(self, blocks: Blocks) -> Problem:
-        grid = self.functions if self.functions is not None else self._grid(blocks)
-        return Problem(self.setting, self.latent, blocks, grid)
 
     @property
     def problem(self) -> Problem:
@@ -149,6 +146,10 @@ class Uniform(Method):
     def finite_rank(self) -> FiniteRank:
         """Finite-rank part that the losses are read off."""
         return self.problem.finite_rank
+
+    @cached_property
+    def _own_grid(self) -> LatentGrid:
+        return self.functions if self.functions is not None else self._grid(self._whole)
 
     def _grid(self, blocks: Blocks) -> LatentGrid:
         given, law, tau = self.given, blocks.law, blocks.tau
@@ -238,8 +239,9 @@ class Uniform(Method):
         """Derivative of ``T`` when the ridge profile moves along `direction`."""
         finite, tangent = self.finite_rank, self.equations.tangent(state, direction)
         known = finite.response(state, finite.source(state.resolvent, self.labels))
-        change = 2.0 * finite.source(tangent[0], self.labels) - finite.pull(state, tangent, known)
-        return float((self.grid.q_weights * self.grid.labels.energy) @ tangent[0] - known @ change)
+        slope = (self.grid.q_weights * self.grid.labels.energy) @ tangent[0]
+        slope -= 2.0 * known @ finite.source(tangent[0], self.labels)
+        return float(slope + finite.form_slope(state, tangent, known))
 
     def losses(self) -> Losses[float]:
         """Losses at the ridge of the setting: value and two derivatives of ``T``.
@@ -327,12 +329,9 @@ class Uniform(Method):
 
     def spikes(self) -> tuple[Spike[float], ...]:
         """Spikes further from the edge than its Tracy-Widom fluctuations, largest first."""
-        of, (left, right) = (
-            self.spectrum.separated.problem,
-            (vectors.hermite_feature, vectors.readout_feature),
-        )
+        of, features = self.spectrum.separated.problem, (vectors.hermite_feature, vectors.readout_feature)
         spikes = (
-            spike_of(self, k, pole.point.eigenvalue, left(of, pole), right(of, pole))
+            spike_of(self, k, pole.point.eigenvalue, *(feature(of, pole) for feature in features))
             for k, pole in enumerate(self.spectrum.poles)
         )
         return tuple(spike for spike in spikes if spike.distance > 1.0 and np.sum(spike.alignment) > LEARNT)
@@ -379,8 +378,9 @@ class Uniform(Method):
     def _spectrum_at(self, step: float, rank: int | None) -> Spectrum:
         """Spectrum at a step size on a known number of nodes of the pencil."""
         moved = self._at_step(step)
-        blocks = PencilBlocks(moved.setting, moved.latent, moved._rule, moved.kept).with_rank(rank)
-        return Spectrum(moved._problem(blocks), moved.untrained, moved._on_nodes, given=self.given)
+        assert isinstance(moved._whole, PencilBlocks)
+        problem = Problem(moved.setting, moved.latent, moved._whole.with_rank(rank), moved._own_grid)
+        return Spectrum(problem, moved.untrained, moved._on_nodes, given=self.given)
 
     def with_setting(self, setting: Setting) -> Self:
         """The same method for another setting."""

@@ -121,7 +121,7 @@ class Spectrum:
         finite, grid = self.problem.finite_rank, problem.grid
         sizes = np.outer(finite.scales, grid.law.weights).ravel()
         top = float(np.sum(sizes @ (finite.functions**2 @ grid.q_weights).T))
-        top += float(self.untrained.edges[-1, 1])
+        top += self.untrained.upper_edge
         if not isinstance(blocks, PencilBlocks) or problem.setting.theta == 0.0:
             return Separated(problem, Descent.of(problem, top))
         if similar is not None and not _alike(problem, similar.problem):

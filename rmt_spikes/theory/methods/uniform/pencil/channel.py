@@ -12,8 +12,14 @@ from numpy.typing import NDArray
 from scipy.linalg.lapack import dgetrf, dgetrs, zgetrf, zgetrs
 
 from rmt_spikes.errors import ConvergenceError
-from rmt_spikes.theory.methods.uniform.channels import Channel, Directions, LevelChannel, Response
-from rmt_spikes.theory.methods.uniform.pencil.directions import SpecialDirections
+from rmt_spikes.theory.methods.uniform.channels import (
+    Along,
+    Channel,
+    Directions,
+    LevelChannel,
+    Response,
+)
+from rmt_spikes.theory.methods.uniform.pencil.directions import Growth, SpecialDirections
 from rmt_spikes.theory.methods.uniform.pencil.levels import LevelState, Pencil
 from rmt_spikes.theory.methods.uniform.pencil.others import response_of_others
 
@@ -23,7 +29,7 @@ Values = NDArray[Any]
 NEAR = 0.05
 """Relative defect of the pencil below which a step of Newton's method is left to that of the rest."""
 
-SAME = 1e-3
+SAME = 3e-3
 """Relative change of the coupling over which derivatives are kept: each step still gains three digits."""
 
 PENCIL_STEPS, FOLLOWED_STEPS = 40, 4
@@ -106,7 +112,8 @@ class PencilChannel(Channel):
 
     @property
     def growth(self) -> Array:  # noqa: D102
-        return np.diagonal(self._uncoupled[0]).copy()
+        batch = self.pencil.batch
+        return np.asarray(batch.proportions @ self.pencil.free.apart.growth)
 
     @property
     def alike(self) -> LevelChannel:  # noqa: D102
@@ -118,7 +125,7 @@ class PencilChannel(Channel):
         v, pencil = self.pencil.isometry, self.pencil
         small = v.T @ k @ v
         last: _PencilState | None = None if previous is None else previous.detail
-        nu = pencil.uncoupled.nu.astype(small.dtype) if last is None else last.predicted(small)
+        nu = pencil.spread(pencil.apart.nu).astype(small.dtype) if last is None else last.predicted(small)
         for _ in range(PENCIL_STEPS if last is None else FOLLOWED_STEPS):
             try:
                 levels = pencil.at(small, nu)
@@ -138,7 +145,7 @@ class PencilChannel(Channel):
     @cached_property
     def _size(self) -> float:
         """Size of ``Nu``."""
-        return 1.0 + float(np.max(np.abs(self.pencil.uncoupled.nu), initial=0.0))
+        return 1.0 + float(np.max(np.abs(self.pencil.apart.nu), initial=0.0))
 
     def refreshed(self, part: Response) -> Response:  # noqa: D102
         if part.detail.fresh:
@@ -158,14 +165,24 @@ class PencilChannel(Channel):
         shift = _square(found.slopes.source.T @ found.shift, self.pencil.nodes)
         return self._lifted(self.pencil.mean(found.levels.y) + shift)
 
-    def moved(self, part: Response, samples: Values, neurons: Values) -> Response:  # noqa: D102
-        root, h, k = self.coupling(samples, neurons)
+    def moved(self, part: Response, samples: Values, root: Values) -> Response:  # noqa: D102
+        h, k = self.coupling(samples, root)
         small = self.pencil.isometry.T @ k @ self.pencil.isometry
         levels = self.pencil.at(small, part.detail.predicted(small))
         levels = replace(levels, near=part.detail.levels)
         return Response(
             root, h, k, self._lifted(self.pencil.mean(levels.y)), replace(part.detail, levels=levels)
         )
+
+    def green_slope(self, part: Response, samples: Array, neurons: Array) -> Array:
+        """Derivative of the mean Green's function at a real state along a tangent of ``w R`` and ``D``."""
+        v, levels, slopes = self.pencil.isometry, part.detail.levels, part.detail.slopes
+        growth = 0.5 * neurons / part.root**2
+        change = (self.gamma * part.h * samples) @ part.h.T + (growth[:, None] + growth) * part.k
+        small = v.T @ change @ v
+        nu = _square(slopes.to_nu @ _flat(small), levels.nu.shape[0])
+        source, green = levels.source, levels.green
+        return np.asarray(self.pencil.mean(source @ small @ np.swapaxes(source, 1, 2) - green @ nu @ green))
 
     def without_derivatives(self, part: Response) -> Response:  # noqa: D102
         return replace(part, detail=replace(part.detail, slopes=None))
@@ -216,24 +233,31 @@ class PencilChannel(Channel):
 
     def _lifted(self, y: Values) -> Values:
         """``Y`` on all nodes from that on the nodes of the pencil."""
-        pencil, v = self.pencil, self.pencil.isometry
-        if not pencil.reduced:
+        if not self.pencil.reduced:
             return y
-        wide, narrow = self._uncoupled
-        return wide + v @ (y - narrow) @ v.T
+        return self._lost + self.pencil.isometry @ y @ self.pencil.isometry.T
 
     @cached_property
-    def _uncoupled(self) -> tuple[Array, Array]:
-        return self.pencil.mean(self.pencil.free.uncoupled.y), self.pencil.mean(self.pencil.uncoupled.y)
+    def _lost(self) -> Array:
+        """What the nodes of the pencil do not see of ``Y``: it is that without coupling."""
+        v, own = self.pencil.isometry, self.pencil.batch.proportions @ self.pencil.apart.growth
+        return np.asarray(np.diag(self.growth) - (v * own) @ v.T)
 
     def pairings(self, part: Response) -> tuple[Values, Values, Values]:  # noqa: D102
-        v = self.pencil.isometry
+        v, linear = self.pencil.isometry, part.detail.slopes.to_y
         i, j, factor = _pairs(v.shape[1])
-        h, k, linear = v.T @ part.h, part.k @ v, part.detail.slopes.to_y
-        samples = factor[:, None] * h[i] * h[j]
-        neurons = 0.5 * factor[:, None] * (v.T[i] * k.T[j] + v.T[j] * k.T[i])
+        h, k, rows = v.T @ part.h, v.T @ part.k, self._rows
+        samples = h.take(i, axis=0) * h.take(j, axis=0)
+        samples *= factor[:, None]
+        neurons = rows[0] * k.take(j, axis=0) + rows[1] * k.take(i, axis=0)
         image = linear @ neurons
         return samples.T @ linear @ samples, samples.T @ image, neurons.T @ image
+
+    @cached_property
+    def _rows(self) -> Array:
+        """Halves of the rows of the isometry at pairs of nodes, shape ``(2, n_pairs, n_a)``."""
+        v, (i, j, factor) = self.pencil.isometry, _pairs(self.pencil.nodes)
+        return np.stack([v.T[i], v.T[j]]) * (0.5 * factor[:, None])
 
 
 def _factors(matrix: Values) -> tuple[Values, NDArray[np.int32]]:
@@ -267,15 +291,21 @@ def _near(k: Values, other: Values) -> bool:
 def _flat(matrix: Values) -> Values:
     """Symmetric matrix as a vector of the same norm."""
     i, j, factor = _pairs(matrix.shape[0])
-    return np.asarray(factor * matrix[i, j])
+    return np.asarray(factor * matrix.take(i * matrix.shape[0] + j))
 
 
 def _square(vector: Values, size: int) -> Values:
     """Symmetric matrix of a vector."""
-    i, j, factor = _pairs(size)
-    matrix = np.zeros((size, size), dtype=vector.dtype)
-    matrix[i, j] = matrix[j, i] = vector / factor
-    return matrix
+    return np.asarray((vector / _pairs(size)[2]).take(_entries(size)))
+
+
+@lru_cache(maxsize=64)
+def _entries(size: int) -> NDArray[np.intp]:
+    """Number of each entry of a symmetric matrix among those of its upper triangle."""
+    i, j, _ = _pairs(size)
+    places = np.zeros((size, size), dtype=np.intp)
+    places[i, j] = places[j, i] = np.arange(i.size)
+    return places
 
 
 def _congruence(matrices: Values, weights: Array) -> Values:
@@ -315,18 +345,39 @@ class PencilDirections(Directions):
     def count(self) -> int:  # noqa: D102
         return int(self.special.frame.shape[1])
 
-    def response(self, part: Response) -> Values:  # noqa: D102
-        pencil, found = self.channel.pencil, part.detail
-        response = self.special.response(found.levels)
-        if not pencil.reduced:
-            return response
-        v, (wide, narrow) = pencil.isometry, self._uncoupled
-        small = np.swapaxes(response - narrow, 1, 2)
-        return np.asarray(wide + np.swapaxes(v @ small @ v.T, 1, 2))
+    def along(self, part: Response) -> PencilAlong:  # noqa: D102
+        return PencilAlong(self, part.detail, self.special.growth(part.detail.levels))
+
+    def lifted(self, response: Values) -> Values:
+        """Response on all nodes from that on the nodes of the pencil."""
+        v = self.channel.pencil.isometry
+        return np.asarray(np.swapaxes(v @ np.swapaxes(response, 1, 2) @ v.T, 1, 2))
 
     @cached_property
-    def _uncoupled(self) -> tuple[Values, Values]:
+    def lost(self) -> Array:
+        """What the nodes of the pencil do not see of the response: it is that without coupling."""
         special, pencil = self.special, self.channel.pencil
-        known = pencil.free is special.pencil
-        wide = special.free_response if known else special.response(pencil.free.uncoupled)
-        return wide, special.response(pencil.uncoupled)
+        return special.free_response(pencil.free) - self.lifted(special.free_response(pencil))
+
+
+@dataclass(frozen=True, eq=False)
+class PencilAlong(Along):
+    """Directions where a pencil is."""
+
+    directions: PencilDirections
+    found: _PencilState
+    growth: Growth
+
+    @property
+    def response(self) -> Values:  # noqa: D102
+        directions, response = self.directions, self.growth.response
+        if not directions.channel.pencil.reduced:
+            return response
+        return directions.lost + directions.lifted(response)
+
+    def gradient(self, vector: Array) -> Array:  # noqa: D102
+        v, slopes = self.directions.channel.pencil.isometry, self.found.slopes
+        assert slopes is not None
+        by_coupling, by_nu = self.growth.gradient(vector @ v)
+        through = _square(slopes.to_nu.T @ _flat(by_nu), by_coupling.shape[0])
+        return np.asarray(v @ (by_coupling + through) @ v.T)

@@ -34,7 +34,7 @@ class SpecialDirections:
     def with_rest(self, rest: ResidualLaw) -> SpecialDirections:
         """The same directions with only some samples in the bulk."""
         other = SpecialDirections(replace(self.batch, residuals=rest))
-        for name in ("moments", "frame", "coherent", "_weighted"):
+        for name in ("moments", "frame", "coherent", "_weighted", "_moments"):
             other.__dict__[name] = getattr(self, name)
         return other
 
@@ -95,31 +95,37 @@ class SpecialDirections:
         growth = growth + steps * (sight[:, None] * h * np.sqrt(self.levels))
         return np.asarray(self.frame.T @ growth @ self.frame)
 
-    def growth(self, state: LevelState) -> Values:
-        """``X_V`` where a pencil is, shape ``(A n_v, A n_v)``, node before direction."""
-        pencil, m, levels = state.pencil, state.m, self.levels
-        a = pencil.nodes
-        n_v = levels.size
+    def growth(self, state: LevelState) -> Growth:
+        """``X_V`` where a pencil is."""
+        pencil = state.pencil
+        return Growth(self, state, *self._grown(state.m, state.whole, pencil.nodes, pencil.blocks))
+
+    def _grown(self, m: Values, whole: Values, a: int, blocks: int) -> tuple[Values, ...]:
+        """What `Growth` has, for groups of `a` neurons each along leading axes."""
+        n_v, n_b, lead = self.levels.size, m.shape[-1], m.shape[:-2]
         x = np.diag(np.tile(self._of_all(self.batch.seen), a)).astype(m.dtype)
-        if not pencil.blocks:
-            return x
-        batch, n_b, (weights, first, second) = self.batch, pencil.blocks * a, self._weighted
-        om = state.whole.reshape(weights.size, -1).T
-        av = np.swapaxes((om @ second).reshape(n_b, n_b, n_v, n_v), 1, 2)
-        c = np.swapaxes((om @ first).reshape(n_b, n_b, n_v), 1, 2).reshape(n_b * n_v, n_b)
-        square = (om @ weights).reshape(n_b, n_b)
-        middle = batch.phi * m @ np.linalg.inv(batch.energy * np.eye(n_b) - batch.phi * square @ m)
+        if not blocks:
+            return np.broadcast_to(x, (*lead, *x.shape)), *[x[:0]] * 4
+        batch, (weights, first, second) = self.batch, self._weighted
+        om = whole.reshape(weights.size, -1).T
+        av = np.swapaxes((om @ second).reshape(*lead, n_b, n_b, n_v, n_v), -3, -2)
+        c = np.swapaxes((om @ first).reshape(*lead, n_b, n_b, n_v), -2, -1).reshape(*lead, n_b * n_v, n_b)
+        square = batch.phi * (om @ weights).reshape(m.shape)
+        middle = batch.phi * np.linalg.inv(batch.energy * np.eye(n_b) - square @ m)
         # A response is symmetric.
-        av = av + (c @ middle @ c.T).reshape(n_b, n_v, n_b, n_v)
-        av = av.reshape(pencil.blocks, a * n_v, pencil.blocks, a * n_v)
+        av = av + (c @ (m @ middle) @ np.swapaxes(c, -2, -1)).reshape(av.shape)
+        av = av.reshape(*lead, blocks, a * n_v, blocks, a * n_v)
         scale = np.tile(self._of_all(batch.sight), a)
-        x = x + scale[:, None] * av[0, :, 0] * scale
-        if pencil.blocks == 2:
-            root = np.sqrt(np.tile(levels, a))
-            e = root[:, None] * av[1, :, 1] * root - np.eye(scale.size)
-            left = scale[:, None] * av[0, :, 1] * root
-            x = x - left @ np.linalg.solve(e, root[:, None] * av[1, :, 0] * scale)
-        return np.asarray(x)
+        x = x + scale[:, None] * av[..., 0, :, 0, :] * scale
+        back = x[..., :0, :]
+        if blocks == 2:
+            root = np.sqrt(np.tile(self.levels, a))
+            e = root[:, None] * av[..., 1, :, 1, :] * root - np.eye(scale.size)
+            right = root[:, None] * av[..., 1, :, 0, :] * scale
+            back = np.linalg.solve(e, right)
+            x = x - np.swapaxes(right, -2, -1) @ back
+            back = root[:, None] * back
+        return x, scale, back, c, middle
 
     @cached_property
     def _weighted(self) -> tuple[Array, Array, Array]:
@@ -132,23 +138,27 @@ class SpecialDirections:
             weights * second.reshape(law.r.size, -1),
         )
 
+    @cached_property
+    def _moments(self) -> Array:
+        """Moments of ``v`` and ``r`` times the weights of the residuals, ``(n_r, n_v + 1, n_v + 1)``."""
+        square, first, second = self._weighted
+        size = first.shape[1]
+        found = np.empty((square.size, size + 1, size + 1))
+        found[:, :size, :size] = second.reshape(-1, size, size)
+        found[:, :size, size] = found[:, size, :size] = first
+        found[:, size, size] = square
+        return found
+
     def response(self, state: LevelState) -> Values:
         """``D^T Y_V D`` along the frame on the nodes of a pencil, shape ``(1 + r, A, 1 + r, A)``."""
-        x = self.growth(state)
-        pushed = (state.k @ x.reshape(state.pencil.nodes, -1)).reshape(x.shape)
-        return self._along_frame(x @ np.linalg.inv(np.eye(x.shape[0]) + pushed))
+        return self.growth(state).response
 
-    def _along_frame(self, y: Values) -> Values:
+    def along_frame(self, y: Values) -> Values:
         """Matrix between nodes and directions along the frame, from ``(A n_v,) * 2`` to that shape."""
         n_v, frame = self.levels.size, self.frame
         a = y.shape[0] // n_v
         right = (y.reshape(-1, n_v) @ frame).reshape(a, n_v, -1)
         return np.asarray((frame.T @ right).reshape(a, frame.shape[1], a, -1).transpose(1, 0, 3, 2))
-
-    @cached_property
-    def free_response(self) -> Array:
-        """`response` on all nodes without coupling."""
-        return self._along_frame(self.free_growth)
 
     @cached_property
     def pencil(self) -> Pencil:
@@ -158,11 +168,85 @@ class SpecialDirections:
     @cached_property
     def own_growth(self) -> Array:
         """``D^T X_V D`` of each neuron without coupling, shape ``(n_a, 1 + r, 1 + r)``."""
-        a, n_v = self.batch.law.nodes.size, self.levels.size
-        growth = self.free_growth.reshape(a, n_v, a, n_v)
-        return np.asarray(np.einsum("vi,avaw,wj->aij", self.frame, growth, self.frame))
+        return np.asarray(self.frame.T @ self.free_growth @ self.frame)
 
     @cached_property
     def free_growth(self) -> Array:
-        """`growth` on all nodes without coupling."""
-        return np.asarray(self.growth(self.pencil.uncoupled))
+        """``X_V`` of each neuron without coupling, shape ``(n_a, n_v, n_v)``."""
+        return self._free_growth(self.pencil)
+
+    def _free_growth(self, pencil: Pencil) -> Array:
+        apart = pencil.apart
+        return np.asarray(self._grown(apart.m, apart.whole, 1, pencil.blocks)[0])
+
+    def free_response(self, pencil: Pencil) -> Array:
+        """`response` on the nodes of a pencil without coupling."""
+        own = self.own_growth
+        if pencil is not self.pencil:
+            own = self.frame.T @ self._free_growth(pencil) @ self.frame
+        a, count = own.shape[:2]
+        found, nodes = np.zeros((count, a, count, a)), np.arange(a)
+        found[:, nodes, :, nodes] = own
+        return found
+
+
+@dataclass(frozen=True, eq=False)
+class Growth:
+    """How rows grow along ``V`` where a pencil is.
+
+    Attributes
+    ----------
+    special, state
+        The directions, and where the pencil is.
+    x
+        ``X_V``, shape ``(A n_v, A n_v)``, node before direction.
+    scale, back
+        What takes a vector to the blocks of the pencil: to the first one, and minus to the second.
+    first
+        ``E[Om r v]`` over the samples, shape ``(B n_v, B)``, and a matrix of their response along the learnt
+    middle
+        direction.
+    """
+
+    special: SpecialDirections
+    state: LevelState
+    x: Values
+    scale: Values
+    back: Values
+    first: Values
+    middle: Values
+
+    @cached_property
+    def _rest(self) -> Values:
+        """``(1 + K X_V)^{-1}``."""
+        x = self.x
+        pushed = (self.state.k @ x.reshape(self.state.pencil.nodes, -1)).reshape(x.shape)
+        return np.asarray(np.linalg.inv(np.eye(x.shape[0]) + pushed))
+
+    @cached_property
+    def response(self) -> Values:
+        """``D^T Y_V D`` along the frame on the nodes of a pencil, shape ``(1 + r, A, 1 + r, A)``."""
+        return self.special.along_frame(self.x @ self._rest)
+
+    def gradient(self, vector: Array) -> tuple[Array, Array]:
+        """Derivatives of the quadratic form of a vector in the response, in ``K`` and in ``Nu``.
+
+        The vector has shape ``(1 + r, A)``.
+        """
+        special, state, batch = self.special, self.state, self.special.batch
+        pencil, a, n_v = state.pencil, state.pencil.nodes, special.levels.size
+        through = self._rest @ (vector.T @ special.frame.T).ravel()
+        image = (self.x @ through).reshape(a, n_v)
+        by_coupling = -image @ image.T
+        if not pencil.blocks:
+            return by_coupling, np.zeros_like(state.m)
+        # On the blocks, and how the learnt direction adds to it.
+        seen = np.concatenate([self.scale * through, -self.back @ through]).reshape(-1, n_v)
+        learnt = self.middle @ (self.first.T @ seen.ravel())
+        both = np.column_stack([seen, state.m @ learnt])
+        by_sample = state.whole @ both
+        by_m = np.tensordot(by_sample @ special._moments, by_sample, axes=((0, 2), (0, 2)))
+        by_m = batch.energy / batch.phi * np.outer(learnt, learnt) - batch.phi * by_m
+        source, green = state.source, state.green
+        by_coupling = by_coupling + pencil.mean(np.swapaxes(source, 1, 2) @ by_m @ source)
+        return by_coupling, -pencil.mean(np.swapaxes(green, 1, 2) @ by_m @ green)

@@ -7,6 +7,7 @@ as many blocks (docs/theory.md section 9).
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -15,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rmt_spikes.theory.methods.uniform.pencil.batch import FirstBatch
-from rmt_spikes.theory.quadrature_rules import gauss_rule
+from rmt_spikes.theory.quadrature_rules import ReadoutLaw, gauss_rule
 
 Array = NDArray[np.float64]
 Values = NDArray[Any]
@@ -69,6 +70,26 @@ class LevelState:
             return self.pencil.response_of(self.m, self.pencil.whole_letters)
         om = self.near.whole
         return np.asarray(om - self.pencil.batch.phi * (om @ (self.m - self.near.m) @ om))
+
+
+@dataclass(frozen=True, eq=False)
+class RowsApart:
+    """Rows of neurons that do not see each other.
+
+    Attributes
+    ----------
+    growth
+        Growth of each at each level of the inputs, shape ``(n_levels, A)``.
+    nu, m
+        Mean response of the samples and mean Green's function, shape ``(A, blocks, blocks)``.
+    whole
+        Response of all samples by their residual, shape ``(n_r, A, blocks, blocks)``.
+    """
+
+    growth: Array
+    nu: Array
+    m: Array
+    whole: Array
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,18 +165,34 @@ class Pencil:
         """Identities of the nodes and of the blocks."""
         return np.eye(self.nodes), np.eye(self.blocks * self.nodes)
 
+    @cached_property
+    def _free(self) -> tuple[Array, Array]:
+        """Growth of rows without a step, and the identity, at each level."""
+        levels, eye = self.batch.seen, self._eye[0]
+        return levels[:, None, None] * eye, np.repeat(eye[None], levels.size, axis=0)
+
     def letters_of(self, r: Array) -> Array:
         """What one sample adds to the blocks, by its residual."""
-        alpha, a = np.diag(self.reduction[0]), self.nodes
-        k, size = self.batch.curvature, self.blocks * self.nodes
-        letters = np.zeros((r.size, size, size))
-        column = r[:, None, None]
+        return self.spread(self._own_letters(r))
+
+    def _own_letters(self, r: Array) -> Array:
+        """The same for each node, shape ``(n_r, A, blocks, blocks)``."""
+        alpha, k, column = self.reduction[0], self.batch.curvature, r[:, None]
+        letters = np.zeros((r.size, alpha.size, self.blocks, self.blocks))
         if self.blocks:
-            letters[:, :a, :a] = column**2 * self.batch.incoherent * alpha**2
+            letters[:, :, 0, 0] = column**2 * self.batch.incoherent * alpha**2
         if self.blocks == 2:
-            letters[:, :a, :a] += 2.0 * k * column * alpha
-            letters[:, :a, a:] = letters[:, a:, :a] = k * column * alpha
+            letters[:, :, 0, 0] += 2.0 * k * column * alpha
+            letters[:, :, 0, 1] = letters[:, :, 1, 0] = k * column * alpha
         return letters
+
+    def spread(self, values: Array) -> Array:
+        """Matrices ``(B, B)`` of what belongs to single nodes, from shape ``(..., A, blocks, blocks)``."""
+        a, count, lead = self.nodes, self.blocks, values.shape[:-3]
+        found, own = np.zeros((*lead, count, a, count, a)), np.arange(a)
+        # A pair of indices comes first.
+        found[..., :, own, :, own] = np.moveaxis(values, -3, 0)
+        return found.reshape(*lead, count * a, count * a)
 
     @cached_property
     def scales(self) -> Array:
@@ -165,27 +202,31 @@ class Pencil:
         return np.repeat(parts.T, self.nodes, axis=1)
 
     @cached_property
-    def uncoupled(self) -> LevelState:
-        """The pencil without coupling, where it is explicit."""
-        size, a = self.blocks * self.nodes, self.nodes
-        m = np.zeros((size, size))
-        if self.blocks == 2:
-            m[a:, a:] = -np.eye(a)
-        nu = self.batch.residuals.mean(self._apart(m, self.letters))
-        state = self.at(np.zeros((a, a)), nu)
-        state.__dict__["whole"] = self._apart(state.m, self.whole_letters)
-        return state
+    def apart(self) -> RowsApart:
+        """Rows without coupling, which are explicit."""
+        batch, count, a = self.batch, self.blocks, self.nodes
+        levels, sight = batch.eigenvalues[:, None], batch.sight[:, None]
 
-    def _apart(self, m: Array, letters: Array) -> Array:
-        """`response_of` where no neuron sees another: it is solved for each of them."""
-        a, count = self.nodes, self.blocks
-        own = np.arange(a)
-        shapes = (count, a, count, a), (letters.shape[0], count, a, count, a)
-        # Pairs of indices come first.
-        m, each = m.reshape(shapes[0])[:, own, :, own], letters.reshape(shapes[1])[:, :, own, :, own]
-        found = np.zeros(shapes[1])
-        found[:, :, own, :, own] = np.linalg.solve(np.eye(count) + self.batch.phi * each @ m[:, None], each)
-        return found.reshape(letters.shape)
+        def response(m: Array, r: Array) -> Array:
+            letters = self._own_letters(r)
+            return np.asarray(np.linalg.solve(np.eye(count) + batch.phi * letters @ m, letters))
+
+        m, y = np.zeros((a, count, count)), np.repeat(batch.seen[:, None], a, axis=1)
+        if count == 2:
+            m[:, 1, 1] = -1.0
+        nu = batch.residuals.mean(response(m, batch.residuals.r))
+        if count:
+            y = y + sight**2 * nu[:, 0, 0]
+        if count == 2:
+            rest = levels / (levels * nu[:, 1, 1] - 1.0)
+            y = y - sight**2 * nu[:, 0, 1] ** 2 * rest
+            m[:, 1, 1] = batch.proportions @ rest
+        return RowsApart(y, nu, m, response(m, batch.whole.r))
+
+    @cached_property
+    def uncoupled(self) -> LevelState:
+        """The pencil without coupling."""
+        return self.at(np.zeros((self.nodes,) * 2), self.spread(self.apart.nu))
 
     def response_of(self, m: Values, letters: Array) -> Values:
         """``T (1 + phi M T)^{-1}`` of samples."""
@@ -193,21 +234,19 @@ class Pencil:
 
     def at(self, k: Values, nu: Values) -> LevelState:
         """The pencil at a coupling and a mean response of the samples."""
-        a, eye, levels = self.nodes, self._eye[0], self.batch.seen
+        a, (x, eye) = self.nodes, self._free
         scaled = self._scaled(nu)
-        right = np.zeros((levels.size, a, self.blocks * a), dtype=np.result_type(k, nu))
-        x = levels[:, None, None] * eye
+        right = eye[:, :, : self.blocks * a]
         if self.blocks:
-            right[:, :, :a] = eye
             x = x + scaled[:, :a, :a]
         if self.blocks == 2:
-            rest = np.linalg.inv(scaled[:, a:, a:] - eye)
+            rest = np.linalg.inv(scaled[:, a:, a:] - self._eye[0])
             left = scaled[:, :a, a:] @ rest
             x = x - left @ scaled[:, a:, :a]
-            right[:, :, a:] = -left
-        p = np.linalg.inv(eye + k @ x)
+            right = np.concatenate([eye, -left], axis=2)
+        p = np.linalg.inv(self._eye[0] + k @ x)
         source = np.swapaxes(right, 1, 2) @ p
-        green = source @ k @ right
+        green = (source @ k) @ right
         if self.blocks == 2:
             green[:, a:, a:] += rest
         green = self._scaled(green)
@@ -237,8 +276,20 @@ class Pencil:
         return bool(np.all(signs > 0.0))
 
 
-def lost_coupling(pencil: Pencil, k: Array) -> float:
-    """Largest coupling of a neuron that the nodes of a pencil do not see, relative to its weight."""
-    v = pencil.isometry
-    lost = k - v @ (v.T @ k @ v) @ v.T
-    return float(np.max(np.abs(np.diagonal(lost)) / pencil.batch.law.weights))
+def lost_couplings(law: ReadoutLaw, k: Array, ranks: Sequence[int]) -> Iterator[float]:
+    """Largest coupling of a neuron that pencils of some ranks do not see, relative to its weight.
+
+    Parameters
+    ----------
+    law
+        Readout nodes.
+    k
+        Coupling, shape ``(n_a, n_a)``.
+    ranks
+        Numbers of nodes of the pencils, ascending.
+    """
+    basis = gauss_rule(law.nodes, ranks[-1], law.weights).polynomials(law.nodes) * np.sqrt(law.weights)
+    between = basis @ k @ basis.T
+    for rank in ranks:
+        seen = np.sum(basis[:rank] * (between[:rank, :rank] @ basis[:rank]), axis=0)
+        yield float(np.max(np.abs(np.diagonal(k) - seen) / law.weights))

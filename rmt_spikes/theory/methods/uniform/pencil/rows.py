@@ -99,10 +99,9 @@ def row_lengths(directions: SpecialDirections, terms: Terms) -> RowLengths:
     )
     whole = coherent + Polynomial({(front, ((2, 1),)): batch.incoherent * alpha**2})
     tau2 = traces.of(whole)
-    growth = np.diagonal(directions.pencil.uncoupled.y, axis1=1, axis2=2).copy()
+    growth = directions.pencil.apart.growth
     if terms.trace:
-        n_v = directions.levels.size
-        inside = np.einsum("avav->a", directions.free_growth.reshape(alpha.size, n_v, alpha.size, n_v))
+        inside = np.trace(directions.free_growth, axis1=1, axis2=2)
         index = np.tile(np.arange(batch.eigenvalues.size), batch.directions + 1)
         tau2 = tau2 + (inside - growth[index].sum(axis=0)) / batch.d
     pair = np.full((alpha.size,) * 2, 2.0 / batch.d)
@@ -157,9 +156,8 @@ def _own_lengths(directions: SpecialDirections, traces: Traces) -> tuple[Array, 
             ta[:, None] ** 2 * phi * second * r**2,
         ]
     )
-    spread = (
-        spread + phi * np.einsum("iar,ij,jar->ar", amounts, slope.gram, amounts, optimize=True) @ law.weights
-    )
+    own = np.sum(amounts * np.tensordot(slope.gram, amounts, axes=1), axis=0)
+    spread = spread + phi * own @ law.weights
     linear = np.einsum("iar,i->ar", amounts, slope.linear)
     levels, frame = directions.levels, directions.frame[:, 0]
     noise = np.sqrt(phi * batch.proportions / energy)

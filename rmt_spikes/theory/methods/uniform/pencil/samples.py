@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,8 +18,14 @@ Array = NDArray[np.float64]
 LEVELS = 5
 """Nodes of the residuals left in the bulk: its edge is the same for 4 to 8 of them to 1 %."""
 
+MOST_LEVELS, TOGETHER = LEVELS + 1, 16
+"""Most nodes that are asked for, and samples that are kept or removed one by one in steps of so many."""
+
 PATIENCE = 40
 """Samples after the last gap in the residuals among which another one is looked for."""
+
+FEW = 50
+"""Samples that are looked at first."""
 
 MOST = 400
 """Samples that may leave the bulk."""
@@ -52,39 +58,80 @@ class Samples:
     effective: Array
     index: NDArray[np.int64]
     weights: Array | None = None
+    _cores: dict[int, ResidualLaw] = field(default_factory=dict, init=False, repr=False)
 
-    @property
+    @cached_property
     def shares(self) -> Array:
         """Shares of the samples, shape ``(n,)``, of sum one."""
         return np.full(self.r.size, 1.0 / self.r.size) if self.weights is None else self.weights
 
     def rest(self, removed: tuple[int, ...], levels: int = LEVELS) -> ResidualLaw:
         """Distribution of the samples left when some are removed, each of weight ``1/n``."""
-        r, u = np.delete(self.effective, removed), np.delete(self.u, removed, axis=1)
-        weights = np.delete(self.shares, removed)
-        share = float(np.sum(weights))
-        rule = gauss_rule(r, levels, weights / share)
-        basis, at = rule.polynomials(r) * (weights / share), rule.polynomials(rule.nodes)
-        pairs = np.einsum("bi,ki,li->bkl", basis, u, u)
-        return ResidualLaw(
-            rule.nodes, share * rule.weights, at.T @ (basis @ u.T), np.tensordot(at.T, pairs, axes=1)
+        first = TOGETHER * -(-(max(removed, default=-1) + 1) // TOGETHER)
+        core = self._core(first)
+        kept = [i for i in range(min(first, self.r.size)) if i not in removed]
+        u = self.u[:, kept].T
+        return _levels_of(
+            np.concatenate([core.r, self.effective[kept]]),
+            np.concatenate([core.weights, self.shares[kept]]),
+            np.concatenate([core.u, u]),
+            np.concatenate([core.uu, u[:, :, None] * u[:, None, :]]),
+            levels,
         )
+
+    def _core(self, first: int) -> ResidualLaw:
+        """Samples from a number on as so few that no distribution of `rest` can tell."""
+        if first not in self._cores:
+            u = self.u[:, first:].T
+            self._cores[first] = _levels_of(
+                self.effective[first:],
+                self.shares[first:],
+                u,
+                u[:, :, None] * u[:, None, :],
+                MOST_LEVELS,
+            )
+        return self._cores[first]
 
     def separated(self, phi: float) -> tuple[int, ...]:
         """Samples that make an outlier of ``X^T diag(r) X / n`` beside all smaller ones.
 
         Of two with nearly the same residual neither stands apart from the other, but both may from the rest.
         """
-        r, found, shares = self.effective, 0, self.shares
-        for i in range(1, min(MOST, r.size - LEVELS) + 1):
-            rest = r[i:]
-            least = [part[-1] for part in (r[:i][r[:i] > 0.0], r[:i][r[:i] < 0.0]) if part.size]
-            with np.errstate(divide="ignore", invalid="ignore"):
-                if all(np.sum(shares[i:] * (rest / (each - rest)) ** 2) < phi for each in least):
+        r, found = self.effective, 0
+        least: dict[bool, float] = {}
+        with np.errstate(divide="ignore", invalid="ignore"):
+            for i in range(1, min(MOST, r.size - LEVELS) + 1):
+                if r[i - 1] != 0.0:
+                    least[bool(r[i - 1] > 0.0)] = float(r[i - 1])
+                if all(self._stands_apart(each, i, phi) for each in least.values()):
                     found = i
-            if i > found + PATIENCE:
-                break
+                if i > found + PATIENCE:
+                    break
         return tuple(range(found))
+
+    def _stands_apart(self, r: float, first: int, phi: float) -> bool:
+        """Whether a residual stands apart from those of the samples from a number on.
+
+        Most do not from the next few alone.
+        """
+        for some in (slice(first, first + FEW), slice(first, None)):
+            rest = self.effective[some]
+            if not np.sum(self.shares[some] * (rest / (r - rest)) ** 2) < phi:
+                return False
+        return True
+
+
+def _levels_of(r: Array, weights: Array, u: Array, uu: Array, levels: int) -> ResidualLaw:
+    """Distribution of weighted residuals on a few nodes; `u` and `uu` belong to each of them."""
+    share = float(np.sum(weights))
+    if r.size == 0:
+        return ResidualLaw(r, weights, u, uu)
+    rule = gauss_rule(r, levels, weights / share)
+    basis, at = rule.polynomials(r) * (weights / share), rule.polynomials(rule.nodes)
+    pairs = np.tensordot(basis, uu, axes=1)
+    return ResidualLaw(
+        rule.nodes, share * rule.weights, at.T @ (basis @ u), np.tensordot(at.T, pairs, axes=1)
+    )
 
 
 def sorted_samples(batch: FirstBatch, r: Array, u: Array, weights: Array | None = None) -> Samples:

@@ -106,35 +106,50 @@ class Traces:
     def _known(self) -> dict[Any, float]:
         return {}
 
+    @cached_property
+    def _moments(self) -> dict[int, float]:
+        return {}
+
+    @cached_property
+    def _levels(self) -> dict[float, float]:
+        return {}
+
     def _moment(self, power: int) -> float:
-        if power not in self._known:
-            self._known[power] = self.moment(power)
-        return self._known[power]
+        if power not in self._moments:
+            self._moments[power] = self.moment(power)
+        return self._moments[power]
 
     def _level(self, power: float) -> float:
-        if (power,) not in self._known:
-            self._known[power,] = self.level(power)
-        return self._known[power,]
+        if power not in self._levels:
+            self._levels[power] = self.level(power)
+        return self._levels[power]
 
     def word(self, word: Word) -> float:
         """``(1/d) tr`` of a word."""
-        if word not in self._known:
-            self._known[word] = self._word(word)
-        return self._known[word]
-
-    def _word(self, word: Word) -> float:
         front, letters = word
         if not letters:
             return self._level(front)
-        powers = [power for _, power in letters]
-        powers[-1] += front
+        of_r, of_levels = tuple(power for power, _ in letters), [power for _, power in letters]
+        of_levels[-1] += front
+        key = of_r if self._alike else word
+        if key not in self._known:
+            self._known[key] = self._word(of_r, of_levels)
+        return self._known[key]
+
+    @cached_property
+    def _alike(self) -> bool:
+        """Whether all levels are one: their variance is zero."""
+        return self._level(1.0) == self._level(2.0) == 1.0
+
+    def _word(self, of_r: tuple[int, ...], of_levels: list[float]) -> float:
         total = 0.0
-        for partition, complement in noncrossing(len(letters)):
-            value = 1.0
+        for partition, complement in noncrossing(len(of_r)):
+            value = self.phi ** (len(of_r) - len(partition))
             for block in partition:
-                value *= self.phi ** (len(block) - 1) * self._moment(sum(letters[i][0] for i in block))
-            for gaps in complement:
-                value *= self._level(sum(powers[i] for i in gaps))
+                value *= self._moment(sum([of_r[i] for i in block]))
+            if not self._alike:
+                for gaps in complement:
+                    value *= self._level(sum([of_levels[i] for i in gaps]))
             total += value
         return total
 

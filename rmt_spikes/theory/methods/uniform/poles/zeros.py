@@ -12,14 +12,15 @@ from rmt_spikes.errors import ConvergenceError
 from rmt_spikes.theory.methods.uniform.continuation import RealCurve
 from rmt_spikes.theory.methods.uniform.equations import CurvePoint
 from rmt_spikes.theory.methods.uniform.finite_rank import FiniteRank
+from rmt_spikes.theory.methods.uniform.newton import EXACT
 
 Array = NDArray[np.float64]
 
-CLOSE = 1e-12
+CLOSE = 1e-10
 """Last step along the curve to a pole: the error of its vectors, and far more than that of the eigenvalue."""
 
-FLAT = 1e-5
-"""Margin below which its slope is no longer computed: steps with the last one still gain three digits."""
+BESIDE = 1e-3
+"""Residual of a point beside the curve from which a margin is computed there."""
 
 SMALL = 1e-3
 """One less a margin below which that is lost among those of no pole."""
@@ -38,25 +39,43 @@ class Pole:
     slope: float
 
 
-@dataclass(frozen=True, eq=False)
-class Side:
-    """A point of a curve with the finite-rank part of its equations."""
+def pole_at(finite_rank: FiniteRank, point: CurvePoint, vector: Array, along: float | None = None) -> Pole:
+    """Pole from a null vector of ``J + S``, or from one that is nearly so.
 
-    point: CurvePoint
-    finite: FiniteRank
-
-
-def pole_at(finite_rank: FiniteRank, point: CurvePoint, vector: Array) -> Pole:
-    """Pole from a null vector of ``J + S``, or from one that is nearly so."""
-    slope = float(vector @ finite_rank.pull(point.state, point.tangent, vector))
+    `along` is the derivative of its quadratic form along the curve, if it is known.
+    """
+    slope = finite_rank.form_slope(point.state, point.tangent, vector) if along is None else along
     slope /= point.eigenvalue * point.log_eigenvalue_slope
     if not slope > 0.0:
         raise ConvergenceError("a pole has a residue of the wrong sign", residual=abs(slope), last=point)
     return Pole(point, vector, slope)
 
 
+def between(
+    curve: RealCurve, bracket: tuple[CurvePoint, CurvePoint], margins: tuple[float, float]
+) -> CurvePoint:
+    """Guess of the zero of a margin between two points of the curve, or of similar equations.
+
+    Raises
+    ------
+    ConvergenceError
+        If it does not change its sign.
+    """
+    above, below = max(SMALL, 1.0 - margins[0]), 1.0 - margins[1]
+    if not above < 1.0 < below:
+        raise ConvergenceError("a margin does not change its sign", residual=margins[1], last=bracket[1])
+    # One less a margin falls like a power of the eigenvalue.
+    return curve.guess(*bracket, math.log(above) / math.log(above / below))
+
+
 def pole_nearby(
-    curve: RealCurve, finite_rank: FiniteRank, bracket: tuple[Side, Side], k: int, lowest: float
+    curve: RealCurve,
+    finite_rank: FiniteRank,
+    start: tuple[CurvePoint, Array],
+    k: int,
+    lowest: float,
+    *,
+    single: bool = False,
 ) -> Pole:
     """Zero of margin `k` on a curve, by Newton's method on the point and inverse iteration together.
 
@@ -64,43 +83,54 @@ def pole_nearby(
     ----------
     curve, finite_rank
         The equations and their finite-rank part.
-    bracket
-        Two points of this curve, or of similar equations, between which the margin changes its sign.
+    start
+        A point nearby, which need not be on the curve, and its vector, roughly.
     k
         Number of the margin.
     lowest
         Least eigenvalue at which the pole may be.
+    single
+        Whether it is refused where a margin may change its sign more than once.
 
     Raises
     ------
     ConvergenceError
         If it is not found, or another pole is.
     """
-    high, low = bracket
-    # Below the pole its margin stands apart, above it may be lost among those of no pole.
-    margin, vector = low.finite.lowest(low.point.state, k)
-    above, below = max(SMALL, 1.0 - high.finite.margin_along(high.point.state, vector)), 1.0 - margin
-    if not above < 1.0 < below:
-        raise ConvergenceError("a margin does not change its sign", residual=margin, last=low.point)
-    # One less a margin falls like a power of the eigenvalue.
-    start, slope = curve.guess(high.point, low.point, math.log(above) / math.log(above / below)), 0.0
+    (last, vector), slope = start, 0.0
 
-    def step_at(point: CurvePoint) -> float:
-        nonlocal vector, slope
+    def step_at(point: CurvePoint, back: Array) -> float:
+        nonlocal vector, last, slope
         if not lowest <= point.eigenvalue:
             raise ConvergenceError("a pole was not found", residual=math.inf, last=point)
-        try:
-            margin, vector = finite_rank.next_margin(point.state, vector)
-        except np.linalg.LinAlgError:
-            return 0.0
-        if slope == 0.0 or abs(margin) > FLAT:
-            slope = float(vector @ finite_rank.pull(point.state, point.tangent, vector))
-        return -margin / slope if slope != 0.0 else math.inf
+        last = point
+        margin, vector = finite_rank.next_margin(point.state, vector)
+        gradient = finite_rank.form_gradient(point.state, vector)
+        slope, shift = (
+            float(gradient[0] @ along[0] + gradient[1] @ along[1])
+            for along in (point.tangent, point.along(back))
+        )
+        return -(margin + shift) / slope if slope != 0.0 else math.inf
 
-    point = curve.seek(start, step_at, CLOSE)
-    if finite_rank.count(point.state, vector) != k:
+    point = curve.seek(start[0], step_at, CLOSE, EXACT, lost=BESIDE)
+    # The last point that was looked at is as near as the vector.
+    if finite_rank.count_above(last.state, vector) != k:
         raise ConvergenceError("another pole was found", residual=0.0, last=point)
-    return pole_at(finite_rank, point, vector)
+    if single and finite_rank.resonances(last.state).size:
+        raise ConvergenceError("a margin may change its sign more than once", residual=math.inf)
+    return pole_at(finite_rank, point, vector, slope or None)
+
+
+def pole_between(
+    curve: RealCurve, finite_rank: FiniteRank, bracket: tuple[CurvePoint, CurvePoint], k: int
+) -> Pole:
+    """The same from a bracket on the curve."""
+    high, low = bracket
+    # Below the pole its margin stands apart, above it may be lost among those of no pole.
+    margins, vectors = finite_rank.lowest(low.state, k + 1)
+    vector = vectors[:, k]
+    start = between(curve, bracket, (finite_rank.margin_along(high.state, vector), float(margins[k])))
+    return pole_nearby(curve, finite_rank, (start, vector), k, low.eigenvalue)
 
 
 def pole_by_margin(

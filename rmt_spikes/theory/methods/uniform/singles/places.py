@@ -23,18 +23,25 @@ Array = NDArray[np.float64]
 
 def margin(problem: Problem, point: CurvePoint, r: float) -> float:
     """Margin of a sample with residual `r` at a point of the curve, which is zero at its value."""
-    return margin_of(problem, point.state.parts[0].detail.levels.m, r)
+    return float(margins_at(problem, point, np.array([r]))[0])
 
 
-def margin_of(problem: Problem, m: Array, r: float) -> float:
-    """Least eigenvalue of ``1 + phi M T(r)``.
+def margins_at(problem: Problem, point: CurvePoint, r: Array) -> Array:
+    """Margins of samples with residuals `r` at a point of the curve."""
+    return margins_of(problem, point.state.parts[0].detail.levels.m, r)
+
+
+def margins_of(problem: Problem, m: Array, r: Array) -> Array:
+    """Least eigenvalues of ``1 + phi M T(r)``.
 
     Far below a large value a second eigenvalue may be negative, and the determinant positive again.
     """
     blocks = problem.blocks
     assert isinstance(blocks, PencilBlocks)
-    letter = blocks.pencil.letters_of(np.array([r]))[0]
-    return 1.0 + float(np.min(np.linalg.eigvals(blocks.special.batch.phi * m @ letter).real))
+    letters = blocks.pencil.letters_of(r)
+    return np.asarray(
+        1.0 + np.min(np.linalg.eigvals(blocks.special.batch.phi * m @ letters).real, axis=-1, initial=np.inf)
+    )
 
 
 def place(problem: Problem, curve: RealCurve, points: Sequence[CurvePoint], r: float) -> CurvePoint | None:
