@@ -5,7 +5,7 @@
 # \mathcal N(0, I/d)$; sizes grow together.
 #
 # **Derived.** A sample's own part in its features and the mean features for small steps; the matrix pencil whose inverse
-# is the resolvent of the samples, exactly, with the equation of one of its blocks; the test loss as a derivative in the
+# is the resolvent of the samples, exactly, with the equations of two of its blocks; two terms of the modes; the test loss as a derivative in the
 # weight of fresh samples, and why leaving samples out says something else; the closed form for small steps and its rate.
 # Section 14 of [the theory](../docs/theory.md) has all equations.
 
@@ -123,6 +123,77 @@ functions = dim * (dim + 1) / 2 - 1
 assert (
     sp.simplify((dim**2 - dim) / 2 / functions - dim / (dim + 2)) == 0
 )  # |x x' - I|^2 / 2 over their number
+
+# %% [markdown]
+# These inputs, $X_2$ with $K_2 = X_2 X_2^\top/D_2$, add $D_{S_2} K_2 D_{S_2}$ to the covariance. One more field of them, coupled to $v$ alone with
+# $-1/\pi$ for its stiffness, adds it to the pencil, exactly:
+
+# %%
+kept, second = diagonal(), sp.Matrix(n, 4, lambda i, j: next(numbers))
+second = second * second.T / 4
+coupled = sp.Matrix.vstack(kept, sp.zeros(2 * n, n))
+more = coupled * (-weight * second) * coupled.T  # the stiffness is -1/pi
+both = (pencil - more).inv()[:n, :n]
+assert both == (ridge * one + weight * (covariance + kept * second * kept)).inv()
+
+# %% [markdown]
+# Averaged over $X_2$, with $\phi_2 = D_2/n$ and several readout weights, both equations of this block follow from $\phi_2 \log\det(1 + \Pi Z_2/\phi_2)$, the
+# determinant of a sample covariance matrix: its derivative in $Z_2 = \mathbb E\, S_2 S_2^\top G_{vv}$ is what $G_{vv}^{-1}$ sees of the field, $-Y_2$, and its
+# derivative in $\pi_a$ is the share of degree two in $1/\omega_a$. With two weights:
+
+# %%
+pi_1, pi_2, phi_2 = sp.symbols("pi_1 pi_2 phi_2", positive=True)
+z_11, z_12, z_22 = sp.symbols("z_11 z_12 z_22", positive=True)
+shares, z_2 = sp.diag(pi_1, pi_2), sp.Matrix([[z_11, z_12], [z_12, z_22]])
+value_2 = phi_2 * sp.log((sp.eye(2) + shares * z_2 / phi_2).det())
+y_2 = -(shares.inv() + z_2 / phi_2).inv()
+assert sp.simplify(sp.diff(value_2, z_11) + y_2[0, 0]) == 0
+assert sp.simplify(sp.diff(value_2, z_12) + 2 * y_2[0, 1]) == 0
+share_of_two = z_2 + z_2 * y_2 * z_2 / phi_2
+for k, weight_of in enumerate((pi_1, pi_2)):
+    assert sp.simplify(sp.diff(value_2, weight_of) - share_of_two[k, k]) == 0
+
+# %% [markdown]
+# With one weight it is the equation of Marchenko and Pastur again, and with infinitely many functions the part is noise, $\pi S_2^2$:
+
+# %%
+s_2 = sp.symbols("s_2", positive=True)
+one_weight = -1 / (1 / pi + s_2**2 * g / phi_2)
+published = lam + pi * tail + pi * s_2**2 / (1 + pi * s_2**2 * g / phi_2)
+assert sp.simplify(lam + pi * tail - s_2**2 * one_weight - published) == 0
+assert sp.limit(-(s_2**2) * one_weight, phi_2, sp.oo) == pi * s_2**2
+
+# %% [markdown]
+# ## The modes of neurons
+#
+# Sample $r$ adds $\varphi = \vartheta r\, z\,(\sigma'(z) - c_1)$ to the first scalar of a neuron. What it shares with the incoherent part $\zeta$ of the same sample's
+# slope goes to all samples through $K$: $\mathbb E z\zeta^2$, and, where the activation has degrees two and three, $c_{22}\, \mathbb E z^2\zeta$ from the coherent part:
+
+# %%
+curvature = mean(slope * z)
+rest_of_slope = sp.expand(slope - mean(slope) - curvature * z)
+gamma = mean(rest_of_slope * (z**2 - 1)) / 2
+shared = mean(z * (slope - mean(slope)) * rest_of_slope)
+assert sp.expand(shared - mean(z * rest_of_slope**2) - 2 * curvature * gamma) == 0
+assert sp.expand(2 * curvature * gamma - 12 * c2 * c3) == 0
+
+# %% [markdown]
+# The second is $|g|^2$. Incoherent parts of two samples are in it as $\sum_{k \neq l} A_{kl}\,\zeta_k\zeta_l$ with a symmetric $A$; the variance is $2 V^2 \sum_{k\neq l} A_{kl}^2$,
+# while $\zeta_k$ alone has $2\zeta_k e_k$, $e_k = \sum_l A_{kl}\zeta_l$, with everything else:
+
+# %%
+v = sp.symbols("V", positive=True)
+zetas = sp.symbols("zeta_1:4", real=True)
+links = {(i, j): sp.Symbol(f"A_{i}{j}", real=True) for i in range(3) for j in range(i)}
+links |= {(j, i): value for (i, j), value in links.items()}
+pairs = sp.expand(sum(value * zetas[i] * zetas[j] for (i, j), value in links.items()))
+square = sp.Poly(sp.expand(pairs**2), *zetas)
+found = sum(
+    value * v ** (sum(powers) // 2) for powers, value in square.terms() if all(p in (0, 2) for p in powers)
+)
+assert sp.expand(found - 2 * v**2 * sum(value**2 for value in links.values())) == 0
+own = sum(links[0, j] * zetas[j] for j in (1, 2))
+assert sp.expand(sp.diff(pairs, zetas[0]) - 2 * own) == 0
 
 # %% [markdown]
 # ## The test loss

@@ -2,9 +2,12 @@
 
 Given inputs and labels the columns of the features are independent with one distribution for each readout
 weight. The deterministic equivalent needs their mean and covariance alone, which are matrices of the size of
-the batch (docs/theory.md section 14). Nothing is shared with the closed equations of the package but Gaussian
-moments of functions and the idea of a deterministic equivalent. Prints three columns for some settings: the
-closed equations, this theory for one drawn batch, and networks on the very same batch; about a minute.
+the batch (docs/theory.md section 14). Norms of samples and all their quadratic forms are those of the samples
+here; only the parts ``c_1``, ``c_22`` and ``zeta`` of the slope are those at the mean norm, which leaves out
+terms of order ``1/d``, and so does degree two as noise. Nothing is shared with the closed equations of the
+package but Gaussian moments of functions and the idea of a deterministic equivalent. Prints three columns for
+some settings: the closed equations, this theory for one drawn batch, and networks on the very same batch;
+about a minute.
 """
 
 import argparse
@@ -92,15 +95,19 @@ def columns(setting, x, y, fresh, alpha, kept):
     c += cross + cross.T
     if kept.modes:
         kernels, features = (rho, own, ko, rr, low_own, lr, noise), (f, first, b, p, dd, zs)
-        c += modes(x, y, ta, (c22, spread), kernels, (w, zeta), features)
+        moved, size, shared = modes(x, y, ta, (c22, spread), kernels, (z, w, zeta), features)
+        c += moved.T @ size @ moved + moved.T @ shared + shared.T @ moved
     c[np.diag_indices_from(c)] = e2 - m0**2
     return Column(m0, c, e2)
 
 
 def modes(x, y, ta, slopes, kernels, nodes, features):
-    """Covariance from the two scalars of a neuron that move all samples at once."""
+    """Two scalars of a neuron that move all samples at once.
+
+    What a unit of each does to a feature, their covariance, and what a feature shares with them beyond that.
+    """
     (c22, spread), (rho, own, ko, rr, low_own, lr, noise) = slopes, kernels
-    (w, zeta), (f, first, b, p, dd, zs) = nodes, features
+    (z, w, zeta), (f, first, b, p, dd, zs) = nodes, features
     n, d = x.shape
     total, k = len(rho), ta * c22
     r = np.concatenate([y, np.zeros(total - n)])
@@ -124,14 +131,16 @@ def modes(x, y, ta, slopes, kernels, nodes, features):
     bent = (f * bends) @ w / (2.0 * rho**2)
     bent_phi = np.einsum("kij,ij,j->ki", phis, bends, w) / (2.0 * rho**2)
     along_z = np.einsum("kij,ij,j->ki", phis, zs, w) / (n * rho)
-    along_zeta = np.einsum("kij,j->ki", phis, w * zeta) / n
+    along_zeta = np.einsum("kij,j->ki", phis, w * zeta) / n + pulls * float(w @ (zeta * (z**2 - 1.0))) / 2.0
     ro, lo = rr - np.diag(rho), lr - np.diag(np.diagonal(lr))
     moved = np.stack([(first * zs) @ w - ta * low_own * b, rho * b / 2.0])
     c = shared / n + pulls * bent
     c += (along_z @ ro) * dd + ta * p * (along_z @ lo.T) + ta * p * ((r * along_zeta) @ ko.T)
     powers = np.array([k, k**2])
     size = np.einsum("kij,lij,j->kl", phis, phis, w) - means @ means.T
-    size[1, 1] += float(np.sum(noise[:, None] * along_e**2 @ w[:, None]))
+    # Pairs of incoherent parts are below, once: each is beside both of its samples.
+    coherent = noise - ta**2 * ko**2 @ (r**2 * spread)
+    size[1, 1] += float(np.sum(coherent[:, None] * along_e**2 @ w[:, None]))
     size = size / n**2 + 2.0 / d * np.outer(powers, powers) * np.array(
         [[traces[i + j] - traces[i] * traces[j] for j in (1, 2)] for i in (1, 2)]
     )
@@ -139,7 +148,7 @@ def modes(x, y, ta, slopes, kernels, nodes, features):
     size += bends_of + bends_of.T + along_z @ ro @ along_z.T
     off = ko[:n, :n] ** 2
     size[1, 1] += 2.0 * ta**4 * spread**2 * float(y**2 @ off @ y**2) / n**2
-    return moved.T @ size @ moved + moved.T @ c + c.T @ moved
+    return moved, size, c
 
 
 def losses(setting, x, y, fresh, y_fresh, kept=ALL):

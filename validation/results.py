@@ -34,7 +34,7 @@ FITS = (
     *("verdict", "exponent", "coefficient", "coefficient_se"),
 )
 
-DIGITS = {"predicted": 8, "observed": 8, "se": 6, "allowance": 6, "margin": 6, "scatter": 6, "skewness": 4}
+DIGITS = {"predicted": 8, "observed": 8, "se": 5, "allowance": 5, "margin": 5, "scatter": 6, "skewness": 4}
 """Of columns; the others have ten."""
 
 Table = list[dict[str, str]]

@@ -157,6 +157,14 @@ def _one_batch_degree_two(method: Method) -> float:
     return _noise_of_degree_two(method) if isinstance(method, OneBatch) else 0.0
 
 
+def _one_batch_labels(method: Method) -> float:
+    """Kurtosis of the labels over the number of samples, times the share of the step in a pre-activation."""
+    if not isinstance(method, OneBatch):
+        return 0.0
+    inflation = latent(method.setting, method.features).inflation
+    return _labels_over_size(method.setting) * inflation / (1.0 + inflation)
+
+
 def _share(setting: Setting, name: str) -> float:
     """Share of degree two in the energy of a function of a setting."""
     expansion = getattr(setting, f"{name}_expansion")
@@ -196,6 +204,9 @@ LEFT_OUT = (
         0.1,
         0.1,
         True,
+    ),
+    LeftOut(
+        "few labels make up most of the step", "one_batch_labels", _one_batch_labels, 5.0, 0.0, 0.0, True
     ),
     LeftOut("the size is finite", "finite_size", _finite_size, 1.0, 0.0, 0.0, True),
 )

@@ -29,7 +29,7 @@ class Rows:
         Variance of a feature beyond the inputs' part: ``chi~`` (batch) or ``chi_0`` (fresh), shape
         ``(n_r, n_x, n_a)``.
     fields
-        Coupling of a sample to the fields of the inputs, ``sqrt(rho) (d~, -p)``: shape
+        Coupling of a sample to the fields ``gamma`` and ``m`` of the inputs, ``sqrt(rho) (-p, d~)``: shape
         ``(n_r, n_x, 2 n_a)``.
     squares
         Coupling to those of the functions of degree two, ``sqrt(2) rho h~_2``, shape ``(n_r, n_x, n_a)``.
@@ -52,7 +52,7 @@ class State:
     omega
         Shape ``(..., n_a)``.
     inputs
-        ``Y``, shape ``(..., 3 n_a, 3 n_a)``.
+        ``Y``, on the fields ``gamma``, ``m`` and ``g``, shape ``(..., 3 n_a, 3 n_a)``.
     squares
         ``Y_2``, that of the functions of degree two, shape ``(..., n_a, n_a)``.
     """
@@ -99,9 +99,9 @@ class Resolvent:
         return np.asarray(self.sight[:, :, None] * self.inverse * self.sight[:, None, :])
 
 
-def seeing(count: int) -> NDArray[np.intp]:
-    """Places of the fields ``m`` and ``g`` among all those of the inputs, shape ``(2 n_a,)``."""
-    return np.append(np.arange(count), 2 * count + np.arange(count))
+def seeing(count: int) -> slice:
+    """Places of the fields ``m`` and ``g`` among all those of the inputs."""
+    return slice(count, 3 * count)
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,6 +135,12 @@ class Equations:
         return np.asarray(np.sqrt(self.batch.train.size)[:, None] * ends)
 
     @cached_property
+    def _shared_sight(self) -> Array:
+        """Products of elements of ``S``, times the shares of the samples, shape ``(n_r, 2 n_a, 2 n_a)``."""
+        shares, sight = self.batch.train.weights.sum(axis=1), self._sight
+        return np.asarray(shares[:, None, None] * sight[:, :, None] * sight[:, None, :])
+
+    @cached_property
     def _constants(self) -> tuple[Array, Array, Array]:
         """Of each sample: ``theta alpha r w~`` and zeros, and ``A`` without ``Y``."""
         n, r = self.step.size, self.batch.train.residual
@@ -155,18 +161,18 @@ class Equations:
         pull = (fields.reshape(-1, 2 * n) @ state.inputs[..., : 2 * n, :]).reshape(*shape, 3 * n)
         coupling = rest * np.tile(weight, 2)[..., None, None, :] - pull[..., places] * sight[:, None]
         a = ones + (weight @ levels).reshape(*shape[:-1], 2 * n, 2 * n)
-        a -= state.inputs[..., None, places[:, None], places] * (sight[:, :, None] * sight[:, None])
+        a -= state.inputs[..., None, places, places] * (sight[:, :, None] * sight[:, None])
         inverse = np.linalg.inv(a)
         tail = -coupling @ inverse
         whole = np.asarray(ridge)[..., None, None] + (weight @ chi.reshape(-1, n).T).reshape(shape)
-        whole = whole + np.sum(coupling * tail, axis=-1) - np.sum(pull[..., : 2 * n] * fields, axis=-1)
+        whole = whole + _dot(coupling, tail) - _dot(pull[..., : 2 * n], fields)
         squares = self.train.squares
         through = (squares.reshape(-1, n) @ state.squares).reshape(*shape, n)
-        whole = whole - np.sum(through * squares, axis=-1)
+        whole = whole - _dot(through, squares)
         seen = np.empty((*shape, 3 * n), dtype=tail.dtype)
-        seen[..., places] = tail * sight[:, None]
-        seen[..., :n] += fields[..., :n]
-        seen[..., n : 2 * n] = fields[..., n:]
+        np.multiply(tail, sight[:, None], out=seen[..., places])
+        seen[..., :n] = fields[..., :n]
+        seen[..., n : 2 * n] += fields[..., n:]
         return Resolvent(1.0 / whole, tail, inverse, seen, sight)
 
     def image(self, state: State, ridge: Any, fresh: Any = 0.0) -> State:
@@ -174,21 +180,28 @@ class Equations:
 
         `fresh` is the weight of the population of fresh samples.
         """
+        return self.mapped(state, self.resolvent(state, ridge), ridge, fresh)
+
+    def mean(self, found: Resolvent) -> Values:
+        """``E G_vv``, with the leading axes of the state."""
+        return np.asarray(np.sum(self.batch.train.weights * found.value, axis=(-2, -1)))
+
+    def mapped(self, state: State, found: Resolvent, ridge: Any, fresh: Any = 0.0) -> State:
+        """Image of a state by the resolvent of each sample that belongs to it."""
         n, train, test = self.step.size, self.batch.train, self.batch.test
-        found = self.resolvent(state, ridge)
         weight, shares = self.weight(state), train.weights.sum(axis=1)
         value = train.weights * found.value
         masses = value.reshape(*value.shape[:-2], -1)
         flat = found.seen.reshape(*masses.shape, 3 * n)
         z = np.swapaxes(flat * masses[..., None], -1, -2) @ flat
         places = seeing(n)
-        z[..., places[:, None], places] += np.sum(shares[:, None, None] * found.own, axis=-3)
+        z[..., places, places] += np.einsum("rab,...rab->...ab", self._shared_sight, found.inverse)
         tail = found.tail[..., :n]
         head = value[..., None] * tail
         inner = np.diagonal(found.inverse, axis1=-2, axis2=-1)[..., :n]
         inverse = 1.0 + masses @ self.train.chi.reshape(-1, n)
-        inverse += 2.0 * np.sum(self._constants[0][..., :n] * head, axis=(-3, -2))
-        squared = np.sum(head * tail, axis=-2) + shares[:, None] * inner
+        inverse += 2.0 * np.einsum("rxa,...rxa->...a", self._constants[0][..., :n], head)
+        squared = np.einsum("...xa,...xa->...a", head, tail) + shares[:, None] * inner
         inverse += self.step**2 * (self.batch.stir @ squared)
         few = self.train.squares.reshape(-1, n)
         z_2 = np.swapaxes(few * masses[..., None], -1, -2) @ few
@@ -201,8 +214,8 @@ class Equations:
         phi = self.batch.phi
         inputs = phi * np.linalg.inv(self.stiffness(weight) - z)
         inputs = 0.5 * (inputs + np.swapaxes(inputs, -1, -2))
-        inverse += np.diagonal(z, axis1=-2, axis2=-1)[..., :n]
-        inverse += np.sum((z[..., :n, :] @ inputs) * np.swapaxes(z[..., :n], -1, -2), axis=-1) / phi
+        inverse += np.diagonal(z, axis1=-2, axis2=-1)[..., n : 2 * n]
+        inverse += _dot(z[..., n : 2 * n, :] @ inputs, np.swapaxes(z[..., n : 2 * n], -1, -2)) / phi
         # There may be infinitely many functions of degree two.
         stiff = np.eye(n) / weight[..., None] + z_2 / self.batch.squares
         squares = -np.linalg.inv(0.5 * (stiff + np.swapaxes(stiff, -1, -2)))
@@ -215,13 +228,13 @@ class Equations:
         n = self.step.size
         found = np.zeros((*weight.shape[:-1], 3 * n, 3 * n), dtype=weight.dtype)
         at = np.arange(n)
-        found[..., at, at] = -self.batch.phi / weight
-        found[..., n : 2 * n, 2 * n :] = found[..., 2 * n :, n : 2 * n] = np.eye(n)
+        found[..., n + at, n + at] = -self.batch.phi / weight
+        found[..., at, 2 * n + at] = found[..., 2 * n + at, at] = 1.0
         return found
 
     def start(self, ridge: Any) -> State:
         """Rough first guess: features without a direction, ``1/omega = 1 + s/(ridge + omega s N/n)``."""
-        chi, fields = self.train.chi, self.train.fields[..., : self.step.size]
+        chi, fields = self.train.chi, self.train.fields[..., self.step.size :]
         s = float(np.einsum("rx,rxa,a->", self.batch.train.weights, chi + fields**2, self.law.weights))
         level, half = float(np.real(ridge)) / s, 0.0
         if level > 0.0:
@@ -235,6 +248,11 @@ class Equations:
         weight = self.ratio * self.law.weights * omega
         inputs = factor * self.batch.phi * np.linalg.inv(self.stiffness(weight))
         return State(omega, inputs, -factor * np.diag(weight))
+
+
+def _dot(a: Values, b: Values) -> Values:
+    """Inner products along the last axis."""
+    return np.asarray(np.einsum("...a,...a->...", a, b))
 
 
 @dataclass(frozen=True, eq=False)
@@ -299,7 +317,7 @@ class Growth:
 
 def _scaled(samples: Samples, response: Array, slope: Array) -> Array:
     """Coupling to the fields of the inputs, whose components along a sample have the scale of its norm."""
-    fields = np.concatenate([response, -slope], axis=-1)
+    fields = np.concatenate([-slope, response], axis=-1)
     return np.asarray(np.sqrt(samples.size)[:, None, None] * fields)
 
 

@@ -146,7 +146,7 @@ class FiniteRank:
         for i in range(3):
             for j in range(3):
                 block = gram[inputs[i], inputs[j]]
-                block[places[:, None], places] += np.einsum("r,rab->ab", pairs[i, j], found.own)
+                block[places, places] += np.einsum("r,rab->ab", pairs[i, j], found.own)
             for k in range(2):
                 cross = np.einsum("rca,ra->ca", head, mixed[i, k])
                 gram[inputs[i], modes[2 + k]] += cross

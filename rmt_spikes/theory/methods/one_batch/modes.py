@@ -62,11 +62,15 @@ def modes_of(batch: Batch, step: Array, features: tuple[Moments, Moments], kept:
     bent *= 0.5 / size**2
     push = 4.0 * size**2 * turn * mean + 2.0 * phi * size**3 * turn**2
     pull = np.stack([2.0 * step * size**2 * turn, step**2 * push])
+    # The quadratic forms of the coherent part go with the part of degree two of the rest of the slope.
+    along_rest += pull * (0.5 * e[2][1] / size**2)
 
     own = linear[:, None] * linear * e[2][2] + quadratic[:, None] * quadratic * (e[0][4] - e[0][2] ** 2)
     mixed = linear[:, None] * quadratic * e[1][3] + pull[:, None] * bent
     own += mixed + mixed.swapaxes(0, 1)
-    own[1, 1] += 4.0 * first**2 * e[0][2] * noise
+    # Pairs of samples with their incoherent parts come below, once.
+    coherent = step**2 * size * phi * samples.mean((samples.size * batch.turn) ** 2)
+    own[1, 1] += 4.0 * first**2 * e[0][2] * coherent
     covariance = np.einsum("r,ijra->aij", weight, own)
     along_teacher, along_push = (
         np.einsum("r,kra->ka", weight * each, along_z)

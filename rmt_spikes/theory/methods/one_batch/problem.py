@@ -24,9 +24,13 @@ PER_SIDE = (6, 16)
 than 5e-4 with ten and 24."""
 
 
-SPECTRAL_GRID, SPECTRAL_PER_SIDE = (6, 10, 3, 2), (3, 16)
+SPECTRAL_GRID, SPECTRAL_PER_SIDE = (6, 6, 2, 2), (3, 16)
 """Nodes of a sample and of readout weights for spectra: quantiles move by less than .3 %, spikes by .2 %,
 with all of those of the losses."""
+
+MORE_NOISES = 4
+"""Further nodes of the noise of the learnt direction per unit that it moves pre-activations beyond one, at
+most as many: features saturate there, and quantiles would move by 2 %."""
 
 ROUGH_GRID, ROUGH_PER_SIDE = (5, 4, 2, 2), (2, 8)
 """Nodes where only the place at which a spike appears is asked for."""
@@ -89,8 +93,11 @@ def spectral_problem(setting: Setting, kept: Kept, rough: bool = False) -> Finit
 
     The effect of the initial output is left out: it has been derived for a positive ridge.
     """
-    grid = ROUGH_GRID if rough else SPECTRAL_GRID
-    batch = kept.batch(setting, grid=grid, draws=True)
+    u, x, *rest = ROUGH_GRID if rough else SPECTRAL_GRID
+    batch = kept.batch(setting, grid=(u, x, *rest), draws=True)
+    more = 0 if rough else round(MORE_NOISES * min(1.0, max(0.0, setting.theta * batch.noise_scale - 1.0)))
+    if more:
+        batch = kept.batch(setting, grid=(u, x + more, *rest), draws=True)
     per_side = ROUGH_PER_SIDE if rough else SPECTRAL_PER_SIDE
     return problem_of(setting, replace(kept, initial=False), per_side, batch)
 

@@ -17,8 +17,9 @@ Array = NDArray[np.float64]
 REACH = 8.5
 """Standard deviations of the initial pre-activation that are integrated over: beyond, 1e-16 of the mass."""
 
-NODES, PANELS = 24, 4
-"""Gauss-Legendre nodes on each panel, and panels besides those that end in a kink of the activation."""
+NODES, PANELS = 16, 4
+"""Gauss-Legendre nodes on each panel, and panels besides those that end in a kink of the activation: with 24
+nodes losses move by less than 1e-4 up to theta = 3, with a slope of three by 3e-4."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -87,22 +87,26 @@ def solved(
 
 def all_solved(
     equations: Equations, ridges: Values, start: Values, rounds: int = ROUNDS, tolerance: float = TOLERANCE
-) -> tuple[Values, NDArray[np.bool_]]:
-    """Unknowns at several complex ridges, and which of them settled, by the same iteration.
+) -> tuple[Values, NDArray[np.bool_], Values]:
+    """Unknowns at several complex ridges, which of them settled, and ``E G_vv``, by the same iteration.
 
-    `start` are guesses of the unknowns, shape ``(n_ridges, n_unknowns)``.
+    `start` are guesses of the unknowns, shape ``(n_ridges, n_unknowns)``. ``E G_vv`` is the mean diagonal
+    element of the resolvent of ``F F' / n``, before the last round: good to the tolerance.
     """
     found, done = start.astype(complex), np.zeros(ridges.size, dtype=bool)
-    active, x = np.arange(ridges.size), found.copy()
+    active, x, mean = np.arange(ridges.size), found.copy(), np.zeros(ridges.size, dtype=complex)
     points = residuals = np.zeros((0, *x.shape), dtype=complex)
     for _ in range(rounds):
         if active.size == 0:
             break
         with np.errstate(all="ignore"):
             try:
-                residual = packed(equations.image(unpacked(x), ridges[active])) - x
+                state = unpacked(x)
+                there = equations.resolvent(state, ridges[active])
+                residual = packed(equations.mapped(state, there, ridges[active])) - x
             except np.linalg.LinAlgError:
                 break
+            mean[active] = equations.mean(there)
             error = np.max(np.abs(residual), axis=-1)
         settled, going = error < tolerance, np.isfinite(error)
         found[active[settled]], done[active[settled]] = (x + residual)[settled], True
@@ -123,7 +127,7 @@ def all_solved(
         gram = dual @ unit + SINGULAR * np.eye(unit.shape[2])
         shares = np.linalg.solve(gram, dual @ residual[:, :, None])
         x = x + residual - ((moves + changes) @ (shares / np.swapaxes(size, 1, 2)))[:, :, 0]
-    return found, done
+    return found, done, mean
 
 
 def tangent(

@@ -32,7 +32,7 @@ def omega_of_others(
     batch, phi, places = equations.batch, equations.batch.phi, seeing(equations.step.size)
     root, weights = np.sqrt(batch.train.size)[:, None, None], batch.train.weights
     rows, count = on.batch_rows(train), on.step.size
-    d, slope = rows.fields[..., :count], -rows.fields[..., count:]
+    slope, d = -rows.fields[..., :count], rows.fields[..., count:]
     value, y = weights * found.value, state.inputs
     own, noise = on.step * batch.turn[:, None, None] * root, on.step * batch.train.residual[:, None, None]
 

@@ -48,7 +48,7 @@ APPROACH = 0.25
 SLOPES = 1e-6
 """Relative residual of the slopes that a guess of the edge is made from: it is off by as much of the way."""
 
-CLOSE = 3e-5
+CLOSE = 1e-4
 """Relative distance from an edge at which its last guess is good to 1e-7."""
 
 CLOSEST = 1e-5
@@ -61,30 +61,27 @@ STEPS = 60
 """Steps to an edge: mostly 10 to 20."""
 
 
-def mean_resolvent(equations: Equations, state: State, ridge: Any) -> Any:
-    """``E G_vv``, the mean diagonal element of the resolvent of ``F F' / n`` at minus a ridge."""
-    return np.sum(equations.batch.train.weights * equations.resolvent(state, ridge).value, axis=(-2, -1))
-
-
 def far_state(equations: Equations) -> State:
     """Solution far from the spectrum, to first order."""
     return equations.uncoupled(np.ones(equations.step.size))
 
 
-def from_above(equations: Equations, z: Array) -> tuple[Values, NDArray[np.bool_]]:
+def from_above(equations: Equations, z: Array) -> tuple[Values, NDArray[np.bool_], Values]:
     """Unknowns at eigenvalues, from far above the axis where there is only one solution.
 
-    With them comes which of them were found; they have the shape ``(n_z, n_unknowns)``.
+    They have the shape ``(n_z, n_unknowns)``. With them comes which of them were found, and the mean
+    resolvent there.
     """
     start = packed(far_state(equations))
     x, good, height = np.tile(start.astype(complex), (z.size, 1)), np.ones(z.size, dtype=bool), FAR
+    value = np.zeros(z.size, dtype=complex)
     for k in range(HEIGHTS + 1):
         ridges = -z - 1j * height * z * (k < HEIGHTS)
         enough = TOLERANCE if k == HEIGHTS else ON_THE_WAY
-        x[good], settled = all_solved(equations, ridges[good], x[good], tolerance=enough)
+        x[good], settled, value[good] = all_solved(equations, ridges[good], x[good], tolerance=enough)
         good[good] = settled
         height *= DESCENT
-    return x, good
+    return x, good, value
 
 
 @dataclass(frozen=True)
