@@ -121,7 +121,7 @@ assert abs(sp.N(difference, 30)) < 1e-25
 
 # %% [markdown]
 # The objective is $\lambda T$, the test loss $-\kappa^2\, dT/d\lambda$. At the mean-field scale $\beta$ has
-# no component along $p$. Nothing here uses the latent variables, and the step may be of any size; the library
+# the component $-c_1/\sqrt N$ along $p$ ([what it does](22_initial_output.py)). Nothing here uses the latent variables, and the step may be of any size; the library
 # takes them (`method="uniform"`).
 
 # %%
@@ -137,7 +137,7 @@ ENERGY = sp.Rational(7, 4)
 ridge = symbolic.ridge().subs(g, root).subs(NUMBERS)
 at = sp.nsolve(ridge - sp.Rational(1, 20), kappa, (sp.Rational(1, 20), 10), solver="bisect", prec=30)
 scales = {
-    "mean_field": {overlap: 0, residual: ENERGY},
+    "mean_field": {overlap: -NUMBERS[c_1] / sp.sqrt(SIZE // 2), residual: ENERGY},
     "standard": {overlap: -NUMBERS[c_1], residual: ENERGY + NUMBERS[c_1] ** 2},
 }
 deviations = {}
@@ -164,8 +164,10 @@ for scale, of_scale in scales.items():
             float(test.subs(kappa, at)) / library.test - 1,
         )
 
-# Two exact solutions of one limit, in double precision: measured 2e-15.
-assert max(abs(difference) for two in deviations.values() for difference in two) < 1e-12
+# Two exact solutions of one limit, in double precision: measured 2e-15; at the mean-field scale without terms of
+# order 1/N, 2e-8 here: measured 4e-10. Without the component they are 2e-6 to 5e-6 apart.
+tolerances = {"mean_field": 1e-9, "standard": 1e-12}
+assert all(abs(x) < tolerances[scale] for (scale, _), two in deviations.items() for x in two)
 
 # %% [markdown]
 # And the latent variables, for an activation that is not linear:

@@ -50,6 +50,8 @@ def predict(
 
 def _shown(prediction: Prediction, weights: bool) -> dict[str, Any]:
     """The sections of the JSON document that tables show: no other part is computed."""
+    # What a method may refuse comes first.
+    layer = {"weights": prediction.weights.to_dict()} if weights else {}
     bulk, spikes, limits = prediction.bulk, prediction.spikes, prediction.limits
     return {
         "method": prediction.method,
@@ -61,5 +63,5 @@ def _shown(prediction: Prediction, weights: bool) -> dict[str, Any]:
         "losses": prediction.losses.to_dict(),
         "limits": None if limits is None else {name: each.to_dict() for name, each in limits.items()},
         "certificate": prediction.certificate.to_dict(),
-        **({"weights": prediction.weights.to_dict()} if weights else {}),
+        **layer,
     }

@@ -66,7 +66,6 @@ def simulate(
 
         what = read_setting(setting, overrides)
         with shown_progress() as show:
-            show(Progress("simulating", 0, trials))
             finished = itertools.count(1)
 
             def one_more(_: object) -> None:
@@ -85,5 +84,6 @@ def simulate(
                 spread=spread,
                 weights=weights,
                 on_trial=one_more,
+                on_start=lambda: show(Progress("simulating", 0, trials)),
             )
         present(observation.to_dict(), as_json, print_observation, explain)

@@ -47,6 +47,7 @@ def simulate(
     weights: bool = False,
     on_trial: Callable[[Trial], object] | None = None,
     on_stage: Callable[[str], object] | None = None,
+    on_start: Callable[[], object] | None = None,
 ) -> Observation:
     """Simulate the network of a setting exactly (docs/theory.md section 1).
 
@@ -103,6 +104,8 @@ def simulate(
     on_stage : callable, optional
         Called with each stage of a trial as it begins: ``"gradient step"``, ``"spectrum"``, ``"test loss"``.
         Only where this process does the work: one job, no scheduler.
+    on_start : callable, optional
+        Called once, when nothing is left to refuse.
 
     Returns
     -------
@@ -156,6 +159,8 @@ def simulate(
         function("on_stage", on_stage)
         if jobs != 1 or scheduler is not None:
             raise DomainError("on_stage", "must be left out where other processes do the work", on_stage)
+    if on_start is not None:
+        function("on_start", on_start)
     limit = memory
     if limit is not None:
         limit = number("memory", limit, math.ulp(0.0), math.inf, "must be a positive number of bytes")
@@ -182,6 +187,8 @@ def simulate(
         kept = top if keep_vectors else 0
         plan = check_memory(setting, trials=trials, jobs=jobs, kept_vectors=kept, memory=limit, **needs)
         running = work_through(partial(run_trial, setting, seed, plan=plan, **options), range(trials), jobs)
+    if on_start is not None:
+        on_start()
     done: list[Trial] = []
     try:
         with closing(running) as arriving:

@@ -24,6 +24,11 @@ LARGER = 0.01, 4
 the number of its multiples that they are extrapolated from: what is left out is of the order 1e-7 of them."""
 
 
+SOLVED = 1e-7
+"""To what of the objective losses are solved for at these ridges, at worst: in few dimensions the degrees of
+freedom settle to it."""
+
+
 def positive_ridge(setting: Setting) -> float:
     """The ridge of a setting, or one that stands for zero."""
     return setting.ridge or RIDGELESS
@@ -105,6 +110,16 @@ def larger_ridges(setting: Setting) -> tuple[float, ...]:
     return tuple(share * least * k for k in range(1, count + 1))
 
 
+def _weights(ridges: Sequence[float], ridge: float) -> list[float]:
+    """Weights of values at some ridges in the polynomial through them, at another one."""
+    return [math.prod((ridge - y) / (x - y) for y in ridges if y != x) for x in ridges]
+
+
+def extrapolation_error(ridges: Sequence[float], ridge: float) -> float:
+    """Error of extrapolated losses over the objective at the largest of the ridges."""
+    return SOLVED * sum(map(abs, _weights(ridges, ridge)))
+
+
 def extrapolated(losses: Sequence[Losses[float]], ridges: Sequence[float], ridge: float) -> Losses[float]:
     """Losses at a ridge, from those at larger ones, by the polynomial through them.
 
@@ -112,8 +127,7 @@ def extrapolated(losses: Sequence[Losses[float]], ridges: Sequence[float], ridge
     weights: the objective is above the training loss by the ridge times that. Losses that vanish with the
     ridge come out as zero to 1e-7 of those at the larger ridges; below zero they are zero.
     """
-    nodes = np.asarray(ridges)
-    weights = [math.prod((ridge - y) / (x - y) for y in nodes if y != x) for x in nodes]
+    nodes, weights = np.asarray(ridges), _weights(ridges, ridge)
 
     def at(values: Sequence[float]) -> float:
         return float(np.dot(weights, values))

@@ -8,7 +8,7 @@ from unittest.mock import Mock
 
 import pytest
 import typer
-from cli_tools import case, run
+from cli_tools import SETTING, case, run
 from warm import run_command
 
 from rmt_spikes import simulation, theory
@@ -145,3 +145,25 @@ def test_warnings_come_before_the_error(capsys: pytest.CaptureFixture[str]) -> N
     lines = capsys.readouterr().err.splitlines()
     assert lines[0] == "rmt-spikes: warning: norms are linearised"
     assert lines[1:] == ["rmt-spikes: ridge: must be above 0, got 0.0"]
+
+
+def test_simulate_says_nothing_of_its_progress_before_it_refuses(tmp_path: Path) -> None:
+    result = run("simulate", _setting(tmp_path), "--top", "0", "--trials", "2")
+    assert (result.exit_code, result.stderr) == (
+        2,
+        "rmt-spikes: top: must be an integer from 1 to 80, got 0\n",
+    )
+
+
+@pytest.mark.parametrize("method", ["closed_form", "limit"])
+def test_predict_refuses_the_trained_layer_before_it_predicts(tmp_path: Path, method: str) -> None:
+    """Without a word of the bulk, whose error bar is above 5 % with these methods."""
+    result = run("predict", _setting(tmp_path), "--weights", "--method", method)
+    expected = f"must be 'uniform' or 'one_batch' for the spectrum of the trained weights, got '{method}'"
+    assert (result.exit_code, result.stderr) == (2, f"rmt-spikes: method: {expected}\n")
+
+
+def _setting(folder: Path) -> str:
+    path = folder / "setting.toml"
+    path.write_text(SETTING, encoding="utf-8")
+    return str(path)

@@ -6,9 +6,9 @@
     python tests/theory/error_bars.py --true      coverage of true differences, with intervals
     python tests/theory/error_bars.py             error bars and the page, from the predictions in the table
 
-`reports/error_bars.csv` has a row for each loss, singular value and quantile. A setting calibrates or tests
-by a hash of its name; those of benchmarks/fresh_settings.py were drawn when all was fixed, and test it alone.
-`reports/error_bars.md` is written from the table.
+`reports/error_bars.csv` has a row for each loss, singular value and quantile, `reports/left_out.csv` for each
+setting. A setting calibrates or tests by a hash of its name; those of benchmarks/fresh_settings.py were drawn
+when all was fixed, and test it alone. `reports/error_bars.md` is written from the tables.
 """
 
 import argparse
@@ -22,10 +22,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from bar_coverage import coverage_interval, miss, summary, true_coverage
 from numpy.typing import NDArray
 from scipy.optimize import linprog
-from scipy.special import ndtr
-from scipy.stats import spearmanr
 
 import rmt_spikes as rs
 from rmt_spikes.theory.accuracy import bars
@@ -40,8 +39,15 @@ REFERENCE, REPORTS = HERE / "reference", HERE / "reports"
 OWN = sum(not each.apart for each in LEFT_OUT)
 """What the uniform method leaves out; the rest is left out by other methods."""
 
-SIZES = (*(each.name for each in LEFT_OUT[:OWN]), "edge")
-COLUMNS = ("setting", "half", "quantity", "predicted", "error", "observed", "se", *SIZES)
+SIZES = (*(each.name for each in LEFT_OUT[:OWN]), "vectors", "edge")
+GIVEN = 2
+"""The last ones have coefficients that are not fitted."""
+
+OF_NUMBERS = ("always", "proportions", "few_entries", "vectors", "edge")
+"""Sizes that differ between numbers of a setting; the others are in proportion to the first."""
+
+OF_SETTINGS = tuple(name for name in SIZES if name not in OF_NUMBERS)
+COLUMNS = ("setting", "quantity", "predicted", "observed", "se", *OF_NUMBERS)
 LOSSES = ("objective", "train", "test")
 KINDS = ("losses", "spikes", "bulk")
 LEVELS = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95)
@@ -50,9 +56,18 @@ LEVELS = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95)
 FRESH = "fresh"
 """Settings that were drawn when contributions and coefficients were fixed."""
 
-SHARES = {"losses": 0.95, "spikes": 0.95, "bulk": 0.9}
-"""Of the half that calibrates, what error bars cover; 0.9 for all left losses and spikes of the other half at
-83 %."""
+SMALL = ("random-", "near-")
+"""Settings that were drawn to be small and hard, or next to interpolation."""
+
+DRAWN = (*SMALL, "user-", FRESH)
+"""All that were drawn at random."""
+
+SHARES = {"losses": 0.95, "spikes": 0.97, "bulk": 0.92}
+"""Of the half that calibrates, what error bars cover: enough for the other half."""
+
+ROUNDS, LEAST = {"losses": 1, "spikes": 8, "bulk": 1}, 0.002
+"""Rounds of the regression, each relative to the error bars of the one before, and the least of them: two
+spikes of sparse activations, off by half of themselves, would decide alone."""
 
 
 def half(name: str) -> str:
@@ -85,13 +100,19 @@ def simulations() -> Iterator[tuple[str, rs.Setting, Means]]:
     for path in sorted((REFERENCE / "observations").glob("*.json")):
         document = json.loads(path.read_text(encoding="utf-8"))
         yield path.stem, rs.Setting(**document["setting"]), means(document)
-    for file in ("drawn_settings", "fresh_settings"):
-        drawn = json.loads((REFERENCE / f"{file}.json").read_text(encoding="utf-8"))
-        for name, case in drawn["cases"].items():
-            pairs = {quantity: tuple(pair) for quantity, pair in case["mean_se"].items()}
-            setting = rs.Setting(**case["setting"])
-            yield name, setting, of_bulk(setting, pairs) if half(name) == FRESH else pairs
+    for name, case in drawn().items():
+        pairs = {quantity: tuple(pair) for quantity, pair in case["mean_se"].items()}
+        yield name, rs.Setting(**case["setting"]), pairs
     yield from campaigns()
+
+
+def drawn() -> dict[str, Any]:
+    """Drawn settings, fresh ones among them, by name."""
+    texts = [
+        (REFERENCE / f"{file}.json").read_text(encoding="utf-8")
+        for file in ("drawn_settings", "fresh_settings")
+    ]
+    return {name: case for text in texts for name, case in json.loads(text)["cases"].items()}
 
 
 def means(document: dict[str, Any]) -> Means:
@@ -103,14 +124,14 @@ def means(document: dict[str, Any]) -> Means:
     return {quantity: (leaf["mean"], leaf["se"]) for quantity, leaf in found.items()}
 
 
-def of_bulk(setting: rs.Setting, seen: Means) -> Means:
+def of_bulk(prediction: rs.Prediction, seen: Means) -> Means:
     """The same with quantiles at the levels that they have in the bulk alone, without the predicted spikes.
 
     Those of `simulate` are of all singular values: position ``level * (width - 1)`` of `numpy.quantile`. A
     quantile that is interpolated with a spike is left out.
     """
-    width, found = setting.width, {}
-    bulk = width - len(rs.predict(setting).spikes)
+    width, found = prediction.setting.width, {}
+    bulk = width - len(prediction.spikes)
     for quantity, pair in seen.items():
         if kind(quantity) != "bulk":
             found[quantity] = pair
@@ -150,6 +171,8 @@ def together(values: Sequence[tuple[float, float]]) -> tuple[float, float]:
 def rows_of(name: str, setting: rs.Setting, seen: Means) -> Iterator[dict[str, Any]]:
     """Rows of a setting: predictions, and how large what is left out is there; a part that fails has none."""
     prediction = rs.predict(setting)
+    if name.startswith(DRAWN):
+        seen = of_bulk(prediction, seen)
     for quantity, (observed, se) in seen.items():
         try:
             value = value_of(prediction, quantity)
@@ -158,7 +181,7 @@ def rows_of(name: str, setting: rs.Setting, seen: Means) -> Iterator[dict[str, A
         if value > 0.0:
             numbers = {"predicted": value, "observed": observed, "se": se}
             sizes = dict(zip(SIZES, sizes_of(prediction, quantity), strict=True))
-            yield {"setting": name, "half": half(name), "quantity": quantity, **numbers, **sizes}
+            yield {"setting": name, "quantity": quantity, **numbers, **sizes}
 
 
 def value_of(prediction: rs.Prediction, quantity: str) -> float:
@@ -173,20 +196,26 @@ def value_of(prediction: rs.Prediction, quantity: str) -> float:
 
 
 def sizes_of(prediction: rs.Prediction, quantity: str) -> list[float]:
-    """Sizes of what is left out, as far as the number shows them; the last is that of the edge."""
-    sizes, edge = [each.size(prediction.solution) for each in LEFT_OUT[:OWN]], 0.0
-    if quantity == "losses.train":
-        sizes = [bars.of_train(prediction.losses) * size for size in sizes]
+    """Sizes of what is left out, as far as the number shows them; the last two are those of a spike alone."""
+    method, left_out = prediction.solution, LEFT_OUT[:OWN]
+    sizes, own = [each.size(method) for each in left_out], [0.0, 0.0]
+    if kind(quantity) == "losses":
+        name = quantity.split(".")[1]
+        factor = bars.of_train(prediction.losses) if name == "train" else 1.0
+        sizes = [
+            factor * size if each.of_losses is None else each.of_losses(method)[name]
+            for each, size in zip(left_out, sizes, strict=True)
+        ]
     if kind(quantity) == "spikes":
         spike = prediction.spikes[int(quantity.partition("[")[2].partition("]")[0])]
-        edge = bars.of_edge(prediction.solution, spike) / spike.singular_value
-    return [*sizes, edge]
+        own = [bars.of_vectors(method, spike), bars.of_edge(method, spike) / spike.singular_value]
+    return [*sizes, *own]
 
 
 def coefficients(of: str) -> list[float]:
     """Coefficients of a kind of number in the package."""
-    edge = bars.EDGE_SHARE if of == "spikes" else 0.0
-    return [*(getattr(each, of) for each in LEFT_OUT[:OWN]), edge]
+    spikes = [bars.VECTOR_SHARE, bars.EDGE_SHARE] if of == "spikes" else [0.0, 0.0]
+    return [*(getattr(each, of) for each in LEFT_OUT[:OWN]), *spikes]
 
 
 def bar(row: dict[str, Any]) -> float:
@@ -198,17 +227,22 @@ def bar(row: dict[str, Any]) -> float:
 def fitted(rows: Sequence[dict[str, Any]], of: str) -> Array:
     """Coefficients for which a share of the half that calibrates lies within error bar and standard error.
 
-    Quantile regression with coefficients that are not negative; that of the edge is given.
+    Quantile regression with coefficients that are not negative; those of vectors and of the edge are given.
     """
-    some = [row for row in rows if row["half"] == "calibrates" and kind(row["quantity"]) == of]
+    some = [row for row in rows if half(row["setting"]) == "calibrates" and kind(row["quantity"]) == of]
     x = np.array([[float(row[name]) for name in SIZES] for row in some])
     y = np.array([max(0.0, miss(row) - float(row["se"])) / float(row["predicted"]) for row in some])
-    edge = coefficients(of)[-1]
-    y, x = np.maximum(0.0, y - edge * x[:, -1]), x[:, :-1]
-    (n, k), one = x.shape, np.eye(len(some))
+    given = coefficients(of)[-GIVEN:]
+    own, x = x[:, -GIVEN:] @ given, x[:, :-GIVEN]
+    y, (n, k), one, scale = np.maximum(0.0, y - own), x.shape, np.eye(len(some)), np.ones(len(some))
     cost = np.concatenate([np.zeros(k), np.full(n, SHARES[of]), np.full(n, 1.0 - SHARES[of])])
-    found = linprog(cost, A_eq=np.hstack([x, one, -one]), b_eq=y, bounds=[(0.0, None)] * (k + 2 * n))
-    return np.array([*found.x[:k], edge])
+    for _ in range(ROUNDS[of]):
+        scaled = x / scale[:, None]
+        unit = np.where(np.any(scaled > 0.0, axis=0), scaled.mean(axis=0), 1.0)
+        equal = np.hstack([scaled / unit, one, -one])
+        found = linprog(cost, A_eq=equal, b_eq=y / scale, bounds=[(0.0, None)] * (k + 2 * n)).x[:k] / unit
+        scale = LEAST + own + x @ found
+    return np.array([*found, *given])
 
 
 def stratum(row: dict[str, Any]) -> str:
@@ -222,66 +256,7 @@ def stratum(row: dict[str, Any]) -> str:
 
 def is_drawn(row: dict[str, Any]) -> bool:
     """Whether the setting of a row was drawn at random, small and hard."""
-    return str(row["setting"]).startswith("random-")
-
-
-def miss(row: dict[str, Any]) -> float:
-    """Real error of a prediction, with that of the simulation in it."""
-    return abs(float(row["predicted"]) - float(row["observed"]))
-
-
-def summary(rows: Sequence[dict[str, Any]], divided_by: float = 1.0) -> dict[str, float]:
-    """Coverage within error bar and standard error, median error bar, and rank correlation."""
-    number, error, se, value = (
-        np.array([float(row[name]) for row in rows]) for name in ("predicted", "error", "se", "observed")
-    )
-    real, error = np.abs(number - value), error / divided_by
-    beyond = np.maximum(0.0, real - se) / number
-    return {
-        "covered": float(np.mean(real <= error + se)),
-        "within two": float(np.mean(real <= error + 2.0 * se)),
-        "median": float(np.median(error / number)),
-        "rank": float(spearmanr(error / number, beyond).statistic),
-        "rank of all": float(spearmanr(error / number, real / number).statistic),
-    }
-
-
-SPREADS = np.geomspace(0.02, 12.0, 40)
-"""Standard deviations, in error bars, of the normal laws that differences are a mixture of."""
-
-STEPS = 300
-"""Of expectation and maximisation; the coverage of fresh losses moves by less than 0.0001 in 900 more."""
-
-
-def true_coverage(rows: Sequence[dict[str, Any]]) -> float:
-    """Share of rows whose true difference, without the noise of the simulation, is within the error bar.
-
-    Differences in error bars are fitted by a mixture of normal laws about zero, to which the known errors of
-    the simulations are added (Stephens 2017, *Biostatistics* 18, 275).
-    """
-    number, error, se, value = (
-        np.array([float(row[name]) for row in rows]) for name in ("predicted", "error", "se", "observed")
-    )
-    variance = SPREADS**2 + (se / error)[:, None] ** 2
-    likelihood = np.exp(-0.5 * ((number - value) / error)[:, None] ** 2 / variance) / np.sqrt(variance)
-    weights = np.full(SPREADS.size, 1.0 / SPREADS.size)
-    for _ in range(STEPS):
-        weights = weights * np.mean(likelihood / (likelihood @ weights)[:, None], axis=0)
-    return float(weights @ (2.0 * ndtr(1.0 / SPREADS) - 1.0))
-
-
-def coverage_interval(rows: Sequence[dict[str, Any]], draws: int = 200) -> tuple[float, float]:
-    """Interval of 90 % of `true_coverage`: a bootstrap of settings, whose rows belong together."""
-    settings = defaultdict(list)
-    for row in rows:
-        settings[row["setting"]].append(row)
-    groups, rng = list(settings.values()), np.random.default_rng(0)
-    found = [
-        true_coverage([row for i in rng.integers(len(groups), size=len(groups)) for row in groups[i]])
-        for _ in range(draws)
-    ]
-    low, high = np.quantile(found, [0.05, 0.95])
-    return float(low), float(high)
+    return str(row["setting"]).startswith(SMALL)
 
 
 def page(rows: Sequence[dict[str, Any]]) -> str:
@@ -304,7 +279,9 @@ def page(rows: Sequence[dict[str, Any]]) -> str:
     ]
     for of in ("all", *KINDS):
         for name in ("calibrates", "tests", FRESH):
-            some = [row for row in rows if row["half"] == name and of in ("all", kind(row["quantity"]))]
+            some = [
+                row for row in rows if half(row["setting"]) == name and of in ("all", kind(row["quantity"]))
+            ]
             lines.append(f"| {of} | {name} {cells(some)}")
     lines += [
         "",
@@ -312,11 +289,11 @@ def page(rows: Sequence[dict[str, Any]]) -> str:
         "",
         *lines[12:14],
     ]
-    tests = [row for row in rows if row["half"] == "tests"]
+    tests = [row for row in rows if half(row["setting"]) == "tests"]
     lines.append(f"| all but drawn | tests {cells([row for row in tests if not is_drawn(row)])}")
     groups = sorted({stratum(row) for row in rows})
     for group in groups:
-        some = [row for row in rows if row["half"] == "tests" and stratum(row) == group]
+        some = [row for row in rows if half(row["setting"]) == "tests" and stratum(row) == group]
         lines.append(f"| {group} | tests {cells(some)}")
     return "\n".join(lines) + "\n"
 
@@ -332,18 +309,39 @@ def cells(rows: Sequence[dict[str, Any]]) -> str:
 
 
 def read() -> list[dict[str, Any]]:
-    """Rows of the table."""
+    """Rows of the tables, with the error bars of the package."""
+    with (REPORTS / "left_out.csv").open(encoding="utf-8", newline="") as file:
+        settings = {row["setting"]: row for row in csv.DictReader(file)}
     with (REPORTS / "error_bars.csv").open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
+        rows: list[dict[str, Any]] = list(csv.DictReader(file))
+    for row in rows:
+        own, shown = settings[row["setting"]], float(row["always"])
+        row |= {name: shown * float(own[name]) for name in OF_SETTINGS}
+        row["error"] = bar(row)
+    return rows
 
 
 def write(rows: Sequence[dict[str, Any]]) -> None:
-    """Write the table, with the error bars of the package, and the page."""
-    with (REPORTS / "error_bars.csv").open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+    """Write the tables and the page."""
+    settings = {row["setting"]: row for row in rows}
+    lines = [
+        {"setting": name} | {size: f"{float(row[size]) / float(row['always']):.4g}" for size in OF_SETTINGS}
+        for name, row in settings.items()
+    ]
+    digits = dict.fromkeys(OF_NUMBERS, 4) | {"predicted": 8, "observed": 5, "se": 3}
+    rounded = [
+        {**row, **{name: f"{float(row[name]):.{count}g}" for name, count in digits.items()}} for row in rows
+    ]
+    _write("left_out.csv", ("setting", *OF_SETTINGS), lines)
+    _write("error_bars.csv", COLUMNS, rounded)
+    (REPORTS / "error_bars.md").write_text(page(read()), encoding="utf-8")
+
+
+def _write(name: str, columns: Sequence[str], rows: Sequence[dict[str, Any]]) -> None:
+    with (REPORTS / name).open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, columns, lineterminator="\n", extrasaction="ignore")
         writer.writeheader()
         writer.writerows(rows)
-    (REPORTS / "error_bars.md").write_text(page(rows), encoding="utf-8")
 
 
 def main() -> None:
@@ -356,7 +354,7 @@ def main() -> None:
     options = parser.parse_args()
     rows: list[dict[str, Any]] = [] if options.predict else read()
     if options.fresh:
-        rows = [row for row in rows if row["half"] != FRESH]
+        rows = [row for row in rows if half(row["setting"]) != FRESH]
     if options.predict or options.fresh:
         warnings.simplefilter("ignore", rs.AccuracyWarning)
         for name, setting, seen in simulations():
@@ -365,7 +363,7 @@ def main() -> None:
     if options.true:
         for of in KINDS:
             for name in ("tests", FRESH):
-                some = [row for row in rows if row["half"] == name and kind(row["quantity"]) == of]
+                some = [row for row in rows if half(row["setting"]) == name and kind(row["quantity"]) == of]
                 low, high = coverage_interval(some)
                 print(f"{of} {name}: {true_coverage(some):.1%} ({low:.1%} to {high:.1%})")
         return
@@ -374,10 +372,7 @@ def main() -> None:
             found = zip(SIZES, fitted(rows, of), strict=True)
             print(of, ", ".join(f"{name} {value:.4g}" for name, value in found))
         return
-    for row in rows:
-        digits = dict.fromkeys(SIZES, 6) | {"predicted": 8, "observed": 5, "se": 3}
-        row |= {name: f"{float(row[name]):.{count}g}" for name, count in digits.items()}
-    write([{**row, "error": f"{bar(row):.7g}"} for row in rows])
+    write(rows)
 
 
 if __name__ == "__main__":

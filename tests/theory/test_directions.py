@@ -159,6 +159,28 @@ def test_few_strong_directions_of_the_inputs_are_refused():
         rs.predict(setting)
 
 
+@pytest.mark.parametrize(("power", "near"), [(0.5, 4), (1.0, 2), (1.5, 1)])
+def test_the_refusal_of_a_power_law_says_how_many_directions_are_near_its_largest(power, near):
+    """Eigenvalue ``k^-power`` is above half the largest up to ``k < 2^(1/power)``."""
+    setting = rs.Setting(**SMALL | {"d": 600}, target="identity", covariance={"power": power})
+    count = sum(k**-power > 0.5 for k in range(1, 601))
+    assert count in (near - 1, near)
+    with pytest.raises(rs.DomainError, match=rf"covariance: .* of which it has {count}: fewer make singular"):
+        rs.predict(setting)
+
+
+def test_labels_with_less_energy_than_the_initial_output_are_refused():
+    """At once, with the largest activation that is not; without a step there is nothing to refuse."""
+    setting = rs.Setting(**SMALL, target="identity").replace(activation={"hermite": [0, 1e6]}, noise_std=0.0)
+    energy = 1e12 / setting.width
+    with pytest.raises(rs.DomainError, match=r"activation: must be below .* times its size") as caught:
+        rs.predict(setting)
+    assert f"energy {energy:.3g}, and the labels 1" in str(caught.value)
+    size = 0.9 * setting.width**0.5
+    rs.predict(setting.replace(activation={"hermite": [0, size]}))
+    rs.predict(setting.replace(step_size=0.0))
+
+
 @pytest.mark.parametrize("key", ["target", "covariance"])
 @pytest.mark.parametrize(
     "options", [{"method": "closed_form"}, {"method": "limit"}, {"features": "isotropic"}]
@@ -210,9 +232,13 @@ def test_classification_errors_have_names_in_sweeps():
 
 
 def test_the_error_bar_of_a_classification_error():
-    """``2 x phi(x)`` a unit of that of the loss: ``Phi(-1) = .158655``, ``phi(1) = .241971``."""
+    """``2 x phi(x)`` a unit of that of the loss: ``Phi(-1) = .158655``, ``phi(1) = .241971``.
+
+    At one half, where the mean of the score is zero, once ``phi(0) = .398942``.
+    """
     assert of_sign_error(0.15865525393, 0.01) == pytest.approx(2.0 * 0.01 * 0.24197072452, rel=1e-9)
-    assert of_sign_error(0.5, 0.01) == of_sign_error(0.0, 0.01) == 0.0
+    assert of_sign_error(0.5, 0.01) == pytest.approx(0.01 * 0.39894228040, rel=1e-9)
+    assert of_sign_error(0.0, 0.01) == 0.0
 
 
 SIGNS = {"target": "sign", "noise_std": 0.0}

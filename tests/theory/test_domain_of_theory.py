@@ -32,7 +32,7 @@ def problems(draw):
     n = draw(st.integers(100, 5000))
     coefficients = draw(st.lists(st.floats(-1.0, 1.0), min_size=2, max_size=5))
     assume(abs(coefficients[1]) > 0.05)
-    return rs.Setting(
+    setting = rs.Setting(
         n=n,
         d=max(2, round(n * draw(ratios))),
         width=width,
@@ -47,6 +47,9 @@ def problems(draw):
         step_size=draw(st.floats(0.0, 3.0)) * math.sqrt(width),
         readout=draw(st.sampled_from(["gaussian", "rademacher", "constant"])),
     )
+    # Labels with less energy than the initial output are refused.
+    assume(setting.activation_expansion.second_moment < setting.width * setting.label_energy)
+    return setting
 
 
 @pytest.mark.filterwarnings("ignore::rmt_spikes.AccuracyWarning")

@@ -148,18 +148,20 @@ def test_order_of_the_neurons_and_sign_of_the_latent_variables_do_not_matter():
         assert moved.spikes[0].singular_value == pytest.approx(base.spikes[0].singular_value, rel=1e-9)
 
 
-def test_scaling_the_activation_scales_the_ridge():
-    """``sigma -> 2 sigma``, ``ridge -> 4 ridge``, ``step -> step / 2``: same losses, twice the spectrum.
+def test_scaling_the_network_scales_labels_and_ridge():
+    """``sigma`` and labels doubled, the ridge by 4, a quarter of the step: four times the losses.
 
-    The step moves the first layer by ``step * sigma'``, so it is halved to make the same move.
+    The spectrum is doubled. Networks do so exactly: the residual doubles with the initial output, and the
+    step moves the first layer by ``step * sigma'`` times that.
     """
-    changes = {"ridge": 4 * SMALL.ridge, "step_size": SMALL.step_size / 2}
-    doubled = SMALL.replace(activation={"expression": "2*relu(z)"}, **changes)
+    changes = {"ridge": 4 * SMALL.ridge, "step_size": SMALL.step_size / 4, "noise_std": 2 * SMALL.noise_std}
+    target = {"hermite": [2 * c for c in SMALL.target["hermite"]]}
+    doubled = SMALL.replace(activation={"expression": "2*relu(z)"}, target=target, **changes)
     for method in ("closed_form", "uniform"):
         one, two = rs.predict(SMALL, method=method), rs.predict(doubled, method=method)
-        assert two.losses.test == pytest.approx(one.losses.test, rel=1e-9)
-        assert two.losses.train == pytest.approx(one.losses.train, rel=1e-9)
-        assert two.losses.objective == pytest.approx(one.losses.objective, rel=1e-9)
+        assert two.losses.test == pytest.approx(4 * one.losses.test, rel=1e-9)
+        assert two.losses.train == pytest.approx(4 * one.losses.train, rel=1e-9)
+        assert two.losses.objective == pytest.approx(4 * one.losses.objective, rel=1e-9)
         assert two.spikes[0].singular_value == pytest.approx(2 * one.spikes[0].singular_value, rel=1e-9)
         assert two.bulk.edges == pytest.approx(2 * one.bulk.edges, rel=1e-7)
 

@@ -237,16 +237,22 @@ SMALL = rs.Setting(
 )  # fmt: skip
 
 
+@pytest.mark.parametrize("name", ["singular_values", "right_alignment", "error"])
+def test_values_that_no_layer_lists_are_refused(name):
+    with refused("quantities", "must have an index below 10: ", f"got 'weights.{name}[10]'"):
+        sweep(SMALL, {"step_size": [0.5, 4.0]}, [f"weights.{name}[10]"])
+    assert sweep(SMALL, {"step_size": [4.0]}, [f"weights.{name}[9]"])[f"weights.{name}[9]"][0] >= 0.0
+
+
 def test_numbers_of_the_trained_layer_are_swept():
     names = ["weights.singular_values[0]", "weights.right_alignment[0]", "weights.bulk.edges[-1][1]"]
     names += ["weights.bulk.quantiles[0.5]", "weights.outliers.expected_beyond_edge", "weights.error[0]"]
-    table = sweep(SMALL, {"step_size": [0.5, 4.0]}, [*names, "weights.singular_values[10]"])
+    table = sweep(SMALL, {"step_size": [0.5, 4.0]}, names)
     for i, step in enumerate((0.5, 4.0)):
         layer = rs.predict(SMALL.replace(step_size=step)).weights
         expected = [layer.singular_values[0], layer.right_alignment[0], layer.bulk.edges[-1, 1]]
         expected += [float(layer.bulk.quantile(0.5)), layer.outliers.expected_beyond_edge, layer.error[0]]
         assert [table[name][i] for name in names] == pytest.approx(expected, rel=1e-9)
-        assert np.isnan(table["weights.singular_values[10]"][i])
     # A small step is learnt by no vector of the layer, a large one by the first.
     first = table["weights.right_alignment[0]"]
     assert (first[0], first[1] > 0.4) == (0.0, True)
@@ -258,7 +264,7 @@ def test_numbers_of_the_trained_layer_are_swept():
 def test_every_kind_of_name_is_listed_and_read():
     prediction = rs.predict(SETTING.replace(step_exponent=0.45), method="closed_form")
     layer = rs.predict(SMALL)
-    letters = {"i": "0", "j": "-1", "k": "1", "e": "0", "p": "0.25"}
+    letters = {"i": "0", "j": "-1", "k": "1", "l": "9", "e": "0", "p": "0.25"}
     for form in FORMS:
         name = form.text
         for letter, index in letters.items():

@@ -18,7 +18,7 @@ from rmt_spikes.theory.bulk.weights import Weights
 from rmt_spikes.theory.features import Features
 from rmt_spikes.theory.latent import residual_moments
 from rmt_spikes.theory.limits import limits_of
-from rmt_spikes.theory.population.coverage import require_batch, require_crowd
+from rmt_spikes.theory.population.coverage import require_batch, require_crowd, require_small_output
 from rmt_spikes.theory.population.labels import labels_of
 from rmt_spikes.theory.realisation import Realisation
 from rmt_spikes.theory.regimes import regime
@@ -100,6 +100,7 @@ class Method(ABC):
         purpose = f"the method {self.name!r}"
         require_batch(self.setting, purpose, batch)
         require_crowd(self.setting, purpose)
+        require_small_output(self.setting, purpose)
         if batch not in self.features.batches:
             known = ", ".join(each for each in Features if batch in each.batches)
             required = f"must be one of {known} when second_batch is {batch!r}"

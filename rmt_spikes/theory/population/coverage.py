@@ -8,7 +8,7 @@ from rmt_spikes.errors import DomainError
 from rmt_spikes.setting import Setting
 from rmt_spikes.theory.features import Features
 from rmt_spikes.theory.population.labels import labels_of
-from rmt_spikes.theory.population.levels import crowd, levels_of, stands_alone
+from rmt_spikes.theory.population.levels import crowd, levels_of, near_largest, stands_alone
 
 
 def is_plain(setting: Setting) -> bool:
@@ -38,11 +38,27 @@ def require_crowd(setting: Setting, purpose: str) -> None:
     """
     if setting.inputs is not None and stands_alone(setting.inputs):
         least = math.ceil(crowd(setting.inputs))
+        near = round(near_largest(setting.inputs))
         required = (
-            f"must have at least {least} directions with eigenvalues above half the largest for {purpose}: "
-            "fewer make singular values of their own, which are not predicted"
+            f"must have at least {least} directions with eigenvalues above half the largest for {purpose}, "
+            f"of which it has {near}: fewer make singular values of their own, which are not predicted"
         )
         raise DomainError("covariance", required, setting.covariance, "simulate it")
+
+
+def require_small_output(setting: Setting, purpose: str) -> None:
+    """Refuse an initial output with more energy than the labels, with a `DomainError`.
+
+    Little is learnt of the labels then: the step undoes the output.
+    """
+    expansion, energy = setting.activation_expansion, labels_of(setting).energy
+    output = (expansion.second_moment - expansion.mean**2) / setting.width
+    if setting.theta > 0.0 and setting.output_scale == "mean_field" and output > energy:
+        required = (
+            f"must be below {math.sqrt(energy / output):.3g} times its size for {purpose} with a step: the "
+            f"initial output has the energy {output:.3g}, and the labels {energy:.3g}"
+        )
+        raise DomainError("activation", required, setting.activation, "simulate it")
 
 
 def require_plain(

@@ -124,7 +124,11 @@ def crowd(inputs: Inputs) -> float:
     return max(CROWD[0], CROWD[1] * float(inputs.multiplicities.sum()))
 
 
+def near_largest(inputs: Inputs) -> float:
+    """Number of directions with eigenvalues above half the largest."""
+    return float(inputs.multiplicities[inputs.eigenvalues > ALONE * inputs.eigenvalues.max()].sum())
+
+
 def stands_alone(inputs: Inputs) -> bool:
     """Whether few eigenvalues are far above all others: they make singular values of their own."""
-    near = inputs.eigenvalues > ALONE * inputs.eigenvalues.max()
-    return bool(inputs.multiplicities[near].sum() < crowd(inputs) and not np.all(near))
+    return near_largest(inputs) < min(crowd(inputs), float(inputs.multiplicities.sum()))

@@ -11,6 +11,7 @@ from typing import Any
 
 from rmt_spikes.arguments import suggestion
 from rmt_spikes.errors import DomainError
+from rmt_spikes.theory.bulk.weights import SHOWN
 from rmt_spikes.theory.latent import Latent
 from rmt_spikes.theory.prediction import Prediction
 from rmt_spikes.theory.results import LOSSES, Certificate, Regime
@@ -25,11 +26,12 @@ INDICES = {
     "i": r"([0-9]{1,9})",
     "j": r"(-?[0-9]{1,9})",
     "k": r"([0-4])",
+    "l": r"([0-9])",
     "e": r"([01])",
     "p": r"(0(?:\.[0-9]+)?|1(?:\.0+)?|0?\.[0-9]+)",
 }
-"""What the letters of a form stand for: a spike, a band of the bulk (-1 is the last), a degree, one of two
-edges, a level."""
+"""What the letters of a form stand for: a spike, a band of the bulk (-1 is the last), a degree, a value of
+the trained layer, one of two edges, a level."""
 
 
 @dataclass(frozen=True)
@@ -143,7 +145,7 @@ def _forms() -> tuple[Form, ...]:
         Form("bulk.quantiles[p]", lambda prediction, p: prediction.bulk.quantile(p)),
         Form("outliers.expected_beyond_edge", _Reader(_of_part, ("outliers", "expected_beyond_edge"))),
         *(
-            Form(f"weights.{name}[i]", _Reader(_of_layer, (name,)))
+            Form(f"weights.{name}[l]", _Reader(_of_layer, (name,)))
             for name in ("singular_values", "right_alignment", "error")
         ),
         Form("weights.bulk.edges[j][e]", lambda prediction, j, e: prediction.weights.bulk.edges[j][e]),
@@ -164,6 +166,10 @@ LISTED = (
 """Names for a message, in few words."""
 
 
+LAYER = r"weights\.(singular_values|right_alignment|error)\[[0-9]+\]"
+"""Names of values of the trained layer, with any index."""
+
+
 def named(name: Any, field: str = "quantities") -> NamedQuantity:
     """Return the quantity of a name.
 
@@ -177,4 +183,7 @@ def named(name: Any, field: str = "quantities") -> NamedQuantity:
             if found := form.pattern.fullmatch(name):
                 indices = tuple(float(g) if "[p]" in form.text else int(g) for g in found.groups())
                 return NamedQuantity(name, form, indices)
+        if re.fullmatch(LAYER, name):
+            required = f"must have an index below {SHOWN}: a trained layer lists so many of its values"
+            raise DomainError(field, required, name)
     raise DomainError(field, f"must be among {LISTED}", name, suggestion(name, [f.text for f in FORMS]))

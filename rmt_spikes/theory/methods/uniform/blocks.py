@@ -30,7 +30,7 @@ from rmt_spikes.theory.methods.uniform.pencil.batch import ResidualLaw, first_ba
 from rmt_spikes.theory.methods.uniform.pencil.channel import PencilChannel, PencilDirections
 from rmt_spikes.theory.methods.uniform.pencil.directions import SpecialDirections
 from rmt_spikes.theory.methods.uniform.pencil.levels import Pencil, lost_couplings
-from rmt_spikes.theory.methods.uniform.pencil.rows import RowLengths, Terms, row_lengths
+from rmt_spikes.theory.methods.uniform.pencil.rows import RowLengths, Terms, lost_by_output, row_lengths
 from rmt_spikes.theory.population.labels import LabelFunctions
 from rmt_spikes.theory.quadrature_rules import ReadoutLaw
 
@@ -77,7 +77,7 @@ class Blocks(ABC):
 
     @property
     def readout_coupling(self) -> Array | None:
-        """``alpha alpha' / N`` where rows are orthogonal to the readout, a latent function; else None."""
+        """``alpha alpha' / N`` times the share of their energy along the readout that rows lack; or None."""
         return None
 
     @abstractmethod
@@ -262,6 +262,12 @@ class PencilBlocks(Blocks):
     def lengths(self) -> RowLengths:
         """Lengths of rows."""
         return row_lengths(self.special, self.terms)
+
+    @property
+    def readout_coupling(self) -> Array | None:  # noqa: D102
+        lost = lost_by_output(self.setting, self.special.batch) if self.terms.output else 0.0
+        own = self.law.nodes * np.sqrt(self.lengths.coherent) / self.tau
+        return lost * np.outer(own, own) / self.setting.width if lost else None
 
     @cached_property
     def pencil(self) -> Pencil:

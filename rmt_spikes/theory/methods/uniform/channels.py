@@ -197,6 +197,19 @@ class Channel(ABC):
         by_samples = self.gamma * np.sum(part.h * (gradient @ part.h), axis=0)
         return by_samples, np.sum(gradient * part.k, axis=1)
 
+    def between_neurons(self, part: Response) -> Values:
+        """``(K_h^{-1} + gamma D)^{-1}`` at the nodes, averaged over levels, or else of unit vectors."""
+        return np.asarray((part.k - part.k @ part.y @ part.k) / (self.gamma * part.root[:, None] * part.root))
+
+    @abstractmethod
+    def between_gradient(self, part: Response, weights: Array) -> tuple[Array, Array]:
+        """Derivatives of the sum of `between_neurons` with symmetric weights, in ``K`` and ``log omega``."""
+
+    def to_other_neurons(self, part: Response, samples: Values, others: Channel) -> Values:
+        """`between_neurons` of neurons of no weight with the nodes, shape ``(n_others, n_a)``."""
+        row = self.overlaps(part, samples, others)[1] / part.root
+        return np.asarray(row - (row * part.root) @ part.y @ part.k / part.root)
+
     @abstractmethod
     def of_other_neurons(self, part: Response, samples: Values, others: Channel) -> Values:
         """Part of the channel in ``1/omega`` of neurons of no weight beside those at the nodes.
@@ -268,24 +281,21 @@ class LevelChannel(Channel):
         seen = np.sum(row @ part.detail * row, axis=2)
         return np.asarray(self.level_weights @ (others.levels**2 * (own - self.gamma * seen)))
 
-    def to_other_neurons(self, part: Response, samples: Values, others: LevelChannel) -> Values:
-        """`between_neurons` of neurons of no weight with the nodes, shape ``(n_others, n_a)``."""
+    def to_other_neurons(self, part: Response, samples: Values, others: Channel) -> Values:  # noqa: D102
+        assert isinstance(others, LevelChannel)
         row = self.overlaps(part, samples, others)[1] / part.root
         seen = row - (row * part.root) @ part.detail @ part.k / part.root
         return self._mean(others.levels[:, :, None] * seen * self.levels[:, None, :])
 
-    def between_neurons(self, part: Response) -> Values:
-        """``(K_h^{-1} + gamma D)^{-1}`` at the nodes, averaged over the levels, ``K_h = s k s``."""
+    def between_neurons(self, part: Response) -> Values:  # noqa: D102
         rest = self.levels[:, :, None] * (part.k - part.k @ part.detail @ part.k) * self.levels[:, None, :]
         return self._mean(rest) / (self.gamma * part.root[:, None] * part.root)
 
-    def between_gradient(self, part: Response, weights: Array) -> tuple[Array, Array]:
-        """Derivatives of the sum of `between_neurons` with symmetric weights, in ``K`` and ``log omega``."""
+    def between_gradient(self, part: Response, weights: Array) -> tuple[Array, Array]:  # noqa: D102
         rest = np.eye(part.root.size) - part.detail @ part.k
         inner = weights / (self.gamma * part.root[:, None] * part.root)
         inner = self.levels[:, :, None] * inner * self.levels[:, None, :]
-        by_coupling = self._mean(rest @ inner @ np.swapaxes(rest, 1, 2))
-        return by_coupling, -np.sum(weights * self.between_neurons(part), axis=1)
+        return self._mean(rest @ inner @ rest.swapaxes(1, 2)), -(weights * self.between_neurons(part)).sum(1)
 
     def pairings(self, part: Response) -> tuple[Values, Values, Values]:  # noqa: D102
         y, k = part.detail, part.k

@@ -19,7 +19,7 @@ from scipy.linalg.lapack import dpotrf, dpotri
 
 from rmt_spikes.errors import ConvergenceError
 from rmt_spikes.theory.methods.symmetric import SymmetricFactors, first_eigenvectors
-from rmt_spikes.theory.methods.uniform.channels import Along, Directions, LevelChannel, diagonal
+from rmt_spikes.theory.methods.uniform.channels import Along, Directions, diagonal
 from rmt_spikes.theory.methods.uniform.equations import FixedPoint, State
 
 Array = NDArray[np.float64]
@@ -132,8 +132,9 @@ class FiniteRank:
     directions
         Directions of degree one: the blocks after the means.
     readout_coupling
-        ``alpha alpha' / N`` when the rows are orthogonal to the readout and the readout's own direction is a
-        latent function of the first channel (standard output scale), shape ``(n_a, n_a)``; None otherwise.
+        ``alpha alpha' / N`` times the share of their energy along the readout that rows lack, shape ``(n_a,
+        n_a)``: all where they are orthogonal to it and its own direction is a latent function (standard
+        output scale), what the initial output takes at the mean-field one. None for none.
     """
 
     equations: FixedPoint
@@ -177,14 +178,12 @@ class FiniteRank:
         return values.real if np.isrealobj(state.omega) else values
 
     def trivial(self, state: State) -> Values:
-        """Stiffness of isotropic rows."""
+        """Stiffness of isotropic rows, less what they lack along the readout."""
         own, n_a = self.equal_rows(state), state.omega.size
         matrix = np.zeros((own.size,) * 2, dtype=own.dtype)
         diagonal(matrix)[:] = own
         if self.readout_coupling is not None:
-            channel = self.equations.channels[0]
-            assert isinstance(channel, LevelChannel)
-            y = channel.between_neurons(self.parts(state)[0])
+            y = self.equations.channels[0].between_neurons(self.parts(state)[0])
             matrix[:n_a, :n_a] -= self.readout_coupling * self._real(state, y)
         return matrix
 
@@ -246,7 +245,6 @@ class FiniteRank:
         )
         by_neurons += rest
         if self.readout_coupling is not None:
-            assert isinstance(channel, LevelChannel)
             weights = -self.readout_coupling * vector[:n_a, None] * vector[:n_a]
             more, rest = channel.between_gradient(part, weights)
             by_coupling, by_neurons = by_coupling + more, by_neurons + rest
@@ -374,16 +372,10 @@ class FiniteRank:
 
     def scaled(self, state: State) -> Array:
         """``E^{1/2} (J + S) E^{1/2}``."""
-        known, n_a = self.known(state), state.omega.size
+        known = self.known(state)
         if not np.all(state.omega > 0.0):
             raise ConvergenceError("the stiffness of the neurons is not positive", residual=np.inf)
         matrix = self.stiffness(state)
-        if self.readout_coupling is not None:
-            try:
-                np.linalg.cholesky(matrix[:n_a, :n_a])
-            except np.linalg.LinAlgError as error:
-                text = "the stiffness of the neurons is not positive"
-                raise ConvergenceError(text, residual=np.inf) from error
         matrix += self.kernel(state.resolvent)
         matrix *= known.scale[:, None]
         matrix *= known.scale

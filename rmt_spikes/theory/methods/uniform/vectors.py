@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from rmt_spikes.functions.hermite import normalized_hermite
 from rmt_spikes.theory.latent import LatentGrid, latent_grid
 from rmt_spikes.theory.methods.uniform.blocks import Blocks
-from rmt_spikes.theory.methods.uniform.channels import LevelChannel
 from rmt_spikes.theory.methods.uniform.poles.zeros import Pole
 from rmt_spikes.theory.methods.uniform.problem import Problem
 from rmt_spikes.theory.quadrature_rules import ReadoutLaw
@@ -50,9 +49,7 @@ def right_node_profile(problem: Problem, pole: Pole) -> Array:
     """Right singular vector on the nodes of ``alpha``, shape ``(n_a,)``: ``E[sqrt(N) v_j | alpha_j]``."""
     y = None
     if problem.finite_rank.readout_coupling is not None:
-        channel = problem.equations.channels[0]
-        assert isinstance(channel, LevelChannel)
-        y = channel.between_neurons(pole.point.state.parts[0])
+        y = problem.equations.channels[0].between_neurons(pole.point.state.parts[0])
     pull = _pull(problem, pole, problem.blocks, problem.grid, y)
     return np.asarray(_scale(problem, pole) * pole.point.state.omega * pull)
 
@@ -100,10 +97,7 @@ def _right_profile(problem: Problem, pole: Pole, alpha: Array) -> Array:
     for channel, part, others in zip(equations.channels, state.parts, channels, strict=True):
         inverse = inverse + channel.of_other_neurons(part, samples, others)
     if blocks.readout_coupling is not None:
-        channel, others = equations.channels[0], channels[0]
-        assert isinstance(channel, LevelChannel)
-        assert isinstance(others, LevelChannel)
-        y = channel.to_other_neurons(state.parts[0], samples, others)
+        y = equations.channels[0].to_other_neurons(state.parts[0], samples, channels[0])
     pull = _pull(problem, pole, blocks, there, y)
     return np.asarray(_scale(problem, pole) * (pull / inverse)[n_a:])
 

@@ -28,8 +28,9 @@ from rmt_spikes.theory.realisation import Realisation
 
 Array = NDArray[np.float64]
 
-TERMS = Terms(length=False, trace=False, degree_two=False)
-"""Linear neurons see neither lengths of rows nor anything of degree two."""
+TERMS = Terms(length=False, trace=False, degree_two=False, output=False)
+"""Linear neurons see neither lengths of rows nor anything of degree two; what the initial output takes is in
+the shift."""
 
 SIGNS = np.array([-1.0, 1.0])
 """Nodes of ``q``: linear functions need its first two moments."""

@@ -31,7 +31,7 @@ from rmt_spikes.theory.methods.uniform.norms.sphere import (
 from rmt_spikes.theory.methods.uniform.pencil.batch import ResidualLaw, first_batch
 from rmt_spikes.theory.methods.uniform.pencil.channel import PencilChannel, PencilDirections
 from rmt_spikes.theory.methods.uniform.pencil.directions import SpecialDirections
-from rmt_spikes.theory.methods.uniform.pencil.rows import Terms
+from rmt_spikes.theory.methods.uniform.pencil.rows import Terms, lost_by_output
 from rmt_spikes.theory.quadrature_rules import ReadoutLaw, gaussian_draws
 from rmt_spikes.theory.realisation import Realisation
 
@@ -290,11 +290,20 @@ class NormProblem:
             directions=PencilDirections(
                 degree_one, SpecialDirections(replace(rows.special.batch, law=self.law))
             ),
+            readout_coupling=self._readout_coupling,
             w=np.tile(rows.w, self.readout.nodes.size),
             along=np.sqrt(rows.own[:, 0, 0]),
             rest=(d - 2) / d,
         )
         return equations, finite
+
+    @property
+    def _readout_coupling(self) -> Array | None:
+        """As for rows whose norms are linearised."""
+        lost = lost_by_output(self.setting, self.rows.special.batch) if self.terms.output else 0.0
+        own = self.readout.nodes * np.sqrt(self.rows.lengths.coherent) / self.rows.lengths.tau
+        own = own[self._at_pairs]
+        return lost * np.outer(own, own) / self.setting.width if lost else None
 
     def _functions(
         self, at_pairs: NDArray[np.intp], zero: Array, linear: Array, two: Array, norm: Array

@@ -243,6 +243,13 @@ class PencilChannel(Channel):
         v, own = self.pencil.isometry, self.pencil.batch.proportions @ self.pencil.apart.growth
         return np.asarray(np.diag(self.growth) - (v * own) @ v.T)
 
+    def between_gradient(self, part: Response, weights: Array) -> tuple[Array, Array]:  # noqa: D102
+        v, slopes = self.pencil.isometry, self.refreshed(part).detail.slopes
+        inner = weights / (self.gamma * part.root[:, None] * part.root)
+        once, seen = part.y @ part.k @ inner, v.T @ part.k @ inner @ part.k @ v
+        moved = v @ _square(slopes.to_y.T @ _flat(seen), v.shape[1]) @ v.T
+        return inner - once - once.T - moved, -np.sum(weights * self.between_neurons(part), axis=1)
+
     def pairings(self, part: Response) -> tuple[Values, Values, Values]:  # noqa: D102
         v, linear = self.pencil.isometry, part.detail.slopes.to_y
         i, j, factor = _pairs(v.shape[1])

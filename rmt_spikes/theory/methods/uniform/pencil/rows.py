@@ -8,7 +8,8 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from rmt_spikes.theory.methods.uniform.pencil.batch import ResidualLaw
+from rmt_spikes.setting import Setting
+from rmt_spikes.theory.methods.uniform.pencil.batch import FirstBatch, ResidualLaw
 from rmt_spikes.theory.methods.uniform.pencil.directions import SpecialDirections
 from rmt_spikes.theory.methods.uniform.pencil.traces import Polynomial, Traces
 
@@ -42,6 +43,8 @@ class Terms:
         Rows start on a sphere: given the norm of a sample, pre-activations are not Gaussian.
     directions
         The regression sees all directions of the teacher, not only the one that the step learns.
+    output
+        The initial output is in the residual, also at the mean-field scale.
     """
 
     length: bool = True
@@ -54,6 +57,7 @@ class Terms:
     components: bool = True
     sphere: bool = True
     directions: bool = True
+    output: bool = True
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,6 +86,17 @@ class RowLengths:
     spread: Array
     along: Array
     norm_covariance: Array
+
+
+def lost_by_output(setting: Setting, batch: FirstBatch) -> float:
+    """Share of the energy of the rows along the readout that the initial output takes in the step.
+
+    docs/theory.md section 2: ``1 - <l (1 - theta c_1^2 l)^2> - theta^2 c_1^2 phi E sigma^2 <l^2>``.
+    """
+    expansion, theta = setting.activation_expansion, setting.theta
+    linear = theta * float(expansion.coefficients[1]) ** 2
+    noise = theta * batch.phi * (expansion.second_moment - expansion.mean**2)
+    return linear * ((2.0 - noise) * batch.power(2) - linear * batch.power(3))
 
 
 def row_lengths(directions: SpecialDirections, terms: Terms) -> RowLengths:
