@@ -59,12 +59,13 @@ def quantities() -> dict[str, tuple[Callable[[], object], float]]:
     return {
         "losses, uniform": (lambda: rs.predict_losses(SETTING), 0.4),
         "all spikes with alignments, uniform": (uniform_spike_table, 1.0),
-        "density on 1000 points, uniform": (lambda: Uniform(SETTING).bulk.density(POINTS), 6.0),
+        "density on 1000 points, uniform": (lambda: Uniform(SETTING).bulk.density(POINTS), 2.0),
         "losses, closed form": (lambda: rs.predict_losses(SETTING, method="closed_form"), 0.03),
         "density on 1000 points, closed form": (
             lambda: singular_value_bulk(ClosedForm(SETTING).equivalent).density(POINTS),
             0.2,
         ),
+        "critical step sizes, uniform": (lambda: rs.critical_step_sizes(SETTING), 3.0),
         "everything, uniform": (lambda: rs.predict(SETTING).to_dict(), 1.5),
     }
 

@@ -9,9 +9,9 @@ from pictures import FIGURES, IMAGES, picture
 from rmt_spikes.plot.style import MINUS
 
 TOLERANCE = 6.0
-"""Root mean square of 0 to 255. The same program makes the same picture to 0.0. A noise and a ridge that are
-off by 2e-3 and 1e-3, more than predictions may move, give up to 5.5 (markers snap to pixels), the wrong
-theories below 11.6 to 23.6."""
+"""Root mean square of 0 to 255. The same program makes the same picture to 0.5: most are kept in 256 colours.
+A noise and a ridge that are off by 2e-3 and 1e-3, more than predictions may move, give up to 5.5 (markers
+snap to pixels), the wrong theories below 11.6 to 23.6."""
 
 WORDS = {
     "spectrum": ["singular value of F / √ñ", "density of its logarithm", "share explained by q"],

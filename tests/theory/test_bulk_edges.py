@@ -1,11 +1,14 @@
 """Bulks that reach zero, and bulks in many pieces: densities at a hard edge, masses, gaps."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 import rmt_spikes as rs
 from rmt_spikes.theory.bulk.interval import MASS_ERROR, Interval, careful_mass_error, mass_error, refinements
 from rmt_spikes.theory.methods.uniform.density.states import CutStates
+from rmt_spikes.theory.methods.uniform.solution import Uniform
 
 NEXT_TO_ZERO = (0.0, 1e-12, 1e-9, 1e-6, 1e-5)
 SQUARE = {"n": 500, "d": 500, "width": 500, "target": "identity", "ridge": 0.1, "step_size": 0.0}
@@ -181,3 +184,18 @@ def test_states_next_to_the_ends_of_a_gap_are_those_from_far_above():
         expected = CutStates(equations).from_above(z)
         assert found.resolvent == pytest.approx(expected.resolvent, rel=1e-8)
         assert found.omega == pytest.approx(expected.omega, rel=1e-8)
+
+
+@pytest.mark.parametrize("keywords", [{}, {"d": 900, "width": 150}])
+def test_a_density_between_nodes_is_that_of_the_equations(keywords):
+    """Rational interpolation against the equations at points between the nodes of the scan."""
+    setting = rs.Setting(
+        n=600, d=300, width=400, activation="relu", target={"hermite": [0.0, 1.0, 0.7]}, noise_std=0.3,
+        ridge=0.01, step_exponent=0.4,
+    ).replace(**keywords)  # fmt: skip
+    cut = Uniform(setting).spectrum.cut
+    assert cut.known
+    low, high = np.sqrt(cut.states.bands[-1])
+    x = low + (high - low) * (1.0 - np.cos(np.linspace(0.0, np.pi, 12)[1:-1])) / 2.0
+    exact = replace(cut, interpolates=False).density(x)
+    assert np.max(np.abs(cut.density(x) - exact)) < 1e-7 * np.max(exact)

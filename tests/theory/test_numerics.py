@@ -8,6 +8,7 @@ from scipy.fft import dct
 
 from rmt_spikes.theory.bulk.interval import cosine_sums
 from rmt_spikes.theory.methods.thresholds import Scan, close_crossing
+from rmt_spikes.theory.methods.uniform.density.rational import Rational
 
 
 def test_cosine_sums():
@@ -48,3 +49,20 @@ def test_what_is_negative_at_the_largest_step_is_not_sought_in_between():
 
     assert close_crossing(excess, 3.0, 100.0) == math.inf
     assert len(tried) <= 4
+
+
+def test_a_rational_function_tells_what_a_series_does_not():
+    """A branch point near the band: 31 values tell the rest to 1e-8, by a series of sines to 5e-4."""
+    near = 1.12 * np.exp(0.7j)
+
+    def function(t):
+        w = np.exp(1j * np.asarray(t))
+        return np.sqrt(1.0 - w / near) * np.sqrt(1.0 - w / near.conj())
+
+    angles, fine = np.arange(1, 32) * np.pi / 32, np.linspace(0.0, np.pi, 1001)[1:-1]
+    values, ends = function(angles), tuple(function([0.0, np.pi]).real)
+    fit = Rational.through(angles, values, ends)
+    assert fit(fine) == pytest.approx(function(fine), abs=1e-8)
+    assert fit(angles) == pytest.approx(values, abs=1e-11)
+    sines = 2.0 / 32 * np.sin(np.outer(np.arange(1, 32), angles)) @ values.imag
+    assert np.max(np.abs(sines @ np.sin(np.outer(np.arange(1, 32), fine)) - function(fine).imag)) > 1e-4

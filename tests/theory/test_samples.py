@@ -12,6 +12,7 @@ from scipy.optimize import brentq
 import rmt_spikes as rs
 from rmt_spikes.theory.features import Rows
 from rmt_spikes.theory.methods.uniform.pencil.samples import Samples
+from rmt_spikes.theory.methods.uniform.singles.places import margin, size_at
 from rmt_spikes.theory.methods.uniform.solution import Uniform
 
 HEADLINE = rs.Setting(
@@ -112,6 +113,16 @@ def test_upper_quantiles(observation):
     assert np.all(np.abs(found - mean) < allowed)
     old = Uniform(CONSTANT, rows=Rows.LEVELS).bulk.quantile(levels)
     assert np.any(np.abs(old - mean) > allowed)
+
+
+def test_the_sample_of_a_place_is_the_one_whose_value_is_there():
+    """The margin of a size that is read off a point vanishes there; those of smaller ones are positive."""
+    separated = Uniform(CONSTANT).spectrum.separated
+    problem, points = separated.problem, separated.upper.points
+    for point in points[len(points) // 2 :]:
+        size = size_at(problem, point, 1.0, 0.0)
+        assert margin(problem, point, size) == pytest.approx(0.0, abs=1e-10)
+        assert all(margin(problem, point, share * size) > 0.0 for share in (0.2, 0.6, 0.99))
 
 
 def test_saved_and_loaded(observation):

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, cached_property, partial
+from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +16,11 @@ Array = NDArray[np.float64]
 SCAN_POINTS = 12
 """Of the geometric scan: with the fraction below, neighbours differ by a factor 2.3."""
 
-CORRECTIONS, SETTLED = 12, 1e-7
-"""Most steps of the secant method, and the relative change at which it has settled, mostly after four."""
+CORRECTIONS, PRECISION = 12, 1e-9
+"""Most steps of inverse interpolation, and the relative error of a crossing: mostly of three values."""
+
+THROUGH = 3
+"""Last values that are interpolated: more do not pay at as few steps."""
 
 RISE, BESIDE, FARTHEST = 1.5, 0.02, 20.0
 """Rough logarithmic slope of an excess where it vanishes, for the first step; the longest such step; and by
@@ -126,30 +130,52 @@ def close_crossing(
     guess: float,
     largest: float,
     beside: float = BESIDE,
-    settled: float = SETTLED,
+    precision: float = PRECISION,
 ) -> float:
-    """Argument at which a function becomes positive, by the secant method in its logarithm.
+    """Argument at which a function becomes positive, by inverse interpolation in its logarithm.
 
-    Arguments and result are those of `nearby_crossing`, which is left to find what the secants do not. Of a
-    positive guess the function is taken to be negative without a step. The first step is by at most `beside`,
-    in the logarithm, and a later one by twenty times as much; one below `settled` is the last.
+    Arguments and result are those of `nearby_crossing`, which is left to find what the interpolation does
+    not. Of a positive guess the function is taken to be negative without a step. The first step is by at most
+    `beside`, in the logarithm, and a later one by twenty times as much. The next argument is the last where a
+    parabola through three values and a line through two differ by less than `precision`.
     """
     if not 0.0 < guess < math.inf:
         return nearby_crossing(excess, min(guess, largest), largest)
     excess, step = cache(excess), min(guess, largest)
-    value, move = excess(step), math.inf
+    known: list[tuple[float, float]] = []
+    value = excess(step)
     slope = RISE if abs(value) < RISE * beside else abs(value) / beside
     for _ in range(CORRECTIONS):
+        known = [*known[1 - THROUGH :], (math.log(step), value)]
         if step == largest and value <= 0.0:
             return math.inf
+        if len(known) > 1:
+            (before, last), (now, _) = known[-2:]
+            slope = (value - last) / (now - before)
         if not (slope > 0.0 and abs(value) < FARTHEST * beside * slope):
             break
-        move = -value / slope
-        after = min(step * math.exp(move), largest)
-        if abs(move) < settled:
+        now = known[-1][0]
+        line, curved = now - value / slope, len(known) == THROUGH and _ordered(known)
+        place = _vanishing(known) if curved else line
+        after = min(math.exp(place), largest)
+        if abs(place - (line if curved else now)) < precision:
             return after
-        new, move = excess(after), math.log(after / step)
-        slope, step, value = (new - value) / move, after, new
+        step, value = after, excess(after)
+        if math.log(step) == known[-1][0]:
+            return step
     if value <= 0.0 and excess(largest) <= 0.0:
         return math.inf
     return nearby_crossing(excess, step, largest)
+
+
+def _ordered(known: list[tuple[float, float]]) -> bool:
+    """Whether values rise with the arguments."""
+    return all((a < b) == (u < v) and u != v for (a, u), (b, v) in combinations(known, 2))
+
+
+def _vanishing(known: list[tuple[float, float]]) -> float:
+    """Argument at which a function vanishes, by the parabola through it as a function of its values."""
+    return math.fsum(
+        place * math.prod(other / (other - value) for _, other in known if other != value)
+        for place, value in known
+    )

@@ -39,9 +39,9 @@ ABOVE = 64.0
 """Place above the spectrum that its edge is looked for from, in units of the edge without a step, at small
 steps. Up to theta = 3 the edge itself is below ten units."""
 
-BESIDE, SETTLED = 0.5, 1e-4
-"""First step, in its logarithm, from where the spike of a fresh batch appears; and the size of the one whose
-end is taken, which is good to its square."""
+BESIDE, PRECISION = 0.5, 1e-8
+"""First step, in its logarithm, from where the spike of a fresh batch appears; and the relative error of the
+step where that of the same batch does."""
 
 BEFORE = 6.0
 """Place from where the edge is looked for, in units of that at the nearest step before."""
@@ -220,7 +220,7 @@ class OneBatch(Method):
         crossings, known = [], cast(dict[float, tuple[FiniteRank, UpperEdge]], {})
         for k, guess in enumerate(guesses.tolist()):
             excess = partial(self._excess, k, known)
-            crossings.append(close_crossing(excess, guess, largest, BESIDE, SETTLED))
+            crossings.append(close_crossing(excess, guess, largest, BESIDE, PRECISION))
         return np.array(crossings)
 
     @cached_property

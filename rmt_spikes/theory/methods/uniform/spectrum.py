@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -19,7 +20,7 @@ from rmt_spikes.theory.bulk.outliers import Draws, Outliers, outliers_of
 from rmt_spikes.theory.latent import residual_moments
 from rmt_spikes.theory.methods.uniform.blocks import PencilBlocks
 from rmt_spikes.theory.methods.uniform.continuation import RealCurve
-from rmt_spikes.theory.methods.uniform.density.edges import End, edge_of, upper_edge
+from rmt_spikes.theory.methods.uniform.density.edges import End, edge_of, lower_edge, upper_edge
 from rmt_spikes.theory.methods.uniform.density.states import CutStates
 from rmt_spikes.theory.methods.uniform.density.support import BranchCut
 from rmt_spikes.theory.methods.uniform.draws.values import drawn_values
@@ -253,22 +254,35 @@ class Spectrum:
         return self._bulk_of(*self._with_linear_norms)
 
     def _bulk_of(self, equations: FixedPoint, high: End) -> tuple[Bulk, BranchCut]:
-        """Bulk of equations whose upper edge is known."""
-        low, states = End(0.0), CutStates(equations)
-        states.enter(high)
+        """Bulk of equations whose upper edge is known.
+
+        The whole mass is known: where it is off, the lowest edge next to that without a step was not the
+        lowest one, and no band is taken to have converged by chance.
+        """
+        low = End(0.0)
         if not self.untrained.reaches_zero:
             rows = self.untrained.rank * equations.ratio < 1.0 - 1e-12
             columns = self.untrained.rank < 1.0 - 1e-12
             signs = (-1.0 if rows else 1.0, 1.0 if columns else -1.0)
             low = End(float(self.untrained.edges[0, 0]))
             if not self._stays(high.at):
+                with suppress(ConvergenceError):
+                    low = lower_edge(equations, signs, self.untrained)
+                    found = self._bulk_between(equations, low, high)
+                    if abs(found[0].mass - 1.0) < MASS_ERROR:
+                        return found
                 low = self._lower_edge(equations, signs)
-                states.enter(low)
+        return self._bulk_between(equations, low, high)
+
+    def _bulk_between(self, equations: FixedPoint, low: End, high: End) -> tuple[Bulk, BranchCut]:
+        """Bulk between its outer edges."""
+        states = CutStates(equations)
+        for end in (high, low):
+            states.enter(end)
         untrained = self.untrained.edges.ravel()
         hints = 0.5 * (untrained[1:-1:2] + untrained[2::2])
-        # The whole mass is known: where it is off, no band is taken to have converged by chance.
         for estimate in (mass_error, careful_mass_error):
-            cut = BranchCut(states, estimate)
+            cut = BranchCut(states, estimate, interpolates=estimate is mass_error)
             edges, joints = cut.support(low.at, high.at, hints)
             bulk = Bulk(
                 edges=np.sqrt(edges),

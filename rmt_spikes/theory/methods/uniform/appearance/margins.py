@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -13,46 +14,55 @@ from rmt_spikes.errors import ConvergenceError
 from rmt_spikes.theory.methods.uniform.blocks import PencilBlocks
 from rmt_spikes.theory.methods.uniform.continuation import RealCurve
 from rmt_spikes.theory.methods.uniform.equations import CurvePoint
-from rmt_spikes.theory.methods.uniform.problem import Problem
 from rmt_spikes.theory.methods.uniform.samples import Separated, has_detached
 from rmt_spikes.theory.methods.uniform.spectrum import Spectrum
 
 Array = NDArray[np.float64]
 
-BEND = 1e-3
-"""Step along the curve of the derivatives at an edge."""
+BESIDE = 0.1
+"""Distance of an edge from its guess, in ``log z``, from which it is taken for another one."""
 
-CLOSE = 1e-7
-"""Distance from the edge, along the curve, below which what is left to it is taken to first order, with
-derivatives that may be a tenth off."""
-
-ROUNDS = 4
-"""Steps to an edge from that of a step size nearby: mostly one or two."""
+FARTHEST = 0.5
+"""Longest extrapolation of an edge from two steps, as a share of the logarithm between these: further away,
+the edge of the nearer one is the better guess."""
 
 
 @dataclass(frozen=True, eq=False)
 class _Edge:
-    """An upper edge and the curve around it.
+    """An upper edge at a step size.
 
     Attributes
     ----------
+    step
+        The step size.
     separated
         The bulk that it belongs to, without the samples that have left it.
     point
         The edge.
     bend
-        Second derivative of ``log z`` along the curve.
-    fall
-        Derivative of the margin along the curve.
+        Second derivative of ``log z`` along the curve, roughly.
     beyond
         Samples with a value above the edge.
+    before
+        The edge at another step size, for the same samples.
     """
 
+    step: float
     separated: Separated
     point: CurvePoint
     bend: float
-    fall: float
     beyond: tuple[int, ...]
+    before: _Edge | None = None
+
+    def guess(self, step: float) -> CurvePoint:
+        """Edge at another step size, linear in its logarithm where two are known nearby."""
+        if self.before is None or self.before.step == self.step:
+            return self.point
+        share = math.log(step / self.step) / math.log(self.step / self.before.step)
+        if not abs(share) < FARTHEST:
+            return self.point
+        position = self.point.position + share * (self.point.position - self.before.point.position)
+        return replace(self.point, position=position)
 
 
 @dataclass(eq=False)
@@ -67,12 +77,20 @@ class Margins:
         Spectrum at a step size.
     on_nodes
         The same on a number of nodes of the pencil.
+    similar
+        The bulk at another step size, if it is known.
     """
 
     index: int
     spectrum: Callable[[float], Spectrum]
     on_nodes: Callable[[float, int | None], Spectrum]
+    similar: Separated | None = None
     _last: _Edge | None = field(default=None, init=False)
+
+    @property
+    def last(self) -> Separated | None:
+        """The bulk at the last step size, without the samples that have left it."""
+        return None if self._last is None else self._last.separated
 
     def __call__(self, step: float) -> float:
         """Excess at a step size.
@@ -87,29 +105,21 @@ class Margins:
                 excess = self._nearby(step, self._last)
                 if excess is not None:
                     return excess
-        similar = None if self._last is None else self._last.separated
-        found = self.spectrum(step).separated_like(similar)
+        found = self.spectrum(step).separated_like(self.last or self.similar)
         margins = found.descent.margins
         if self.index >= margins.size:
             return -1.0
         if step > 0.0:
-            self._last = self._around(found)
+            self._last = self._edge(step, found)
         return -float(margins[self.index])
 
-    def _around(self, found: Separated) -> _Edge | None:
-        """The curve around a known edge; None where the samples do not have their usual levels."""
-        problem, blocks, descent = found.problem, found.problem.blocks, found.descent
-        if not isinstance(blocks, PencilBlocks) or not found.usual:
+    @staticmethod
+    def _edge(step: float, found: Separated) -> _Edge | None:
+        """The edge at a step size; None where the samples do not have their usual levels."""
+        if not isinstance(found.problem.blocks, PencilBlocks) or not found.usual:
             return None
-        edge = descent.edge
-        ends = [descent.curve.advance(edge, step) for step in (BEND, -BEND)]
-        slopes = [end.log_eigenvalue_slope for end in ends]
-        margins = [self._margin(problem, end) for end in ends]
-        bend, fall = ((values[0] - values[1]) / (2.0 * BEND) for values in (slopes, margins))
-        return _Edge(found, edge, bend, fall, found.beyond_edge(edge))
-
-    def _margin(self, problem: Problem, point: CurvePoint) -> float:
-        return float(problem.finite_rank.margins(point.state)[self.index])
+        edge = found.descent.edge
+        return _Edge(step, found, edge, found.descent.bend, found.beyond_edge(edge))
 
     def _nearby(self, step: float, last: _Edge) -> float | None:
         """Excess where the same samples have left the bulk as at the last step size; None where others have.
@@ -127,17 +137,12 @@ class Margins:
         assert isinstance(whole.blocks, PencilBlocks)
         rest = replace(whole, blocks=whole.blocks.with_rest(samples.rest(before.removed)))
         curve = RealCurve(rest.equations, (-1.0, 1.0), above=True)
-        point, level = last.point, curve.inner(last.point.direction, last.point.position)
-        point = curve.solve(point.position, point.direction, level, point.direction, point.state.parts)
-        for _ in range(ROUNDS):
-            left = -point.log_eigenvalue_slope / last.bend
-            if abs(left) < CLOSE:
-                break
-            point = curve.advance(point, left)
-        else:
-            raise ConvergenceError("an edge of the bulk was not found", residual=abs(left), last=point)
+        guess = last.guess(step)
+        point = curve.turned(guess, last.bend)
+        if abs(point.position[-1] - guess.position[-1]) > BESIDE:
+            raise ConvergenceError("another edge was found", residual=math.inf, last=point)
         found = replace(before, problem=rest, effective=samples.effective)
         if found.beyond_edge(point) != last.beyond or has_detached(rest, point):
             return None
-        self._last = replace(last, separated=found, point=point)
-        return -self._margin(rest, point) - last.fall * left
+        self._last = _Edge(step, found, point, last.bend, last.beyond, replace(last, before=None))
+        return -float(rest.finite_rank.margins(point.state)[self.index])

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from rmt_spikes.theory.methods.closed_form import ClosedForm
 from rmt_spikes.theory.methods.thresholds import Scan, close_crossing, nearby_crossing
 from rmt_spikes.theory.methods.uniform.appearance.margins import Margins
+from rmt_spikes.theory.methods.uniform.samples import Separated
 from rmt_spikes.theory.methods.uniform.spectrum import Spectrum
 from rmt_spikes.theory.population.coverage import is_plain
 
@@ -31,6 +32,7 @@ class Appearance:
     on_nodes: Callable[[float, int | None], Spectrum]
     closed: ClosedForm
     largest: float
+    _similar: list[Separated] = field(default_factory=list, init=False, repr=False)
 
     @cached_property
     def _scan(self) -> Scan | None:
@@ -42,6 +44,9 @@ class Appearance:
     def crossing(self, index: int) -> float:
         """Step size at which spike `index` (from 0) appears."""
         guess = self.largest if self._scan is None else self._scan.guess(index)
-        margins = Margins(index, self.spectrum, self.on_nodes)
+        margins = Margins(index, self.spectrum, self.on_nodes, self._similar[-1] if self._similar else None)
         find = close_crossing if is_plain(self.closed.setting) else nearby_crossing
-        return find(margins, guess, self.largest)
+        found = find(margins, guess, self.largest)
+        if margins.last is not None:
+            self._similar.append(margins.last)
+        return found

@@ -50,8 +50,11 @@ REAL = 1e-9
 NEAR = 6
 """States that a guess is interpolated between."""
 
-GUESSED = 10
-"""Steps of Newton's method from a guess: mostly 2 or 3 are enough, and where 10 are not there is a gap."""
+GUESSED = 8
+"""Steps of Newton's method from a guess: mostly 2 to 4 are enough; where 8 are not the guess is too far."""
+
+FAR = 0.1
+"""Angle to the nearest state from which one half-way is found first where the way is too long."""
 
 SHORT = 0.25
 """First step from a point of a gap, by its distance from the spectrum."""
@@ -70,11 +73,14 @@ class CutStates:
         Equations of the bulk.
     bands, gaps
         Intervals of the spectrum and gaps as far as they are known, eigenvalues.
+    ends
+        Mean of the resolvent at ends of the spectrum.
     """
 
     equations: FixedPoint
     bands: list[tuple[float, float]] = field(default_factory=list, repr=False)
     gaps: list[tuple[float, float]] = field(default_factory=list, repr=False)
+    ends: dict[float, float] = field(default_factory=dict, repr=False)
     _known: list[tuple[float, int, State]] = field(default_factory=list, repr=False)
     _heights: list[tuple[complex, State]] = field(default_factory=list, repr=False)
 
@@ -96,10 +102,18 @@ class CutStates:
                     self.enter(end)
         return state
 
+    def mean(self, z: float) -> complex:
+        """Mean of the resolvent at an eigenvalue, on the upper side."""
+        state, mean = self.at(z), self.equations.spectral
+        return complex(
+            mean(state.resolvent.real, state.omega.real, z), mean(state.resolvent.imag, state.omega.imag, z)
+        )
+
     def enter(self, end: End) -> None:
-        """Find a state inside the spectrum next to an end of it, from that on the edge."""
+        """Remember an end of the spectrum, and find a state inside next to it, from that on the edge."""
         if end.inside is None:
             return
+        self.ends[end.at] = end.mean
         z, guess = end.inside
         with suppress(ConvergenceError):
             state = self.equations.solve(
@@ -109,18 +123,35 @@ class CutStates:
                 insort(self._known, (z, len(self._known), state))
 
     def _next(self, z: float) -> State:
-        """Solution from those nearby, or from far above the axis where that fails."""
-        guess = self._guess(z)
-        if guess is not None:
-            try:
-                state = self.equations.solve(
-                    np.asarray(-complex(z)), guess, tolerance=ENOUGH, fresh=False, most=GUESSED
-                )
-                if self.physical(state):
-                    return state
-            except ConvergenceError:
-                pass
+        """Solution from those nearby, over one half-way if these are far, else from far above the axis."""
+        with suppress(ConvergenceError):
+            return self._from_nearby(z)
+        low, high = self._band(z)
+        known = [at for at, _, _ in self.around(z) if low < at < high]
+        angles = [abs(_angle(low, high, at) - _angle(low, high, z)) for at in known]
+        if known and np.isfinite(high) and min(angles) > FAR:
+            nearest = known[int(np.argmin(angles))]
+            with suppress(ConvergenceError):
+                between = (0.5 * (z**0.5 + nearest**0.5)) ** 2
+                insort(self._known, (between, len(self._known), self._from_nearby(between)))
+                return self._from_nearby(z)
         return self.from_above(z)
+
+    def _from_nearby(self, z: float) -> State:
+        """Solution from those nearby.
+
+        Raises
+        ------
+        ConvergenceError
+            If there is none inside the spectrum.
+        """
+        guess, place = self._guess(z), np.asarray(-complex(z))
+        if guess is None:
+            raise ConvergenceError("no state is known nearby", residual=np.inf)
+        state = self.equations.solve(place, guess, tolerance=ENOUGH, fresh=False, most=GUESSED)
+        if not self.physical(state):
+            raise ConvergenceError("the resolvent left its half-plane", residual=state.residual)
+        return state
 
     def _guess(self, z: float) -> State | None:
         """Guess by interpolation between the states nearby, in the angle of the interval that `z` lies in.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from rmt_spikes.theory.bulk.interval import (
     mass_error,
     refinements,
 )
+from rmt_spikes.theory.methods.uniform.density.rational import Rational
 from rmt_spikes.theory.methods.uniform.density.states import CutStates
 
 Array = NDArray[np.float64]
@@ -30,6 +31,14 @@ NARROW = 1e-8
 
 SLOW, FINEST = 128, 512
 """Nodes of a band after which gaps are looked for between those, and on which they are looked for at most."""
+
+STRIDE, AT_ONCE, FITS = 4, 4, 6
+"""Of twice the nodes of a scan those that are solved at first, how many more are before each further
+interpolation, and interpolations at most: mostly the second one is enough."""
+
+ALIKE = 1e-7
+"""Change of the mean resolvent from one interpolation to the next, by its largest imaginary part, and of the
+mass, at which the next is taken: its own error is far smaller, and quantiles move by less than that."""
 
 CUTS = 3
 """Of a band one after another: settings of users need at most two."""
@@ -52,10 +61,14 @@ class BranchCut:
         Boundary values.
     mass_error
         What tells the error of the mass of a band.
+    interpolates
+        Whether the density may be interpolated between nodes of a band.
     """
 
     states: CutStates
     mass_error: MassError = mass_error
+    interpolates: bool = True
+    known: dict[tuple[float, float], Rational] = field(default_factory=dict, init=False, repr=False)
 
     def imaginary(self, z: Array) -> tuple[Array, float]:
         """Imaginary part of the mean resolvent ``E_q R`` at ``z + i0``, and the largest residual.
@@ -107,7 +120,48 @@ class BranchCut:
         return SUMMED if self.states.equations.ratio > 0.0 else SHOWN
 
     def _density_at(self, x: Array) -> Array:
-        return np.asarray(2.0 * x * self.imaginary(x**2)[0] / (np.pi * self.states.equations.spectral_ratio))
+        z, values = x**2, np.zeros(x.size)
+        left = np.ones(x.size, dtype=bool)
+        for (low, high), fit in self.known.items():
+            inside = (z > low) & (z < high)
+            angles = Interval(float(np.sqrt(low)), float(np.sqrt(high))).angle(x[inside])
+            values[inside] = fit(angles).imag / z[inside]
+            left &= ~inside
+        values[left] = self.imaginary(z[left])[0]
+        return np.asarray(2.0 * x * values / (np.pi * self.states.equations.spectral_ratio))
+
+    def _interpolate(self, low: float, high: float, parts: int) -> None:
+        """Find the mean resolvent on a band by rational interpolation, where some of its nodes tell the rest.
+
+        Eigenvalues are solved on every second node of the scan, and then where one interpolation and the next
+        differ most on twice as many nodes, until they do no more.
+        """
+        ends = low * self.states.ends.get(low, np.nan), high * self.states.ends.get(high, np.nan)
+        if not (self.interpolates and np.all(np.isfinite(ends))):
+            return
+        angles = np.arange(1, 2 * parts) * np.pi / (2 * parts)
+        interval = Interval(float(np.sqrt(low)), float(np.sqrt(high)))
+        x = interval.point(angles)
+        z, masses = x**2, interval.slope(angles) / (x * self.states.equations.spectral_ratio)
+        known, values = np.zeros(z.size, dtype=bool), np.zeros(z.size, dtype=complex)
+        first = np.arange(STRIDE - 1, z.size, STRIDE)
+        places = [int(first[i]) for i in _outwards(first.size, self._nearest(z[first], low, high))]
+        before = None
+        for _ in range(FITS):
+            for i in places:
+                if self._density(z[i]) <= 0.0:
+                    return
+                known[i], values[i] = True, z[i] * self.states.mean(float(z[i]))
+            some = np.flatnonzero(known)[1::2] if before is None else known
+            before = before or Rational.through(angles[some], values[some], ends)
+            fit = Rational.through(angles[known], values[known], ends)
+            found = fit(angles)
+            change = np.where(known, 0.0, np.abs(found - before(angles)))
+            small = np.max(change) < ALIKE * np.max(found.imag) and np.max(masses * change) < ALIKE
+            if small and np.all(found.imag > 0.0):
+                self.known[low, high] = fit
+                return
+            before, places = fit, _apart(change)
 
     def _split(
         self, low: float, high: float, joints: tuple[bool, bool] = (False, False), cuts: int = CUTS
@@ -177,6 +231,10 @@ class BranchCut:
             z = np.unique(np.concatenate([x**2, hints[(hints > low) & (hints < high)]]))
             if low == 0.0 and self.states.equations.ratio == 0.0:
                 z = z[z > self._start**2 * high]
+            self._interpolate(low, high, parts)
+            if (low, high) in self.known:
+                density = self.density(np.sqrt(z))
+                break
             density = np.zeros(z.size)
             for i in _outwards(z.size, self._nearest(z, low, high)):
                 density[i] = self._density(z[i])
@@ -258,6 +316,15 @@ class BranchCut:
 
     def _density(self, z: float) -> float:
         return float(self.imaginary(np.array([z]))[0][0])
+
+
+def _apart(difference: Array) -> list[int]:
+    """Places of the largest values, no two of them neighbours."""
+    chosen: list[int] = []
+    for i in np.argsort(-difference).tolist():
+        if difference[i] > 0.0 and len(chosen) < AT_ONCE and all(abs(i - j) > 1 for j in chosen):
+            chosen.append(i)
+    return chosen
 
 
 def _outwards(size: int, start: int | None = None) -> tuple[int, ...]:

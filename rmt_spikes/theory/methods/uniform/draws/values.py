@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rmt_spikes.errors import ConvergenceError
 from rmt_spikes.theory.methods.uniform.blocks import PencilBlocks
+from rmt_spikes.theory.methods.uniform.continuation import RealCurve
+from rmt_spikes.theory.methods.uniform.equations import CurvePoint
+from rmt_spikes.theory.methods.uniform.newton import Value
 from rmt_spikes.theory.methods.uniform.samples import SEPARATION, Separated, scatter_at
-from rmt_spikes.theory.methods.uniform.singles.places import margin, place
+from rmt_spikes.theory.methods.uniform.singles.places import margin, size_at
 
 Array = NDArray[np.float64]
 
-NODES = 10
-"""Residuals of one sign at which the value of a sample is computed; between them it is interpolated."""
-
-HALVINGS = 40
-"""Of an interval of residuals: rounding."""
+NODES = 12
+"""Points of the curve at which the sample of a value is computed; between them it is interpolated. Expected
+numbers move by less than 1e-3 of themselves with more, mostly by far less."""
 
 
 def drawn_values(separated: Separated, draws: list[Array]) -> tuple[tuple[Array, Array], ...]:
@@ -52,7 +57,11 @@ class _Table:
 
     @classmethod
     def of(cls, separated: Separated, draws: list[Array], sign: float) -> _Table:
-        """Table up to the largest residual drawn; an empty one where no sample makes a value."""
+        """Table up to the largest residual drawn; an empty one where no sample makes a value.
+
+        Its points are spread over the curve from the edge up: the sample that has its value at a point is
+        found without equations.
+        """
         problem, upper = separated.problem, separated.upper
         largest = max(float(np.max(sign * r)) for r in draws)
         assert isinstance(problem.blocks, PencilBlocks)
@@ -60,33 +69,69 @@ class _Table:
         nothing = cls(sign, np.zeros(0), np.zeros((0, 2)))
         if largest <= lowest or margin(problem, upper.edge, sign * largest) > 0.0:
             return nothing
-        # From the size at which a value leaves the edge, where it rises like a square.
-        least = _crossing(lambda size: margin(problem, upper.edge, sign * size), lowest, largest)
-        nodes = 0.5 * (1.0 - np.cos(np.pi * (np.arange(NODES) + 0.5) / NODES))
-        rows = [(least, upper.edge.eigenvalue**0.5, 0.0)]
-        for size in least + (largest - least) * nodes:
-            point = place(problem, upper.curve, upper.points, sign * float(size))
-            if point is not None:
-                rows.append((size, point.eigenvalue**0.5, scatter_at(problem, point, sign * float(size))))
+        rows = [(size_at(problem, upper.edge, sign, lowest), upper.edge.eigenvalue**0.5, 0.0)]
+        for point in _spread(upper.curve, upper.points, lambda point: margin(problem, point, sign * largest)):
+            size = size_at(problem, point, sign, lowest)
+            rows.append((size, point.eigenvalue**0.5, scatter_at(problem, point, sign * size)))
         table = np.array(rows)
         return cls(sign, table[:, 0], table[:, 1:])
 
     def __call__(self, r: Array) -> tuple[Array, Array]:
         """Values and standard deviations of the samples that make one."""
-        from scipy.interpolate import PchipInterpolator
-
         if self.sizes.size < 2:
             return np.zeros(0), np.zeros(0)
         sizes = self.sign * r
         sizes = sizes[sizes > self.sizes[0]]
-        place, deviation = PchipInterpolator(self.sizes, self.values)(sizes).T
-        clear = place > SEPARATION * self.values[0, 0]
+        edge = self.values[0, 0]
+        # A value rises like a square from the edge.
+        smooth = np.column_stack([np.sqrt(self.values[:, 0] - edge), self.values[:, 1]])
+        rise, deviation = _interpolated(self.sizes, smooth, sizes).T
+        place = edge + rise**2
+        clear = place > SEPARATION * edge
         return place[clear], deviation[clear]
 
 
-def _crossing(function: Callable[[float], float], low: float, high: float) -> float:
-    """Argument from which a function is negative up to `high`, by bisection."""
-    for _ in range(HALVINGS):
-        middle = 0.5 * (low + high)
-        low, high = (middle, high) if function(middle) > 0.0 else (low, middle)
-    return high
+def _interpolated(nodes: Array, values: Array, x: Array) -> Array:
+    """Polynomial through values on the nodes, shape ``(n, k)``, at each `x`."""
+    difference = np.where(np.eye(nodes.size) > 0.0, 1.0, nodes[:, None] - nodes)
+    others = np.where(np.eye(nodes.size) > 0.0, 1.0, x[:, None, None] - nodes)
+    return np.asarray(np.prod(others / difference, axis=-1) @ values)
+
+
+def _spread(curve: RealCurve, points: Sequence[CurvePoint], value: Value) -> list[CurvePoint]:
+    """Points of the curve from above its edge to where a function vanishes, close at both ends.
+
+    `points` lead down to the edge. A margin is concave in the length of the curve: by its chord, it vanishes
+    too high.
+
+    Raises
+    ------
+    ConvergenceError
+        If it does not vanish on the curve, or this is lost.
+    """
+    upwards = points[::-1]
+    lengths = np.cumsum([0.0, *(curve.distance(*pair) for pair in pairwise(upwards))])
+    values = [value(point) for point in upwards]
+    above = next((i for i, found in enumerate(values) if found > 0.0), None)
+    if above is None:
+        raise ConvergenceError("a sample's value lies above the curve", residual=math.inf)
+    share = values[above - 1] / (values[above - 1] - values[above])
+    top = lengths[above - 1] + share * (lengths[above] - lengths[above - 1])
+    found = []
+    for length in top * 0.5 * (1.0 - np.cos(np.pi * (np.arange(NODES) + 0.5) / NODES)):
+        i = int(np.searchsorted(lengths, length))
+        share = (length - lengths[i - 1]) / (lengths[i] - lengths[i - 1])
+        found.append(_between(curve, upwards[i - 1], upwards[i], float(share)))
+    return found
+
+
+def _between(curve: RealCurve, low: CurvePoint, high: CurvePoint, share: float) -> CurvePoint:
+    """Point over a share of the chord between two, also where the chord misses the curve."""
+    with suppress(ConvergenceError):
+        return curve.between(low, high, share)
+    chord = high.position - low.position
+
+    def beyond(point: CurvePoint) -> float:
+        return curve.inner(chord, point.position - low.position) - share * curve.inner(chord, chord)
+
+    return curve.zero(low, high, beyond)

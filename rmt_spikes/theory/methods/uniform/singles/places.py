@@ -20,6 +20,10 @@ from rmt_spikes.theory.methods.uniform.problem import Problem
 
 Array = NDArray[np.float64]
 
+REAL = 1e-6
+"""Relative imaginary part of an eigenvalue that counts as none: two that meet are split by a root of
+rounding."""
+
 
 def margin(problem: Problem, point: CurvePoint, r: float) -> float:
     """Margin of a sample with residual `r` at a point of the curve, which is zero at its value."""
@@ -42,6 +46,31 @@ def margins_of(problem: Problem, m: Array, r: Array) -> Array:
     return np.asarray(
         1.0 + np.min(np.linalg.eigvals(blocks.special.batch.phi * m @ letters).real, axis=-1, initial=np.inf)
     )
+
+
+def size_at(problem: Problem, point: CurvePoint, sign: float, least: float) -> float:
+    """Size of the residual, of a sign and above a `least` one, whose sample has its value at a point.
+
+    ``T(r)`` is quadratic in ``r``: sizes are eigenvalues of a pencil.
+
+    Raises
+    ------
+    ConvergenceError
+        If there is none.
+    """
+    blocks = problem.blocks
+    assert isinstance(blocks, PencilBlocks)
+    m = blocks.special.batch.phi * point.state.parts[0].detail.levels.m
+    ahead, back = m @ blocks.pencil.letters_of(np.array([sign, -sign]))
+    size, linear, square = m.shape[0], 0.5 * (ahead - back), 0.5 * (ahead + back)
+    companion = np.block([[-linear, -square], [np.eye(size), np.zeros((size, size))]])
+    inverse = np.linalg.eigvals(companion)
+    real = inverse.real[np.abs(inverse.imag) < REAL * np.abs(inverse)]
+    # The size at an edge is found again to rounding.
+    fitting = real[(real > 0.0) & (real * least < 1.0 + REAL)]
+    if not fitting.size:
+        raise ConvergenceError("no sample has its value at a point of the curve", residual=math.inf)
+    return float(1.0 / np.max(fitting))
 
 
 def place(problem: Problem, curve: RealCurve, points: Sequence[CurvePoint], r: float) -> CurvePoint | None:
