@@ -94,10 +94,11 @@ def test_simulate_passes_its_options_on(setting: str, monkeypatch: pytest.Monkey
     assert run("simulate", setting, *numbers, *words).exit_code == 0
     asked = {"trials": 3, "seed": 2, "jobs": 4, "top": 2, "memory": 2.5e8, "spread": True, "on_trial": ANY}
     asked |= {"spectrum": "density", "precision": "single", "scheduler": "tcp://host:1", "weights": True}
+    asked["on_start"] = ANY
     assert watched.call_args.kwargs == asked
     assert run("simulate", setting).exit_code == 0
     by_default = {name: each.default for name, each in inspect.signature(simulate).parameters.items()}
-    by_default["on_trial"] = ANY
+    by_default["on_trial"] = by_default["on_start"] = ANY
     given = watched.call_args.kwargs
     assert given == {name: by_default[name] for name in given}
 
