@@ -53,7 +53,7 @@ SECANTS = 100
 """Rounds of a search for a zero: mostly 2 to 5, and where halving alone works 45."""
 
 BRACKET = 0.02
-"""Least width of a bracket of an edge: points that are solved to ``1e-6`` only know it to ``1e-3``."""
+"""Least width of a bracket of an edge: points that are solved to ``5e-6`` only know it to ``2e-3``."""
 
 REACHES = 4
 """Steps that are tried from the edge of similar equations: mostly one."""
@@ -71,7 +71,7 @@ class RealCurve(CurveNewton):
     def follow(self, point: CurvePoint, step: float = LONGEST_STEP) -> list[CurvePoint]:
         """Points of the curve from one outside the bulk until just after ``z`` has turned back.
 
-        They serve as brackets, and are solved to ``1e-6`` only; `step` is the first that is tried.
+        They serve as brackets, and are solved to ``5e-6`` only; `step` is the first that is tried.
 
         Raises
         ------

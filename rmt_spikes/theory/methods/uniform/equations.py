@@ -39,7 +39,7 @@ ABOVE = 10.0
 """First ridge on the way down to one that is not solved at once, in mean eigenvalues."""
 
 STRAIGHT = 1e-5
-"""Relative error of a resolvent on a curve that serves as a bracket: points are solved to a tenth of it."""
+"""Relative error of a resolvent on a curve that serves as a bracket: points are solved to half of it."""
 
 NOT_FAR = 0.5
 """Largest term of first order that is taken far above the spectrum, where it is small."""

@@ -30,7 +30,7 @@ NEAR = 0.05
 """Relative defect of the pencil below which a step of Newton's method is left to that of the rest."""
 
 SAME = 3e-3
-"""Relative change of the coupling over which derivatives are kept: each step still gains three digits."""
+"""Relative change of the coupling over which derivatives are kept: each step still gains two digits."""
 
 PENCIL_STEPS, FOLLOWED_STEPS = 40, 4
 """Of Newton's method at a fixed coupling, from nothing and from a state nearby: it takes at most 12, and one
