@@ -21,11 +21,16 @@ import numpy as np
 import rmt_spikes as rs
 from rmt_spikes.theory.bulk.distribution import singular_value_bulk
 from rmt_spikes.theory.methods.closed_form import ClosedForm
+from rmt_spikes.theory.methods.one_batch.solution import OneBatch
 from rmt_spikes.theory.methods.uniform.solution import Uniform
 
 SETTING = rs.Setting(
     n=3000, d=1500, width=2000, activation="relu", target={"hermite": [0, 1, 0.5**0.5]},
     noise_std=0.5, step_exponent=0.4, ridge=0.01,
+)  # fmt: skip
+ONE_BATCH = rs.Setting(
+    n=1200, d=600, width=800, activation="relu", target={"hermite": [0, 1, 0.5**0.5]}, noise_std=0.5,
+    ridge=0.05, step_size=0.86 * 800**0.5, second_batch="same",
 )  # fmt: skip
 POINTS = np.linspace(0.05, 1.45, 1000)
 RTOL = 1e-4
@@ -41,6 +46,12 @@ def seconds(function: Callable[[], object]) -> float:
 def uniform_spike_table() -> object:
     """Location and alignments of all spikes, with their distance from the edge."""
     return Uniform(SETTING).spikes()
+
+
+def one_batch(**keys: object) -> object:
+    """Losses and spikes with one batch for the step and the regression."""
+    solution = OneBatch(ONE_BATCH.replace(**keys))
+    return solution.losses(), solution.spikes()
 
 
 def steps(count: int, *names: str) -> object:
@@ -66,6 +77,9 @@ def quantities() -> dict[str, tuple[Callable[[], object], float]]:
             0.2,
         ),
         "critical step sizes, uniform": (lambda: rs.critical_step_sizes(SETTING), 3.0),
+        "losses and spikes, one batch, two-valued": (lambda: one_batch(readout="rademacher"), 2.9),
+        "the same, Gaussian": (one_batch, 17.0),
+        "the same, softplus": (lambda: one_batch(activation="softplus"), 17.0),
         "everything, uniform": (lambda: rs.predict(SETTING).to_dict(), 1.5),
     }
 

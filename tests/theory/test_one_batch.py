@@ -13,7 +13,8 @@ from refusals import refused
 import rmt_spikes as rs
 from rmt_spikes.theory import predict_losses
 from rmt_spikes.theory.methods.one_batch.problem import Kept, problem_of
-from rmt_spikes.theory.methods.one_batch.solver import COMPLEX_STEP, shifted, solved, tangent
+from rmt_spikes.theory.methods.one_batch.solver import COMPLEX_STEP, shifted, solved
+from rmt_spikes.theory.methods.one_batch.tangents import Linearised
 from rmt_spikes.theory.methods.ridges import solved_at
 from rmt_spikes.theory.results import LOSSES
 
@@ -193,7 +194,7 @@ def test_small_steps_have_a_closed_form():
         kept = Kept(initial=False, norms=False, squares=False)
         problem, ridge = problem_of(setting, kept), setting.ridge
         state, h = solved(problem.equations, ridge), 1j * COMPLEX_STEP
-        moved = shifted(state, tangent(problem.equations, state, ridge, (0.0, 1.0)))
+        moved = shifted(state, Linearised(problem.equations, state, ridge).tangent((0.0, 1.0)))
         test = ridge * problem.value(moved, ridge, h).imag / COMPLEX_STEP
         found.append([ridge * problem.value(state, ridge), test])
         # The derivative of the closed form's objective in the weight of fresh samples is the test loss.

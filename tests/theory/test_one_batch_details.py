@@ -12,7 +12,9 @@ import rmt_spikes as rs
 from rmt_spikes.theory import predict_losses
 from rmt_spikes.theory.methods.one_batch import samples
 from rmt_spikes.theory.methods.one_batch.solution import OneBatch
+from rmt_spikes.theory.methods.one_batch.solver import COMPLEX_STEP, packed, shifted
 from rmt_spikes.theory.methods.one_batch.spectrum.poles import strengths
+from rmt_spikes.theory.methods.one_batch.tangents import FEW, Linearised
 from rmt_spikes.theory.results import LOSSES
 
 VALIDATION = Path(__file__).parents[2] / "validation"
@@ -128,3 +130,17 @@ def test_neurons_share_their_step_with_the_features_of_a_sample():
     beyond = seen - size @ moved
     ratio = np.sum(beyond * shared, axis=1) / np.sum(shared**2, axis=1)
     assert ratio == pytest.approx(np.ones(2), abs=0.04)
+
+
+@pytest.mark.parametrize(("readout", "few"), [("rademacher", True), ("gaussian", False)])
+def test_tangents_solve_the_equations_to_first_order(readout, few):
+    """Complex steps of the equations themselves say so, in both ways of solving the linear equation."""
+    method = OneBatch(SIGNS.replace(readout=readout))
+    equations, state, ridge, h = method.problem.equations, method.state, SIGNS.ridge, 1j * COMPLEX_STEP
+    assert (packed(state).size <= FEW) is few
+    for by in ((1.0, 0.0), (0.0, 1.0)):
+        tangent = Linearised(equations, state, ridge).tangent(by)
+        image = equations.image(shifted(state, tangent), ridge + h * by[0], h * by[1])
+        for name in ("omega", "inputs", "squares"):
+            own, slope = getattr(tangent, name), getattr(image, name).imag / COMPLEX_STEP
+            assert slope == pytest.approx(own, rel=1e-7, abs=1e-8 * np.abs(own).max())

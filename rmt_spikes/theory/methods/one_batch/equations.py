@@ -128,20 +128,20 @@ class Equations:
         return np.asarray(self.ratio * self.law.weights * state.omega)
 
     @cached_property
-    def _sight(self) -> Array:
+    def sight(self) -> Array:
         """Elements of ``S``, shape ``(n_r, 2 n_a)``."""
         growth = self.batch.turn[:, None] * self.step
         ends = np.concatenate([growth, -np.ones_like(growth)], axis=1)
         return np.asarray(np.sqrt(self.batch.train.size)[:, None] * ends)
 
     @cached_property
-    def _shared_sight(self) -> Array:
+    def shared_sight(self) -> Array:
         """Products of elements of ``S``, times the shares of the samples, shape ``(n_r, 2 n_a, 2 n_a)``."""
-        shares, sight = self.batch.train.weights.sum(axis=1), self._sight
+        shares, sight = self.batch.train.weights.sum(axis=1), self.sight
         return np.asarray(shares[:, None, None] * sight[:, :, None] * sight[:, None, :])
 
     @cached_property
-    def _constants(self) -> tuple[Array, Array, Array]:
+    def constants(self) -> tuple[Array, Array, Array]:
         """Of each sample: ``theta alpha r w~`` and zeros, and ``A`` without ``Y``."""
         n, r = self.step.size, self.batch.train.residual
         rest = self.step * r[:, None, None] * self.train.rest
@@ -152,10 +152,18 @@ class Equations:
         rests = np.concatenate([rest, np.zeros_like(rest)], axis=-1)
         return rests, ones, levels.reshape(r.size, n, -1).swapaxes(0, 1).reshape(n, -1)
 
+    @cached_property
+    def fresh(self) -> tuple[Array, Array, Array]:
+        """What a unit of fresh samples adds to ``Z``, to that of degree two, and to ``1 / omega``."""
+        n, rows, weights = self.step.size, self.test, self.batch.test.weights.reshape(-1, 1)
+        flat, few = rows.fields.reshape(-1, 2 * n), rows.squares.reshape(-1, n)
+        own = np.einsum("rx,rxa->a", self.batch.test.weights, rows.chi)
+        return (flat * weights).T @ flat, (few * weights).T @ few, own
+
     def resolvent(self, state: State, ridge: Any) -> Resolvent:
         """Resolvent of each sample of the batch; a ridge may have the leading axes of the state."""
-        n, sight, chi = self.step.size, self._sight, self.train.chi
-        rest, ones, levels = self._constants
+        n, sight, chi = self.step.size, self.sight, self.train.chi
+        rest, ones, levels = self.constants
         weight, fields, places = self.weight(state), self.train.fields, seeing(n)
         shape = (*state.omega.shape[:-1], *chi.shape[:2])
         pull = (fields.reshape(-1, 2 * n) @ state.inputs[..., : 2 * n, :]).reshape(*shape, 3 * n)
@@ -165,10 +173,10 @@ class Equations:
         inverse = np.linalg.inv(a)
         tail = -coupling @ inverse
         whole = np.asarray(ridge)[..., None, None] + (weight @ chi.reshape(-1, n).T).reshape(shape)
-        whole = whole + _dot(coupling, tail) - _dot(pull[..., : 2 * n], fields)
+        whole = whole + dot(coupling, tail) - dot(pull[..., : 2 * n], fields)
         squares = self.train.squares
         through = (squares.reshape(-1, n) @ state.squares).reshape(*shape, n)
-        whole = whole - _dot(through, squares)
+        whole = whole - dot(through, squares)
         seen = np.empty((*shape, 3 * n), dtype=tail.dtype)
         np.multiply(tail, sight[:, None], out=seen[..., places])
         seen[..., :n] = fields[..., :n]
@@ -188,34 +196,33 @@ class Equations:
 
     def mapped(self, state: State, found: Resolvent, ridge: Any, fresh: Any = 0.0) -> State:
         """Image of a state by the resolvent of each sample that belongs to it."""
-        n, train, test = self.step.size, self.batch.train, self.batch.test
+        n, train = self.step.size, self.batch.train
         weight, shares = self.weight(state), train.weights.sum(axis=1)
         value = train.weights * found.value
         masses = value.reshape(*value.shape[:-2], -1)
         flat = found.seen.reshape(*masses.shape, 3 * n)
         z = np.swapaxes(flat * masses[..., None], -1, -2) @ flat
         places = seeing(n)
-        z[..., places, places] += np.einsum("rab,...rab->...ab", self._shared_sight, found.inverse)
+        z[..., places, places] += np.einsum("rab,...rab->...ab", self.shared_sight, found.inverse)
         tail = found.tail[..., :n]
         head = value[..., None] * tail
         inner = np.diagonal(found.inverse, axis1=-2, axis2=-1)[..., :n]
         inverse = 1.0 + masses @ self.train.chi.reshape(-1, n)
-        inverse += 2.0 * np.einsum("rxa,...rxa->...a", self._constants[0][..., :n], head)
+        inverse += 2.0 * np.einsum("rxa,...rxa->...a", self.constants[0][..., :n], head)
         squared = np.einsum("...xa,...xa->...a", head, tail) + shares[:, None] * inner
         inverse += self.step**2 * (self.batch.stir @ squared)
         few = self.train.squares.reshape(-1, n)
         z_2 = np.swapaxes(few * masses[..., None], -1, -2) @ few
         if np.any(fresh != 0.0):
-            few = self.test.squares.reshape(-1, n)
-            z_2 += (fresh / ridge) * ((few * test.weights.reshape(-1, 1)).T @ few)
-            share, flat = fresh / ridge, self.test.fields.reshape(-1, 2 * n)
-            z[..., : 2 * n, : 2 * n] += share * ((flat * test.weights.reshape(-1, 1)).T @ flat)
-            inverse += share * np.einsum("rx,rxa->a", test.weights, self.test.chi)
+            share, (more, more_2, further) = fresh / ridge, self.fresh
+            z[..., : 2 * n, : 2 * n] += share * more
+            z_2 += share * more_2
+            inverse += share * further
         phi = self.batch.phi
         inputs = phi * np.linalg.inv(self.stiffness(weight) - z)
         inputs = 0.5 * (inputs + np.swapaxes(inputs, -1, -2))
         inverse += np.diagonal(z, axis1=-2, axis2=-1)[..., n : 2 * n]
-        inverse += _dot(z[..., n : 2 * n, :] @ inputs, np.swapaxes(z[..., n : 2 * n], -1, -2)) / phi
+        inverse += dot(z[..., n : 2 * n, :] @ inputs, np.swapaxes(z[..., n : 2 * n], -1, -2)) / phi
         # There may be infinitely many functions of degree two.
         stiff = np.eye(n) / weight[..., None] + z_2 / self.batch.squares
         squares = -np.linalg.inv(0.5 * (stiff + np.swapaxes(stiff, -1, -2)))
@@ -250,7 +257,7 @@ class Equations:
         return State(omega, inputs, -factor * np.diag(weight))
 
 
-def _dot(a: Values, b: Values) -> Values:
+def dot(a: Values, b: Values) -> Values:
     """Inner products along the last axis."""
     return np.asarray(np.einsum("...a,...a->...", a, b))
 

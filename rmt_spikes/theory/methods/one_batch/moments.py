@@ -35,18 +35,33 @@ class Smoothed:
     ) -> None:
         from scipy.interpolate import CubicSpline
 
-        nodes, scale = np.linspace(low, high, math.ceil((high - low) / SPACING) + 2), math.sqrt(variance)
+        scale = math.sqrt(variance)
+        nodes = np.linspace(low, high, math.ceil((high - low) / SPACING) + 2)
         moments = gaussian_moments(function, nodes, scale)
         slope, bend = moments.linear / scale, 2.0 * moments.norm / scale**2
         values = np.stack([moments.first, slope, bend, moments.second][:count], axis=-1)
-        # More variance does what a diffusion does.
-        more = 0.5 * CubicSpline(nodes, values)(nodes, 2)
-        self._count, self._spline = count, CubicSpline(nodes, np.concatenate([values, more], axis=-1))
+        pieces = CubicSpline(nodes, values).c
+        # More variance does what a diffusion does: it adds half the second derivative.
+        last = pieces[1, -1:] + 3.0 * (nodes[-1] - nodes[-2]) * pieces[0, -1:]
+        more = CubicSpline(nodes, np.concatenate([pieces[1], last])).c
+        self._nodes = nodes
+        self._pieces = [np.ascontiguousarray(np.moveaxis(each, 2, 0)) for each in (pieces, more)]
 
     def __call__(self, mean: Array, more: Array) -> tuple[Array, ...]:
         """Averages with `more` variance, to first order."""
-        found = np.moveaxis(self._spline(mean), -1, 0)
-        return tuple(found[: self._count] + more * found[self._count :])
+        nodes = self._nodes
+        piece = ((mean - nodes[0]) * ((nodes.size - 1) / (nodes[-1] - nodes[0]))).astype(np.intp)
+        np.minimum(piece, nodes.size - 2, out=piece)
+        along = mean - nodes.take(piece)
+
+        def cubic(powers: Array) -> Array:
+            found: Array = powers[0].take(piece)
+            for power in powers[1:]:
+                found *= along
+                found += power.take(piece)
+            return found
+
+        return tuple(cubic(own) + more * cubic(added) for own, added in zip(*self._pieces, strict=True))
 
 
 @dataclass(frozen=True, eq=False)

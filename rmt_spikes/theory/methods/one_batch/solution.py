@@ -22,10 +22,11 @@ from rmt_spikes.theory.methods.closed_form import ClosedForm
 from rmt_spikes.theory.methods.one_batch.equations import State
 from rmt_spikes.theory.methods.one_batch.finite_rank import FiniteRank
 from rmt_spikes.theory.methods.one_batch.problem import Kept, problem_of, spectral_problem
-from rmt_spikes.theory.methods.one_batch.solver import COMPLEX_STEP, residual, shifted, solved, tangent
+from rmt_spikes.theory.methods.one_batch.solver import COMPLEX_STEP, residual, shifted, solved
 from rmt_spikes.theory.methods.one_batch.spectrum.density import Axis, error_of_whole, support
 from rmt_spikes.theory.methods.one_batch.spectrum.poles import Pole, poles_above, strength_at
 from rmt_spikes.theory.methods.one_batch.spectrum.resolvent import UpperEdge, upper_edge
+from rmt_spikes.theory.methods.one_batch.tangents import Linearised
 from rmt_spikes.theory.methods.ridges import FACTOR, solved_at
 from rmt_spikes.theory.methods.thresholds import close_crossing
 from rmt_spikes.theory.methods.uniform.layer.weights import trained_weights
@@ -124,10 +125,14 @@ class OneBatch(Method):
         )
         return ordered(Losses(objective=ridge * value, train=train, test=test), self.setting.label_energy)
 
+    @cached_property
+    def _linearised(self) -> Linearised:
+        return Linearised(self.problem.equations, self.state, self.setting.ridge)
+
     def _slope(self, ridge: float, fresh: float) -> float:
         """Derivative of ``T`` along a direction of ridge and weight of fresh samples."""
         h, at = 1j * COMPLEX_STEP, self.setting.ridge
-        moved = shifted(self.state, tangent(self.problem.equations, self.state, at, (ridge, fresh)))
+        moved = shifted(self.state, self._linearised.tangent((ridge, fresh)))
         return float(self.problem.value(moved, at + h * ridge, h * fresh).imag / COMPLEX_STEP)
 
     @property

@@ -1,4 +1,4 @@
-"""Solution of the matrix Dyson equation, and its tangents.
+"""Solution of the matrix Dyson equation.
 
 The unknowns of a state are the logarithms of ``omega`` and the upper triangle of ``Y``, a symmetric matrix.
 """
@@ -37,9 +37,6 @@ SINGULAR = 1e-14
 COMPLEX_STEP = 1e-30
 """Of derivatives: exact to rounding, since the equations are analytic."""
 
-TANGENTS, ROUGH_TANGENTS = 1e-10, 1e-6
-"""Relative residual of tangents, and the one that is accepted where rounding stops it, at small ridges."""
-
 
 def solved(
     equations: Equations,
@@ -56,7 +53,7 @@ def solved(
         If it does not settle.
     """
     start = equations.start(ridge) if start is None else start
-    units = _units(start)
+    units = units_of(start)
     x = packed(start) / units
     x = x.astype(np.result_type(x, np.asarray(ridge)))
     points: list[Values] = []
@@ -130,45 +127,6 @@ def all_solved(
     return found, done, mean
 
 
-def tangent(
-    equations: Equations, state: State, ridge: Any, moved: tuple[float, float], tolerance: float = TANGENTS
-) -> State:
-    """Derivative of a real solution as its ridge and the weight of fresh samples move.
-
-    Implicit differentiation: the linear equation is solved with derivatives of the equations along a
-    direction, to a relative residual of `tolerance`.
-
-    Raises
-    ------
-    ConvergenceError
-        If the linear equation is not solved.
-    """
-    from scipy.sparse.linalg import LinearOperator, gmres
-
-    x, units, h = packed(state), _units(state), 1j * COMPLEX_STEP
-
-    def along(direction: Array, by: tuple[float, float]) -> Array:
-        there = unpacked(x + h * direction * units)
-        image = packed(equations.image(there, ridge + h * by[0], h * by[1]))
-        return np.asarray(image.imag / COMPLEX_STEP / units)
-
-    size = (x.size, x.size)
-    operator = LinearOperator(size, lambda each: each - along(each.ravel(), (0.0, 0.0)), dtype=np.float64)
-    wanted = along(np.zeros_like(x), moved)
-    found, failed = gmres(operator, wanted, rtol=tolerance, restart=80, maxiter=3)
-    if failed:
-        error = float(np.linalg.norm(operator @ found - wanted) / np.linalg.norm(wanted))
-        if not error < ROUGH_TANGENTS:
-            raise ConvergenceError("the response of the resolvent was not found", residual=error)
-    n = state.omega.size
-    i, j = _triangle(3 * n)
-    inputs, squares, last = np.empty_like(state.inputs), np.empty_like(state.squares), n + i.size
-    inputs[i, j] = inputs[j, i] = found[n:last] * units[n:last]
-    i, j = _triangle(n)
-    squares[i, j] = squares[j, i] = found[last:] * units[last:]
-    return State(state.omega * found[:n], inputs, squares)
-
-
 def shifted(state: State, by: State) -> State:
     """A solution moved along a tangent, by a complex step."""
     h = 1j * COMPLEX_STEP
@@ -180,7 +138,7 @@ def _triangle(size: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     return np.triu_indices(size)
 
 
-def _units(state: State) -> Array:
+def units_of(state: State) -> Array:
     """Units of the unknowns next to a state, shape ``(n_unknowns,)``.
 
     Below interpolation ``omega`` goes with a small ridge; then ``m`` and ``gamma`` in ``Y`` go with its root,
@@ -205,13 +163,24 @@ def packed(state: State) -> Values:
     else:
         # Of a wild guess it may be negative; that of a solution is not.
         logarithm = np.log(np.abs(omega))
-    i, j = _triangle(state.inputs.shape[-1])
-    k, m = _triangle(omega.shape[-1])
-    return np.concatenate([logarithm, state.inputs[..., i, j], state.squares[..., k, m]], axis=-1)
+    return triangles(logarithm, state.inputs, state.squares)
 
 
 def unpacked(x: Values) -> State:
     """State of unknowns."""
+    logarithm, inputs, squares = from_triangles(x)
+    return State(np.exp(logarithm), inputs, squares)
+
+
+def triangles(logarithm: Values, inputs: Values, squares: Values) -> Values:
+    """Unknowns, shape ``(..., n_unknowns)``, of the logarithm of ``omega`` and two symmetric matrices."""
+    i, j = _triangle(inputs.shape[-1])
+    k, m = _triangle(squares.shape[-1])
+    return np.concatenate([logarithm, inputs[..., i, j], squares[..., k, m]], axis=-1)
+
+
+def from_triangles(x: Values) -> tuple[Values, Values, Values]:
+    """What unknowns are made of."""
     # n + 3 n (3 n + 1) / 2 + n (n + 1) / 2 unknowns.
     n = (round(np.sqrt(9 + 20 * x.shape[-1])) - 3) // 10
     i, j = _triangle(3 * n)
@@ -220,10 +189,10 @@ def unpacked(x: Values) -> State:
     squares, last = np.empty((*x.shape[:-1], n, n), dtype=x.dtype), n + i.size
     i, j = _triangle(n)
     squares[..., i, j] = squares[..., j, i] = x[..., last:]
-    return State(np.exp(x[..., :n]), inputs, squares)
+    return x[..., :n], inputs, squares
 
 
 def residual(equations: Equations, state: State, ridge: Any) -> float:
     """Largest relative change of ``omega`` and change of ``Y``, in its units, in a round."""
     change = packed(equations.image(state, ridge)) - packed(state)
-    return float(np.max(np.abs(change / _units(state))))
+    return float(np.max(np.abs(change / units_of(state))))

@@ -14,9 +14,10 @@ from rmt_spikes.functions.hermite import normalized_hermite
 from rmt_spikes.theory.methods.one_batch.equations import Growth, Resolvent, State
 from rmt_spikes.theory.methods.one_batch.finite_rank import FiniteRank
 from rmt_spikes.theory.methods.one_batch.moments import moments_of
-from rmt_spikes.theory.methods.one_batch.solver import COMPLEX_STEP, shifted, solved, tangent
+from rmt_spikes.theory.methods.one_batch.solver import COMPLEX_STEP, shifted, solved
 from rmt_spikes.theory.methods.one_batch.spectrum.others import omega_of_others
 from rmt_spikes.theory.methods.one_batch.spectrum.resolvent import UpperEdge
+from rmt_spikes.theory.methods.one_batch.tangents import Linearised
 
 Array = NDArray[np.float64]
 Values = NDArray[Any]
@@ -167,7 +168,7 @@ def _pole(problem: FiniteRank, edge: UpperEdge, index: int, strength: float) -> 
 def _vector(problem: FiniteRank, state: State, z: float) -> Array:
     """Null vector ``a`` of ``Nm^-1 + Sm``, divided by the root of the residue ``a (Nm^-1 + Sm)' a``."""
     equations, h = problem.equations, 1j * COMPLEX_STEP
-    moved = shifted(state, tangent(equations, state, -z, (1.0, 0.0)))
+    moved = shifted(state, Linearised(equations, state, -z).tangent((1.0, 0.0)))
     gram, _ = problem.overlaps(equations.resolvent(moved, -z + h), 0.0)
     weights = problem.weights(moved, -z + h, 0.0)
     _, _, right = np.linalg.svd(np.eye(len(gram)) + weights.real @ gram.real)

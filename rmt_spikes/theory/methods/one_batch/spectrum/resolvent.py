@@ -18,8 +18,8 @@ from rmt_spikes.theory.methods.one_batch.solver import (
     packed,
     shifted,
     solved,
-    tangent,
 )
+from rmt_spikes.theory.methods.one_batch.tangents import Linearised
 
 Array = NDArray[np.float64]
 Values = NDArray[Any]
@@ -206,7 +206,7 @@ class _Point:
 
 
 def _point(equations: Equations, z: float, state: State) -> _Point:
-    by, h = tangent(equations, state, -z, (1.0, 0.0), SLOPES), 1j * COMPLEX_STEP
+    by, h = Linearised(equations, state, -z).tangent((1.0, 0.0), SLOPES), 1j * COMPLEX_STEP
     found = equations.resolvent(shifted(state, by), -z + h).value
     slope = float(np.sum(equations.batch.train.weights * found.imag)) / COMPLEX_STEP
     # Of a semicircle with center c and radius r at z: sqrt(1 - r^2 / (z - c)^2), and (z - c) / r.
