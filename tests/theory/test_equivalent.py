@@ -1,5 +1,6 @@
 """The bulk of the untrained features: against matrices, exact laws and published equations."""
 
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -63,6 +64,45 @@ def test_orthogonal_limit_is_marchenko_pastur():
     x = np.linspace(low + 0.01, high - 0.01, 50)
     exact = np.sqrt((x**2 - low**2) * (high**2 - x**2)) / (np.pi * ratio * x)
     assert bulk.density(x) == pytest.approx(exact, rel=1e-5)
+
+
+@pytest.mark.parametrize("ratio", [0.1, 0.9, 4.0])
+def test_amplitude_at_the_edge_of_marchenko_pastur(ratio):
+    """Without a linear part the density of ``x`` is ``sqrt((x^2 - low^2) (high^2 - x^2)) / (pi r x)``."""
+    low, high = abs(1 - np.sqrt(ratio)), 1 + np.sqrt(ratio)
+    exact = np.sqrt((high**2 - low**2) * 2 * high) / (np.pi * ratio * high)
+    # Singular values of a tail of variance 4 are twice as large, and A has their power -3/2.
+    for size in (1.0, 2.0):
+        amplitude = BulkEquivalent(0.0, size**2, 0.7, ratio).edge_amplitude
+        assert amplitude == pytest.approx(exact / size**1.5, rel=1e-12)
+
+
+@given(gamma=proportions, ratio=proportions, linear=variances, tail=variances)
+def test_amplitude_at_the_edge_is_that_of_the_density(gamma, ratio, linear, tail):
+    equivalent = BulkEquivalent(linear, tail, gamma, ratio)
+    bulk = singular_value_bulk(equivalent)
+    low, edge = bulk.edges[-1]
+    # Densities over roots are linear in the distance next to the edge: the limit is extrapolated.
+    distance = 1e-5 * (edge - low) * np.array([1.0, 2.0])
+    near, far = bulk.density(edge - distance) / np.sqrt(distance)
+    assert equivalent.edge_amplitude == pytest.approx(2 * near - far, rel=1e-5)
+    assert equivalent.edge_amplitude != pytest.approx(1.01 * near, rel=1e-3)
+
+
+@pytest.mark.parametrize(("gamma", "ratio"), [(2.6033, 0.30274), (6.7075, 2.3622)])
+def test_density_next_to_a_cusp(gamma, ratio):
+    """Two parts of the bulk that nearly part: few terms of the series give its mass."""
+    bulk = singular_value_bulk(BulkEquivalent(1.0, 0.5, gamma, ratio))
+    assert bulk.edges.shape == (1, 2)
+    (joint,) = bulk.joints
+    around = bulk.density(joint * np.array([0.9, 1.0, 1.1]))
+    assert around[1] < 0.8 * min(around[0], around[2])
+    assert bulk.mass == pytest.approx(1.0, abs=1e-11)
+    assert sum(series.size for series in bulk._series) < 300
+    # The other way round: without the cut 4096 terms are not enough, or just are.
+    assert replace(bulk, joints=())._series[0].size > 2000
+    below = quad(bulk.density, bulk.edges[0, 0], joint, epsabs=1e-10, limit=200)[0]
+    assert bulk.cdf(joint) - bulk.atom_at_zero == pytest.approx(below, abs=1e-8)
 
 
 def test_square_linear_product_is_fuss_catalan():

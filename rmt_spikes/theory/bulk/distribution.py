@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from itertools import pairwise
@@ -31,6 +31,10 @@ QUANTILES = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95)
 
 MASS_TOLERANCE = 1e-10
 """Change of the mass of an interval at which halving stops for densities of closed forms."""
+
+NEAR = 0.01
+"""Distance of a branch point from the real angles below which the support is cut there: coefficients of a
+cosine series fall by a factor of ``exp(-distance)`` each, and with a cut 200 take the place of thousands."""
 
 FLAT = 1e-3
 """Slope of a change of variable, in lengths of its interval, below which the density itself is taken."""
@@ -245,11 +249,21 @@ class Bulk(Value):
 
 def singular_value_bulk(equivalent: BulkEquivalent) -> Bulk:
     """Distribution of the singular values from that of the eigenvalues, ``x = sqrt(z)``."""
+    edges = np.sqrt(equivalent.edges)
     return Bulk(
-        edges=np.sqrt(equivalent.edges),
+        edges=edges,
         atom_at_zero=equivalent.atom_at_zero,
         density_inside=partial(_density, equivalent),
+        joints=tuple(_joints(edges, np.sqrt(equivalent.branch_points))),
     )
+
+
+def _joints(edges: Array, branch_points: NDArray[np.complex128]) -> Iterator[float]:
+    """Singular values inside the support next to a branch point that would make a cosine series long."""
+    for low, high in edges.tolist():
+        angles = 2.0 * np.arcsin(np.sqrt((branch_points - low) / (high - low)))
+        near = (np.abs(angles.imag) < NEAR) & (branch_points.real > low) & (branch_points.real < high)
+        yield from branch_points.real[near].tolist()
 
 
 def _scaled(density: Callable[[Array], Array], factor: float, x: Array) -> Array:

@@ -6,8 +6,10 @@ The curve is parametrised by ``g = (1/N) tr (c_1^2 W_0 W_0^T + c_{>1}^2 + kappa)
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.polynomial import Polynomial
@@ -162,19 +164,44 @@ class BulkEquivalent:
         return a * b, d, scale
 
     @cached_property
+    def _fraction(self) -> tuple[Array, Array]:
+        """Coefficients of ``-A Q`` and ``g D^2``, constants first."""
+        numerator, d, _ = self._curve
+        polynomials = -1.0 * numerator, Polynomial([0.0, 1.0]) * d * d
+        num, den = (np.asarray(p.coef, dtype=float) for p in polynomials)
+        return num, den
+
+    @cached_property
+    def _slope(self) -> Polynomial:
+        """``-g^2 D^3 dz/dg``, in the units of `_curve`."""
+        numerator, d, _ = self._curve
+        g = Polynomial([0.0, 1.0])
+        return (numerator.deriv() * g * d - numerator * (d + 2.0 * g * d.deriv())).trim(1e-14)
+
+    @cached_property
+    def _slope_roots(self) -> NDArray[Any]:
+        """All ``g`` at which ``dz/dg = 0``, in the units of `_curve`."""
+        return self._slope.roots() if self._slope.degree() > 0 else np.empty(0)
+
+    @cached_property
     def critical_points(self) -> Array:
         """Real ``g`` at which ``dz/dg = 0``, ascending."""
-        numerator, d, scale = self._curve
-        g = Polynomial([0.0, 1.0])
-        slope = (numerator.deriv() * g * d - numerator * (d + 2.0 * g * d.deriv())).trim(1e-14)
-        if slope.degree() < 1:
-            return np.empty(0)
-        roots = slope.roots()
+        (_, d, scale), roots = self._curve, self._slope_roots
         real = np.sort(roots.real[np.abs(roots.imag) < 1e-7 * np.abs(roots)])
         return np.asarray(real[(real != 0.0) & (d(real) != 0.0)] / scale)
 
-    def location(self, g: Array) -> Array:
-        """Eigenvalue ``z = -lambda(g)`` at real traces `g`."""
+    @cached_property
+    def branch_points(self) -> ComplexArray:
+        """Eigenvalues in the upper half-plane at which sheets of the curve meet.
+
+        The density has a cusp next to one that is near the real axis.
+        """
+        roots = self._slope_roots
+        points = self.location(roots[roots.imag > 1e-7 * np.abs(roots)] / self._curve[2])
+        return np.asarray(points.real + 1j * np.abs(points.imag), dtype=complex)
+
+    def location(self, g: NDArray[Any]) -> NDArray[Any]:
+        """Eigenvalue ``z = -lambda(g)`` at traces `g`."""
         numerator, d, scale = self._curve
         g = g * scale
         return np.asarray(-scale * numerator(g) / (g * d(g) ** 2))
@@ -197,6 +224,19 @@ class BulkEquivalent:
         return float(self._turning_points[-1])
 
     @cached_property
+    def edge_amplitude(self) -> float:
+        """``A`` in the density ``A sqrt(edge - x)`` of singular values next to the upper edge.
+
+        There ``z`` is a parabola in ``g``, whose curvature says how far ``g`` is from the real axis.
+        """
+        (_, d, scale), trace = self._curve, self.edge_trace
+        g, x = trace * scale, math.sqrt(self.upper_edge)
+        curvature = -(scale**3) * self._slope.deriv()(g) / (g**2 * d(g) ** 3)
+        point = self.point(self.kappa(trace), trace)
+        inverse_slope = abs(1.0 / (point.g_slope * point.kappa**2))
+        return float(2.0 * x * inverse_slope * math.sqrt(4.0 * x / curvature) / (math.pi * self.ratio))
+
+    @cached_property
     def edges(self) -> Array:
         """Edges of the eigenvalues of ``F F^T / n_ridge`` apart from zero, shape ``(n_intervals, 2)``."""
         values = self._turning_points
@@ -215,10 +255,8 @@ class BulkEquivalent:
         each of the two nested equations has one solution there, so no branch has to be chosen by
         continuity.
         """
-        numerator, d, scale = self._curve
+        (num, den), scale = self._fraction, self._curve[2]
         z = np.asarray(z, dtype=float)
-        polynomials = -1.0 * numerator, Polynomial([0.0, 1.0]) * d * d
-        num, den = (np.asarray(p.coef, dtype=float) for p in polynomials)
         size = max(num.size, den.size)
         table = np.zeros((*z.shape, size))
         table[..., : num.size] = num

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from rmt_spikes.functions.hermite import normalized_hermite
 from rmt_spikes.setting import Setting
 from rmt_spikes.theory import formulas
-from rmt_spikes.theory.bulk.distribution import Bulk, singular_value_bulk
+from rmt_spikes.theory.bulk.distribution import Bulk, edge_scale, singular_value_bulk
 from rmt_spikes.theory.bulk.equivalent import BulkEquivalent, ResolventPoint
 from rmt_spikes.theory.latent import Latent, LatentGrid, activation_moments, latent, latent_grid
 from rmt_spikes.theory.methods.base import Method, leading_sign, require_mean_field, spike_of
@@ -127,6 +127,11 @@ class UntrainedBulk(Method):
     def bulk(self) -> Bulk:
         """Distribution of the singular values without a step."""
         return singular_value_bulk(self.equivalent)
+
+    def upper_edge(self) -> tuple[float, float]:
+        """Upper edge of the bulk, and the width of the fluctuations of the largest singular value there."""
+        scale = edge_scale(self.equivalent.edge_amplitude, self.setting.width)
+        return math.sqrt(self.equivalent.upper_edge), scale
 
     @cached_property
     def modes(self) -> LatentModes:
