@@ -20,9 +20,12 @@ def test_a_hard_edge_has_a_finite_density(options):
     # Next to zero it is an even function, so that 1e-4 of the edge away 2e-8 of it are missing.
     c = np.sqrt(1.0 - 2.0 / np.pi)
     density = rs.predict(rs.Setting(**SQUARE, activation="abs"), **options).bulk.density
-    # The uniform method has degree two as a channel of its own, d (d + 1) / 2 - 1 dimensions wide.
-    allowed = 1e-7 if options["method"] == "closed_form" else 3e-3
-    assert density(NEXT_TO_ZERO) == pytest.approx(2.0 / np.pi / c, rel=allowed)
+    height, allowed = 2.0 / np.pi / c, 1e-7
+    if options["method"] == "uniform":
+        # Rows of a sample of squared norm d rho^2 have the variance c^2 rho^2: E[rho^-2]^(1/2) times as high.
+        # It has degree two as a channel of its own, d (d + 1) / 2 - 1 dimensions wide.
+        height, allowed = height * np.sqrt(SQUARE["d"] / (SQUARE["d"] - 2.0)), 3e-3
+    assert density(NEXT_TO_ZERO) == pytest.approx(height, rel=allowed)
     assert np.ptp(density(NEXT_TO_ZERO)) < 1e-6
     assert density([-1e-9, np.nan]) == pytest.approx([0.0, np.nan], nan_ok=True)
 
@@ -58,9 +61,10 @@ def test_the_bulk_of_a_linear_network_stays():
         step_exponent=0.4,
     )
     uniform, closed = (rs.predict(setting, method=method).bulk for method in ("uniform", "closed_form"))
-    assert uniform.edges == pytest.approx(closed.edges, rel=1e-9)
+    # The closed form neglects that samples differ in norm, by a relative variance of 2 / d.
+    assert uniform.edges == pytest.approx(closed.edges, rel=2.0 / setting.d)
     levels = [0.1, 0.5, 0.9]
-    assert uniform.quantile(levels) == pytest.approx(closed.quantile(levels), rel=2e-6)
+    assert uniform.quantile(levels) == pytest.approx(closed.quantile(levels), rel=2.0 / setting.d)
 
 
 def semicircles(*parts):
@@ -145,7 +149,8 @@ def test_bulks_in_pieces_are_whole(keywords):
 def test_a_band_that_stands_apart_is_not_passed_over():
     """In few dimensions of many neurons the linear part has a band far above the rest.
 
-    The closed form, which knows it without following a curve, neglects that rows grow: by 3e-5 here.
+    The closed form, which knows it without following a curve, neglects that rows grow, by 3e-5 here, and that
+    samples differ in norm: measured 5 / d at the lowest edge.
     """
     setting = rs.Setting(
         n=104867,
@@ -161,7 +166,7 @@ def test_a_band_that_stands_apart_is_not_passed_over():
     )
     uniform, closed = (rs.predict(setting, method=method) for method in ("uniform", "closed_form"))
     assert uniform.bulk.edges.shape == (2, 2)
-    assert uniform.bulk.edges == pytest.approx(closed.bulk.edges, rel=1e-4)
+    assert uniform.bulk.edges == pytest.approx(closed.bulk.edges, rel=8.0 / setting.d)
     assert len(uniform.spikes) == len(closed.spikes) == 0
 
 

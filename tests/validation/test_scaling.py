@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.integrate import cumulative_trapezoid
 
 from rmt_spikes.validation.verdicts.claims import TOLERANCES, Claim
 from rmt_spikes.validation.verdicts.comparison import Row
@@ -31,6 +32,20 @@ def series(
         values = 1.0 + limit + 10.0 * n**-exponent + scatter * n**-power * rng.standard_normal(60)
         rows.append(row(float(values.mean()), float(values.std(ddof=1)) / math.sqrt(60)))
     return rows
+
+
+def wishart_deviation(rng: np.random.Generator, n: int) -> float:
+    """Kolmogorov distance of a white Wishart spectrum, 2 n / 3 values, from its law (Marchenko, Pastur)."""
+    size = 2 * n // 3
+    phi = size / n
+    x = rng.standard_normal((size, n))
+    values = np.linalg.eigvalsh(x @ x.T / n)
+    angle = np.linspace(0.0, math.pi, 4001)
+    nodes = 1.0 + phi - 2.0 * math.sqrt(phi) * np.cos(angle)
+    law = cumulative_trapezoid(np.sin(angle) ** 2 / nodes, angle, initial=0.0)
+    at = np.interp(values, nodes, law / law[-1])
+    steps = np.arange(size + 1) / size
+    return float(max(np.max(steps[1:] - at), np.max(at - steps[:-1])))
 
 
 def test_an_exact_power_law() -> None:
@@ -66,6 +81,26 @@ def test_wrong_rates_are_found() -> None:
     for _ in range(20):
         assert fit_rate(SIZES, series(rng, 0.5, scatter=0.02), Rate.ERROR, RATE).verdict == "disagrees"
         assert fit_rate(SIZES, series(rng, 1.0, power=1.0), Rate.SCATTER, RATE).verdict == "disagrees"
+
+
+def test_a_logarithm_is_divided_out() -> None:
+    """The largest deviation of a white Wishart spectrum from its law, of the shapes of the case `bulk-law`.
+
+    The law is in closed form. Negative control: an error of n^(-1/2) is not one of log(n)/n.
+    """
+    rng = np.random.default_rng(35)
+    sizes = (90, 180, 360, 720)
+    rows = []
+    for n in sizes:
+        found = [wishart_deviation(rng, n) for _ in range(18000 // n)]
+        rows.append(row(1.0 + float(np.mean(found)), float(np.std(found)) / math.sqrt(len(found))))
+    right = fit_rate(sizes, rows, Rate.ERROR_OVER_LOG, RATE)
+    assert right.verdict == "agrees"
+    assert right.values == pytest.approx(
+        [(each.observed - 1.0) / math.log(n) for n, each in zip(sizes, rows, strict=True)]
+    )
+    wrong = fit_rate(SIZES, series(rng, 0.5, scatter=0.02), Rate.ERROR_OVER_LOG, RATE)
+    assert wrong.verdict == "disagrees"
 
 
 def test_an_error_that_is_not_seen_has_no_rate() -> None:

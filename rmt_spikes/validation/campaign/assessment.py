@@ -211,7 +211,11 @@ def _scale(case: Case, results: Sequence[PointResult]) -> ScalingResult | None:
         for path in (tables[0] if tables else {})
         if all(path in table and table[path].se for table in tables)
     }
-    patterns = {Rate.ERROR: scaling.error_rates, Rate.SCATTER: scaling.scatter_rates}
+    patterns = {
+        Rate.ERROR: scaling.error_rates,
+        Rate.ERROR_OVER_LOG: scaling.logarithmic_rates,
+        Rate.SCATTER: scaling.scatter_rates,
+    }
     rates = [(kind, path) for kind, each in patterns.items() for path in series if matches(path, each)]
     limits = [path for path in series if matches(path, scaling.limits)]
     rate = _rate(case) / max(1, len(rates) + len(limits))

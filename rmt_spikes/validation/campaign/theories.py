@@ -153,7 +153,7 @@ def _check_patterns(case: Case, forecasts: Sequence[Forecast]) -> None:
     for i, control in enumerate(case.negative_controls):
         asked[f"negative_controls.{i}.quantities"] = control.quantities
     if case.scaling is not None:
-        for name in ("error_rates", "scatter_rates", "limits"):
+        for name in ("error_rates", "logarithmic_rates", "scatter_rates", "limits"):
             asked[f"scaling.{name}"] = getattr(case.scaling, name)
     for field, patterns in asked.items():
         for pattern in patterns:

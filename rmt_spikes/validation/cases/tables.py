@@ -137,6 +137,8 @@ class Scaling(Table):
     error_rates, scatter_rates
         Patterns of the quantities whose difference from the theory, and whose scatter between networks, must
         fall at the theoretical rate.
+    logarithmic_rates
+        Patterns of the quantities whose difference from the theory must do so up to a factor ``log n``.
     limits
         Patterns of the quantities that are extrapolated to infinite `n`, where the theory must be exact.
     """
@@ -144,6 +146,7 @@ class Scaling(Table):
     n: Annotated[list[Size], Field(min_length=3)]
     trials: list[Trials] | None = None
     error_rates: list[Text] = []
+    logarithmic_rates: list[Text] = []
     scatter_rates: list[Text] = []
     limits: list[Text] = []
 

@@ -18,7 +18,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 LIMIT_AXIS = f"limit of observed {MINUS} predicted, in margins"
-NAMES = {Rate.ERROR: "error", Rate.SCATTER: "scatter between networks"}
+NAMES = {
+    Rate.ERROR: "error",
+    Rate.ERROR_OVER_LOG: "error over log n",
+    Rate.SCATTER: "scatter between networks",
+}
 
 
 def comparison_drawing(result: CaseResult) -> Drawing | None:

@@ -29,6 +29,9 @@ class Rate(StrEnum):
     ERROR = "error"
     """The absolute difference from the theory."""
 
+    ERROR_OVER_LOG = "error over log n"
+    """The same over ``log n``: the largest of ``n`` differences of order ``1/n`` grows by the logarithm."""
+
     SCATTER = "scatter"
     """The standard deviation between networks."""
 
@@ -105,8 +108,9 @@ def fit_rate(n: Sequence[int], rows: Sequence[Row], kind: Rate, rate: float) -> 
     """
     claim = rows[0].claim
     differences, ses = _scaled(rows)
-    if kind is Rate.ERROR:
-        values, errors, exponent = np.abs(differences), ses, rows[0].exponent
+    if kind is not Rate.SCATTER:
+        growth = np.log(n) if kind is Rate.ERROR_OVER_LOG else np.ones(len(n))
+        values, errors, exponent = np.abs(differences) / growth, ses / growth, rows[0].exponent
     else:
         trials = np.array([row.trials for row in rows])
         values = ses * np.sqrt(trials)
@@ -123,7 +127,7 @@ def fit_rate(n: Sequence[int], rows: Sequence[Row], kind: Rate, rate: float) -> 
         **slopes._asdict(),
     )
     changes_sign = len({*np.sign(differences)}) > 1
-    if np.any(values <= RESOLVED * errors) or (kind is Rate.ERROR and changes_sign):
+    if np.any(values <= RESOLVED * errors) or (kind is not Rate.SCATTER and changes_sign):
         return replace(
             fit, reason=f"not {RESOLVED:g} standard errors from zero, with one sign, at every size"
         )

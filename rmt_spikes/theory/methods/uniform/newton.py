@@ -280,9 +280,10 @@ class CurveNewton:
         self, position: Array, near: Sequence[Response], *, fresh: bool = False
     ) -> tuple[tuple[Array, Array], list[Response], Array]:
         """``(R, omega)``, the channels there, and relative defects of the equations, with a zero behind."""
-        state, defect = self._state(position), np.zeros(position.size)
+        defect = np.zeros(position.size)
         # A wild step overflows; its residual says so.
         with np.errstate(all="ignore"):
+            state = self._state(position)
             parts = self.equations.responses(*state, near, fresh=fresh)
             inverses = self.equations.inverses(-np.exp(position[-1]), state, parts)
             defect[:-1] = inverses * np.concatenate(state) - 1.0

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from rmt_spikes.setting import Setting
 from rmt_spikes.theory.latent import Latent, readout_rule
-from rmt_spikes.theory.methods.uniform.channels import LevelChannel
+from rmt_spikes.theory.methods.uniform.channels import Channel, LevelChannel
 from rmt_spikes.theory.methods.uniform.equations import State
 from rmt_spikes.theory.methods.uniform.finite_rank import FiniteRank, Values
 from rmt_spikes.theory.methods.uniform.norms.degrees import Corrected
@@ -27,6 +27,8 @@ from rmt_spikes.theory.methods.uniform.norms.sphere import (
     coordinate_rule,
     norm_rule,
     second,
+    third,
+    third_norm,
 )
 from rmt_spikes.theory.methods.uniform.pencil.batch import ResidualLaw, first_batch
 from rmt_spikes.theory.methods.uniform.pencil.channel import PencilChannel, PencilDirections
@@ -72,12 +74,15 @@ channel has."""
 
 OF_BULK = (
     (LEAST, None),
-    (100, ProductNodes(q=8, norm=3, readout=5, component=2, pencil=5, powers=2)),
-    (400, ProductNodes(q=8, norm=3, readout=8, component=1, pencil=8, powers=1)),
+    (100, ProductNodes(q=24, norm=3, readout=5, component=2, pencil=5, powers=2)),
+    (math.inf, ProductNodes(q=24, norm=3, readout=8, component=1, pencil=8, powers=1)),
 )
-"""Numbers of dimensions, and nodes of the bulk in fewer. From 100 on initial components are alike, from 400
-on norms are linearised: quantiles move by up to .5 % there. The pencil has all pairs, for with fewer its
-resolvent leaves its half-plane; 6 nodes of ``q`` and 2 of the norm change quantiles by less than .1 %."""
+"""Numbers of dimensions, and nodes of the bulk in fewer. From 100 on initial components are alike: quantiles
+move by up to .5 % there. The pencil has all pairs, for with fewer its resolvent leaves its half-plane. With 8
+nodes of ``q`` quantiles are 7 % off at a step of ``2.5 sqrt(N)`` (tanh, ``n = 60000``)."""
+
+FEW_TRIPLES = 1e-3
+"""Samples or neurons for each harmonic of degree three from which it is a channel."""
 
 FLAT = 3.0
 """Least dimensions of a row that sees a sample: in three a coordinate is uniform, in fewer it piles up at
@@ -209,8 +214,8 @@ class NormProblem:
         return np.repeat(np.arange(self.readout.nodes.size), self.rows.w.size)
 
     @cached_property
-    def harmonics(self) -> tuple[Array, Array, Array, Array, Array]:
-        """Activation on the nodes: degrees 0 to 2, what of its energy is left, and the norm's share of it."""
+    def harmonics(self) -> tuple[Array, Array, Array, Array, Array, Array]:
+        """Activation on the nodes: degrees 0 to 3, what of its energy is left, and the norm's share of it."""
         rows, samples, at_pairs = self.rows, self.samples, self._at_pairs
         power, _, dimensions = self.norms
         squares = samples.square ** power[:, None]
@@ -219,15 +224,29 @@ class NormProblem:
         mean = shift.reshape(-1, 1) * samples.q
         scale = np.sqrt(rows.square.reshape(-1, 1) * squares[at_pairs])
         dims = dimensions[at_pairs, None] if self.terms.sphere else np.full((at_pairs.size, 1), NORMAL)
-        zero, one, two, energy = _moments(self.setting, mean, scale, dims)
+        zero, one, two, three, energy = _moments(self.setting, mean, scale, dims)
         norm = 0.5 * two * np.sqrt(second(dims)) * (1.0 + 2.0 / dims)
-        return zero, one, two, np.maximum(energy - zero**2 - one**2 - two**2, 0.0), norm
+        three *= self.has_degree_three
+        rest = np.maximum(energy - zero**2 - one**2 - two**2 - three**2, 0.0)
+        return zero, one, two, three, rest, norm
 
     @cached_property
     def growth(self) -> Array:
         """Growth of rows in the bulk of the directions, without the initial components, ``(n,)``."""
         growth = self.rows.lengths.growth[0][self._at_pairs]
         return np.asarray(growth if self.alike else growth * (1.0 - 1.0 / self.setting.d))
+
+    @property
+    def triples(self) -> int:
+        """Number of harmonics of degree three."""
+        off = self.setting.d - (0 if self.alike else 1)
+        return math.comb(off + 2, 3) - off
+
+    @property
+    def has_degree_three(self) -> bool:
+        """Whether degree three is a channel, not noise."""
+        kept = self.terms.degree_two and self.terms.degree_three
+        return kept and max(self.setting.n_ridge, self.setting.width) > FEW_TRIPLES * self.triples
 
     @property
     def alike(self) -> bool:
@@ -245,7 +264,7 @@ class NormProblem:
             Samples of the first batch that are; all by default.
         """
         setting, rows = self.setting, self.rows
-        _, one, two, noise, _ = self.harmonics
+        _, one, two, three, noise, _ = self.harmonics
         free, pairs = setting.d - directions, setting.d * (setting.d - 1) / 2 - 1
         pairs += setting.d if self.alike else 0
         batch = replace(rows.special.batch, law=self.law)
@@ -264,12 +283,15 @@ class NormProblem:
             np.ones((1, self._at_pairs.size)),
             np.ones(1),
         )
+        channels: tuple[Channel, ...] = (PencilChannel(linear, setting.width / free, pencil), degree_two)
+        if self.has_degree_three:
+            channels += (replace(degree_two, functions=three, gamma=setting.width / self.triples),)
         return Corrected(
             q_weights=self.samples.weights,
             a_weights=self.law.weights,
             noise=noise,
             ratio=setting.ridge_ratio,
-            channels=(PencilChannel(linear, setting.width / free, pencil), degree_two),
+            channels=channels,
         )
 
     @cached_property
@@ -277,16 +299,17 @@ class NormProblem:
         """Equations of the bulk without the learnt and the teacher's direction, and the finite-rank part."""
         setting, rows, at_pairs = self.setting, self.rows, self._at_pairs
         d, width = setting.d, setting.width
-        zero, one, two, _, norm = self.harmonics
+        zero, one, two, three, _, norm = self.harmonics
         equations = self.equations(2)
+        triples = [width / self.triples] if self.has_degree_three else []
         degree_one = equations.channels[0]
         assert isinstance(degree_one, PencilChannel)
         finite = NormFiniteRank(
             equations=equations,
-            functions=self._functions(at_pairs, zero, one / np.sqrt(self.growth)[:, None], two, norm),
+            functions=self._functions(at_pairs, zero, one / np.sqrt(self.growth)[:, None], two, three, norm),
             norm=norm,
             norm_covariance=self.norms[1][at_pairs][:, at_pairs] * float(self.terms.sample_norms),
-            scales=np.array([width, width / d, width, width / (d * (d - 1) / 2 - 1)]),
+            scales=np.array([width, width / d, width, width / (d * (d - 1) / 2 - 1), *triples]),
             directions=PencilDirections(
                 degree_one, SpecialDirections(replace(rows.special.batch, law=self.law))
             ),
@@ -306,9 +329,9 @@ class NormProblem:
         return lost * np.outer(own, own) / self.setting.width if lost else None
 
     def _functions(
-        self, at_pairs: NDArray[np.intp], zero: Array, linear: Array, two: Array, norm: Array
+        self, at_pairs: NDArray[np.intp], zero: Array, linear: Array, two: Array, three: Array, norm: Array
     ) -> Array:
-        """Functions of samples by ``1``, ``t`` and degree two of ``t``: shape ``(3, 4 n, n_s)``."""
+        """Functions of samples by ``1``, ``t`` and degrees two and three of it: shape ``(4, 5 n, n_s)``."""
         rows, q, d = self.rows, self.samples.q, self.setting.d
         lengths, nothing, root = rows.lengths, np.zeros_like(zero), math.sqrt(0.5)
         tau2 = lengths.tau[at_pairs] ** 2
@@ -328,22 +351,38 @@ class NormProblem:
             two * (math.sqrt(2.0) * on_both)[:, None] * q,
             two * on_t[:, None],
         ]
-        blocks = (mean, [nothing, linear, nothing], [spread, nothing, nothing], pair)
-        return np.array([np.concatenate([block[v] for block in blocks]) for v in range(3)])
+        blocks = [
+            [*mean, nothing],
+            [nothing, linear, nothing, nothing],
+            [spread, *[nothing] * 3],
+            [*pair, nothing],
+        ]
+        if self.has_degree_three:
+            g, h, size = gamma[:, :1] * q, gamma[:, 1:], (lengths.coherent[at_pairs] / tau2)[:, None]
+            triple = [
+                (g**3 + 3.0 * g * (h**2 - size)) / math.sqrt(6.0),
+                (g**2 + h**2 - size) * h * math.sqrt(1.5),
+                math.sqrt(3.0) * g * h**2,
+                h**3,
+            ]
+            blocks.append([three * each for each in triple])
+        return np.array([np.concatenate([block[v] for block in blocks]) for v in range(4)])
 
 
-def _moments(setting: Setting, mean: Array, scale: Array, dims: Array) -> tuple[Array, Array, Array, Array]:
-    """Harmonics of degree 0 to 2 of the activation on a sphere, and its second moment, at the nodes."""
+def _moments(setting: Setting, mean: Array, scale: Array, dims: Array) -> tuple[Array, ...]:
+    """Harmonics of degree 0 to 3 of the activation on a sphere, and its second moment, at the nodes."""
     f = setting.activation_function
-    found = np.zeros((4, *mean.shape))
+    found = np.zeros((5, *mean.shape))
     for i in range(mean.shape[0]):
         z, weights = coordinate(mean[i], scale[i], dims[i], f.splits)
         values = f(mean[i][:, None] + scale[i][:, None] * z)
         weighted = weights * values
         found[0, i], found[1, i] = weighted.sum(axis=-1), np.sum(weighted * z, axis=-1)
         found[2, i] = np.sum(weighted * (z**2 - 1.0), axis=-1) / np.sqrt(second(dims[i]))
-        found[3, i] = np.sum(weighted * values, axis=-1)
-    return found[0], found[1], found[2], found[3]
+        cubic = np.sum(weighted * (z**3 - third(dims[i])[..., None] * z), axis=-1)
+        found[3, i] = cubic / np.sqrt(third_norm(dims[i]))
+        found[4, i] = np.sum(weighted * values, axis=-1)
+    return tuple(found)
 
 
 def nodes_of_bulk(setting: Setting) -> ProductNodes | None:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from rmt_spikes.errors import ConvergenceError
 from rmt_spikes.setting import Setting
 from rmt_spikes.theory.latent import residual_moments
-from rmt_spikes.theory.methods.uniform.norms.sphere import coordinate, second
+from rmt_spikes.theory.methods.uniform.norms.sphere import coordinate, second, third, third_norm
 from rmt_spikes.theory.methods.uniform.pencil.directions import SpecialDirections
 from rmt_spikes.theory.methods.uniform.pencil.rows import RowLengths, Terms, row_lengths
 
@@ -28,7 +28,7 @@ class SampleNorms:
     q, square, weights
         Nodes and weights, shape ``(n_s,)``.
     labels
-        Components of the labels along ``1``, ``t`` and degree two of it, shape ``(3, n_s)``.
+        Components of the labels along ``1``, ``t`` and degrees two and three of it, shape ``(4, n_s)``.
     energy
         ``E[y^2]`` at the nodes.
     """
@@ -51,7 +51,8 @@ def sample_norms(
     size = sine * np.sqrt(squares)
     t, w = coordinate(cosine * nodes, size, np.asarray(dimensions), target.splits)
     y = target(cosine * nodes[:, None] + size[:, None] * t)
-    functions = [np.ones_like(t), t, (t**2 - 1.0) / math.sqrt(float(second(dimensions)))]
+    cubic = (t**3 - float(third(dimensions)) * t) / math.sqrt(float(third_norm(dimensions)))
+    functions = [np.ones_like(t), t, (t**2 - 1.0) / math.sqrt(float(second(dimensions))), cubic]
     labels = np.array([np.sum(w * y * f, axis=-1) for f in functions])
     energy = np.sum(w * y**2, axis=-1) + setting.noise_std**2
     # The rule for finitely many draws lacks a little of the fourth moment; the label energy is kept.

@@ -68,3 +68,15 @@ def coordinate(mean: Array, scale: Array, dimensions: Array, splits: Sequence[fl
 def second(dimensions: Array | float) -> Array:
     """Variance of the squared coordinate."""
     return np.asarray(2.0 * (np.asarray(dimensions) - 1.0) / (np.asarray(dimensions) + 2.0))
+
+
+def third(dimensions: Array | float) -> Array:
+    """Fourth moment of the coordinate: its cube less so much of itself is a harmonic."""
+    d = np.asarray(dimensions)
+    return np.asarray(3.0 * d / (d + 2.0))
+
+
+def third_norm(dimensions: Array | float) -> Array:
+    """Variance of that harmonic."""
+    d = np.asarray(dimensions)
+    return np.asarray(15.0 * d**2 / ((d + 2.0) * (d + 4.0)) - third(d) ** 2)

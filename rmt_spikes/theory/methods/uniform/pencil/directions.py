@@ -88,12 +88,16 @@ class SpecialDirections:
     @cached_property
     def coherent(self) -> Array:
         """Coherent growth along the frame, ``D^T (S + k a S^2 H S) D``: shape ``(n_a, 1 + r, 1 + r)``."""
+        return np.asarray(self.frame.T @ self.coherent_growth @ self.frame)
+
+    @cached_property
+    def coherent_growth(self) -> Array:
+        """That in ``V``, ``S + k a S^2 H S``: shape ``(n_a, n_v, n_v)``."""
         batch, sight = self.batch, self._of_all(self.batch.sight)
         h = batch.whole.mean(batch.whole.r[:, None, None] * self.moments[1])
         steps = (batch.curvature * batch.law.nodes)[:, None, None]
         growth = np.diag(np.sqrt(self._of_all(batch.seen)))
-        growth = growth + steps * (sight[:, None] * h * np.sqrt(self.levels))
-        return np.asarray(self.frame.T @ growth @ self.frame)
+        return np.asarray(growth + steps * (sight[:, None] * h * np.sqrt(self.levels)))
 
     def growth(self, state: LevelState) -> Growth:
         """``X_V`` where a pencil is."""

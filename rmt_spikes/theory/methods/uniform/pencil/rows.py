@@ -45,6 +45,8 @@ class Terms:
         The regression sees all directions of the teacher, not only the one that the step learns.
     output
         The initial output is in the residual, also at the mean-field scale.
+    degree_three
+        Degree three is a channel in few dimensions, not noise.
     """
 
     length: bool = True
@@ -58,6 +60,7 @@ class Terms:
     sphere: bool = True
     directions: bool = True
     output: bool = True
+    degree_three: bool = True
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,18 +174,20 @@ def _own_lengths(directions: SpecialDirections, traces: Traces) -> tuple[Array, 
             ta[:, None] ** 2 * phi * second * r**2,
         ]
     )
-    own = np.sum(amounts * np.tensordot(slope.gram, amounts, axes=1), axis=0)
-    spread = spread + phi * own @ law.weights
+    single = np.sum(amounts * np.tensordot(slope.gram, amounts, axes=1), axis=0)
+    spread = spread + phi * single @ law.weights
     linear = np.einsum("iar,i->ar", amounts, slope.linear)
     levels, frame = directions.levels, directions.frame[:, 0]
     noise = np.sqrt(phi * batch.proportions / energy)
     on_teacher = (linear @ (law.weights[:, None] * law.u))[:, :, None] * batch.chi
     on_noise = (linear @ (law.weights * r))[:, None] * noise
     vector = np.concatenate([on_teacher.reshape(ta.size, -1), on_noise], axis=1)
-    size = float(levels @ frame**2)
-    along = vector @ (levels * frame) / size
+    own = directions.own_growth[:, 0, 0]
+    # The part along the component of the trained row, with which that of the initial one is correlated.
+    seen = np.einsum("v,avw->aw", frame, directions.coherent_growth)
+    along = np.sum(vector * np.sqrt(levels) * seen, axis=1) / own
     count = batch.eigenvalues.size
     spread = (
-        spread + vector[:, :-count] ** 2 @ levels[:-count] + phi * linear**2 @ law.weights - along**2 * size
+        spread + vector[:, :-count] ** 2 @ levels[:-count] + phi * linear**2 @ law.weights - along**2 * own
     )
     return spread / batch.d, along
