@@ -63,7 +63,7 @@ format: $(VENV)/.installed-test ## Put the code into the project's format.
 	$(BIN)/ruff format
 
 docs: $(VENV)/.installed-docs ## Build the documentation into docs/_build/html.
-	$(BIN)/python -m sphinx -W --keep-going -E -q -b html docs docs/_build/html
+	$(BIN)/python -m sphinx -j auto -W --keep-going -E -q -b html docs docs/_build/html
 	@echo "Documentation: $(abspath docs/_build/html/index.html)"
 
 bench: $(VENV)/.installed-bench ## Measure the speed of predictions and simulations.

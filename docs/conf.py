@@ -83,6 +83,9 @@ logging.getLogger("traitlets").setLevel(logging.WARNING)
 # number of processors.
 for _library in ("OPENBLAS", "OMP", "MKL"):
     os.environ.setdefault(f"{_library}_NUM_THREADS", "1")
+# Who wants no bytecode beside the modules has it here: else each kernel would compile all that it imports.
+if os.environ.pop("PYTHONDONTWRITEBYTECODE", ""):
+    os.environ["PYTHONPYCACHEPREFIX"] = str(HERE / "_build" / "bytecode")
 os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
 os.environ["COLUMNS"] = "84"
 os.environ["MATPLOTLIBRC"] = str(HERE / "matplotlibrc")
