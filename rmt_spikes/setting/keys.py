@@ -26,7 +26,7 @@ LEAST_POSITIVE = {"ridge": 1e-12}
 class Keys(BaseModel):
     """Keys of a setting, with what each means."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=False, defer_build=True)
 
     n: _Size = Field(title="n", description="samples of the first batch")
     d: _Size = Field(title="d", description="input dimension")

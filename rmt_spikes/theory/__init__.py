@@ -1,20 +1,28 @@
-"""Predictions: no randomness, no knowledge of the simulation."""
+"""Predictions: no randomness, no knowledge of the simulation.
+
+A prediction is imported at once; sweeps, standard deviations and formulas when they are first used.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from rmt_spikes.functions.hermite import gaussian_moments
-from rmt_spikes.theory import symbolic
 from rmt_spikes.theory.bulk.distribution import Bulk
 from rmt_spikes.theory.bulk.weights import Weights
 from rmt_spikes.theory.features import Features
-from rmt_spikes.theory.fluctuations.losses import loss_standard_deviations
-from rmt_spikes.theory.fluctuations.spikes import spike_standard_deviations
 from rmt_spikes.theory.latent import Latent
 from rmt_spikes.theory.limits import limit_losses
 from rmt_spikes.theory.predict import critical_step_sizes, predict, predict_losses
 from rmt_spikes.theory.prediction import PrecisePrediction, Prediction
 from rmt_spikes.theory.regimes import regime_degree
 from rmt_spikes.theory.results import Certificate, Losses, Regime, Spike
-from rmt_spikes.theory.sweeps.grid import sweep
-from rmt_spikes.theory.sweeps.table import SweepTable
+
+if TYPE_CHECKING:
+    from rmt_spikes.theory import symbolic
+    from rmt_spikes.theory.fluctuations.losses import loss_standard_deviations
+    from rmt_spikes.theory.fluctuations.spikes import spike_standard_deviations
+    from rmt_spikes.theory.sweeps.grid import sweep
+    from rmt_spikes.theory.sweeps.table import SweepTable
 
 __all__ = [
     "THEORY_VERSION",
@@ -46,3 +54,28 @@ THEORY_VERSION = 19
 
 Stored predictions are known by it, and never by the text of the code: moving or rewriting code keeps them.
 """
+
+_HOME_OF = {
+    "SweepTable": "sweeps.table",
+    "loss_standard_deviations": "fluctuations.losses",
+    "spike_standard_deviations": "fluctuations.spikes",
+    "sweep": "sweeps.grid",
+}
+
+
+if not TYPE_CHECKING:  # a name that is misspelt is then seen by type checkers
+
+    def __getattr__(name: str) -> Any:
+        """Import the module that defines a public name, and keep the name."""
+        if name == "symbolic":
+            return import_module("rmt_spikes.theory.symbolic")
+        if name not in _HOME_OF:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = getattr(import_module(f"rmt_spikes.theory.{_HOME_OF[name]}"), name)
+        globals()[name] = value
+        return value
+
+
+def __dir__() -> list[str]:
+    """Public names, imported or not."""
+    return sorted(__all__)
