@@ -170,6 +170,20 @@ def test_a_band_that_stands_apart_is_not_passed_over():
     assert len(uniform.spikes) == len(closed.spikes) == 0
 
 
+@pytest.mark.parametrize("d", [12, 150])
+def test_an_edge_behind_a_sharp_corner_is_that_of_the_density(d):
+    """Of many neurons and few samples the curve turns within 1e-4: from above the axis there is no curve."""
+    setting = rs.Setting(
+        n=118, d=d, width=4168, n_ridge=23572, activation="gelu", target={"hermite": [0.675, -0.451]},
+        noise_std=1.5, ridge=2e-6, step_size=126.0, readout="constant",
+    )  # fmt: skip
+    separated = Uniform(setting).spectrum.separated
+    edge = separated.upper.edge.eigenvalue
+    for factor, inside in ((1.0 + 1e-5, False), (1.0 - 1e-5, True)):
+        states = CutStates(separated.problem.equations)
+        assert states.physical(states.from_above(factor * edge)) == inside
+
+
 def test_states_next_to_the_ends_of_a_gap_are_those_from_far_above():
     """From an edge along the imaginary arc, and down from above the axis: one resolvent by two ways."""
     keywords = {"n": 579, "d": 3595, "width": 2976, "activation": "gelu", "readout": "constant"}

@@ -52,3 +52,34 @@ def test_an_edge_is_found_from_a_place_that_is_not_above_all_samples():
     far = upper_edge(method.spectral.equations, 1e9)
     found = upper_edge(method.spectral.equations, method._above(setting.theta))
     assert found.eigenvalue == pytest.approx(far.eigenvalue, rel=1e-5)
+
+
+def test_a_small_ridge_is_reached_from_one_above_all_features():
+    """With more samples than neurons the training loss stays, and the ridge adds nothing to it.
+
+    The growing slope makes features whose squares are of order 1e9.
+    """
+    setting = rs.Setting(
+        n=27, d=167, width=20, activation={"hermite": [-0.3, 0.545, 1.043, -0.207]}, target="relu",
+        noise_std=1, ridge=1e-7, step_size=1.127, readout="rademacher", second_batch="same",
+    )  # fmt: skip
+    with pytest.warns(rs.AccuracyWarning, match="large features"):
+        losses = rs.predict(setting).losses
+    assert losses.objective == pytest.approx(losses.train, rel=1e-6)
+    with pytest.warns(rs.AccuracyWarning):
+        larger = rs.predict(setting.replace(ridge=0.01)).losses
+    assert losses.train < larger.train < losses.train * (1.0 + 1e-4)
+
+
+def test_a_gap_has_no_density():
+    """As many values are above it as there are dimensions: features are linear there.
+
+    Solved as roughly as the rest, a place in it has an imaginary part.
+    """
+    setting = rs.Setting(
+        n=2485, d=160, width=794, activation="elu", target="erf", center=False, noise_std=0.1, ridge=1.16e-6,
+        step_exponent=1 / 3, readout="constant", second_batch="same",
+    )  # fmt: skip
+    bulk = rs.predict(setting).bulk
+    assert bulk.edges.shape == (2, 2)
+    assert bulk.masses == pytest.approx([1.0 - 160 / 794, 160 / 794], abs=1e-6)

@@ -239,11 +239,15 @@ class Equations:
         found[..., at, 2 * n + at] = found[..., 2 * n + at, at] = 1.0
         return found
 
+    @cached_property
+    def mean_square(self) -> float:
+        """Mean square of a feature, its mean and what is not linear in the inputs of degree two apart."""
+        chi, fields = self.train.chi, self.train.fields[..., self.step.size :]
+        return float(np.einsum("rx,rxa,a->", self.batch.train.weights, chi + fields**2, self.law.weights))
+
     def start(self, ridge: Any) -> State:
         """Rough first guess: features without a direction, ``1/omega = 1 + s/(ridge + omega s N/n)``."""
-        chi, fields = self.train.chi, self.train.fields[..., self.step.size :]
-        s = float(np.einsum("rx,rxa,a->", self.batch.train.weights, chi + fields**2, self.law.weights))
-        level, half = float(np.real(ridge)) / s, 0.0
+        level, half = float(np.real(ridge)) / self.mean_square, 0.0
         if level > 0.0:
             half = 0.5 * (level + 1.0 - self.ratio)
             half = level / (half + math.sqrt(half**2 + level * self.ratio))

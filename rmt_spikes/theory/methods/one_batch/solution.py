@@ -44,6 +44,9 @@ BESIDE, PRECISION = 0.5, 1e-8
 """First step, in its logarithm, from where the spike of a fresh batch appears; and the relative error of the
 step where that of the same batch does."""
 
+LARGE = 10.0
+"""First ridge on the way down to one that is not solved at once, in mean squares of features."""
+
 BEFORE = 6.0
 """Place from where the edge is looked for, in units of that at the nearest step before."""
 
@@ -102,7 +105,8 @@ class OneBatch(Method):
     def state(self) -> State:
         """Solution at the ridge of the setting."""
         solve: Callable[[float, State | None], State] = partial(solved, self.problem.equations)
-        return solved_at(solve, self.setting.ridge, FACTOR * self.setting.ridge)
+        ridge = self.setting.ridge
+        return solved_at(solve, ridge, max(FACTOR * ridge, LARGE * self.problem.equations.mean_square))
 
     def losses(self) -> Losses[float]:
         """Losses at the ridge of the setting.

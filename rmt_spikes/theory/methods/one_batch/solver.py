@@ -31,6 +31,9 @@ MEMORY = 10
 ROUNDS = 200
 """Most rounds; with up to 20 nodes it takes 9 to 35 at a positive ridge."""
 
+LOST = 1e100
+"""Change of the unknowns in a round after which nothing is found: its squares are no numbers."""
+
 SINGULAR = 1e-14
 """Share of their Gram matrix that is added to the changes of several solutions at once, each of norm one."""
 
@@ -58,13 +61,16 @@ def solved(
     x = x.astype(np.result_type(x, np.asarray(ridge)))
     points: list[Values] = []
     residuals: list[Values] = []
-    best, found, since = math.inf, start, 0
+    best, found, since, error = math.inf, start, 0, math.inf
     for _ in range(rounds):
         with np.errstate(all="ignore"):
-            image = equations.image(unpacked(x * units), ridge)
+            try:
+                image = equations.image(unpacked(x * units), ridge)
+            except np.linalg.LinAlgError:
+                break
             residual = packed(image) / units - x
         error = float(np.max(np.abs(residual)))
-        if not np.isfinite(error):
+        if not error < LOST:
             break
         possible = bool(np.iscomplexobj(x) or np.all(image.omega > 0.0))
         if possible and error < best:

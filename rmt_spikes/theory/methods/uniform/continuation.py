@@ -31,7 +31,8 @@ CURVE_STEPS = 400
 """Points after which a curve counts as lost: on random settings it turns after at most some 20."""
 
 CAREFUL = 0.02
-"""Step above which it is seen to lead across no band: narrower bands may be missed."""
+"""Step above which it is seen to lead across no band: narrower bands may be missed. Shorter ones are taken
+where the curve has a sharp corner, which points on it only roughly do not tell."""
 
 TURN = 0.35
 """Angle by which the curve should turn in a step."""
@@ -129,7 +130,9 @@ class RealCurve(CurveNewton):
         before, bend = None, math.inf
         for _ in range(CURVE_STEPS):
             try:
-                new = self.advance(point, step, LOOSE, before, self._inwards(point) if self._above else None)
+                tolerance = LOOSE if step > CAREFUL else TOLERANCE
+                inwards = self._inwards(point) if self._above else None
+                new = self.advance(point, step, tolerance, before, inwards)
                 turned = self.inner(new.direction, point.direction)
             except ConvergenceError:
                 turned = -1.0

@@ -56,6 +56,10 @@ ENOUGH = 1e-7
 """Change of the unknowns at which they are taken for solved where many densities are asked for at once: it
 moves quantiles by less than 1e-7. Edges and certificates have solutions to rounding."""
 
+FAINT = 1e-5
+"""Share of an imaginary part in the resolvent below which places are solved to rounding all the same: in
+gaps `ENOUGH` leaves far less."""
+
 GUESSED = 40
 """Rounds from a guess: mostly 4 to 10."""
 
@@ -144,6 +148,11 @@ class Axis:
             places, known = np.array(list(self._place))[inside], np.array(self._unknowns)[inside]
             guesses = self._guesses(z, places, known)
             unknowns, settled, mean = all_solved(self.equations, -z + 0j, guesses, GUESSED, tolerance)
+            faint = settled & (np.abs(mean.imag) < FAINT * np.abs(mean))
+            if tolerance > TOLERANCE and np.any(faint):
+                unknowns[faint], settled[faint], mean[faint] = all_solved(
+                    self.equations, -z[faint] + 0j, unknowns[faint], GUESSED
+                )
             density[settled] = self._densities(mean[settled])
             missing = ~(settled & (density > 0.0))
         if np.any(missing):
