@@ -178,6 +178,40 @@ assert sp.expand(shared - mean(z * rest_of_slope**2) - 2 * curvature * gamma) ==
 assert sp.expand(2 * curvature * gamma - 12 * c2 * c3) == 0
 
 # %% [markdown]
+# The covariance with $w$ itself, $s_k = \mathbb E\varphi_k z_k$, goes to all samples through $R$, and through the coherent part of the step, $L = K^\circ D_{r c_{22}}$
+# ($K^\circ$ without diagonal). What a sample shares with its own features is in its self-term, so that the diagonal of $LR$ is left out; what it shares with the
+# coherent part of its own slope, $c_{22} s_k$, is not: it is in the slope that the others see. In the pencil $L$ has the diagonal of $K$ too.
+
+# %%
+counted = 4
+kernel = sp.Matrix(counted, counted, lambda i, j: sp.Symbol(f"K_{min(i, j)}{max(i, j)}"))
+bent = sp.diag(*sp.symbols("b_1:5"))  # r c_22
+share = sp.Matrix(sp.symbols("s_1:5"))
+low, relation = (kernel - sp.diag(*kernel.diagonal())) * bent, kernel / phi
+wanted = (low * relation - sp.diag(*(low * relation).diagonal())) * share
+own_share = sp.diag(*relation.diagonal()) * share
+beyond = relation * share - own_share  # what a sample shares with the others
+field = bent * (beyond + own_share)
+diagonals = sp.diag(*kernel.diagonal()) * field + sp.diag(*(low * relation).diagonal()) * share
+assert (wanted - kernel * field + diagonals).expand() == sp.zeros(counted, 1)
+
+# %% [markdown]
+# $X^\top s/n$ has a part along the teacher. Of the rest of the inputs $s$ takes two combinations, where it has $r$ and $r^2$: that of the learnt direction, and
+# $X^\top\psi/n$ with $\psi \perp r$. A sample has the coordinate $\xi_2 + \sqrt{\phi/\mathbb E\psi^2}\,\psi$ along it: $X^\top\psi/n$ has the
+# squared norm $\phi\,\mathbb E\psi^2$, and its covariance with the sample's input is $\psi_i/n$ in each of $d$ dimensions. $\mathbb E\varphi_b z$ has a part of $r^2$ only where
+# $2 c_{22}\,\mathbb E z^2\zeta + \mathbb E z\zeta^2$ is not zero: neither for odd activations, nor for $z$ and an even one.
+
+# %%
+samples, psi, energy = sp.symbols("n psi E", positive=True)
+squared_norm = phi * samples * energy / samples  # d values of variance E / n
+along_it = phi * samples * psi / samples / sp.sqrt(squared_norm)
+assert sp.simplify(along_it - sp.sqrt(phi / energy) * psi) == 0
+squared_part = sp.expand(2 * curvature * mean(rest_of_slope * z**2) + mean(z * rest_of_slope**2))
+assert squared_part.subs(c2, 0) == 0  # odd
+assert squared_part.subs(c3, 0) == 0  # degree one and an even one
+assert squared_part != 0
+
+# %% [markdown]
 # The second is $|g|^2$. Incoherent parts of two samples are in it as $\sum_{k \neq l} A_{kl}\,\zeta_k\zeta_l$ with a symmetric $A$; the variance is $2 V^2 \sum_{k\neq l} A_{kl}^2$,
 # while $\zeta_k$ alone has $2\zeta_k e_k$, $e_k = \sum_l A_{kl}\zeta_l$, with everything else:
 

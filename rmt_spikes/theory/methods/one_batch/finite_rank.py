@@ -25,8 +25,9 @@ class FiniteRank:
     """Columns ``U`` in the fields of each sample, and their weights.
 
     The columns are, in this order: mean features on the nodes of `law`; three times those of the inputs,
-    along the teacher, the noise of the learnt direction and the residuals; three times those of degree two,
-    along the first two of these; four of the modes of neurons.
+    along the teacher, the noise of the learnt direction and the residuals, and twice more where the modes of
+    neurons go with a second direction of the noise; three times those of degree two, along the first two of
+    these; four of the modes of neurons.
 
     Parameters
     ----------
@@ -54,11 +55,16 @@ class FiniteRank:
     def slices(self) -> tuple[list[slice], list[slice], list[slice]]:
         """Places of the columns of the inputs, of their functions of degree two and of the modes."""
         n, first = self.equations.step.size, self.law.nodes.size
-        inputs = [slice(first + 3 * n * k, first + 3 * n * (k + 1)) for k in range(3)]
-        first += 9 * n
+        inputs = [slice(first + 3 * n * k, first + 3 * n * (k + 1)) for k in range(self._count)]
+        first += 3 * n * self._count
         squares = [slice(first + n * k, first + n * (k + 1)) for k in range(3)]
         first += 3 * n
         return inputs, squares, [slice(first + n * k, first + n * (k + 1)) for k in range(4)]
+
+    @property
+    def _count(self) -> int:
+        """Special directions of the inputs; of a second one of the noise, as of the first, there are two."""
+        return 5 if self.modes.apart else 3
 
     @cached_property
     def _from_bulk(self) -> Array:
@@ -78,7 +84,8 @@ class FiniteRank:
         found[:f, :f] = np.diag(means)
         found[:f, :f] -= np.outer(column, column) * initial / (1.0 + initial * (column @ self.law.nodes))
         back = -np.linalg.inv(equations.stiffness(weight))
-        for at, block in zip(inputs, (back, back, state.inputs / equations.batch.energy), strict=True):
+        blocks = (back, back, state.inputs / equations.batch.energy, back, state.inputs)
+        for at, block in zip(inputs, blocks[: self._count], strict=True):
             found[at, at] = block
         for at in squares:
             found[at, at] = np.diag(weight) / equations.batch.squares
@@ -99,30 +106,37 @@ class FiniteRank:
     @cached_property
     def fresh_columns(self) -> Array:
         """The columns at fresh samples, which have a value and no fields."""
-        fields = self.equations.test.fields
-        seen = np.concatenate([fields, np.zeros_like(fields[..., : self.equations.step.size])], axis=-1)
-        modes = self.modes
-        both = seen, self.equations.test.squares
+        modes, both = self.modes, (self._fresh_seen, self.equations.test.squares)
         return self._columns(self._special[1], self.means[1], both, modes.moved_test, modes.shared_test)
 
     @cached_property
-    def _special(self) -> tuple[Array, Array]:
-        """Components of samples along the special directions, shape ``(3, n_r, n_x)``: batch and fresh ones.
+    def _fresh_seen(self) -> Array:
+        fields = self.equations.test.fields
+        return np.concatenate([fields, np.zeros_like(fields[..., : self.equations.step.size])], axis=-1)
 
-        The directions are those of the teacher and of the noise of the learnt direction, and the residuals.
+    @cached_property
+    def _special(self) -> tuple[Array, Array]:
+        """Components of samples along the special directions, shape ``(n_s, n_r, n_x)``, of both populations.
+
+        The directions are those of the teacher and of the noise of the learnt direction, and the residuals;
+        then, if there is one, the second direction of the noise and the squares of residuals. Along it a
+        sample has a standard normal coordinate besides, see `_second`.
         Components are over those along another direction of the inputs.
         """
         batch = self.equations.batch
-        push = (batch.push, np.zeros_like(batch.push))
+        nothing = np.zeros_like(batch.push)
+        push = ((batch.push, batch.second_push), (nothing, nothing))
         return tuple(
             np.stack(
                 [
                     each.spread(each.teacher / (root := np.sqrt(each.size))),
                     each.noise / root[:, None],
                     each.spread(known),
-                ]
+                    each.spread(math.sqrt(batch.phi) * second),
+                    each.spread(second),
+                ][: self._count]
             )
-            for each, known in zip((batch.train, batch.test), push, strict=True)
+            for each, (known, second) in zip((batch.train, batch.test), push, strict=True)
         )  # type: ignore[return-value]
 
     @staticmethod
@@ -143,8 +157,13 @@ class FiniteRank:
         head[:, places := seeing(n)] = sight[:, :, None] * found.inverse[:, :, :n]
         mixed = np.einsum("rx,irx,krxa->ikra", w, special, fields)
         both = np.einsum("rx,krxa,lrxb->klrab", w, fields, fields)
-        for i in range(3):
-            for j in range(3):
+        if self.modes.apart:
+            own = self.modes.second_fields
+            pairs[3, 3] += w.sum(axis=1)
+            mixed[3] += np.einsum("rx,krxa->kra", w, own)
+            both += np.einsum("rx,krxa,lrxb->klrab", w, own, own)
+        for i in range(len(inputs)):
+            for j in range(len(inputs)):
                 block = gram[inputs[i], inputs[j]]
                 block[places, places] += np.einsum("r,rab->ab", pairs[i, j], found.own)
             for k in range(2):
@@ -156,6 +175,21 @@ class FiniteRank:
                 seen = np.einsum("rab,rab->ab", both[k, m], found.inverse[:, :n, :n])
                 gram[modes[2 + k], modes[2 + m]] += seen
 
+    def _second(self, seen: Values, shared: Values, weights: Values, gram: Values) -> None:
+        """Add to ``Sm`` what goes with the normal coordinates along the second direction of the noise.
+
+        They are independent of all else: only their square has a mean.
+        """
+        if not self.modes.apart:
+            return
+        inputs, _, modes = self.slices
+        columns = np.concatenate(
+            [np.broadcast_to(seen, (*shared.shape[1:3], seen.shape[-1])), *shared], axis=-1
+        )
+        places = np.concatenate([np.arange(each.start, each.stop) for each in (inputs[3], *modes[2:])])
+        flat = columns.reshape(-1, columns.shape[-1])
+        gram[np.ix_(places, places)] += (flat * weights.reshape(-1, 1)).T @ flat
+
     def overlaps(self, found: Resolvent, share: Any, target: Array | None = None) -> tuple[Values, Values]:
         """Overlaps ``Sm`` of the columns through the resolvent, and ``um`` with functions of a sample.
 
@@ -163,14 +197,17 @@ class FiniteRank:
         is the label where there is none. ``um`` has shape ``(n_t, n_columns)``, its last column
         ``E t^2 G_vv``.
         """
-        train, test = self.equations.batch.train, self.equations.batch.test
+        train, test, n = self.equations.batch.train, self.equations.batch.test, self.equations.step.size
         wanted = train.spread(train.label)[None] if target is None else target
         gram, vector = _overlaps(self.columns(found), train.weights * found.value, wanted)
         self._inner(found, gram)
+        shared = self.modes.second + self.modes.second_fields * found.tail[..., :n]
+        self._second(found.seen, shared, train.weights * found.value, gram)
         if np.any(share != 0.0):
             weights, wanted = share * test.weights, test.spread(test.label)[None]
             more, further = _overlaps(self.fresh_columns, weights, wanted)
             gram, vector = gram + more, vector + further
+            self._second(self._fresh_seen, self.modes.second_test, weights, gram)
         return gram, vector
 
     def value(self, state: State, ridge: Any, fresh: Any = 0.0) -> Any:
@@ -183,7 +220,7 @@ class FiniteRank:
 
 def _pairs(special: Array) -> Array:
     """Functions of degree two of the directions of the teacher and of the learnt one, ``(3, n_r, n_x)``."""
-    u, x, _ = special
+    u, x = special[:2]
     return np.stack([(u**2 - 1.0) / math.sqrt(2.0), u * x, (x**2 - 1.0) / math.sqrt(2.0)])
 
 

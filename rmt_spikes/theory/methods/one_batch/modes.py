@@ -12,6 +12,9 @@ from rmt_spikes.theory.methods.one_batch.samples import Batch, Forms
 
 Array = NDArray[np.float64]
 
+ROUNDING = 1e-10
+"""Share of the incoherent part of a neuron's step below which ``r^2`` is not in its noise."""
+
 
 @dataclass(frozen=True, eq=False)
 class Modes:
@@ -31,6 +34,11 @@ class Modes:
         The same for fresh samples, which have no fields.
     kept
         1, or 0 where they are left out.
+    apart
+        Whether they go with a second direction of the noise, along ``r^2``.
+    second, second_fields, second_test
+        What `shared`, `fields` and `shared_test` have along it, in units of a sample's coordinate, which is
+        independent of all else: the same shapes, but for noises.
     """
 
     covariance: Array
@@ -40,6 +48,10 @@ class Modes:
     moved_test: Array
     shared_test: Array
     kept: float
+    apart: bool
+    second: Array
+    second_fields: Array
+    second_test: Array
 
 
 def modes_of(batch: Batch, step: Array, features: tuple[Moments, Moments], kept: float = 1.0) -> Modes:
@@ -57,13 +69,14 @@ def modes_of(batch: Batch, step: Array, features: tuple[Moments, Moments], kept:
     cross, noise = 2.0 * step**2 * r * (mean + phi * size * turn), step**2 * size * batch.noise
     linear, quadratic = np.stack([first, cross]), np.stack([np.zeros_like(square), square])
     along_z = (linear * e[2][1] + quadratic * e[1][2]) / size
-    along_rest = linear * e[1][2] + quadratic * e[0][3]
+    along_slope = linear * e[1][2] + quadratic * e[0][3]
+    along_slope += batch.slopes.curvature[:, None] * size * along_z
     bent = linear * (e[3][1] - size * e[1][1]) + quadratic * (e[2][2] - size * e[0][2])
     bent *= 0.5 / size**2
     push = 4.0 * size**2 * turn * mean + 2.0 * phi * size**3 * turn**2
     pull = np.stack([2.0 * step * size**2 * turn, step**2 * push])
     # The quadratic forms of the coherent part go with the part of degree two of the rest of the slope.
-    along_rest += pull * (0.5 * e[2][1] / size**2)
+    along_slope += pull * (0.5 * e[2][1] / size**2)
 
     own = linear[:, None] * linear * e[2][2] + quadratic[:, None] * quadratic * (e[0][4] - e[0][2] ** 2)
     mixed = linear[:, None] * quadratic * e[1][3] + pull[:, None] * bent
@@ -98,9 +111,9 @@ def modes_of(batch: Batch, step: Array, features: tuple[Moments, Moments], kept:
         ])  # fmt: skip
 
     norms, (seen, fresh) = size[:, :, None], map(batch.forms, (batch.train, batch.test))
-    # The part of the noise of the learnt direction that is the sample's own is in its self-term.
+    # Own parts of the coordinates along directions of the noise are in the slope's and in the self-term.
     along = directed(samples.teacher, batch.test.noise)
-    fields = (first * along_rest)[:, :, None] + (step * turn)[:, None] * along
+    fields = (first * along_slope)[:, :, None] + (step * turn)[:, None] * along
     known, twice = train.twice - e[0][2][:, None] * train.mean, 2.0 * (first * noise)[:, None]
     linear_part = batch.slopes.curvature[:, None, None] * train.tilt
     covaries = np.stack([
@@ -108,8 +121,17 @@ def modes_of(batch: Batch, step: Array, features: tuple[Moments, Moments], kept:
         cross[:, None] * train.crossed + square[:, None] * known + twice * (train.noisy + linear_part),
     ])  # fmt: skip
     covaries += (
-        pull[:, :, None] * train.bent + response(train, seen) * along - phi * norms * train.slope * fields
+        pull[:, :, None] * train.bent
+        + response(train, seen) * along
+        - phi * norms * train.slope * fields
+        - step * seen.turn[..., None] * train.slope * along_z[:, :, None]
     )
+    # The quadratic scalar goes with r^2, unless the activation is odd, or z and an even one.
+    squared = (2.0 * step**2 * phi * size * turn * r * e[2][1] + square * e[1][2]) / size
+    share = (weight * np.sqrt(samples.size) * batch.second_push) @ squared
+    apart = bool(np.abs(squared).max() > ROUNDING * np.max(square * e[0][2]))
+    second = np.stack([np.zeros_like(squared), np.sqrt(size / phi) * share])[:, :, None]
+    second_fields = (step * turn)[:, None] * second * np.ones_like(norms)
     return Modes(
         covariance,
         moved(train, seen),
@@ -118,6 +140,10 @@ def modes_of(batch: Batch, step: Array, features: tuple[Moments, Moments], kept:
         moved(test, fresh),
         response(test, fresh) * directed(batch.test.teacher, batch.test.noise),
         kept,
+        apart,
+        response(train, seen) * second - phi * norms * train.slope * second_fields,
+        second_fields,
+        response(test, fresh) * second,
     )
 
 

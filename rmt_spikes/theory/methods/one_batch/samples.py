@@ -25,6 +25,9 @@ With three or five of the last, losses move by less than .1 % in 50 dimensions a
 REACH = 8.0
 """Standard deviations of the teacher's coordinate that are integrated over: beyond, 1e-15 of the mass."""
 
+PROPORTIONAL = 1e-12
+"""Share of ``r^2`` off ``r`` that is none but for rounding: residuals of one value and zeros."""
+
 
 @dataclass(frozen=True, eq=False)
 class Samples:
@@ -152,6 +155,14 @@ class Batch:
     def energy(self) -> float:
         """``E[rho (c_1 r)^2]``."""
         return self.train.mean(self.push**2)
+
+    @cached_property
+    def second_push(self) -> Array:
+        """``sqrt(rho) r^2`` off the share in the learnt direction, of norm one or zero, shape ``(n_r,)``."""
+        square = np.sqrt(self.train.size) * self.train.residual**2
+        rest = square - self.train.mean(square * self.push) / self.energy * self.push
+        norm, whole = self.train.mean(rest**2), self.train.mean(square**2)
+        return np.asarray(rest / math.sqrt(norm) if norm > PROPORTIONAL * whole else np.zeros_like(rest))
 
     @property
     def noise_scale(self) -> float:
