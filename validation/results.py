@@ -35,6 +35,7 @@ FITS = (
 )
 
 DIGITS = {"predicted": 8, "observed": 8, "se": 5, "allowance": 5, "margin": 5, "scatter": 6, "skewness": 4}
+DIGITS |= {"slope": 6, "limit": 6, "exponent": 6, "coefficient": 6, "coefficient_se": 6}
 """Of columns; the others have ten."""
 
 Table = list[dict[str, str]]

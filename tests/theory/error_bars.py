@@ -328,7 +328,7 @@ def write(rows: Sequence[dict[str, Any]]) -> None:
         {"setting": name} | {size: f"{float(row[size]) / float(row['always']):.4g}" for size in OF_SETTINGS}
         for name, row in settings.items()
     ]
-    digits = dict.fromkeys(OF_NUMBERS, 4) | {"predicted": 8, "observed": 5, "se": 3}
+    digits = dict.fromkeys(OF_NUMBERS, 4) | {"predicted": 6, "observed": 5, "se": 3}
     rounded = [
         {**row, **{name: f"{float(row[name]):.{count}g}" for name, count in digits.items()}} for row in rows
     ]

@@ -239,7 +239,7 @@ class NormProblem:
     @property
     def triples(self) -> int:
         """Number of harmonics of degree three."""
-        off = self.setting.d - (0 if self.alike else 1)
+        off = self.setting.d - (not self.alike)
         return math.comb(off + 2, 3) - off
 
     @property
@@ -351,12 +351,8 @@ class NormProblem:
             two * (math.sqrt(2.0) * on_both)[:, None] * q,
             two * on_t[:, None],
         ]
-        blocks = [
-            [*mean, nothing],
-            [nothing, linear, nothing, nothing],
-            [spread, *[nothing] * 3],
-            [*pair, nothing],
-        ]
+        blocks = [[*mean, nothing], [nothing, linear, nothing, nothing]]
+        blocks += [[spread, *[nothing] * 3], [*pair, nothing]]
         if self.has_degree_three:
             g, h, size = gamma[:, :1] * q, gamma[:, 1:], (lengths.coherent[at_pairs] / tau2)[:, None]
             triple = [
