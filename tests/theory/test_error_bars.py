@@ -136,14 +136,14 @@ def test_coefficients_are_those_of_the_half_that_calibrates(kind):
 
 
 def test_rows_are_those_of_the_theory_that_is_here():
-    """Drawn settings in the tables: losses to the eight digits that are written, sizes to four."""
+    """Drawn settings in the tables: losses to the six digits that are written, sizes to four."""
     drawn = error_bars.drawn()
     for name in ("random-6", "random-29", "random-31", "random-101", "near-2", "user-3"):
         prediction = rs.predict(rs.Setting(**drawn[name]["setting"]))
         for row in (row for row in ROWS if row["setting"] == name and "losses" in row["quantity"]):
             value = error_bars.value_of(prediction, row["quantity"])
             error = getattr(prediction.losses.error, row["quantity"].split(".")[1])
-            assert float(row["predicted"]) == pytest.approx(value, rel=1e-6)
+            assert float(row["predicted"]) == pytest.approx(value, rel=1e-5)
             assert float(row["error"]) == pytest.approx(error, rel=1e-3)
 
 

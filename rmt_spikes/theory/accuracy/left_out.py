@@ -125,6 +125,10 @@ def _higher_degrees(method: Method) -> float:
     return 1.0 / _dimensions(method) ** 2
 
 
+def _degree_three(method: Method) -> float:
+    return 0.0 if is_plain(method.setting) else _higher_degrees(method)
+
+
 def _linear_norms(method: Method) -> float:
     if is_plain(method.setting):
         return 0.0
@@ -222,6 +226,7 @@ LEFT_OUT = (
     LeftOut(
         "the initial output is kept to first orders", "initial_output", _initial_output, 0.086, 0.0, 0.097
     ),
+    LeftOut("degree three is taken for noise", "degree_three", _degree_three, 24.0, 0.0, 14.0, True),
     LeftOut("norms are linearised in few dimensions", "linear_norms", _linear_norms, 20.0, 7.0, 20.0, True),
     LeftOut("the bulk is that of untrained features", "untrained_bulk", _untrained_bulk, 0.2, 0.1, 0.3, True),
     LeftOut("rows grow more in some directions", "quadratic_rows", _quadratic_rows, 0.4, 0.1, 0.3, True),
