@@ -34,7 +34,7 @@ FITS = (
     *("verdict", "exponent", "coefficient", "coefficient_se"),
 )
 
-DIGITS = {"predicted": 8, "observed": 8, "se": 5, "allowance": 5, "margin": 5, "scatter": 6, "skewness": 4}
+DIGITS = {"predicted": 8, "observed": 8, "se": 5, "allowance": 5, "margin": 5, "scatter": 4, "skewness": 4}
 DIGITS |= {"slope": 6, "limit": 6, "exponent": 6, "coefficient": 6, "coefficient_se": 6}
 """Of columns; the others have ten."""
 
