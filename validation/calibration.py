@@ -64,7 +64,7 @@ def draw(cases: Table, powers: Table, path: Path) -> None:
     left.invert_yaxis()
     left.set_xlim(0, None)
     left.set_xlabel("cases with a false disagreement (%)\nbar: stated rate; whiskers: exact 95 % interval")
-    left.legend(fontsize=7, frameon=False)
+    left.legend(fontsize=7, frameon=False, loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=2)
     claims = list(dict.fromkeys(row["claim"] for row in powers))
     for i, claim in enumerate(claims):
         found = np.sort([float(row["power"]) for row in powers if row["claim"] == claim and row["power"]])
