@@ -37,7 +37,7 @@ nitpick_ignore_regex = [
 
 myst_enable_extensions = ["amsmath", "dollarmath"]
 myst_heading_anchors = 3
-mathjax_path = "mathjax/tex-svg-full.js"
+mathjax_path = "mathjax/tex-svg.js"
 # The menu would offer what is not in the vendored file.
 mathjax3_config = {"options": {"enableMenu": False}, "svg": {"scale": 0.92}}
 

@@ -26,7 +26,7 @@ ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
 PAGES = ["README.md", *sorted(str(path.relative_to(ROOT)) for path in rules.doc_pages(DOCS))]
 TARGETS = re.findall(r"^([a-z]+):.*## ", (ROOT / "Makefile").read_text(encoding="utf-8"), flags=re.MULTILINE)
-MATHJAX_SHA256 = "a4354ff94fd868aea0cc6eaaa79a57fda0588646fc46ee3700a349ee0a11cbe6"
+MATHJAX_SHA256 = "d4295dc33744836935c1399feece5159577b34c5c8ffb9f1c6324cd82e03a882"
 
 
 # Extensions of the documentation, which is no package.
@@ -227,11 +227,11 @@ def test_every_page_is_in_the_table_of_contents() -> None:
 
 def test_mathjax_is_the_vendored_file_with_its_licence() -> None:
     folder = DOCS / "_static" / "mathjax"
-    script = (folder / "tex-svg-full.js").read_bytes()
+    script = (folder / "tex-svg.js").read_bytes()
     assert hashlib.sha256(script).hexdigest() == MATHJAX_SHA256
     assert "Apache License" in (folder / "LICENSE").read_text(encoding="utf-8")
     configuration = (DOCS / "conf.py").read_text(encoding="utf-8")
-    assert 'mathjax_path = "mathjax/tex-svg-full.js"' in configuration
+    assert 'mathjax_path = "mathjax/tex-svg.js"' in configuration
 
 
 def test_styles_load_nothing_from_the_network() -> None:
