@@ -26,6 +26,24 @@ def test_a_linear_network_is_least_squares_in_the_inputs(readout, width, step):
     assert 0.0 < found.objective - found.train < 1e-6 * found.train
 
 
+@pytest.mark.parametrize("ridge", [1e-6, 1e-8])
+def test_linear_networks_that_are_large_are_least_squares_as_well(ridge):
+    n, d = 125_475, 23_462
+    setting = rs.Setting(
+        n=n,
+        d=d,
+        width=30_376,
+        activation="identity",
+        target="relu",
+        noise_std=NOISE,
+        ridge=ridge,
+        step_exponent=0.5,
+    )
+    losses, noise = rs.predict_losses(setting), NOISE**2 + 0.5 - 0.25  # a linear function explains a quarter
+    assert losses.train == pytest.approx(noise * (1.0 - d / n), rel=10.0 * ridge + 1e-9)
+    assert losses.test == pytest.approx(noise / (1.0 - d / n), rel=10.0 * ridge + 1e-9)
+
+
 @pytest.mark.parametrize(
     ("d", "activation"),
     only([(300, "identity")], [(300, "identity"), (60, "identity"), (30, {"hermite": [0, 1, 0.3]})]),

@@ -31,6 +31,7 @@ from rmt_spikes.theory.methods.uniform.pencil.channel import PencilChannel, Penc
 from rmt_spikes.theory.methods.uniform.pencil.directions import SpecialDirections
 from rmt_spikes.theory.methods.uniform.pencil.levels import Pencil, lost_couplings
 from rmt_spikes.theory.methods.uniform.pencil.rows import RowLengths, Terms, lost_by_output, row_lengths
+from rmt_spikes.theory.methods.uniform.pencil.still import degree_one
 from rmt_spikes.theory.population.labels import LabelFunctions
 from rmt_spikes.theory.quadrature_rules import ReadoutLaw
 
@@ -310,7 +311,7 @@ class PencilBlocks(Blocks):
         return np.asarray(math.sqrt(2.0 * (1.0 - 1.0 / self.setting.d)) * grid.norm)
 
     def channels(self, grid: LatentGrid) -> tuple[Channel, ...]:  # noqa: D102
-        one = PencilChannel(grid.linear / self.tau[:, None], self.setting.gamma, self.pencil)
+        one = degree_one(grid.linear / self.tau[:, None], self.setting.gamma, self.pencil)
         if not self.has_degree_two:
             return (one,)
         growth, shares = self.lengths.growth, self.special.batch.proportions

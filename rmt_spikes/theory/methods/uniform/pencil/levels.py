@@ -22,7 +22,8 @@ Array = NDArray[np.float64]
 Values = NDArray[Any]
 
 FLAT = 1e-13
-"""Curvature below which the gradient of a row has no coherent part beyond the learnt direction."""
+"""Curvature below which the gradient of a row has no coherent part beyond the learnt direction, and root of
+its mean square below which it has no other part."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,6 +149,11 @@ class Pencil:
         if self.batch.theta == 0.0:
             return 0
         return 2 if abs(self.batch.curvature) > FLAT else 1
+
+    @property
+    def grows(self) -> bool:
+        """Whether rows grow beyond the learnt direction: not without a step, nor in linear networks."""
+        return self.blocks == 2 or (self.blocks == 1 and self.batch.incoherent > FLAT**2)
 
     @cached_property
     def letters(self) -> Array:
