@@ -182,15 +182,19 @@ class Spike(Value, Generic[Number]):
     distance
         From the upper edge of the bulk, in units of the Tracy-Widom fluctuations there (`Bulk.edge_scale`).
     alignment
-        Squared correlations of the left singular vector with ``He_0(q), ..., He_4(q)``; shape ``(5,)``. Their
-        sum may exceed one when `n_ridge` is small (1.09 at 56, 1.56 at 4): the polynomials are orthonormal
-        under the limiting distribution of ``q``, not under that of few samples.
+        Squared correlations of the left singular vector with ``He_0(q), ..., He_4(q)``; shape ``(5,)``. With
+        the method `uniform` they are means over draws of `n_ridge` samples, and their sum exceeds one when
+        these are few: the polynomials are orthogonal in the limit only. With others they are the squares
+        of `feature`.
     feature
-        Coefficients of the left singular vector in the normalised ``He_k(q) / sqrt(k!)``, shape ``(5,)``;
-        their squares are the alignments, the first that is not zero is positive.
+        Coefficients of the left singular vector in the normalised ``He_k(q) / sqrt(k!)``, shape ``(5,)``,
+        those of many samples; the first that is not zero is positive.
     right_alignment
         Squared correlations of the right singular vector with the orthonormal polynomials of the readout's
-        distribution (``He_k(alpha) / sqrt(k!)`` for a Gaussian readout), shape ``(5,)``.
+        distribution (``He_k(alpha) / sqrt(k!)`` for a Gaussian readout), shape ``(5,)``; likewise.
+    right_feature
+        Coefficients of the right singular vector in these, shape ``(5,)``; None where a prediction was read
+        from JSON.
     error
         Error bar of the singular value (docs/accuracy.md); None for features that leave something out on
         purpose.
@@ -207,6 +211,7 @@ class Spike(Value, Generic[Number]):
     right_alignment: Any
     index: int = field(repr=False)
     vectors: SingularVectors = field(repr=False, compare=False)
+    right_feature: Any = field(default=None, repr=False, compare=False)
     error: float | None = None
     known_step: Number | None = field(default=None, repr=False, compare=False)
     origin: ClassVar[str] = "learnt"

@@ -113,7 +113,7 @@ def _of_spike(method: Method, spike: Spike[Any], size: float) -> float:
 
 def of_vectors(method: Method, spike: Spike[Any]) -> float:
     """How few samples and neurons carry a spike."""
-    return concentration(method.setting, spike.alignment, spike.right_alignment)
+    return concentration(method.setting, spike.feature, spike.right_feature)
 
 
 def of_edge(method: Method, spike: Spike[Any]) -> float:

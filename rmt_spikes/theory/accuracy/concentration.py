@@ -19,21 +19,21 @@ KEPT = 64
 """Sizes whose norms are kept."""
 
 
-def concentration(setting: Setting, alignment: Any, right_alignment: Any) -> float:
+def concentration(setting: Setting, feature: Any, right_feature: Any) -> float:
     """Bound on the inverse participation ratios of both vectors of a spike, together.
 
     ``E[sqrt(n) u]^4 / n + E[sqrt(N) v]^4 / N``, by the triangle inequality over the degrees: the singular
     value is a root of sums of such terms over samples and over neurons, so that it scatters by a share of the
     root of this, and the mean of a root is below the root of the mean by a share of it.
     """
-    left = _fourth_power(alignment, _sample_norms(setting.n_ridge))
-    right = _fourth_power(right_alignment, _readout_norms(setting.readout, setting.width))
+    left = _fourth_power(feature, _sample_norms(setting.n_ridge))
+    right = _fourth_power(right_feature, _readout_norms(setting.readout, setting.width))
     return left / setting.n_ridge + right / setting.width
 
 
-def _fourth_power(alignment: Any, norms: NDArray[np.float64]) -> float:
-    """Fourth moment of a vector of norm one whose squared components are known."""
-    shares = np.array([float(each) for each in alignment])
+def _fourth_power(feature: Any, norms: NDArray[np.float64]) -> float:
+    """Fourth moment of a vector of norm one whose components are known."""
+    shares = np.array([float(each) ** 2 for each in feature])
     whole = float(np.sum(shares))
     return float(np.sqrt(shares / whole) @ norms) ** 4 if whole > 0.0 else 0.0
 

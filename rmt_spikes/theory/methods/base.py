@@ -237,25 +237,34 @@ def leading_sign(feature: Array) -> float:
 
 
 def spike_of(
-    method: Method, index: int, eigenvalue: float, feature: Array, right_feature: Array
+    method: Method,
+    index: int,
+    eigenvalue: float,
+    feature: Array,
+    right_feature: Array,
+    alignments: tuple[Array, Array] | None = None,
 ) -> Spike[float]:
     """Spike from the eigenvalue of a pole and the coefficients of its vectors, in double precision.
+
+    Alignments of both vectors are the squares of these coefficients where they are not given.
 
     Raises
     ------
     ConvergenceError
         If the vectors are not those of a singular value.
     """
-    alignment = feature**2
-    if not (eigenvalue > 0.0 and np.max(alignment) <= MOST_ALIGNED):
-        raise ConvergenceError("a spike is not a singular vector", residual=float(np.max(alignment) - 1.0))
+    largest = float(np.max(feature**2))
+    if not (eigenvalue > 0.0 and largest <= MOST_ALIGNED):
+        raise ConvergenceError("a spike is not a singular vector", residual=largest - 1.0)
+    alignment, right_alignment = (feature**2, right_feature**2) if alignments is None else alignments
     singular_value, (edge, scale) = float(np.sqrt(eigenvalue)), method.upper_edge()
     return Spike(
         singular_value=singular_value,
         distance=(singular_value - edge) / scale,
         alignment=alignment,
         feature=leading_sign(feature) * feature,
-        right_alignment=right_feature**2,
+        right_alignment=right_alignment,
+        right_feature=leading_sign(feature) * right_feature,
         index=index,
         vectors=method,
     )

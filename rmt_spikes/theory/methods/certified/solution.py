@@ -183,6 +183,7 @@ class CertifiedClosedForm(Method):
             alignment=tuple(midpoint(c) ** 2 for c in pole.feature),
             feature=tuple(sign * midpoint(c) for c in pole.feature),
             right_alignment=tuple(midpoint(c) ** 2 for c in pole.right_feature),
+            right_feature=tuple(sign * midpoint(c) for c in pole.right_feature),
             index=index,
             vectors=self,
         )

@@ -43,6 +43,7 @@ from rmt_spikes.theory.methods.uniform.scores.signs import Scores
 from rmt_spikes.theory.methods.uniform.spectrum import Spectrum, warn_of_linear_norms
 from rmt_spikes.theory.population.coverage import is_plain, require_plain, without_pencil
 from rmt_spikes.theory.population.labels import labels_of
+from rmt_spikes.theory.population.levels import levels_of
 from rmt_spikes.theory.quadrature_rules import ReadoutLaw
 from rmt_spikes.theory.results import Certificate, Losses, Spike, ordered
 from rmt_spikes.theory.ridgeless import positive_ridge
@@ -152,8 +153,8 @@ class Uniform(Method):
         return self.functions if self.functions is not None else self._grid(self._whole)
 
     def _grid(self, blocks: Blocks) -> LatentGrid:
-        given, law, tau = self.given, blocks.law, blocks.tau
-        return latent_grid(self.setting, self.latent, finite=True, given=given, law=law, tau=tau)
+        given, tau = self.given, blocks.tau
+        return latent_grid(self.setting, self.latent, finite=True, given=given, law=blocks.law, tau=tau)
 
     @property
     def treatment(self) -> Rows:
@@ -176,8 +177,8 @@ class Uniform(Method):
     @cached_property
     def spectrum(self) -> Spectrum:
         """Bulk, its edges and the values of single samples."""
-        nodes = nodes_of_bulk(self.setting) if self._keeps_norms else None
-        norms = None if nodes is None else self._norm_problem(nodes)
+        nodes = nodes_of_bulk(self.setting)
+        norms = self._norm_problem(nodes) if nodes and self._keeps_norms else None
         return Spectrum(self.reduced, self.untrained, self._on_nodes, norms, self.given)
 
     def continue_from(self, other: Self) -> None:  # noqa: D102
@@ -274,7 +275,7 @@ class Uniform(Method):
         AccuracyWarning
             If their equations have no solution on a few nodes, and norms are linearised.
         """
-        share = share_of_norms(self.setting) if self._keeps_norms else 0.0
+        share = share_of_norms(self.setting) if self._keeps_norms and is_plain(self.setting) else 0.0
         if share > 0.0:
             try:
                 ordered(self.norm_losses.losses, labels_of(self.setting).energy)
@@ -288,12 +289,12 @@ class Uniform(Method):
         """Whether norms may be latent variables.
 
         They are for a distribution of second batches: a given one has norms of its own. Without the channel
-        of degree two norms are noise. Several directions and a covariance were not worked out.
+        of degree two norms are noise. A covariance was not worked out, nor several directions in the losses.
         """
-        own = self.given is not None and self.given.q is not None
         known = self.variables is not None or self.functions is not None
+        own = self.given is not None and self.given.q is not None
         kept = self.treatment is Rows.PENCIL and self.kept.latent_norms and self.kept.degree_two
-        return kept and not own and not known and is_plain(self.setting)
+        return kept and not own and not known and levels_of(self.setting).isotropic
 
     def _norm_problem(self, nodes: ProductNodes) -> NormProblem:
         return norm_problem(self.setting, self.latent, self.given, self.kept, nodes)
@@ -329,12 +330,10 @@ class Uniform(Method):
 
     def spikes(self) -> tuple[Spike[float], ...]:
         """Spikes further from the edge than its Tracy-Widom fluctuations, largest first."""
-        of, features = self.spectrum.separated.problem, (vectors.hermite_feature, vectors.readout_feature)
-        spikes = (
-            spike_of(self, k, pole.point.eigenvalue, *(feature(of, pole) for feature in features))
-            for k, pole in enumerate(self.spectrum.poles)
-        )
-        return tuple(spike for spike in spikes if spike.distance > 1.0 and np.sum(spike.alignment) > LEARNT)
+        of, spikes = self.spectrum.separated.problem, []
+        for k, pole in enumerate(self.spectrum.poles):
+            spikes.append(spike_of(self, k, pole.point.eigenvalue, *vectors.carried(of, pole, self.given)))
+        return tuple(spike for spike in spikes if spike.distance > 1.0 and np.sum(spike.feature**2) > LEARNT)
 
     def spike_count(self) -> int:  # noqa: D102
         found = self.spectrum.count(LEARNT)

@@ -12,9 +12,14 @@ from rmt_spikes.theory.latent import LatentGrid, latent_grid
 from rmt_spikes.theory.methods.uniform.blocks import Blocks
 from rmt_spikes.theory.methods.uniform.poles.zeros import Pole
 from rmt_spikes.theory.methods.uniform.problem import Problem
+from rmt_spikes.theory.population.correlations import expected_correlations
 from rmt_spikes.theory.quadrature_rules import ReadoutLaw
+from rmt_spikes.theory.realisation import Realisation
 
 Array = NDArray[np.float64]
+
+POLYNOMIALS = 5
+"""Number of polynomials (degrees 0 to 4) that vectors are compared with."""
 
 TOGETHER = 64
 """Readout weights at which right vectors are computed at once: matrices are no larger than a few hundred."""
@@ -26,17 +31,37 @@ def node_profile(problem: Problem, pole: Pole) -> Array:
     return np.asarray(pole.point.state.resolvent * mode / math.sqrt(pole.slope))
 
 
-def hermite_feature(problem: Problem, pole: Pole, count: int = 5) -> Array:
+def hermite_feature(problem: Problem, pole: Pole, count: int = POLYNOMIALS) -> Array:
     """Correlations of the left singular vector with the Hermite polynomials of ``q``, shape ``(count,)``."""
     grid = problem.grid
     table = normalized_hermite(count - 1, grid.q)
     return _correlations(table, grid.q_weights, node_profile(problem, pole))
 
 
-def readout_feature(problem: Problem, pole: Pole, count: int = 5) -> Array:
+def readout_feature(problem: Problem, pole: Pole, count: int = POLYNOMIALS) -> Array:
     """Correlations of the right singular vector with orthonormal polynomials of ``alpha``."""
     law = problem.grid.law
     return _correlations(law.polynomials(law.nodes, count), law.weights, right_node_profile(problem, pole))
+
+
+def carried(
+    problem: Problem, pole: Pole, given: Realisation | None
+) -> tuple[Array, Array, tuple[Array, Array]]:
+    """Coefficients of both vectors of a spike, and their mean squared correlations with polynomials.
+
+    The correlations are those of few samples, and of few neurons. Of variables that are given they are those
+    on the nodes, and of a readout weight without a density those of the limit.
+    """
+    grid, setting, law = problem.grid, problem.setting, problem.grid.law
+    feature, readout = hermite_feature(problem, pole), readout_feature(problem, pole)
+    left, right = feature**2, readout**2
+    if given is None or given.q is None:
+        table = normalized_hermite(POLYNOMIALS - 1, grid.q)
+        left = expected_correlations(node_profile(problem, pole), table, grid.q_weights, setting.n_ridge)
+    if given is None and law.name == "gaussian":
+        table, profile = law.polynomials(law.nodes, POLYNOMIALS), right_node_profile(problem, pole)
+        right = expected_correlations(profile, table, law.weights, setting.width)
+    return feature, readout, (left, right)
 
 
 def _correlations(table: Array, weights: Array, profile: Array) -> Array:

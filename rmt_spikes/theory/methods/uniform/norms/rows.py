@@ -15,6 +15,7 @@ from rmt_spikes.theory.latent import residual_moments
 from rmt_spikes.theory.methods.uniform.norms.sphere import coordinate, second, third, third_norm
 from rmt_spikes.theory.methods.uniform.pencil.directions import SpecialDirections
 from rmt_spikes.theory.methods.uniform.pencil.rows import RowLengths, Terms, row_lengths
+from rmt_spikes.theory.population.labels import labels_of
 
 Array = NDArray[np.float64]
 
@@ -43,9 +44,19 @@ class SampleNorms:
 def sample_norms(
     setting: Setting, cosine: float, q: tuple[Array, Array], square: tuple[Array, Array], dimensions: float
 ) -> SampleNorms:
-    """Samples on the product of two rules; the teacher's direction is on a sphere of so many dimensions."""
+    """Samples on the product of two rules; the teacher's direction is on a sphere of so many dimensions.
+
+    Of a teacher with several directions only the means of the labels are known, as if they did not depend on
+    the norm.
+    """
     nodes, squares = np.repeat(q[0], square[0].size), np.tile(square[0], q[0].size)
     weights = np.outer(q[1], square[1]).ravel()
+    teacher = labels_of(setting)
+    if teacher.directions > 1:
+        seen = teacher.given(cosine, nodes)
+        labels = np.concatenate([seen.mean[None], np.zeros((3, nodes.size))])
+        energy = seen.energy
+        return SampleNorms(nodes, squares, weights, labels, energy + setting.label_energy - weights @ energy)
     sine = math.sqrt(max(0.0, 1.0 - cosine**2))
     target = setting.target_function
     size = sine * np.sqrt(squares)
@@ -93,7 +104,7 @@ class GrownRows:
     @property
     def offset(self) -> float:
         """What the residual lacks of the label."""
-        return float(self.setting.target_expansion.mean) - residual_moments(self.setting)[0]
+        return labels_of(self.setting).mean - residual_moments(self.setting)[0]
 
     @cached_property
     def share(self) -> Array:
@@ -144,11 +155,14 @@ class GrownRows:
         """
         d, batch, frame = self.setting.d, self.special.batch, self.special.frame
         growth = self.lengths.growth[0]
-        linear = (self.own[:, 1, 1] + (d - 2.0) * growth) / d
+        count = batch.directions
+        others = np.trace(self.own[:, 1:, 1:], axis1=1, axis2=2)
+        linear = (others + (d - 1.0 - count) * growth) / d
         step = (batch.theta * batch.law.nodes)[:, None]
         h = frame.T @ batch.whole.mean(batch.whole.r[:, None, None] * self.special.moments[1]) @ frame
         # The incoherent part is not blind to its own row: (C) of docs/theory.md, section 9, for one neuron.
-        beyond = 24.0 * batch.slope.coefficients[4] * (h[1, 1] - float(batch.whole.mean(batch.whole.r))) / d
+        bent = float(np.trace(h[1:, 1:])) - count * float(batch.whole.mean(batch.whole.r))
+        beyond = 24.0 * batch.slope.coefficients[4] * bent / d
         radial = self._own_steps[1] if batch.theta else np.zeros(self.w.size)
         grown = (np.sqrt(1.0 - self.w**2 / d) + step * radial) ** 2
         mean = (grown @ self.w_weights)[:, None]
