@@ -84,9 +84,10 @@ def preview(texts: Texts, spike: int, seed: int | None) -> Answer:
         },
     }
     try:
+        # Only losses depend on the ridge: a slider of it computes nothing else.
+        usual = setting.replace(ridge=USUAL_RIDGE)
         for name in QUICK_PARTS:
-            # Only losses depend on the ridge: a slider of it computes nothing else.
-            answer |= _part(name, setting if name == "losses" else setting.replace(ridge=USUAL_RIDGE), QUICK)
+            answer |= _part(name, setting if name == "losses" else usual, QUICK)
     except RmtSpikesError as error:
         # The setting is fine, but not one of this method: the page waits for the other one.
         answer["uncovered"] = str(error)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from functools import cache
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 import numpy as np
@@ -68,6 +69,7 @@ class Keys(BaseModel):
     )
 
 
+@cache
 def bounds(name: str) -> tuple[float, float]:
     """Closed range of a key of a setting that is a number."""
     metadata = Keys.model_fields[name].metadata
@@ -75,6 +77,7 @@ def bounds(name: str) -> tuple[float, float]:
     return low, min((each.le for each in metadata if hasattr(each, "le")), default=math.inf)
 
 
+@cache
 def domain(name: str) -> str:
     """Domain of a key of a setting, as a phrase that completes "must be"."""
     kind = Keys.model_fields[name].annotation

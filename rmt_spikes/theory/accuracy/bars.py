@@ -50,7 +50,7 @@ def with_bars(method: Method, losses: Losses[Any]) -> Losses[Any]:
     """Losses that a method predicts, or that are interpolated, with their error bars."""
     if method.features is not Features.CORRECTED:
         return losses
-    sizes = {name: sum(_sizes_of_loss(method, losses, name).values()) for name in LOSSES}
+    sizes = {name: sum(each.values()) for name, each in _sizes_of_losses(method, losses).items()}
     floor = floor_of_losses(method)
     shown = {name: sizes[name] * float(getattr(losses, name)) + floor for name in LOSSES}
     signs = losses.sign_error
@@ -143,14 +143,16 @@ def _sizes(method: Method, kind: str) -> dict[str, float]:
     return sizes
 
 
-def _sizes_of_loss(method: Method, losses: Losses[Any], name: str) -> dict[str, float]:
-    """The same for a loss: some differ between losses, of the others the training loss shows more."""
-    factor = of_train(losses) if name == "train" else 1.0
-    sizes = {reason: factor * size for reason, size in _sizes(method, "losses").items()}
+def _sizes_of_losses(method: Method, losses: Losses[Any]) -> dict[str, dict[str, float]]:
+    """The same for each loss: some differ between losses, of the others the training loss shows more."""
+    common = _sizes(method, "losses")
+    found = {name: dict(common) for name in LOSSES}
+    found["train"] = {reason: of_train(losses) * size for reason, size in common.items()}
     for each in LEFT_OUT:
         if each.of_losses is not None:
-            sizes[each.reason] = sizes.get(each.reason, 0.0) + each.losses * each.of_losses(method)[name]
-    return sizes
+            for name, size in each.of_losses(method).items():
+                found[name][each.reason] = found[name].get(each.reason, 0.0) + each.losses * size
+    return found
 
 
 def warn_if_large(method: Method, part: str, value: Any) -> None:
@@ -166,7 +168,7 @@ def warn_if_large(method: Method, part: str, value: Any) -> None:
     if not name or bars[name] <= LARGE:
         return
     own = part == "losses" and method.features is Features.CORRECTED
-    sizes = _sizes_of_loss(method, value, name.split()[0]) if own else _sizes(method, part)
+    sizes = _sizes_of_losses(method, value)[name.split()[0]] if own else _sizes(method, part)
     near = part == "spikes" and bars[name] > 2.0 * sum(sizes.values())
     reason = EDGE if near else max(sizes, key=lambda each: sizes[each])
     warn_of_accuracy(f"error bar above {100 * LARGE:.0f} % of {name}: {reason}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from functools import cached_property, lru_cache, partial
 from itertools import pairwise
 from typing import Any, Self
 
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rmt_spikes.errors import DomainError
-from rmt_spikes.theory.bulk.equivalent import BulkEquivalent
+from rmt_spikes.theory.bulk.equivalent import KEPT, BulkEquivalent
 from rmt_spikes.theory.bulk.hard_edge import SHOWN, HardEdge
 from rmt_spikes.theory.bulk.interval import (
     MASS_ERROR,
@@ -247,6 +247,7 @@ class Bulk(Value):
         )
 
 
+@lru_cache(maxsize=KEPT)
 def singular_value_bulk(equivalent: BulkEquivalent) -> Bulk:
     """Distribution of the singular values from that of the eigenvalues, ``x = sqrt(z)``."""
     edges = np.sqrt(equivalent.edges)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -25,6 +25,9 @@ ComplexArray = NDArray[np.complex128]
 NEWTON_STEPS, ROUNDING = 2000, 4e-16
 """Steps to an effective ridge, at most 27 on 4000 drawn bulks with ridges from 1e-12 (each halves it at least
 until it is near), and the least relative size of one."""
+
+KEPT = 64
+"""Equivalents that are kept: settings that differ in step, noise or ridge share one, with its edges."""
 
 
 @dataclass(frozen=True)
@@ -72,13 +75,13 @@ class BulkEquivalent:
     gamma: float
     ratio: float
 
-    @classmethod
-    def of(cls, setting: Setting) -> BulkEquivalent:
+    @staticmethod
+    def of(setting: Setting) -> BulkEquivalent:
         """Equivalent of a setting with its untrained first layer."""
         expansion = setting.activation_expansion
         slope = float(expansion.coefficients[1])
         linear = slope**2 if abs(slope) > expansion.error[1] else 0.0
-        return cls(linear, float(expansion.tail), setting.gamma, setting.ridge_ratio)
+        return _known(linear, float(expansion.tail), setting.gamma, setting.ridge_ratio)
 
     def trace(self, kappa: float) -> float:
         """``g(kappa)`` for ``kappa > 0``, the positive root of the Marchenko-Pastur equation."""
@@ -300,3 +303,8 @@ class BulkEquivalent:
     def atom_at_zero(self) -> float:
         """Share of the ``N`` eigenvalues that are zero."""
         return 1.0 - self.rank
+
+
+@lru_cache(maxsize=KEPT)
+def _known(linear: float, tail: float, gamma: float, ratio: float) -> BulkEquivalent:
+    return BulkEquivalent(linear, tail, gamma, ratio)
