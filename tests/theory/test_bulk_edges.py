@@ -7,6 +7,7 @@ import pytest
 
 import rmt_spikes as rs
 from rmt_spikes.theory.bulk.interval import MASS_ERROR, Interval, careful_mass_error, mass_error, refinements
+from rmt_spikes.theory.methods.uniform.density.missing import place_of_missing
 from rmt_spikes.theory.methods.uniform.density.states import CutStates
 from rmt_spikes.theory.methods.uniform.solution import Uniform
 
@@ -218,3 +219,18 @@ def test_a_density_between_nodes_is_that_of_the_equations(keywords):
     x = low + (high - low) * (1.0 - np.cos(np.linspace(0.0, np.pi, 12)[1:-1])) / 2.0
     exact = replace(cut, interpolates=False).density(x)
     assert np.max(np.abs(cut.density(x) - exact)) < 1e-7 * np.max(exact)
+
+
+def test_a_band_that_went_unseen_is_placed_at_its_mean_eigenvalue():
+    sizes = {"n": 20_000, "d": 200, "width": 1000, "activation": "relu", "target": "relu"}
+    solution = Uniform(rs.Setting(**sizes, ridge=0.1, step_size=0.0))
+    whole, states = solution.bulk, solution.spectrum.cut.states
+    low, high = whole.edges[0]
+    angles = (np.arange(500) + 0.5) * np.pi / 500
+    x = low + (high - low) * np.sin(0.5 * angles) ** 2
+    density = whole.density(x) * np.sin(angles)
+    part = replace(whole, edges=whole.edges[1:])
+    place = place_of_missing(part, states)
+    # To second order in the width of the band over the eigenvalue z, four times the upper edge.
+    assert low**2 < place < high**2
+    assert place == pytest.approx(np.sum(density * x**2) / np.sum(density), rel=0.03)

@@ -21,6 +21,7 @@ from rmt_spikes.theory.latent import residual_moments
 from rmt_spikes.theory.methods.uniform.blocks import PencilBlocks
 from rmt_spikes.theory.methods.uniform.continuation import RealCurve
 from rmt_spikes.theory.methods.uniform.density.edges import End, edge_of, lower_edge, upper_edge
+from rmt_spikes.theory.methods.uniform.density.missing import place_of_missing
 from rmt_spikes.theory.methods.uniform.density.states import CutStates
 from rmt_spikes.theory.methods.uniform.density.support import BranchCut
 from rmt_spikes.theory.methods.uniform.draws.values import drawn_values
@@ -259,11 +260,9 @@ class Spectrum:
         The whole mass is known: where it is off, the lowest edge next to that without a step was not the
         lowest one, and no band is taken to have converged by chance.
         """
-        low = End(0.0)
+        low, rank, full = End(0.0), self.untrained.rank, 1.0 - 1e-12
         if not self.untrained.reaches_zero:
-            rows = self.untrained.rank * equations.ratio < 1.0 - 1e-12
-            columns = self.untrained.rank < 1.0 - 1e-12
-            signs = (-1.0 if rows else 1.0, 1.0 if columns else -1.0)
+            signs = (-1.0 if rank * equations.ratio < full else 1.0, 1.0 if rank < full else -1.0)
             low = End(float(self.untrained.edges[0, 0]))
             if not self._stays(high.at):
                 with suppress(ConvergenceError):
@@ -275,8 +274,17 @@ class Spectrum:
         return self._bulk_between(equations, low, high)
 
     def _bulk_between(self, equations: FixedPoint, low: End, high: End) -> tuple[Bulk, BranchCut]:
-        """Bulk between its outer edges."""
-        states = CutStates(equations)
+        """Bulk between its outer edges; a narrow band that went unseen is looked for by its mass."""
+        found = self._on_states(CutStates(equations), low, high)
+        if found[0].mass < 1.0 - MASS_ERROR and equations.ratio > 0.0:
+            with suppress(ConvergenceError):  # the certificate then judges the mass
+                place, states = place_of_missing(found[0], found[1].states), CutStates(equations)
+                if low.at < place < high.at and states.physical(states.at(place)):
+                    return self._on_states(states, low, high)
+        return found
+
+    def _on_states(self, states: CutStates, low: End, high: End) -> tuple[Bulk, BranchCut]:
+        """Bulk between its outer edges, with some states that are known."""
         for end in (high, low):
             states.enter(end)
         untrained = self.untrained.edges.ravel()
