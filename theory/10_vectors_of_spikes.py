@@ -72,7 +72,9 @@ alignment = (sp.sqrt(a * (-kappa / a)) / kappa) ** 2 / slope
 assert sp.simplify(alignment + 1 / (kappa * slope)) == 0
 
 # %% [markdown]
-# ## The library's alignments
+# ## The library's coefficients
+#
+# Their squares are the alignments with the polynomials of many samples.
 #
 # Random signs as readout and a step of order one, so that the spikes stand next to the bulk and have a share
 # of their vectors only. Everything is computed anew: damped iteration for $R$ and $\omega$ at $L = -x$, the
@@ -141,8 +143,8 @@ right = -xi[:2] * np.sqrt(omega / share) / np.sqrt(x * e_slope)
 right_alignment = np.array([(share @ right) ** 2, (share @ (right * alpha)) ** 2])
 differences = {
     "place": x / guess - 1,
-    "left": np.max(np.abs(alignment - spike.alignment)),
-    "right": np.max(np.abs(right_alignment - spike.right_alignment[:2])),
+    "left": np.max(np.abs(alignment - spike.feature**2)),
+    "right": np.max(np.abs(right_alignment - spike.right_feature[:2] ** 2)),
 }
 
 # Central differences with a relative step of 1e-5: measured 1e-10.

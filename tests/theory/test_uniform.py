@@ -153,7 +153,7 @@ def test_spike_vectors_are_consistent(solution):
         h = np.array([np.ones_like(grid.q), grid.q, (grid.q**2 - 1) / np.sqrt(2)])
         norm = np.sqrt(h**2 @ grid.q_weights)  # one up to what a finite sample lacks
         assert h @ (grid.q_weights * left) / norm == pytest.approx(spike.feature[:3], abs=1e-8)
-        assert (grid.law.weights @ right) ** 2 == pytest.approx(spike.right_alignment[0], abs=1e-8)
+        assert grid.law.weights @ right == pytest.approx(spike.right_feature[0], abs=1e-8)
         assert grid.q_weights @ left**2 <= 1 + 1e-9
         assert grid.law.weights @ right**2 <= 1 + 1e-9
 
