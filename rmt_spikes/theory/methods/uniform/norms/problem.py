@@ -331,7 +331,7 @@ class NormProblem:
     def _functions(
         self, at_pairs: NDArray[np.intp], zero: Array, linear: Array, two: Array, three: Array, norm: Array
     ) -> Array:
-        """Functions of samples by ``1``, ``t`` degrees two and three of it: shape ``(4, blocks n, n_s)``."""
+        """Functions of samples by ``1``, ``t``, degrees two and three of it: shape ``(4, blocks n, n_s)``."""
         rows, q, d = self.rows, self.samples.q, self.setting.d
         lengths, nothing, root = rows.lengths, np.zeros_like(zero), math.sqrt(0.5)
         tau2 = lengths.tau[at_pairs] ** 2
