@@ -6,8 +6,9 @@ gradient step; simulates the same network exactly; and says whether the two agre
 Names are imported when they are first used: ``import rmt_spikes`` alone loads no numerical library.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from rmt_spikes.loading import names_on_use
 
 if TYPE_CHECKING:
     from rmt_spikes import plot, theory
@@ -83,26 +84,18 @@ __all__ = [
 _HOMES = {
     "errors": "AccuracyWarning CaseError ConvergenceError DomainError RmtSpikesError",
     "functions.callables": "Function",
+    "plot": "plot",
     "setting": "Covariance Setting",
     "simulation": "Data Measurement Observation Trial observe simulate",
     "theory": "Bulk Certificate Latent Losses PrecisePrediction Prediction Spike "
-    "SweepTable critical_step_sizes predict predict_losses sweep",
+    "SweepTable critical_step_sizes predict predict_losses sweep theory",
     "validation": "CaseCalibration Comparison Report built_in_cases calibrate compare validate",
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
 
 
 if not TYPE_CHECKING:  # a name that is misspelt is then seen by type checkers
-
-    def __getattr__(name: str) -> Any:
-        """Import the module that defines a public name, and keep the name."""
-        if name in ("plot", "theory"):
-            return import_module(f"rmt_spikes.{name}")
-        if name not in _HOME_OF:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        value = getattr(import_module(f"rmt_spikes.{_HOME_OF[name]}"), name)
-        globals()[name] = value
-        return value
+    __getattr__ = names_on_use(__name__, _HOME_OF)
 
 
 def __dir__() -> list[str]:

@@ -3,10 +3,10 @@
 A prediction is imported at once; sweeps, standard deviations and formulas when they are first used.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rmt_spikes.functions.hermite import gaussian_moments
+from rmt_spikes.loading import names_on_use
 from rmt_spikes.theory.bulk.distribution import Bulk
 from rmt_spikes.theory.bulk.weights import Weights
 from rmt_spikes.theory.features import Features
@@ -60,20 +60,12 @@ _HOME_OF = {
     "loss_standard_deviations": "fluctuations.losses",
     "spike_standard_deviations": "fluctuations.spikes",
     "sweep": "sweeps.grid",
+    "symbolic": "symbolic",
 }
 
 
 if not TYPE_CHECKING:  # a name that is misspelt is then seen by type checkers
-
-    def __getattr__(name: str) -> Any:
-        """Import the module that defines a public name, and keep the name."""
-        if name == "symbolic":
-            return import_module("rmt_spikes.theory.symbolic")
-        if name not in _HOME_OF:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        value = getattr(import_module(f"rmt_spikes.theory.{_HOME_OF[name]}"), name)
-        globals()[name] = value
-        return value
+    __getattr__ = names_on_use(__name__, _HOME_OF)
 
 
 def __dir__() -> list[str]:
