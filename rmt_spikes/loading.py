@@ -1,8 +1,9 @@
-"""Loading what is needed when it is first used."""
+"""Loading what is needed when it is first used: names of this package, and modules of libraries."""
 
 import sys
 from collections.abc import Callable, Mapping
 from importlib import import_module
+from importlib.util import LazyLoader, find_spec, module_from_spec
 from typing import Any
 
 
@@ -37,3 +38,22 @@ def names_on_use(package: str, home_of: Mapping[str, str]) -> Callable[[str], An
         return value
 
     return value_of
+
+
+def load_on_use(*names: str) -> None:
+    """Let modules inside packages be loaded when one of their attributes is first asked for.
+
+    Parameters
+    ----------
+    names
+        Full names. Those that are loaded, or that do not exist, are left as they are.
+    """
+    for name in names:
+        spec = None if name in sys.modules else find_spec(name)
+        if spec is None or spec.loader is None:
+            continue
+        spec.loader = LazyLoader(spec.loader)
+        module = sys.modules[name] = module_from_spec(spec)
+        spec.loader.exec_module(module)
+        package, _, own = name.rpartition(".")
+        setattr(sys.modules[package], own, module)

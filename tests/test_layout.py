@@ -13,6 +13,7 @@ from pathlib import Path
 
 import layout_rules as rules
 import pytest
+from cli_tools import SETTING
 
 import rmt_spikes
 
@@ -129,15 +130,17 @@ def test_public_names_are_what_there_is_and_what_is_completed() -> None:
 
 
 EVERYTHING = "import rmt_spikes as rs\nfor name in rs.__all__: getattr(rs, name)\nrs.validation"
-HELP = """
+COMMAND = """
 import sys
-sys.argv = ["rmt-spikes", "--help"]
+sys.argv = ["rmt-spikes", *{arguments}]
 from rmt_spikes.cli import main
 try:
     main()
 except SystemExit as end:
     assert not end.code
 """
+HELP = COMMAND.format(arguments=["--help"])
+PREDICT = f"open('s.toml', 'w').write({SETTING!r})" + COMMAND.format(arguments=["predict", "s.toml"])
 
 
 @pytest.mark.parametrize(
@@ -147,6 +150,7 @@ except SystemExit as end:
         ("import rmt_spikes.setting", {"mpmath", "scipy.optimize", *HEAVY}),
         (EVERYTHING, {"typer", "rich", "jinja2", *HEAVY}),
         (HELP, {"numpy", "scipy", "mpmath", "pydantic", *HEAVY}),
+        (PREDICT, {"numpy.f2py.crackfortran", "mpmath", *HEAVY}),
     ],
 )
 def test_no_library_is_loaded_before_it_is_needed(tmp_path: Path, code: str, absent: set[str]) -> None:

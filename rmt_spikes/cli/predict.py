@@ -8,9 +8,13 @@ import typer
 
 from rmt_spikes.cli.options import AsJson, Explain, Overrides, SettingFile, present, read_setting
 from rmt_spikes.console.exits import reporting
+from rmt_spikes.loading import load_on_use
 
 if TYPE_CHECKING:
     from rmt_spikes.theory.prediction import Prediction
+
+UNUSED = ("numpy.f2py", "numpy.testing")
+"""Modules that scipy loads with every name of numpy, for 50 ms, and that no prediction uses."""
 
 
 def predict(
@@ -31,6 +35,7 @@ def predict(
 ) -> None:
     """Predict spectrum, spikes, features and losses of a setting."""
     with reporting():
+        load_on_use(*UNUSED)
         from rmt_spikes.console.tables import print_precise, print_prediction
         from rmt_spikes.execution.threads import one_blas_thread
         from rmt_spikes.theory import predict as predict_setting

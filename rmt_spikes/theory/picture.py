@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,8 @@ POINTS = 60
 
 def picture(title: str, bulk: Any, spikes: Sequence[float]) -> str:
     """HTML of a title and a spectrum, with the bulk as a line and spikes as bars."""
+    from html import escape
+
     edges = [(float(low), float(high)) for low, high in bulk.edges]
     right = 1.05 * max([edges[-1][1], *spikes])
     lines = []
