@@ -35,6 +35,11 @@ SETTLED = "document.getElementById('status').textContent === 'Uniform theory.'"
 STATUS = "document.getElementById('status').textContent"
 TOML = "document.getElementById('toml').textContent"
 MEASURED = "performance.getEntriesByName('input to paint').map(each => each.duration)"
+FADED = """
+window.faded = 0;
+new MutationObserver(() => { window.faded += document.querySelectorAll("#losses .old").length; })
+    .observe(document.getElementById("losses"), { childList: true }); 0
+"""
 AXE = (resources.files("axe_core_python") / "axe.min.js").read_text(encoding="utf-8")
 LATENCY = 100.0
 """Milliseconds from an input to its paint, for 19 inputs in 20."""
@@ -124,7 +129,12 @@ def test_figures_follow_a_slider_that_is_dragged(chromium: Browser, server: Serv
     chromium.open(server.address, 1440)
     before = chromium.wait("document.querySelector('#spectrum .line')?.getAttribute('d')")
     times = drag(chromium, "ridge", 0.3, 0.7)
+    chromium.wait("document.querySelector('#losses .line') && !document.querySelector('#losses .old')")
+    chromium.run(FADED)
     drag(chromium, "width", 0.3, 0.6)
+    # The curves of the losses come later: meanwhile those of another setting are faded.
+    assert chromium.run("window.faded") > 0
+    chromium.wait("document.querySelector('#losses .line') && !document.querySelector('#losses .old')")
     assert chromium.run("document.querySelector('#spectrum .line').getAttribute('d')") != before
     # Every input is painted, or one after it: a figure that stood still would have measured none.
     assert times.size > 5

@@ -47,51 +47,86 @@ const label = value => String(Number(value.toPrecision(4))).replace("-", "\u2212
 const path = points => points.map(([x, y], i) => `${i ? "L" : "M"}${x.toFixed(1)} ${y.toFixed(1)}`).join("");
 const known = values => values.filter(each => each !== null && Number.isFinite(each));
 
-// Axes of a figure; what it holds is clipped to them.
+// Axes of a figure; what it holds is clipped to them. Axes that have not changed are kept: texts take the
+// browser longer than lines.
+const kept = new WeakMap();
+
 class Frame {
   constructor(element, size, { right = MARGIN.right } = {}) {
     this.element = element;
     this.width = size.width;
     this.height = size.height;
     this.box = { left: MARGIN.left, right: size.width - right, top: MARGIN.top, bottom: size.height - MARGIN.bottom };
-    this.back = svg("g", { "aria-hidden": "true" });
+    this.axes = [];
     this.front = svg("g", { "aria-hidden": "true" });
-    element.setAttribute("viewBox", `0 0 ${size.width} ${size.height}`);
   }
 
   x(make, low, high, title, { ticks } = {}) {
-    const { left, right, bottom } = this.box, scale = make(low, high, left, right);
-    this.back.append(svg("path", { class: "axis", d: `M${left} ${bottom}H${right}` }));
-    for (const value of ticks || scale.ticks(Math.max(3, (right - left) / 55))) {
-      const at = scale(value);
-      this.back.append(svg("path", { class: "axis", d: `M${at.toFixed(1)} ${bottom}v4` }));
-      this.back.append(svg("text", { x: at.toFixed(1), y: bottom + 17, "text-anchor": "middle" }, label(value)));
-    }
-    this.back.append(svg("text", { x: (left + right) / 2, y: this.height - 5, "text-anchor": "middle" }, title));
+    const { left, right } = this.box, scale = make(low, high, left, right);
+    this.axes.push({ scale, title, ticks: ticks || scale.ticks(Math.max(3, (right - left) / 55)) });
     return scale;
   }
 
   y(low, high, title, { right = false } = {}) {
-    const { left, right: end, top, bottom } = this.box, scale = linear(low, high, bottom, top);
-    const edge = right ? end : left, sign = right ? 1 : -1;
-    for (const value of scale.ticks(right ? 4 : 5)) {
-      const at = scale(value).toFixed(1);
-      if (!right) this.back.append(svg("path", { class: "grid", d: `M${left} ${at}H${end}` }));
-      this.back.append(svg("text", { x: edge + sign * 6, y: at, dy: "0.35em", "text-anchor": right ? "start" : "end" }, label(value)));
-    }
-    const x = right ? this.width - 11 : 11, y = (top + bottom) / 2;
-    this.back.append(svg("text", { transform: `translate(${x} ${y}) rotate(${right ? 90 : -90})`, "text-anchor": "middle" }, title));
+    const { top, bottom } = this.box, scale = linear(low, high, bottom, top);
+    this.axes.push({ scale, title, ticks: scale.ticks(right ? 4 : 5), side: right ? "right" : "left" });
     return scale;
+  }
+
+  back() {
+    const group = svg("g", { "aria-hidden": "true" }), { left, right, top, bottom } = this.box;
+    for (const { scale, title, ticks, side } of this.axes) {
+      if (!side) group.append(svg("path", { class: "axis", d: `M${left} ${bottom}H${right}` }));
+      for (const value of ticks) {
+        const at = scale(value).toFixed(1);
+        if (!side) {
+          group.append(svg("path", { class: "axis", d: `M${at} ${bottom}v4` }));
+          group.append(svg("text", { x: at, y: bottom + 17, "text-anchor": "middle" }, label(value)));
+        } else if (side === "left") {
+          group.append(svg("path", { class: "grid", d: `M${left} ${at}H${right}` }));
+          group.append(svg("text", { x: left - 6, y: at, dy: "0.35em", "text-anchor": "end" }, label(value)));
+        } else {
+          group.append(svg("text", { x: right + 6, y: at, dy: "0.35em", "text-anchor": "start" }, label(value)));
+        }
+      }
+      const place = !side
+        ? { x: (left + right) / 2, y: this.height - 5 }
+        : { transform: `translate(${side === "left" ? 11 : this.width - 11} ${(top + bottom) / 2}) rotate(${side === "left" ? -90 : 90})` };
+      group.append(svg("text", { ...place, "text-anchor": "middle" }, title));
+    }
+    return group;
   }
 
   add(tag, attributes) {
     this.front.append(svg(tag, attributes));
   }
 
+  // Draw it, and return its description.
   show(description) {
-    this.element.replaceChildren(this.back, this.front);
-    this.element.setAttribute("aria-label", description);
+    const axes = this.axes.map(({ scale, title, ticks }) => [scale.low, scale.high, title, ticks]);
+    const now = JSON.stringify([this.width, this.height, axes]);
+    if (kept.get(this.element) === now) {
+      this.element.lastChild.replaceWith(this.front);
+    } else {
+      kept.set(this.element, now);
+      this.element.setAttribute("viewBox", `0 0 ${this.width} ${this.height}`);
+      this.element.replaceChildren(this.back(), this.front);
+    }
+    return description;
   }
+}
+
+// Ends of an axis on a grid, so that it stands still while a slider moves.
+const ROUND = [1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10];
+
+function above(value) {
+  const power = 10 ** Math.floor(Math.log10(value));
+  return power * ROUND.find(each => each * power >= value * (1 - 1e-9));
+}
+
+function around(low, high) {
+  const step = above((high - low) / 10 || 0.1);
+  return [step * Math.floor(low / step - 0.5), step * Math.ceil(high / step + 0.5)];
 }
 
 const rounded = (value, digits = 4) => label(Number(value.toPrecision(digits)));
@@ -102,10 +137,9 @@ export function spectrum(element, size, { bulk, spikes, trial }) {
   const places = [...curves.flatMap(each => each.x), ...found.map(each => each.singular_value), ...(trial ? [...trial.edges, ...trial.top] : [])];
   const heights = [...curves.flatMap(each => each.y), ...(trial ? trial.height : [])];
   if (!places.length) return frame.show("Spectrum: nothing yet");
-  // Ends on a grid, so that the axis stands still while a slider moves.
   const low = 10 ** (Math.floor(8 * Math.log10(Math.min(...places)) - 0.05) / 8);
   const high = 10 ** (Math.ceil(8 * Math.log10(Math.max(...places)) + 0.3) / 8);
-  const top = Math.max(...known(heights)) * 1.08;
+  const top = above(Math.max(...known(heights), 1e-12) * 1.03);
   const most = Math.max(1, ...found.map(each => each.share), ...(trial ? trial.shares : [])) * 1.06;
   const x = frame.x(logarithmic, low, high, "singular value of F / √ñ");
   const y = frame.y(0, top, "density of its logarithm");
@@ -137,7 +171,7 @@ export function spectrum(element, size, { bulk, spikes, trial }) {
     });
   }
   const values = found.map(each => rounded(each.singular_value)).join(", ");
-  frame.show(`Spectrum: ${found.length} predicted spikes${values ? ` at ${values}` : ""}, bulk up to ${rounded(Math.max(...curves.flatMap(each => each.x)))}`);
+  return frame.show(`Spectrum: ${found.length} predicted spikes${values ? ` at ${values}` : ""}, bulk up to ${rounded(Math.max(...curves.flatMap(each => each.x)))}`);
 }
 
 // Band of a density whose quantiles are off by a relative error: it is moved along the logarithmic axis.
@@ -167,7 +201,7 @@ function interpolated(points, at) {
 
 const LOSSES = { test: "line", objective: "line dashed", train: "line dotted" };
 
-export function losses(element, size, { losses: here, curve, derived, trial }) {
+export function losses(element, size, { losses: here, curve, derived, trial, behind }) {
   const frame = new Frame(element, size);
   if (!here && !curve) return frame.show("Losses: nothing yet");
   const exponent = derived?.step_exponent ?? null;
@@ -180,17 +214,18 @@ export function losses(element, size, { losses: here, curve, derived, trial }) {
     trial ? trial.losses[name] : 0,
   ]);
   const x = frame.x(linear, low, high, exponent === null ? "step exponent a (η = nᵃ); no step: left end" : "step exponent a (η = nᵃ)", { ticks: steps(Math.max(-2, low), high, Math.max(3, size.width / 90)) });
-  const y = frame.y(0, Math.max(...known(values), 1e-12) * 1.06, "loss");
+  const y = frame.y(0, above(Math.max(...known(values), 1e-12) * 1.02), "loss");
   const clip = value => Math.max(frame.box.top, Math.min(frame.box.bottom, y(value)));
+  const old = behind ? " old" : "";
   for (const name of names) {
     if (!curve) continue;
     const points = curve.x.map((each, k) => [each, curve[name][k], curve.error[name][k]]).filter(each => each[1] !== null);
     const bars = points.filter(each => each[2] !== null);
     if (bars.length > 1) {
       const edge = sign => bars.map(([a, b, e]) => [x(a), clip(b + sign * e)]);
-      frame.add("path", { class: "band", d: `${path([...edge(1), ...edge(-1).reverse()])}Z` });
+      frame.add("path", { class: `band${old}`, d: `${path([...edge(1), ...edge(-1).reverse()])}Z` });
     }
-    frame.add("path", { class: LOSSES[name], d: path(points.map(([a, b]) => [x(a), y(b)])) });
+    frame.add("path", { class: LOSSES[name] + old, d: path(points.map(([a, b]) => [x(a), y(b)])) });
   }
   for (const name of names) {
     if (!here) continue;
@@ -203,7 +238,7 @@ export function losses(element, size, { losses: here, curve, derived, trial }) {
     frame.add("circle", { class: "mark", cx: px, cy: py, r: 4.5 });
     if (trial) frame.add("circle", { class: "ring", cx: px, cy: y(trial.losses[name]), r: 4 });
   }
-  frame.show(here ? `Losses: ${names.map(name => `${name} ${rounded(here[name])}`).join(", ")}` : "Losses against the step exponent");
+  return frame.show(here ? `Losses: ${names.map(name => `${name} ${rounded(here[name])}`).join(", ")}` : "Losses against the step exponent");
 }
 
 export function features(element, size, { spikes, trial, spike }) {
@@ -214,9 +249,9 @@ export function features(element, size, { spikes, trial, spike }) {
     return frame.show(spikes ? `There is no spike ${spike}` : "Feature: nothing yet");
   }
   const profile = shown.profile.map((each, k) => [-RANGE + 2 * RANGE * k / (shown.profile.length - 1), each]);
-  const heights = known(shown.profile), room = 0.12 * (Math.max(...heights) - Math.min(...heights)) || 1;
+  const heights = known(shown.profile);
   const x = frame.x(linear, -RANGE, RANGE, "learnt variable q of a sample");
-  const y = frame.y(Math.min(...heights) - room, Math.max(...heights) + room, `left vector of spike ${spike}, times √ñ`);
+  const y = frame.y(...around(Math.min(...heights), Math.max(...heights)), `left vector of spike ${spike}, times √ñ`);
   const inside = (a, b) => a >= -RANGE && a <= RANGE && b >= y.low && b <= y.high;
   const vector = trial?.vectors[spike - 1];
   if (vector) {
@@ -235,5 +270,5 @@ export function features(element, size, { spikes, trial, spike }) {
     frame.add("path", { class: "line", d: path(profile.map(([a, b]) => [x(a), y(b)])) });
   }
   const parts = shown.alignment.map((each, k) => each > 0.005 ? `${rounded(each, 3)} with degree ${k}` : "").filter(Boolean).join(", ");
-  frame.show(`Feature of spike ${spike}: squared correlation ${parts}`);
+  return frame.show(`Feature of spike ${spike}: squared correlation ${parts}`);
 }

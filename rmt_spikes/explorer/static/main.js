@@ -4,7 +4,8 @@ import { Gone, Refused, Stranger, post, stream, take } from "./server.js";
 
 const PAUSE = 200; // ms without an input before the whole theory is asked for
 const TABLE_PAUSE = 120; // ms between tables: nobody reads numbers that change faster
-const CURVE_PAUSE = 250; // ms between curves that are asked for while a slider moves
+const REST = 60; // ms without an answer after which a slider rests: the curve is asked for
+const CURVE_PAUSE = 600; // ms between curves that are asked for while a slider moves
 const NAMES = ["spectrum", "losses", "features"];
 const DRAWN_FROM = { spectrum: ["bulk", "spikes"], losses: ["losses", "curve", "derived"], features: ["spikes"] };
 const byId = id => document.getElementById(id);
@@ -13,12 +14,13 @@ const say = text => { byId("status").textContent = text; };
 let fields, start, spike = 1, seed = null;
 let shown = {}; // what is drawn: parts of the theory, and of what they are
 let trial = null;
-let version = 0, asking = false, asked = 0, valid = false; // of inputs
+let version = 0, asking = false, asked = 0; // of inputs
 let strange = ""; // what the address has that is no key
 let refining, running, pause, writing, tableWaits;
-let curveOf = "", curveWaits;
+let curveOf = "", curveWaits, curveDue = 0, curveAsked = false;
 const sizes = new Map();
 const drawn = new Map(); // of each figure, what it shows: it is drawn again where that has changed
+const described = new Map(); // in words
 const inputs = []; // those that wait to be painted: [version, time]
 
 // --- the state in the address ---------------------------------------------------------------------------
@@ -67,29 +69,25 @@ function changed(event) {
   preview();
 }
 
-// One question at a time: what changes meanwhile is asked for next, once.
+// One question at a time: what changes meanwhile is asked for next, once, before the answer is drawn: the
+// server computes while the browser paints.
 async function preview() {
-  if (asking) return;
+  if (asking || asked === version) return;
   asking = true;
+  const now = asked = version;
+  let answer, error;
   try {
-    while (asked < version) {
-      const now = asked = version;
-      valid = false;
-      try {
-        const answer = await post("preview", question());
-        fields.clear();
-        valid = true;
-        answered(now, answer);
-        curve();
-      } catch (error) {
-        refused(error);
-      }
-    }
-  } finally {
-    asking = false;
+    answer = await post("preview", question());
+  } catch (failure) {
+    error = failure;
   }
-  if (asked !== version) preview();
-  else if (valid) pause = setTimeout(refine, PAUSE);
+  asking = false;
+  preview();
+  if (error) return refused(error);
+  fields.clear();
+  answered(now, answer);
+  curve();
+  if (asked === now) pause = setTimeout(refine, PAUSE);
 }
 
 function answered(now, answer) {
@@ -104,25 +102,32 @@ function answered(now, answer) {
 }
 
 // The closed form against the step, which needs no more than the setting without its step. It takes longer
-// than the rest: while a slider moves it is asked for now and then.
+// than the rest, and a processor from it: it is asked for when a slider rests, and now and then while it moves.
+// One that is of an earlier setting is faded.
 function curve() {
-  curveWaits ||= setTimeout(async () => {
-    const texts = fields.texts, now = withoutStep(texts);
-    try {
-      if (now !== curveOf && !shown.uncovered) {
-        const answer = await post("curve", question());
-        // The whole theory may have come first.
-        if (curveOf !== now) shown = { ...shown, ...answer };
-        curveOf = now;
-        draw(["losses"]);
-      }
-    } catch (error) {
-      curveOf = now;
-      if (!(error instanceof Refused)) refused(error);
-    }
-    curveWaits = 0;
-    if (withoutStep(fields.texts) !== curveOf && !shown.uncovered) curve();
-  }, CURVE_PAUSE);
+  if (curveAsked || withoutStep(fields.texts) === curveOf) return;
+  curveDue ||= performance.now() + CURVE_PAUSE;
+  clearTimeout(curveWaits);
+  curveWaits = setTimeout(askCurve, Math.max(0, Math.min(REST, curveDue - performance.now())));
+}
+
+async function askCurve() {
+  const now = withoutStep(fields.texts);
+  curveDue = 0;
+  if (now === curveOf || shown.uncovered) return;
+  curveAsked = true;
+  try {
+    const answer = await post("curve", question());
+    // The whole theory may have come first.
+    if (curveOf !== now) shown = { ...shown, ...answer };
+  } catch (error) {
+    if (!(error instanceof Refused)) refused(error);
+    shown = { ...shown, curve: undefined, curve_by: undefined };
+  }
+  curveOf = now;
+  curveAsked = false;
+  draw(["losses"]);
+  curve();
 }
 
 function withoutStep({ step_size, step_exponent, ...rest }) {
@@ -201,15 +206,15 @@ function stale(is) {
 }
 
 function draw(names = NAMES) {
-  const own = shownTrial();
+  const own = shownTrial(), behind = withoutStep(fields.texts) !== curveOf;
   document.body.classList.toggle("with-trial", Boolean(own));
   for (const name of names) {
     const size = sizes.get(name), last = drawn.get(name);
     if (!size) continue;
-    const now = JSON.stringify([size, spike, ...DRAWN_FROM[name].map(part => shown[part])]);
+    const now = JSON.stringify([size, spike, behind && name === "losses", ...DRAWN_FROM[name].map(part => shown[part])]);
     if (last?.now === now && last.own === own) continue;
     drawn.set(name, { now, own });
-    figures[name](byId(name), size, { ...shown, trial: own, spike });
+    described.set(name, figures[name](byId(name), size, { ...shown, trial: own, spike, behind }));
   }
   tableWaits ||= setTimeout(() => {
     tableWaits = 0;
@@ -244,17 +249,8 @@ function table(own) {
     rows.push([`share explained by q, spike ${k + 1}`, each.share, null, own?.shares[k]]);
   });
   if (bulk?.curves.length) rows.push(["upper edge of the bulk", Math.max(...bulk.curves.flatMap(each => each.x)), null, null]);
-  fill("numbers", rows, ([title, predicted, error, seen]) => {
-    const row = document.createElement("tr"), head = document.createElement("th");
-    head.scope = "row";
-    head.textContent = title;
-    row.append(head);
-    for (const text of [number(predicted), error == null ? "" : `± ${number(Number(error.toPrecision(2)))}`, number(seen)]) {
-      row.insertCell().textContent = text;
-    }
-    row.lastChild.className = "simulated";
-    return row;
-  });
+  for (const [name, text] of described) byId(name).setAttribute("aria-label", text);
+  numbers(rows);
   if (derived) {
     const step = derived.step_exponent === null ? "no step" : `η = ${number(derived.step_size)} = n^${number(derived.step_exponent)}`;
     const beyond = bulk?.beyond_edge > 0.01 ? `; ${number(Number(bulk.beyond_edge.toPrecision(2)))} values of single samples expected beyond the bulk` : "";
@@ -269,6 +265,26 @@ function table(own) {
   }
   choice.value = String(spike);
   for (const form of ["python", "toml"]) fill(form, [shown[form] ?? ""], text => text);
+}
+
+// Rows of the table: texts change, and rows only where their number does.
+function numbers(rows) {
+  const body = byId("numbers");
+  while (body.rows.length > rows.length) body.deleteRow(-1);
+  while (body.rows.length < rows.length) {
+    const row = body.insertRow(), head = document.createElement("th");
+    head.scope = "row";
+    row.append(head);
+    for (let k = 0; k < 3; k++) row.insertCell();
+    row.lastChild.className = "simulated";
+  }
+  rows.forEach(([title, predicted, error, seen], k) => {
+    const bar = error == null ? "" : `± ${number(Number(error.toPrecision(2)))}`;
+    [title, number(predicted), bar, number(seen)].forEach((text, column) => {
+      const cell = body.rows[k].cells[column];
+      if (cell.textContent !== text) cell.textContent = text;
+    });
+  });
 }
 
 // Children of an element, made again where they have changed.
