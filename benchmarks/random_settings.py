@@ -8,16 +8,19 @@ on the machine, the rest does not.
     python benchmarks/random_settings.py --seed 7 --out rows.jsonl --table benchmarks/random_settings.csv
 
 A survey of `named` settings writes a line for each, goes on where it was stopped, prints failures with bounds
-of their rates, and puts the lines of this seed into the table.
+of their rates, and puts the lines of this seed into the table. A part that takes more than a minute of the
+processor counts as failed.
 """
 
 import argparse
 import csv
 import json
+import signal
 import time
 import warnings
 from collections import Counter, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +44,30 @@ KINDS: dict[str, tuple[int, int, tuple[str, ...]]] = {
 """Seed and number of settings of each kind, and the parts of a prediction that are asked for."""
 
 PARTS = ("losses", "spikes", "bulk")
+
+LIMIT = 60.0
+"""Processor seconds after which a part counts as failed: twenty times what it may take."""
+
+
+class TimeLimitError(Exception):
+    """A part that is not done in time."""
+
+
+@contextmanager
+def time_limit(seconds: float) -> Iterator[None]:
+    """Raise `TimeLimitError` in what takes more seconds of the processor."""
+
+    def stop(signum: int, frame: object) -> None:
+        del signum, frame
+        raise TimeLimitError(f"not done after {seconds:g} s")
+
+    before = signal.signal(signal.SIGPROF, stop)
+    signal.setitimer(signal.ITIMER_PROF, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0.0)
+        signal.signal(signal.SIGPROF, before)
 
 
 def extreme(rng: np.random.Generator, kind: str) -> rs.Setting:
@@ -122,7 +149,8 @@ def predicted(keywords: dict[str, Any], parts: tuple[str, ...]) -> dict[str, Any
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             try:
-                getattr(prediction, part)
+                with time_limit(LIMIT):
+                    getattr(prediction, part)
             except rs.DomainError as refusal:
                 error = f"refused: {refusal}"
             except Exception as failure:  # any other is what the survey looks for
@@ -232,8 +260,9 @@ def survey(kind: str, count: int, seed: int, report: Callable[[str], None]) -> d
             with warnings.catch_warnings(record=True) as caught:
                 warnings.simplefilter("always", rs.AccuracyWarning)
                 try:
-                    getattr(prediction, part)
-                except rs.RmtSpikesError as error:
+                    with time_limit(LIMIT):
+                        getattr(prediction, part)
+                except (rs.RmtSpikesError, TimeLimitError) as error:
                     row["refused"] += 1
                     report(f"refused: {setting!r}: {error}")
             row["warned"] += any(issubclass(each.category, rs.AccuracyWarning) for each in caught)

@@ -52,6 +52,23 @@ def test_it_goes_on_where_it_was_stopped(quick: Any, tmp_path: Path) -> None:
         quick.stream(8, 40, 5, whole)
 
 
+def test_a_part_that_takes_too_long_fails(survey: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Endless:
+        losses = 1.0
+
+        @property
+        def bulk(self) -> None:
+            while True:
+                pass
+
+    monkeypatch.setattr(survey.rs, "predict", lambda setting: Endless())
+    monkeypatch.setattr(survey, "LIMIT", 0.05)
+    sizes = {"n": 100, "d": 50, "width": 80, "activation": "relu", "target": "relu", "ridge": 0.1}
+    found = survey.predicted(sizes | {"step_size": 1.0}, ("losses", "bulk"))
+    assert found["losses"][1] is None
+    assert found["bulk"][1] == "TimeLimitError: not done after 0.05 s"
+
+
 def test_the_table_has_counts_and_bounds(quick: Any, tmp_path: Path) -> None:
     """Of ``n`` that never fail the rate is at most ``1 - .025^(1/n)``, by 0.975."""
     out, table = tmp_path / "rows", tmp_path / "table.csv"

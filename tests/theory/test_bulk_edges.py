@@ -198,7 +198,7 @@ def test_states_next_to_the_ends_of_a_gap_are_those_from_far_above():
         assert not states.physical(states.from_above(end.at * outside))
         assert states.physical(states.from_above(end.at / outside))
         states.enter(end)
-        z = end.inside[0]
+        z = end.inside[0][0]
         ((at, _, found),) = states.around(z)[-1:]
         assert at == z
         expected = CutStates(equations).from_above(z)

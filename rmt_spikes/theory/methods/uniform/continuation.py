@@ -69,7 +69,13 @@ SUBDIVISIONS = 40
 class RealCurve(CurveNewton):
     """Real solutions of a set of equations with given signs, followed by arc length."""
 
-    def follow(self, point: CurvePoint, step: float = LONGEST_STEP) -> list[CurvePoint]:
+    def follow(
+        self,
+        point: CurvePoint,
+        step: float = LONGEST_STEP,
+        within: tuple[float, float] = (0.0, math.inf),
+        most: int = CURVE_STEPS,
+    ) -> list[CurvePoint]:
         """Points of the curve from one outside the bulk until just after ``z`` has turned back.
 
         They serve as brackets, and are solved to ``5e-6`` only; `step` is the first that is tried.
@@ -77,10 +83,12 @@ class RealCurve(CurveNewton):
         Raises
         ------
         ConvergenceError
-            If the curve is lost or does not turn.
+            If the curve is lost, or does not turn `within` two eigenvalues in a number of steps.
         """
         points = [point]
-        for new in self._walk(point, step):
+        for new in self._walk(point, step, most):
+            if not within[0] < new.eigenvalue < within[1]:
+                raise ConvergenceError("the curve does not turn", residual=math.inf, last=new)
             points.append(new)
             if self._has_turned(points):
                 break
@@ -119,7 +127,7 @@ class RealCurve(CurveNewton):
     def _has_turned(points: list[CurvePoint]) -> bool:
         return points[-1].log_eigenvalue_slope * points[0].log_eigenvalue_slope <= 0.0
 
-    def _walk(self, point: CurvePoint, step: float) -> Iterator[CurvePoint]:
+    def _walk(self, point: CurvePoint, step: float, most: int = CURVE_STEPS) -> Iterator[CurvePoint]:
         """Points further along the curve, one after the other.
 
         Raises
@@ -128,7 +136,7 @@ class RealCurve(CurveNewton):
             If the curve is lost.
         """
         before, bend = None, math.inf
-        for _ in range(CURVE_STEPS):
+        for _ in range(most):
             try:
                 tolerance = LOOSE if step > CAREFUL else TOLERANCE
                 inwards = self._inwards(point) if self._above else None

@@ -29,8 +29,8 @@ TOLERANCE = 1e-12
 STAGNATION = 1e-9
 """Residual that is accepted when it falls no further: rounding near an edge, where matrices are singular."""
 
-MAXIMUM_STEPS = 60
-"""On the golden settings nearly all solutions take at most 44; the next starting point is tried after 60."""
+MAXIMUM_STEPS, PATIENCE, GAINED = 60, 3, 0.05
+"""On golden settings nearly all solutions take at most 44. After a few, old derivatives must gain this."""
 
 SHORTEST_SHARE = 1e-3
 """Share of a Newton step below which the method counts as stuck."""
@@ -302,7 +302,7 @@ class FixedPoint:
         x = np.concatenate(start)
         n_q = self.q_weights.size
         best, residual, step, share, exact = x, np.inf, np.zeros_like(x), 1.0, True
-        for _ in range(most):
+        for count in range(most):
             state = (x[:n_q], x[n_q:])
             with np.errstate(all="ignore"):
                 try:
@@ -323,7 +323,7 @@ class FixedPoint:
                 done, slow = residual < tolerance, residual >= 0.5 * previous
                 # Where a step with old derivatives was slow, that is no limit of rounding.
                 done = done or (slow and residual < STAGNATION and exact)
-                if slow or (done and fresh):
+                if slow or (done and fresh) or (count > PATIENCE and residual > GAINED * previous):
                     parts = near = self.refreshed(parts)
                 if done:
                     return State(*state, residual, parts)

@@ -289,8 +289,8 @@ class Spectrum:
             states.enter(end)
         untrained = self.untrained.edges.ravel()
         hints = 0.5 * (untrained[1:-1:2] + untrained[2::2])
-        for estimate in (mass_error, careful_mass_error):
-            cut = BranchCut(states, estimate, interpolates=estimate is mass_error)
+        for way in ((mass_error, True), (careful_mass_error, True), (careful_mass_error, False)):
+            cut = BranchCut(states, *way)
             edges, joints = cut.support(low.at, high.at, hints)
             bulk = Bulk(
                 edges=np.sqrt(edges),
@@ -298,7 +298,7 @@ class Spectrum:
                 atom_at_zero=self.untrained.atom_at_zero,
                 density_inside=cut.density,
                 direct=False,
-                mass_error=estimate,
+                mass_error=cut.mass_error,
             )
             if abs(bulk.mass - 1.0) < MASS_ERROR:
                 break

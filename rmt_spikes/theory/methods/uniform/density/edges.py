@@ -22,8 +22,9 @@ Array = NDArray[np.float64]
 ASIDE = 2.0
 """Farthest that an edge may be from the last two points of a curve, in their distance from each other."""
 
-INSIDE = 0.1
-"""Imaginary arc length from an edge to a state inside the spectrum, which is then found in three steps."""
+INSIDE = (0.1, 0.03, 0.01, 0.003)
+"""Imaginary arc lengths from an edge to a state inside the spectrum: mostly it is found in three steps at the
+first, where the curve bends sharply only at the others."""
 
 BESIDE = 0.1
 """Distance of an edge, in ``log z``, from that of similar equations at which it is looked for first."""
@@ -41,13 +42,13 @@ class End:
     at
         Its eigenvalue; NaN where it was lost.
     inside
-        An eigenvalue next to it inside the spectrum, and a guess of the state there.
+        Eigenvalues next to it inside the spectrum, the farthest first, and guesses of the states there.
     mean
         Mean of the resolvent at the end.
     """
 
     at: float
-    inside: tuple[float, State] | None = None
+    inside: tuple[tuple[float, State], ...] = ()
     mean: float = math.nan
 
     @classmethod
@@ -56,14 +57,19 @@ class End:
 
         The curve is analytic in its arc length, which is imaginary inside the spectrum.
         """
-        n_q = edge.state.resolvent.size
-        turned = np.exp(1j * INSIDE * edge.direction[:-1])
-        resolvent, omega = edge.state.resolvent * turned[:n_q], edge.state.omega * turned[n_q:]
-        if np.mean(curve.equations.fluctuating(resolvent, omega).imag) < 0.0:
-            resolvent, omega = resolvent.conj(), omega.conj()
-        z = edge.eigenvalue * math.exp(-0.5 * bend * INSIDE**2)
         mean = curve.equations.spectral(edge.state.resolvent, edge.state.omega, edge.eigenvalue)
-        return cls(edge.eigenvalue, (z, State(resolvent, omega, math.inf, edge.state.parts)), mean)
+        return cls(edge.eigenvalue, tuple(_beside(curve, edge, bend, arc) for arc in INSIDE), mean)
+
+
+def _beside(curve: RealCurve, edge: CurvePoint, bend: float, arc: float) -> tuple[float, State]:
+    """Eigenvalue at an imaginary arc length from an edge, and a guess of the state there."""
+    n_q = edge.state.resolvent.size
+    turned = np.exp(1j * arc * edge.direction[:-1])
+    resolvent, omega = edge.state.resolvent * turned[:n_q], edge.state.omega * turned[n_q:]
+    if np.mean(curve.equations.fluctuating(resolvent, omega).imag) < 0.0:
+        resolvent, omega = resolvent.conj(), omega.conj()
+    z = edge.eigenvalue * math.exp(-0.5 * bend * arc**2)
+    return z, State(resolvent, omega, math.inf, edge.state.parts)
 
 
 def edge_of(curve: RealCurve, points: list[CurvePoint]) -> End:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from rmt_spikes.errors import ConvergenceError
 from rmt_spikes.theory.methods.uniform.continuation import RealCurve
+from rmt_spikes.theory.methods.uniform.density.angles import angle_of, lagrange, logarithm
 from rmt_spikes.theory.methods.uniform.density.edges import End, edge_of
 from rmt_spikes.theory.methods.uniform.equations import FixedPoint, State
 from rmt_spikes.theory.methods.uniform.newton import LONGEST_STEP
@@ -83,24 +84,41 @@ class CutStates:
     ends: dict[float, float] = field(default_factory=dict, repr=False)
     _known: list[tuple[float, int, State]] = field(default_factory=list, repr=False)
     _heights: list[tuple[complex, State]] = field(default_factory=list, repr=False)
+    _outside: dict[float, tuple[State, tuple[End, End]]] = field(default_factory=dict, repr=False)
 
     def at(self, z: float) -> State:
         """Solution at an eigenvalue, remembered; a gap that it lies in is remembered as well."""
-        for at, _, state in self.around(z):
-            if abs(at - z) <= SAME_PLACE * z:
-                return state
+        if (known := self._at_place(z)) is not None:
+            return known
+        if z in self._outside:
+            return self._outside[z][0]
         state = self._next(z)
         if self.physical(state):
-            # The derivatives of channels are large: those of every eighth state serve the ones beside it.
-            kept = state if len(self._known) % 8 == 0 else self.equations.without_derivatives(state)
-            insort(self._known, (z, len(self._known), kept))
+            self._remember(z, state)
         else:
             ends = self.followed(z, state)
+            self._outside[z] = state, ends
             if ends[0].at < z < ends[1].at:
                 self.gaps.append((ends[0].at, ends[1].at))
                 for end in ends:
                     self.enter(end)
         return state
+
+    def forget(self, bands: list[tuple[float, float]]) -> None:
+        """Forget what was found outside the spectrum and turned out to be in one of some bands."""
+        for z in [z for z in self._outside if any(low < z < high for low, high in bands)]:
+            del self._outside[z]
+
+    def gap(self, z: float) -> tuple[float, float]:
+        """Ends of the gap around an eigenvalue outside the spectrum; NaN where the real resolvent is lost."""
+        known = next((gap for gap in self.gaps if gap[0] < z < gap[1]), None)
+        if known is not None:
+            return known
+        if z not in self._outside:
+            state = self.from_above(z)
+            self._outside[z] = state, self.followed(z, state)
+        left, right = self._outside[z][1]
+        return left.at, right.at
 
     def mean(self, z: float) -> complex:
         """Mean of the resolvent at an eigenvalue, on the upper side."""
@@ -109,18 +127,22 @@ class CutStates:
             mean(state.resolvent.real, state.omega.real, z), mean(state.resolvent.imag, state.omega.imag, z)
         )
 
-    def enter(self, end: End) -> None:
-        """Remember an end of the spectrum, and find a state inside next to it, from that on the edge."""
-        if end.inside is None:
-            return
-        self.ends[end.at] = end.mean
-        z, guess = end.inside
-        with suppress(ConvergenceError):
-            state = self.equations.solve(
-                np.asarray(-complex(z)), guess, tolerance=ENOUGH, fresh=False, most=GUESSED
-            )
-            if self.physical(state):
-                insort(self._known, (z, len(self._known), state))
+    def enter(self, end: End) -> float | None:
+        """Remember an end of the spectrum, and find a state inside next to it, from that on the edge.
+
+        Returns the eigenvalue of this state; None where it is not found.
+        """
+        if end.inside:
+            self.ends[end.at] = end.mean
+        for z, guess in end.inside:
+            with suppress(ConvergenceError):
+                state = self.equations.solve(
+                    np.asarray(-complex(z)), guess, tolerance=ENOUGH, fresh=False, most=GUESSED
+                )
+                if self.physical(state):
+                    self._insert(z, state)
+                    return z
+        return None
 
     def _next(self, z: float) -> State:
         """Solution from those nearby, over one half-way if these are far, else from far above the axis."""
@@ -128,12 +150,12 @@ class CutStates:
             return self._from_nearby(z)
         low, high = self._band(z)
         known = [at for at, _, _ in self.around(z) if low < at < high]
-        angles = [abs(_angle(low, high, at) - _angle(low, high, z)) for at in known]
+        angles = [abs(angle_of(low, high, at) - angle_of(low, high, z)) for at in known]
         if known and np.isfinite(high) and min(angles) > FAR:
             nearest = known[int(np.argmin(angles))]
             with suppress(ConvergenceError):
                 between = (0.5 * (z**0.5 + nearest**0.5)) ** 2
-                insort(self._known, (between, len(self._known), self._from_nearby(between)))
+                self._insert(between, self._from_nearby(between))
                 return self._from_nearby(z)
         return self.from_above(z)
 
@@ -153,6 +175,31 @@ class CutStates:
             raise ConvergenceError("the resolvent left its half-plane", residual=state.residual)
         return state
 
+    def beside(self, z: float) -> tuple[State, float] | None:
+        """Solution inside the spectrum from those nearby, remembered, and the error of its guess; or None."""
+        guess = self._guess(z)
+        try:
+            state = self._from_nearby(z)
+        except ConvergenceError:
+            return None
+        assert guess is not None
+        ratios = [state.resolvent / guess.resolvent, state.omega / guess.omega]
+        self._remember(z, state)
+        return state, float(max(np.max(np.abs(ratio - 1.0)) for ratio in ratios))
+
+    def _remember(self, z: float, state: State) -> None:
+        """Remember a state inside the spectrum."""
+        # The derivatives of channels are large: those of every eighth state serve the ones beside it.
+        self._insert(z, state if len(self._known) % 8 == 0 else self.equations.without_derivatives(state))
+
+    def _insert(self, z: float, state: State) -> None:
+        if self._at_place(z) is None:
+            insort(self._known, (z, len(self._known), state))
+
+    def _at_place(self, z: float) -> State | None:
+        """State inside the spectrum that is known at an eigenvalue."""
+        return next((state for at, _, state in self.around(z) if abs(at - z) <= SAME_PLACE * z), None)
+
     def _guess(self, z: float) -> State | None:
         """Guess by interpolation between the states nearby, in the angle of the interval that `z` lies in.
 
@@ -164,7 +211,7 @@ class CutStates:
         near = [known for known in self.around(z, NEAR) if low < known[0] < high]
         if not near:
             return None
-        angle = partial(_angle, low, high)
+        angle = partial(angle_of, low, high)
         points = [(angle(at), False, at, state) for at, _, state in near]
         if np.isfinite(high):
             points += [(2.0 * np.pi - u, True, at, state) for u, _, at, state in points]
@@ -173,14 +220,14 @@ class CutStates:
         here = angle(z)
         points = sorted(points, key=lambda point: abs(point[0] - here))[:NEAR]
         nodes, mirrored, places, states = map(list, zip(*points, strict=True))
-        weights = _lagrange(np.array(nodes), here)
+        weights = lagrange(np.array(nodes), here)
         trend = np.log(np.array(places) / z)
         unknowns = []
         # A wild guess overflows; it is refused like any other that leads nowhere.
         with np.errstate(all="ignore"):
             for name in ("resolvent", "omega"):
                 values = np.array(
-                    [_logarithm(getattr(x, name), m) for x, m in zip(states, mirrored, strict=True)]
+                    [logarithm(getattr(x, name), m) for x, m in zip(states, mirrored, strict=True)]
                 )
                 power = np.zeros(values.shape[1])
                 if low == 0.0 and len(near) > 1:
@@ -319,15 +366,16 @@ class CutStates:
 
     def _end(self, curve: RealCurve, z: float, step: float, state: State, along: float) -> End:
         """End of the real resolvent below or above `z`."""
+        below = max((at for at, _, _ in self.around(z) if at < z), default=0.0)
+        above = min((at for at, _, _ in self.around(z) if at > z), default=np.inf)
         try:
             start = curve.at_eigenvalue(z, state.resolvent.real, state.omega.real, along, state.parts)
-            points = curve.follow(start, step)
+            points = curve.follow(start, step, (below, above))
             end = edge_of(curve, points)
         except ConvergenceError:
             return End(np.nan)
         grows = all(np.all(p.tangent[0] * p.log_eigenvalue_slope > 0.0) for p in points[:-1])
-        passed = any(min(z, end.at) < at < max(z, end.at) for at, _, _ in self._known)
-        return end if grows and not passed else End(np.nan)
+        return end if grows and below < end.at < above else End(np.nan)
 
     def _band(self, z: float) -> tuple[float, float]:
         """Interval of the spectrum that an eigenvalue lies in, as far as it is known."""
@@ -347,24 +395,3 @@ class CutStates:
     def in_gap(self, z: float) -> bool:
         """Whether an eigenvalue lies in a known gap."""
         return any(left < z < right for left, right in self.gaps)
-
-
-def _angle(low: float, high: float, z: float) -> float:
-    """Angle of an eigenvalue in an interval, between 0 and pi; its logarithm where there is none."""
-    if not np.isfinite(high):
-        return float(np.log(z))
-    share, power = (np.sqrt(z) - np.sqrt(low)) / (np.sqrt(high) - np.sqrt(low)), 3 if low == 0.0 else 1
-    return float(2.0 * np.arcsin(share ** (0.5 / power)))
-
-
-def _lagrange(nodes: Array, x: float) -> Array:
-    """Weights of values on the nodes in their interpolation at `x`."""
-    difference = nodes[:, None] - nodes + np.eye(nodes.size)
-    others = np.where(np.eye(nodes.size) > 0.0, 1.0, x - nodes)
-    return np.asarray(np.prod(others / difference, axis=1))
-
-
-def _logarithm(values: Values, mirrored: bool) -> Values:
-    """Logarithm, continued beyond an edge where the state is `mirrored`."""
-    found = np.log(values)
-    return found.conj() + 2.0j * np.pi * np.round(found.imag / np.pi) if mirrored else found

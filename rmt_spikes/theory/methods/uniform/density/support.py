@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -19,6 +20,7 @@ from rmt_spikes.theory.bulk.interval import (
 )
 from rmt_spikes.theory.methods.uniform.density.rational import Rational
 from rmt_spikes.theory.methods.uniform.density.states import CutStates
+from rmt_spikes.theory.methods.uniform.density.walk import Walk
 
 Array = NDArray[np.float64]
 
@@ -32,9 +34,9 @@ NARROW = 1e-8
 SLOW, FINEST = 128, 512
 """Nodes of a band after which gaps are looked for between those, and on which they are looked for at most."""
 
-STRIDE, AT_ONCE, FITS = 4, 4, 6
+STRIDE, AT_ONCE, FITS = 4, 4, (6, 20)
 """Of twice the nodes of a scan those that are solved at first, how many more are before each further
-interpolation, and interpolations at most: mostly the second one is enough."""
+interpolation, and interpolations at most, before the last scan and in it: mostly the second is enough."""
 
 ALIKE = 1e-7
 """Change of the mean resolvent from one interpolation to the next, by its largest imaginary part, and of the
@@ -69,6 +71,7 @@ class BranchCut:
     mass_error: MassError = mass_error
     interpolates: bool = True
     known: dict[tuple[float, float], Rational] = field(default_factory=dict, init=False, repr=False)
+    walked: set[tuple[float, float]] = field(default_factory=set, init=False, repr=False)
 
     def imaginary(self, z: Array) -> tuple[Array, float]:
         """Imaginary part of the mean resolvent ``E_q R`` at ``z + i0``, and the largest residual.
@@ -130,15 +133,15 @@ class BranchCut:
         values[left] = self.imaginary(z[left])[0]
         return np.asarray(2.0 * x * values / (np.pi * self.states.equations.spectral_ratio))
 
-    def _interpolate(self, low: float, high: float, parts: int) -> None:
+    def _interpolate(self, low: float, high: float, parts: int) -> bool:
         """Find the mean resolvent on a band by rational interpolation, where some of its nodes tell the rest.
 
         Eigenvalues are solved on every second node of the scan, and then where one interpolation and the next
-        differ most on twice as many nodes, until they do no more.
+        differ most on twice as many nodes, until they do no more. Returns whether one of them is in a gap.
         """
         ends = low * self.states.ends.get(low, np.nan), high * self.states.ends.get(high, np.nan)
         if not (self.interpolates and np.all(np.isfinite(ends))):
-            return
+            return False
         angles = np.arange(1, 2 * parts) * np.pi / (2 * parts)
         interval = Interval(float(np.sqrt(low)), float(np.sqrt(high)))
         x = interval.point(angles)
@@ -147,21 +150,22 @@ class BranchCut:
         first = np.arange(STRIDE - 1, z.size, STRIDE)
         places = [int(first[i]) for i in _outwards(first.size, self._nearest(z[first], low, high))]
         before = None
-        for _ in range(FITS):
+        for _ in range(FITS[parts == SCANS[-1]]):
             for i in places:
                 if self._density(z[i]) <= 0.0:
-                    return
+                    return True
                 known[i], values[i] = True, z[i] * self.states.mean(float(z[i]))
             some = np.flatnonzero(known)[1::2] if before is None else known
             before = before or Rational.through(angles[some], values[some], ends)
             fit = Rational.through(angles[known], values[known], ends)
             found = fit(angles)
             change = np.where(known, 0.0, np.abs(found - before(angles)))
-            small = np.max(change) < ALIKE * np.max(found.imag) and np.max(masses * change) < ALIKE
-            if small and np.all(found.imag > 0.0):
+            size = max(np.max(change) / np.max(found.imag), np.max(masses * change))
+            if size < ALIKE and np.all(found.imag > 0.0):
                 self.known[low, high] = fit
-                return
+                return False
             before, places = fit, _apart(change)
+        return False
 
     def _split(
         self, low: float, high: float, joints: tuple[bool, bool] = (False, False), cuts: int = CUTS
@@ -175,6 +179,8 @@ class BranchCut:
             x = interval.point(np.arange(values.size) * np.pi / (values.size - 1))
             empty = np.flatnonzero(values[1:-1] <= 0.0) + 1
             if empty.size:
+                if parts := self._walked(low, high):
+                    return self._split_bands(parts, joints, cuts)
                 return self._around_gap(low, high, float(x[empty[0]] ** 2), joints, cuts)
             if self.mass_error(values, changes) < MASS_ERROR or values.size > FINEST or cuts == 0:
                 break
@@ -198,15 +204,21 @@ class BranchCut:
         self, low: float, high: float, z: float, joints: tuple[bool, bool], cuts: int
     ) -> tuple[list[tuple[float, float]], list[float]]:
         """Bands and joints below and above a gap at `z`; on one side there may be no spectrum."""
-        inside = [at for at, _, _ in self.states.between(low, high)]
-        below = max((at for at in inside if at < z), default=low)
-        above = min((at for at in inside if at > z), default=high)
-        left, right = self._gap_edges(z, below, above)
+        left, right = self._gap_edges(z, *self._occupied_around(low, high, z))
+        if right - left < NARROW * high:  # the certificate judges the mass without it
+            return [(low, high)], []
+        return self._split_bands([(low, left), (right, high)], joints, cuts)
+
+    def _split_bands(
+        self, parts: list[tuple[float, float]], joints: tuple[bool, bool], cuts: int
+    ) -> tuple[list[tuple[float, float]], list[float]]:
+        """Bands and joints of parts between gaps, of which the outer ends may be joints."""
         bands: list[tuple[float, float]] = []
         found: list[float] = []
-        for part in ((low, left, (joints[0], False)), (right, high, (False, joints[1]))):
-            if self._occupied(*part[:2]):
-                more = self._split(*part, cuts)
+        for i, part in enumerate(parts):
+            if self._occupied(*part):
+                ends = (joints[0] and i == 0, joints[1] and i == len(parts) - 1)
+                more = self._split(*part, ends, cuts)
                 bands, found = bands + more[0], found + more[1]
         return bands, found
 
@@ -231,7 +243,8 @@ class BranchCut:
             z = np.unique(np.concatenate([x**2, hints[(hints > low) & (hints < high)]]))
             if low == 0.0 and self.states.equations.ratio == 0.0:
                 z = z[z > self._start**2 * high]
-            self._interpolate(low, high, parts)
+            if self._interpolate(low, high, parts) and (found := self._walked(low, high)):
+                return [part for band in found for part in self._bands(*band, hints)]
             if (low, high) in self.known:
                 density = self.density(np.sqrt(z))
                 break
@@ -239,16 +252,14 @@ class BranchCut:
             for i in _outwards(z.size, self._nearest(z, low, high)):
                 density[i] = self._density(z[i])
                 if density[i] <= 0.0:
-                    below = max((at for at, _, _ in self.states.between(low, z[i])), default=low)
-                    above = min((at for at, _, _ in self.states.between(z[i], high)), default=high)
-                    return self._beside(low, high, float(z[i]), (below, above), hints)
+                    return self._beside(low, high, float(z[i]), hints)
             mass = float(self.density(x) @ interval.slope(t)) * np.pi / parts
             if parts >= enough_nodes(mass):
                 break
         for k in np.flatnonzero((density[1:-1] < density[:-2]) & (density[1:-1] < density[2:])) + 1:
             dip, value = self._lowest(*z[k - 1 : k + 2])
             if value <= 0.0:
-                return self._beside(low, high, dip, (z[k - 1], z[k + 1]), hints)
+                return self._beside(low, high, dip, hints)
         return [(low, high)]
 
     def _nearest(self, z: Array, low: float, high: float) -> int | None:
@@ -258,16 +269,36 @@ class BranchCut:
             return None
         return int(np.argmin(np.min(np.abs(np.log(np.divide.outer(z, known))), axis=1)))
 
-    def _beside(
-        self, low: float, high: float, z: float, occupied: tuple[float, float], hints: Array
-    ) -> list[tuple[float, float]]:
+    def _beside(self, low: float, high: float, z: float, hints: Array) -> list[tuple[float, float]]:
         """Intervals of the spectrum from `low` to `high` on either side of a gap at `z`."""
-        left, right = self._gap_edges(z, *occupied)
-        if not low < left < right < high:
+        if found := self._walked(low, high):
+            return [part for band in found for part in self._bands(*band, hints)]
+        left, right = self._gap_edges(z, *self._occupied_around(low, high, z))
+        sides = [(a, b) for a, b in ((low, left), (right, high)) if b - a > NARROW * high]
+        if not low < left < right < high * (1.0 + NARROW) or not sides:
             raise ConvergenceError(
                 "a gap of the bulk was not found", residual=right - left, last=(left, right)
             )
-        return [*self._bands(low, left, hints), *self._bands(right, high, hints)]
+        return [part for side in sides for part in self._bands(*side, hints)]
+
+    def _walked(self, low: float, high: float) -> list[tuple[float, float]]:
+        """Bands from the top down; none where they are lost, were found before, or may be all but one.
+
+        One gap is found without; where there is another one, there may be many.
+        """
+        bands: list[tuple[float, float]] = []
+        if (low, high) not in self.states.bands and (low, high) not in self.walked:
+            self.walked.add((low, high))
+            with suppress(ConvergenceError):
+                bands = Walk(self.states, low).bands(high)
+                self.walked.update(bands)
+                self.states.forget(bands)
+        return bands
+
+    def _occupied_around(self, low: float, high: float, z: float) -> tuple[float, float]:
+        """Nearest eigenvalues below and above one that are known to be in the spectrum, else the ends."""
+        below = max((at for at, _, _ in self.states.between(low, z)), default=low)
+        return below, min((at for at, _, _ in self.states.between(z, high)), default=high)
 
     def _gap_edges(self, z: float, low: float, high: float) -> tuple[float, float]:
         """Edges of the gap around `z`, between two eigenvalues of the spectrum.
@@ -275,8 +306,7 @@ class BranchCut:
         Where the real resolvent is lost (a component that changes sign in the gap), the edge is found by
         bisection.
         """
-        known = next((gap for gap in self.states.gaps if gap[0] < z < gap[1]), None)
-        left, right = known or (end.at for end in self.states.followed(z, self.states.from_above(z)))
+        left, right = self.states.gap(z)
         return (
             left if low < left < z else self._bisect(low, z),
             right if z < right < high else self._bisect(high, z),

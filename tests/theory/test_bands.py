@@ -1,0 +1,71 @@
+"""Bulks of many bands: they are followed from the top down, inside and across the gaps between them."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+import rmt_spikes as rs
+from rmt_spikes.theory.methods.uniform.channels import LevelChannel
+from rmt_spikes.theory.methods.uniform.continuation import RealCurve
+from rmt_spikes.theory.methods.uniform.density.edges import edge_of
+from rmt_spikes.theory.methods.uniform.density.states import CutStates
+from rmt_spikes.theory.methods.uniform.density.walk import Walk
+from rmt_spikes.theory.methods.uniform.equations import FixedPoint
+
+COMB = {
+    "n": 368753, "d": 17156, "width": 2736963, "activation": "tanh", "target": "selu", "noise_std": 0.5,
+    "ridge": 0.005, "step_exponent": 0.5, "readout": "constant",
+}  # fmt: skip
+TWO_EDGES = {
+    "n": 285, "d": 6238, "width": 65, "activation": "selu", "noise_std": 1.0, "ridge": 4.6e-6,
+    "step_exponent": 0.25, "target": {"hermite": [-0.6103982489, -0.8810526326, 0.7652842892]},
+}  # fmt: skip
+
+
+def covariance(levels, ratio):
+    """Equations of rows of noise with variances `levels`, of equal shares, ``1 / ratio`` per column."""
+    levels = np.array(levels)
+    shares = np.full(levels.size, 1.0 / levels.size)
+    none = LevelChannel(np.zeros((1, levels.size)), 1.0, np.ones((1, 1)), np.ones(1))
+    return FixedPoint(shares, np.ones(1), levels[None], ratio, (none,))
+
+
+def edges_of_covariance(levels, ratio):
+    """Edges by Silverstein and Choi: extrema of ``z(u) = -ratio u (1 - E[t / (t + u)] / ratio)``."""
+    levels = np.array(levels)
+    below = np.poly1d(np.poly(-levels))
+    parts = [t * np.poly1d(np.poly(-np.delete(levels, i))) for i, t in enumerate(levels)]
+    mean = sum(parts, np.poly1d([0.0])) / levels.size
+    above = np.poly1d([-1.0, 0.0]) * (ratio * below - mean)
+    roots = (above.deriv() * below - above * below.deriv()).roots
+    real = roots[np.abs(roots.imag) < 1e-9 * np.abs(roots)].real
+    return np.sort(above(real) / below(real))
+
+
+@pytest.mark.parametrize("levels", [(1.0, 10.0), (0.01, 1.0, 2.5, 40.0), 1.5 ** np.arange(0.0, 24.0, 4.0)])
+def test_bands_are_those_of_a_covariance_with_levels(levels):
+    ratio = 40.0
+    equations, expected = covariance(levels, ratio), edges_of_covariance(levels, ratio)
+    curve, states = RealCurve(equations, (-1.0, 1.0)), CutStates(equations)
+    top = 4.0 * expected[-1]
+    far = states.from_above(top)
+    high = edge_of(curve, curve.follow(curve.at_eigenvalue(top, far.resolvent.real, far.omega.real, -1.0)))
+    states.enter(high)
+    found = Walk(states, float(expected[0])).bands(high.at)
+    assert np.ravel(found) == pytest.approx(expected, rel=1e-9)
+    assert states.gaps[::-1] == [(below, above) for (_, below), (above, _) in pairwise(found)]
+
+
+@pytest.mark.parametrize("keywords", [COMB, TWO_EDGES])
+def test_there_is_spectrum_in_bands_alone(keywords):
+    """Against solutions that come down from far above the axis, each on its own."""
+    prediction = rs.predict(rs.Setting(**keywords))
+    bulk, equations = prediction.bulk, prediction.solution.spectrum.cut.states.equations
+    assert bulk.mass == pytest.approx(1.0, abs=2e-6)
+    squares = bulk.edges**2
+    gaps = np.sqrt(squares[:-1, 1] * squares[1:, 0]).tolist()
+    for places, inside in ((gaps, False), ([1.1 * squares[-1, 1]], False), (squares.mean(axis=1), True)):
+        for z in places:
+            states = CutStates(equations)
+            assert states.physical(states.from_above(float(z))) == inside
