@@ -24,7 +24,7 @@ from rmt_spikes.cli.simulate import simulate
 from rmt_spikes.cli.validate import validate
 from rmt_spikes.console.exits import INTERNAL_ERROR
 
-FEWEST_OBJECTS = 100_000
+FEWEST_OBJECTS = 200_000
 """New objects after which garbage is looked for: more than a prediction and its libraries make, which stay.
 With the usual 700, searches take a seventh of the time to load them, with 10,000 still 50 ms."""
 
