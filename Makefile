@@ -98,7 +98,7 @@ $(BIN)/python:
 # compiled when they are first imported: compiling all of them is half of the time of an installation.
 $(VENV)/.installed-base: pyproject.toml | $(BIN)/python
 	@echo "Installing rmt-spikes into $(VENV)"
-	@$(PIP) install --no-compile --editable .
+	@$(PIP) install --no-compile --editable '.[explore]'
 	@touch $@
 
 $(VENV)/.installed-test: $(VENV)/.installed-base

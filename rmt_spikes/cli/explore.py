@@ -39,8 +39,9 @@ def explore(
 
         missing = [name for name in NEEDED if find_spec(name) is None]
         if missing:
-            advice = "install them with: pip install 'rmt-spikes[explore]'"
-            raise DomainError("explore", "needs starlette and uvicorn", Word(" and ".join(missing)), advice)
+            came = Word(" and ".join(f"no {name}" for name in missing))
+            advice = "in a copy of the sources: pip install '.[explore]'"
+            raise DomainError("explore", "needs starlette and uvicorn", came, advice)
         from rmt_spikes.explorer.serve import serve
 
         if setting is None and overrides:

@@ -399,3 +399,10 @@ def test_a_port_that_is_taken_is_said() -> None:
         found = run("explore", "--port", str(other.getsockname()[1]))
     assert found.exit_code == 2
     assert "--port: must be free" in found.output
+
+
+def test_an_extra_that_is_not_installed_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "uvicorn" else name)
+    found = run("explore")
+    assert found.exit_code == 2
+    assert "explore: needs starlette and uvicorn, got no uvicorn; in a copy of the sources:" in found.output
