@@ -9,7 +9,7 @@ import rmt_spikes as rs
 from rmt_spikes.theory.features import Rows
 from rmt_spikes.theory.methods.one_batch.equations import Growth, equations_of
 from rmt_spikes.theory.methods.one_batch.moments import moments_of
-from rmt_spikes.theory.methods.one_batch.problem import Kept, spectral_problem
+from rmt_spikes.theory.methods.one_batch.problem import ROUGH, Kept, spectral_problem
 from rmt_spikes.theory.methods.one_batch.solver import solved
 from rmt_spikes.theory.methods.one_batch.spectrum.others import omega_of_others
 from rmt_spikes.theory.methods.uniform import vectors
@@ -84,7 +84,7 @@ def test_pencil_of_few_nodes_and_many_values():
 def test_neurons_of_no_weight_beside_those_of_one_batch(activation, readout):
     """Those at the nodes to rounding; elsewhere those of a node with 1e-7 of the neurons, to as much."""
     setting = BASE.replace(activation=activation, readout=readout, second_batch="same", step_size=20.0)
-    problem, ridge, alpha = spectral_problem(setting, Kept(), rough=True), 0.05, np.array([-2.5, 0.4])
+    problem, ridge, alpha = spectral_problem(setting, Kept(), ROUGH), 0.05, np.array([-2.5, 0.4])
     equations = problem.equations
     batch, law = equations.batch, equations.law
 

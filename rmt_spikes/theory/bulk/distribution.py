@@ -65,6 +65,8 @@ class Bulk(Value):
         each.
     mass_error
         What tells the error of a mass where `density_inside` is not cheap.
+    most_nodes
+        Nodes of the density in an interval at most; what is then missing shows in the mass.
 
     Notes
     -----
@@ -80,6 +82,7 @@ class Bulk(Value):
     error: float | None = None
     joints: tuple[float, ...] = field(default=(), repr=False, compare=False)
     mass_error: MassError = field(default=mass_error, repr=False, compare=False)
+    most_nodes: int = field(default=MAXIMUM_NODES, repr=False, compare=False)
 
     def __hash__(self) -> int:  # type: ignore[override]
         return hash((self.edges.tobytes(), self.atom_at_zero))
@@ -140,7 +143,7 @@ class Bulk(Value):
             done = (
                 changes[-1] < MASS_TOLERANCE if self.direct else self.mass_error(values, changes) < MASS_ERROR
             )
-            if done or values.size > MAXIMUM_NODES:
+            if done or values.size > self.most_nodes:
                 coefficients = cosine_sums(values) / (values.size - 1)
                 coefficients[[0, -1]] *= 0.5
                 return coefficients

@@ -24,15 +24,41 @@ PER_SIDE = (6, 16)
 than 5e-4 with ten and 24."""
 
 
-SPECTRAL_GRID, SPECTRAL_PER_SIDE = (6, 6, 2, 2), (3, 16)
-"""Nodes of a sample and of readout weights for spectra: quantiles move by less than .3 %, spikes by .2 %,
-with all of those of the losses."""
+@dataclass(frozen=True)
+class Nodes:
+    """Quadrature nodes of a spectrum.
 
-MORE_NOISES = 4
-"""Further nodes of the noise of the learnt direction per unit that it moves pre-activations beyond one, at
-most as many: features saturate there, and quantiles would move by 2 %."""
+    Attributes
+    ----------
+    grid
+        Nodes of a sample.
+    per_side
+        Readout nodes on each half line of the bulk and of the mean features.
+    more
+        Further nodes of the noise of the learnt direction per unit that it moves pre-activations beyond one,
+        at most as many: features saturate there, and quantiles would move by 2 %.
+    """
 
-ROUGH_GRID, ROUGH_PER_SIDE = (5, 4, 2, 2), (2, 8)
+    grid: tuple[int, int, int, int]
+    per_side: tuple[int, int]
+    more: int
+
+    def on(self, setting: Setting, kept: Kept) -> Batch:
+        """Batch of as many draws as there are samples."""
+        u, x, *rest = self.grid
+        batch = kept.batch(setting, grid=self.grid, draws=True)
+        more = round(self.more * min(1.0, max(0.0, setting.theta * batch.noise_scale - 1.0)))
+        return kept.batch(setting, grid=(u, x + more, *rest), draws=True) if more else batch
+
+
+SPECTRAL = Nodes((6, 6, 2, 2), (3, 16), 4)
+"""Nodes of spectra: quantiles move by less than .3 %, spikes by .2 %, with all of those of the losses."""
+
+FINE = Nodes((14, 8, 2, 2), (3, 16), 4)
+"""Nodes where levels of samples are apart: quartiles move by less than .5 % with 20, 16, 5, 3 nodes of a
+sample, and by 4 % with those of other spectra, but where readout weights differ: there by less than .1 %."""
+
+ROUGH = Nodes((5, 4, 2, 2), (2, 8), 0)
 """Nodes where only the place at which a spike appears is asked for."""
 
 
@@ -88,18 +114,12 @@ def problem_of(
     return FiniteRank(setting, equations, fine, (means[0], means[1]), modes, float(kept.initial))
 
 
-def spectral_problem(setting: Setting, kept: Kept, rough: bool = False) -> FiniteRank:
+def spectral_problem(setting: Setting, kept: Kept, nodes: Nodes = SPECTRAL) -> FiniteRank:
     """Equations for the spectrum: the labels are those of as many draws as there are samples.
 
     The effect of the initial output is left out: it has been derived for a positive ridge.
     """
-    u, x, *rest = ROUGH_GRID if rough else SPECTRAL_GRID
-    batch = kept.batch(setting, grid=(u, x, *rest), draws=True)
-    more = 0 if rough else round(MORE_NOISES * min(1.0, max(0.0, setting.theta * batch.noise_scale - 1.0)))
-    if more:
-        batch = kept.batch(setting, grid=(u, x + more, *rest), draws=True)
-    per_side = ROUGH_PER_SIDE if rough else SPECTRAL_PER_SIDE
-    return problem_of(setting, replace(kept, initial=False), per_side, batch)
+    return problem_of(setting, replace(kept, initial=False), nodes.per_side, nodes.on(setting, kept))
 
 
 def _first_power(setting: Setting, batch: Batch, samples: Samples, alpha: Array) -> Array:

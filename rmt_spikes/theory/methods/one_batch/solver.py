@@ -89,14 +89,21 @@ def solved(
 
 
 def all_solved(
-    equations: Equations, ridges: Values, start: Values, rounds: int = ROUNDS, tolerance: float = TOLERANCE
+    equations: Equations,
+    ridges: Values,
+    start: Values,
+    rounds: int = ROUNDS,
+    tolerance: float = TOLERANCE,
+    units: Array | None = None,
 ) -> tuple[Values, NDArray[np.bool_], Values]:
     """Unknowns at several complex ridges, which of them settled, and ``E G_vv``, by the same iteration.
 
-    `start` are guesses of the unknowns, shape ``(n_ridges, n_unknowns)``. ``E G_vv`` is the mean diagonal
-    element of the resolvent of ``F F' / n``, before the last round: good to the tolerance.
+    `start` are guesses of the unknowns, and `units` what their changes are measured in, shape
+    ``(n_ridges, n_unknowns)``. ``E G_vv`` is the mean diagonal element of the resolvent of ``F F' / n``,
+    before the last round: good to the tolerance.
     """
-    found, done = start.astype(complex), np.zeros(ridges.size, dtype=bool)
+    units = np.ones(start.shape) if units is None else units
+    found, done = start / units + 0j, np.zeros(ridges.size, dtype=bool)
     active, x, mean = np.arange(ridges.size), found.copy(), np.zeros(ridges.size, dtype=complex)
     points = residuals = np.zeros((0, *x.shape), dtype=complex)
     for _ in range(rounds):
@@ -104,9 +111,9 @@ def all_solved(
             break
         with np.errstate(all="ignore"):
             try:
-                state = unpacked(x)
+                state = unpacked(x * units[active])
                 there = equations.resolvent(state, ridges[active])
-                residual = packed(equations.mapped(state, there, ridges[active])) - x
+                residual = packed(equations.mapped(state, there, ridges[active])) / units[active] - x
             except np.linalg.LinAlgError:
                 break
             mean[active] = equations.mean(there)
@@ -130,7 +137,7 @@ def all_solved(
         gram = dual @ unit + SINGULAR * np.eye(unit.shape[2])
         shares = np.linalg.solve(gram, dual @ residual[:, :, None])
         x = x + residual - ((moves + changes) @ (shares / np.swapaxes(size, 1, 2)))[:, :, 0]
-    return found, done, mean
+    return found * units, done, mean
 
 
 def shifted(state: State, by: State) -> State:
@@ -145,17 +152,17 @@ def _triangle(size: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
 
 
 def units_of(state: State) -> Array:
-    """Units of the unknowns next to a state, shape ``(n_unknowns,)``.
+    """Units of the unknowns next to a state, shape ``(..., n_unknowns)``.
 
     Below interpolation ``omega`` goes with a small ridge; then ``m`` and ``gamma`` in ``Y`` go with its root,
     and ``g`` with the inverse of it.
     """
-    n = state.omega.size
-    share = min(1.0, math.exp(float(np.mean(np.log(np.abs(state.omega))))))
-    field = np.sqrt(np.repeat([share, share, 1.0 / share], n))
+    n = state.omega.shape[-1]
+    share = np.minimum(1.0, np.exp(np.mean(np.log(np.abs(state.omega)), axis=-1, keepdims=True)))
+    field = np.sqrt(np.repeat(np.concatenate([share, share, 1.0 / share], axis=-1), n, axis=-1))
     i, j = _triangle(3 * n)
-    units = [np.ones(n), field[i] * field[j], np.full(n * (n + 1) // 2, share)]
-    return np.concatenate(units)
+    units = [np.ones_like(state.omega.real), field[..., i] * field[..., j]]
+    return np.concatenate([*units, np.repeat(share, n * (n + 1) // 2, axis=-1)], axis=-1)
 
 
 def packed(state: State) -> Values:
