@@ -60,6 +60,9 @@ FAR = 0.1
 SHORT = 0.25
 """First step from a point of a gap, by its distance from the spectrum."""
 
+FEW = 60
+"""Points of a gap: on random settings it takes at most some 20 to either side."""
+
 SAME_PLACE = 1e-12
 """Relative distance of eigenvalues whose states are the same."""
 
@@ -111,14 +114,14 @@ class CutStates:
 
     def gap(self, z: float) -> tuple[float, float]:
         """Ends of the gap around an eigenvalue outside the spectrum; NaN where the real resolvent is lost."""
-        known = next((gap for gap in self.gaps if gap[0] < z < gap[1]), None)
-        if known is not None:
-            return known
+        for left, right in self.gaps:
+            if left < z < right:
+                return left, right
         if z not in self._outside:
             state = self.from_above(z)
             self._outside[z] = state, self.followed(z, state)
-        left, right = self._outside[z][1]
-        return left.at, right.at
+        below, above = self._outside[z][1]
+        return below.at, above.at
 
     def mean(self, z: float) -> complex:
         """Mean of the resolvent at an eigenvalue, on the upper side."""
@@ -127,11 +130,8 @@ class CutStates:
             mean(state.resolvent.real, state.omega.real, z), mean(state.resolvent.imag, state.omega.imag, z)
         )
 
-    def enter(self, end: End) -> float | None:
-        """Remember an end of the spectrum, and find a state inside next to it, from that on the edge.
-
-        Returns the eigenvalue of this state; None where it is not found.
-        """
+    def enter(self, end: End) -> None:
+        """Remember an end of the spectrum, and find a state inside next to it, from that on the edge."""
         if end.inside:
             self.ends[end.at] = end.mean
         for z, guess in end.inside:
@@ -140,9 +140,7 @@ class CutStates:
                     np.asarray(-complex(z)), guess, tolerance=ENOUGH, fresh=False, most=GUESSED
                 )
                 if self.physical(state):
-                    self._insert(z, state)
-                    return z
-        return None
+                    return self._insert(z, state)
 
     def _next(self, z: float) -> State:
         """Solution from those nearby, over one half-way if these are far, else from far above the axis."""
@@ -370,7 +368,7 @@ class CutStates:
         above = min((at for at, _, _ in self.around(z) if at > z), default=np.inf)
         try:
             start = curve.at_eigenvalue(z, state.resolvent.real, state.omega.real, along, state.parts)
-            points = curve.follow(start, step, (below, above))
+            points = curve.follow(start, step, (below, above), FEW)
             end = edge_of(curve, points)
         except ConvergenceError:
             return End(np.nan)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,7 +13,7 @@ from rmt_spikes.errors import ConvergenceError
 from rmt_spikes.theory.methods.uniform.continuation import RealCurve
 from rmt_spikes.theory.methods.uniform.density.angles import angle_of, eigenvalue_at
 from rmt_spikes.theory.methods.uniform.density.edges import End, edge_of
-from rmt_spikes.theory.methods.uniform.density.states import CutStates
+from rmt_spikes.theory.methods.uniform.density.states import FEW, CutStates
 from rmt_spikes.theory.methods.uniform.equations import CurvePoint, State
 
 Array = NDArray[np.float64]
@@ -32,14 +33,11 @@ CLOSE, CLOSER = 0.35, 0.3
 AGREED = 0.5
 """Difference of an edge from what was expected before, as a share of the way, at which it is looked for."""
 
-ACROSS = 0.05
-"""First step from an edge into the gap: an arc length."""
+ACROSS, SHORTEST_STEP = 0.05, 1e-3
+"""First and last step that is tried from an edge into the gap: arc lengths."""
 
 MOST = 400
 """States inside a band after which its end counts as lost: on random settings it takes at most some 60."""
-
-FEW = 60
-"""Points of a gap: on random settings it takes at most some 20."""
 
 NARROW = 1e-8
 """Relative width of a band below which it is not followed inside, and distance of edges that are the same."""
@@ -66,30 +64,32 @@ class Walk:
     def bands(self, high: float) -> list[tuple[float, float]]:
         """Bands of the spectrum below its upper edge, ascending; gaps and their ends are remembered.
 
+        Where the way is lost below some bands, the rest is the lowest one.
+
         Raises
         ------
         ConvergenceError
-            If the way is lost.
+            If it is lost in the first one.
         """
         found: list[tuple[float, float]] = []
         while True:
-            edge = self._lower_edge(high)
-            if edge is None:
+            try:
+                gap = self._gap(high)
+            except ConvergenceError:
+                if not found:
+                    raise
+                gap = None
+            if gap is None:
                 return [(self.low, high), *found]
-            curve, point, bend = edge
-            end = End.of(curve, point, bend)
-            self.states.enter(end)
-            found.insert(0, (end.at, high))
-            below = self._across(curve, point)
-            if not self.low < below.at < end.at:
-                raise ConvergenceError("a gap of the bulk was not crossed", residual=below.at, last=end.at)
-            self.states.gaps.append((below.at, end.at))
-            if self.states.enter(below) is None:
-                raise ConvergenceError("a band was not entered", residual=math.inf, last=below.at)
+            below, above = gap
+            self.states.gaps.append((below.at, above.at))
+            self.states.enter(above)
+            self.states.enter(below)
+            found.insert(0, (above.at, high))
             high = below.at
 
-    def _lower_edge(self, high: float) -> tuple[RealCurve, CurvePoint, float] | None:
-        """Edge at the lower end of a band, with its curve and its bend; None if that is the lowest."""
+    def _gap(self, high: float) -> tuple[End, End] | None:
+        """Ends of the gap below a band, the lower first; None if the band is the lowest."""
         states, low = self.states, self.low
         inside = states.between(low, high * (1.0 - NARROW))
         if not inside:
@@ -107,8 +107,11 @@ class Walk:
                     if at < lowest:
                         return None
                     tried = z
-                    if (found := self._edge((z, state), before)) is not None:
-                        return found if found[1].eigenvalue > low * (1.0 + NARROW) else None
+                    with suppress(ConvergenceError):
+                        curve, edge, bend = self._edge((z, state), before)
+                        if edge.eigenvalue < low * (1.0 + NARROW):
+                            return None
+                        return self._across(curve, edge), End.of(curve, edge, bend)
                 target, expected = max(target, at + CLOSER * (z - at)), at
             if target <= lowest or (low == 0.0 and place < LAST):
                 return None
@@ -125,8 +128,8 @@ class Walk:
 
     def _edge(
         self, last: tuple[float, State], before: tuple[float, State]
-    ) -> tuple[RealCurve, CurvePoint, float] | None:
-        """Edge just below two states, if it is found."""
+    ) -> tuple[RealCurve, CurvePoint, float]:
+        """Edge just below two states, with its curve and its bend."""
         (z, state), (above, earlier) = last, before
         ahead = _edge_ahead(last, before)
         assert ahead is not None
@@ -145,32 +148,28 @@ class Walk:
         start = CurvePoint(
             position, direction, State(values[:n_q], values[n_q:], math.inf, state.parts), ahead[0]
         )
-        try:
-            rough, bend = curve.turn(start, bend)
-            found = curve.turned(rough, bend)
-        except ConvergenceError:
-            return None
-        return (curve, found, bend) if ahead[0] - (z - ahead[0]) < found.eigenvalue < z else None
+        rough, bend = curve.turn(start, bend)
+        found = curve.turned(rough, bend)
+        if not ahead[0] - (z - ahead[0]) < found.eigenvalue < z:
+            raise ConvergenceError("another edge was found", residual=math.inf, last=found)
+        return curve, found, bend
 
     def _across(self, curve: RealCurve, edge: CurvePoint) -> End:
         """Upper end of the band below the gap under an edge: resolvents fall on the way down."""
         falls = curve.equations.spectral(*edge.tangent, edge.eigenvalue) < 0.0
         start = edge if falls else replace(edge, direction=-edge.direction)
         step = ACROSS
-        while step > SHORTEST:
-            try:
+        while step > SHORTEST_STEP:
+            with suppress(ConvergenceError):
                 first = curve.advance(start, step)
-            except ConvergenceError:
-                step *= SHORTER
-                continue
-            if first.log_eigenvalue_slope < 0.0:
-                points = curve.follow(first, step, (self.low, edge.eigenvalue), FEW)
-                grows = all(np.all(p.tangent[0] * p.log_eigenvalue_slope > 0.0) for p in points[:-1])
-                if grows:
-                    return edge_of(curve, points)
-                raise ConvergenceError("a gap of the bulk was not crossed", residual=math.inf)
+                if first.log_eigenvalue_slope < 0.0:
+                    points = curve.follow(first, step, (self.low, edge.eigenvalue), FEW)
+                    end = edge_of(curve, points)
+                    grows = all(np.all(p.tangent[0] * p.log_eigenvalue_slope > 0.0) for p in points[:-1])
+                    if grows and self.low < end.at < edge.eigenvalue:
+                        return end
             step *= SHORTER
-        raise ConvergenceError("a gap of the bulk was not entered", residual=step)
+        raise ConvergenceError("a gap of the bulk was not crossed", residual=math.inf, last=edge)
 
 
 def _to_axis(angles: Array) -> Array:
