@@ -185,7 +185,7 @@ class NormProblem:
         if self.terms.components and not self.alike:
             w = coordinate_rule(self.setting.d, self.nodes.component)
         special = SpecialDirections(first_batch(self.setting, self.variables, self.readout))
-        return GrownRows(self.setting, special, self._nodes(self.setting.n, OF_LOSSES), self.terms, *w)
+        return GrownRows(self.setting, special, self.terms, *w)
 
     @cached_property
     def law(self) -> ReadoutLaw:
@@ -345,7 +345,7 @@ class NormProblem:
             2.0 * norm * (own[:, 0, 1] / d)[:, None] * q,
             norm * (math.sqrt(2.0) * (own[:, 1, 1] - growth) / d)[:, None],
         ]
-        spread = norm * np.sqrt(lengths.spread[at_pairs])[:, None]
+        spread = norm * np.sqrt(rows.spread[at_pairs])[:, None]
         pair = [
             two * (on_q[:, None] * (q**2 - 1.0) + constant[:, None]),
             two * (math.sqrt(2.0) * on_both)[:, None] * q,

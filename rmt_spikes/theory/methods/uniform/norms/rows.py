@@ -11,13 +11,16 @@ from numpy.typing import NDArray
 
 from rmt_spikes.errors import ConvergenceError
 from rmt_spikes.setting import Setting
-from rmt_spikes.theory.latent import residual_moments
-from rmt_spikes.theory.methods.uniform.norms.sphere import coordinate, second, third, third_norm
+from rmt_spikes.theory.methods.uniform.norms.first import first_samples
+from rmt_spikes.theory.methods.uniform.norms.sphere import coordinate, norm_rule, second, third, third_norm
 from rmt_spikes.theory.methods.uniform.pencil.directions import SpecialDirections
 from rmt_spikes.theory.methods.uniform.pencil.rows import RowLengths, Terms, row_lengths
 from rmt_spikes.theory.population.labels import labels_of
 
 Array = NDArray[np.float64]
+
+NORMS = 3
+"""Nodes of the squared norm of a sample of the first batch."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,8 +79,8 @@ class GrownRows:
 
     Parameters
     ----------
-    setting, special, samples
-        What is predicted, its learnt and teacher's directions, and samples of the first batch.
+    setting, special
+        What is predicted, and its learnt and teacher's directions.
     terms
         Terms that are kept.
     w, w_weights
@@ -86,7 +89,6 @@ class GrownRows:
 
     setting: Setting
     special: SpecialDirections
-    samples: SampleNorms
     terms: Terms
     w: Array
     w_weights: Array
@@ -101,11 +103,6 @@ class GrownRows:
         """Growth along ``q`` and ``t``, shape ``(n_a, 2, 2)``."""
         return self.special.own_growth
 
-    @property
-    def offset(self) -> float:
-        """What the residual lacks of the label."""
-        return labels_of(self.setting).mean - residual_moments(self.setting)[0]
-
     @cached_property
     def share(self) -> Array:
         """Squared correlation of the trained component along ``q`` with the initial row, shape ``(n_a,)``."""
@@ -118,18 +115,19 @@ class GrownRows:
 
         Along ``q`` beyond first order in ``w``, and along the rest of the row.
         """
-        setting, samples, f = self.setting, self.samples, self.setting.activation_function
+        setting, f = self.setting, self.setting.activation_function
         c, d = setting.activation_expansion.coefficients, setting.d
-        residual = samples.labels[0] - self.offset
-        rho = np.sqrt(samples.square)
+        samples = first_samples(setting, self.special)
+        square, shares = norm_rule(d - 1, NORMS) if self.terms.sample_norms else (np.ones(1), np.ones(1))
+        rho = np.sqrt(square)[:, None]
         bent, radial = np.zeros(self.w.size), np.zeros(self.w.size)
         for i, x in enumerate(self.w / math.sqrt(d)):
             mean, scale = x * samples.q, math.sqrt(1.0 - x * x) * rho
             z, weights = coordinate(mean, scale, np.asarray(d - 1.0), f.splits)
-            slope = weights * f.derivative(mean[:, None] + scale[:, None] * z)
+            slope = weights * f.derivative(mean[:, None] + scale[..., None] * z)
             along = slope.sum(axis=-1) - c[1] - 2.0 * c[2] * mean
-            bent[i] = samples.weights @ (residual * samples.q * along)
-            radial[i] = samples.weights @ (residual * rho * (slope * z).sum(axis=-1))
+            bent[i] = shares @ along @ (samples.residual * samples.q)
+            radial[i] = shares @ (rho * (slope * z).sum(axis=-1)) @ samples.residual
         return bent, radial
 
     @cached_property
@@ -148,29 +146,82 @@ class GrownRows:
         )
 
     @cached_property
-    def square(self) -> Array:
-        """Squared length off ``q``, shape ``(n_a, n_w)``.
+    def _h(self) -> Array:
+        """``H`` along ``q`` and the ``t_k`` beyond its level elsewhere, shape ``(1 + r, 1 + r)``."""
+        batch, frame = self.special.batch, self.special.frame
+        r = batch.whole.r
+        h = frame.T @ batch.whole.mean(r[:, None, None] * self.special.moments[1]) @ frame
+        return np.asarray(h - np.eye(len(h)) * float(batch.whole.mean(r)))
 
-        Exact for a step in expectation; what the noise of the batch adds does not depend on ``w``.
+    @cached_property
+    def _alike(self) -> Array:
+        """Coherent growth of a row, as far as it is the same along all directions, shape ``(n_a,)``."""
+        batch = self.special.batch
+        return np.asarray(1.0 + batch.curvature * batch.law.nodes * float(batch.whole.mean(batch.whole.r)))
+
+    @cached_property
+    def _grown(self) -> tuple[Array, Array]:
+        """Mean squared length off ``q``, ``(n_a,)``, and what the initial component adds, ``(n_a, n_w)``.
+
+        Exact for a step in expectation; what the noise of the batch adds is to first order in ``1/d``.
         """
-        d, batch, frame = self.setting.d, self.special.batch, self.special.frame
-        growth = self.lengths.growth[0]
-        count = batch.directions
+        d, batch = self.setting.d, self.special.batch
+        growth, r, count = self.lengths.growth[0], batch.whole.r, batch.directions
         others = np.trace(self.own[:, 1:, 1:], axis1=1, axis2=2)
         linear = (others + (d - 1.0 - count) * growth) / d
-        step = (batch.theta * batch.law.nodes)[:, None]
-        h = frame.T @ batch.whole.mean(batch.whole.r[:, None, None] * self.special.moments[1]) @ frame
+        ta = batch.theta * batch.law.nodes
         # The incoherent part is not blind to its own row: (C) of docs/theory.md, section 9, for one neuron.
-        bent = float(np.trace(h[1:, 1:])) - count * float(batch.whole.mean(batch.whole.r))
-        beyond = 24.0 * batch.slope.coefficients[4] * bent / d
+        beyond = 24.0 * batch.slope.coefficients[4] * float(np.trace(self._h[1:, 1:]))
+        # Inputs off q are orthogonal to the residuals, and these lack the initial output.
+        cubic = batch.phi * float(batch.whole.mean(r**3)) / max(batch.energy, 1e-300)
+        output = 2.0 * batch.slope.coefficients[2] * float(batch.law.weights @ batch.law.nodes)
+        level = 4.0 * batch.slope.coefficients[2] * self._alike * (cubic + output)
         radial = self._own_steps[1] if batch.theta else np.zeros(self.w.size)
-        grown = (np.sqrt(1.0 - self.w**2 / d) + step * radial) ** 2
-        mean = (grown @ self.w_weights)[:, None]
-        alike = (1.0 + batch.curvature * batch.law.nodes * float(batch.whole.mean(batch.whole.r))) ** 2
-        excess = (linear - (1.0 - 1.0 / d) * alike)[:, None] + step * beyond
+        grown = (np.sqrt(1.0 - self.w**2 / d) + ta[:, None] * radial) ** 2
+        mean = grown @ self.w_weights
+        square = self.w**2 - self.w_weights @ self.w**2
+        by_component = grown - mean[:, None] + self._noise[:, None] * square / d
+        return linear - (1.0 - 1.0 / d) * self._alike**2 + ta * (beyond - level) / d + mean, by_component
+
+    @property
+    def _noise(self) -> Array:
+        """What the noise of the batch adds to ``d`` times the length per square of ``w``, shape ``(n_a,)``.
+
+        Rows lean to other directions by their component along ``q``, have less to grow from along these,
+        and the incoherent part is not blind to its own row.
+        """
+        batch, first = self.special.batch, self.special.frame[:, 0]
+        ta, slope, whole = batch.theta * batch.law.nodes, batch.slope, batch.whole
+        k2, b_2 = 2.0 * slope.coefficients[2], 12.0 * slope.coefficients[4]
+        square = batch.phi * float(whole.mean(whole.r**2 * (first @ self.special.moments[1] @ first)))
+        leaning = self.own[:, 0, 0] - self.special.coherent[:, 0, 0] ** 2 - ta**2 * slope.variance * square
+        own = ta**2 * ((2.0 * k2 * b_2 + slope.second) * square - k2**2 * batch.phi * batch.energy)
+        return np.asarray(leaning + own)
+
+    @cached_property
+    def square(self) -> Array:
+        """Squared length off ``q`` by the trained component, shape ``(n_a, n_w)``."""
+        mean, initial = self._grown
         # Where the step has turned the component, initial and final one have opposite signs.
-        turned = np.where(self.special.coherent[:, 0, 0][:, None] < 0.0, grown[:, ::-1], grown)
-        square = excess + mean + self.share[:, None] * (turned - mean)
+        turned = np.where(self.special.coherent[:, 0, 0][:, None] < 0.0, initial[:, ::-1], initial)
+        square = mean[:, None] + self.share[:, None] * turned
         if not np.all(square > 0.0):
             raise ConvergenceError("the lengths of the rows are not positive", residual=np.inf)
         return np.asarray(square)
+
+    @cached_property
+    def spread(self) -> Array:
+        """Variance of the relative squared length that the trained component does not show, ``(n_a,)``.
+
+        Beside what the bulk of the directions adds, initial components along ``q``, as far as the trained one
+        forgets them, and along the ``t_k``.
+        """
+        if not self.terms.length:
+            return self.lengths.spread
+        batch, coherent = self.special.batch, self.special.coherent
+        hidden = (1.0 - self.share**2) * (self._grown[1] ** 2 @ self.w_weights)
+        ta, b_2 = batch.theta * batch.law.nodes, 12.0 * batch.slope.coefficients[4] * float(self.terms.own)
+        own = 2.0 * (ta * b_2 * self._alike)[:, None] * np.diagonal(self._h)[1:]
+        along = np.sum(coherent[:, :, 1:] ** 2, axis=1) - self._alike[:, None] ** 2 + own
+        hidden += 2.0 * np.sum(along**2, axis=1) / self.setting.d**2
+        return np.asarray(self.lengths.spread + hidden / self.lengths.tau**4)
