@@ -5,9 +5,10 @@
 # order $10^1$ to $10^2$, and the labels have a direction $q$ that the step learns.
 #
 # **Derived.** The trained row given the component $u = w/\sqrt d$ of the initial row along $q$, for a step in
-# expectation; what the noise of the batch adds; and the rule that a sample sees a row through its two norms.
-# **Assumed** elsewhere (`uniform/norms`): what the noise adds does not depend on $u$, and functions of the initial
-# $w$ are seen by the trained row through the correlation of initial and trained component alone. Section 10 of
+# expectation; what the noise of the batch adds; the samples of the batch given the direction that they make; and the
+# rule that a sample sees a row through its two norms.
+# **Assumed** elsewhere (`uniform/norms`): what the noise adds depends on $u$ to first order in $1/d$, and functions of
+# the initial $w$ are seen by the trained row through the correlation of initial and trained component alone. Section 10 of
 # [the theory](../docs/theory.md).
 
 # %%
@@ -101,6 +102,57 @@ for component in (-0.4, 0.0, 0.4):
     linear += [abs(seen_square - flat[1] - flat[2]) / se_square]
 assert max(excess) < 3.5  # six Gaussian numbers: one in 350
 assert min(linear[0], linear[2]) > 20.0
+
+# %% [markdown]
+# ## Samples of the batch, given the direction that they make
+#
+# $\beta = X^\top r/n$ has the length $\lVert\beta\rVert^2 = o^2 + \phi\,\mathbb E r^2$, $o = \mathbb E[r u]$, so that
+# $\cos = o/\lVert\beta\rVert$, and its noise has the component $\sqrt{\phi/\mathbb E r^2}\; r + \xi$ in a sample: what the sample
+# itself has added, and a normal variable. Off $q$ the inputs are $P G$ with $G$ normal and $P$ the projection off the
+# residuals, $P r = 0$, so that $H = X^\top \mathrm{diag}(r) X/n$ has there the level
+#
+# $$\tfrac1n\, \mathrm{tr}\, P\, \mathrm{diag}(r) = \mathbb E r - \tfrac1n\, \mathbb E r^3/\mathbb E r^2 .$$
+#
+# With equal readout weights the residual lacks $c_2 (\lVert x\rVert^2/d - 1)$, the mean of degree two over the sphere, and $H$
+# lacks $2 c_2/d$ along every direction.
+
+# %%
+dim = sp.symbols("d", positive=True)
+assert mean(c2 / dim * ((q**2 - 1) + (zeta**2 - 1)) * q**2) == 2 * c2 / dim
+
+d, n, batches = 100, 600, 200
+u_nodes, r_nodes = nodes, label(nodes)
+energy, linear, third = (weights @ x for x in (r_nodes**2, r_nodes * u_nodes, r_nodes**3))
+cosine = linear / np.sqrt(linear**2 + d / n * energy)
+nu = np.sqrt(d / n / energy)
+
+
+def square(own):
+    """``E[r^2 q^2]`` where a sample adds `own` times its residual to the noise."""
+    given = cosine * u_nodes + np.sqrt(1 - cosine**2) * own * r_nodes
+    return weights @ (r_nodes**2 * (given**2 + 1 - cosine**2))
+
+
+found = []
+for _ in range(batches):
+    x = rng.normal(size=(n, d))
+    r = label(x[:, 0])
+    beta = r @ x
+    direction = x @ beta / np.linalg.norm(beta)
+    off = np.sum(x**2, axis=1) - direction**2
+    found.append([np.mean(r**2 * direction**2), np.mean(r * off) / (d - 1) - r.mean()])
+seen, error = np.mean(found, axis=0), np.std(found, axis=0) / np.sqrt(batches)
+# A sample's squared norm is d to order 1/sqrt(d), and the component of the teacher in `off` has E[r (t^2 - 1)]/d.
+t_square = weights @ (
+    r_nodes * ((np.sqrt(1 - cosine**2) * u_nodes - cosine * nu * r_nodes) ** 2 + cosine**2 - 1)
+)
+level = -third / energy / n + t_square / (d - 1)
+assert abs(seen[0] - square(nu)) < 3.5 * error[0] + 2 * square(nu) / d
+assert abs(seen[0] - square(0.0)) > 3.5 * error[0] + 2 * square(nu) / d  # wrong theory: no part of its own
+assert abs(seen[1] - level) < 3.5 * error[1]
+assert (
+    abs(seen[1] - level - third / energy / n) > 5.0 * error[1]
+)  # wrong theory: the inputs know nothing of it
 
 # %% [markdown]
 # ## A sample and a row on spheres

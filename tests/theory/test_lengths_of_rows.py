@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
@@ -52,11 +53,13 @@ def activation(name: str, z):
     return np.maximum(z, 0.0) if name == "relu" else z / (1.0 + np.exp(-z))
 
 
-def simulated(name: str, setting: rs.Setting):
+@cache
+def simulated(name: str):
     """Mean and variance times ``d`` of the squared length off the learnt direction, with errors.
 
     Shape (readout weights, 2, 2); one step on each batch, written out.
     """
+    setting = SETTINGS[name]
     n, d, width, theta = setting.n, setting.d, 1600, setting.step_size / math.sqrt(setting.width)
     signs = [1.0] if setting.readout == "constant" else [-1.0, 1.0]
     center = activation(name, np.polynomial.hermite_e.hermegauss(100)[0])
@@ -90,7 +93,7 @@ def predicted(setting: rs.Setting):
 @pytest.fixture(scope="module", params=SETTINGS)
 def seen(request):
     setting = SETTINGS[request.param]
-    return setting, simulated(request.param, setting)
+    return setting, simulated(request.param)
 
 
 def excess(setting: rs.Setting, rows) -> float:
@@ -117,4 +120,4 @@ def test_a_learnt_direction_of_no_sample_is_refused(monkeypatch):
 
     monkeypatch.setattr(norms, "first_samples", blind)
     monkeypatch.setattr(norms.GrownRows, "spread", property(lambda rows: rows.lengths.spread))
-    assert excess(SETTINGS["relu"], simulated("relu", SETTINGS["relu"])) > 1.0
+    assert excess(SETTINGS["relu"], simulated("relu")) > 1.0

@@ -11,7 +11,7 @@ from typing import ClassVar, cast, final
 import numpy as np
 from numpy.typing import NDArray
 
-from rmt_spikes.errors import ConvergenceError
+from rmt_spikes.errors import ConvergenceError, warn_of_accuracy
 from rmt_spikes.theory.bulk.distribution import Bulk, edge_scale
 from rmt_spikes.theory.bulk.equivalent import BulkEquivalent
 from rmt_spikes.theory.bulk.interval import mass_error
@@ -182,8 +182,16 @@ class OneBatch(Method):
         ------
         ConvergenceError
             If neither is found.
+
+        Warns
+        -----
+        AccuracyWarning
+            If it is read off `levels`: the density is smoothed.
         """
-        return self.levels.bulk if self.bands is None else self.bands[0]
+        if self.bands is not None:
+            return self.bands[0]
+        warn_of_accuracy("levels of samples are apart: the density of the bulk is smoothed by 5 %")
+        return self.levels.bulk
 
     @cached_property
     def bands(self) -> tuple[Bulk, Certificate] | None:

@@ -43,7 +43,6 @@ ENOUGH = 1e-9
 ROUNDS, PATIENT = 40, 200
 """Rounds at many places at once, and at one that was not found so."""
 
-
 ROUNDING = 1e-6
 """Share of the resolvent that is lost where its part of the eigenvalues at zero is taken out."""
 
