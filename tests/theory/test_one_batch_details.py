@@ -7,10 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.stats import norm
 
 import rmt_spikes as rs
 from rmt_spikes.theory import predict_losses
 from rmt_spikes.theory.methods.one_batch import samples
+from rmt_spikes.theory.methods.one_batch.moments import Smoothed
 from rmt_spikes.theory.methods.one_batch.solution import OneBatch
 from rmt_spikes.theory.methods.one_batch.solver import COMPLEX_STEP, packed, shifted
 from rmt_spikes.theory.methods.one_batch.spectrum.poles import strengths
@@ -144,3 +146,32 @@ def test_tangents_solve_the_equations_to_first_order(readout, few):
         for name in ("omega", "inputs", "squares"):
             own, slope = getattr(tangent, name), getattr(image, name).imag / COMPLEX_STEP
             assert slope == pytest.approx(own, rel=1e-7, abs=1e-8 * np.abs(own).max())
+
+
+@pytest.mark.parametrize("deviation", [1e-3, 0.03, 0.7, 4.0])
+def test_a_kink_is_smoothed_by_noise(deviation):
+    """ReLU: ``E f = m Phi(t) + s phi(t)`` with ``t = m/s``, and a little more noise moves it along."""
+    low, high, more = -60.0, 170.0, 1e-3 * deviation**2
+    mean = np.concatenate([np.linspace(low, high, 999), deviation * np.linspace(-9.0, 9.0, 999)])
+    smoothed = Smoothed(
+        SIGNS.replace(activation="relu", center=False).activation_function, deviation**2, low, high, 4, 0.7
+    )
+    for added in (0.0, more):
+        s = math.sqrt(deviation**2 + added)
+        t = mean / s
+        mass, density = norm.cdf(t), norm.pdf(t)
+        first = mean * mass + s * density
+        exact = first, mass, density / s, (mean**2 + s**2) * mass + mean * s * density
+        # What is left out is of second order in the noise that is added.
+        error = (1e-8 if added == 0.0 else 3e-6) * np.array([1.0, 1.0, max(1.0, 1.0 / s), 1.0])
+        for k, found in enumerate(smoothed(mean, np.full(mean.shape, added))):
+            assert np.all(np.abs(found - exact[k]) < error[k] * (1.0 + np.abs(exact[k]))), (k, added)
+
+
+def test_a_wave_is_smoothed_by_noise():
+    """``E sin(m + s Z) = exp(-s^2/2) sin m`` far from zero as well."""
+    setting = SIGNS.replace(activation="sin")
+    mean = np.linspace(-300.0, 500.0, 4001)
+    smoothed = Smoothed(setting.activation_function, 0.25, -300.0, 500.0, 1, 0.66)
+    (found,) = smoothed(mean, np.zeros(mean.shape))
+    np.testing.assert_allclose(found, math.exp(-0.125) * np.sin(mean), atol=3e-9)
