@@ -15,13 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rmt_spikes.errors import ConvergenceError
-from rmt_spikes.theory.methods.uniform.equations import TOLERANCE, CurvePoint, State
+from rmt_spikes.theory.methods.uniform.equations import TOLERANCE, State
 from rmt_spikes.theory.methods.uniform.newton import (
     LONGEST_STEP,
     LOOSE,
     NEARLY,
     SETTLED,
     CurveNewton,
+    CurvePoint,
     Value,
 )
 

@@ -71,35 +71,6 @@ class State:
 
 
 @dataclass(frozen=True, eq=False)
-class CurvePoint:
-    """One point of the real curve.
-
-    Its `position` is ``(log |R|, log |omega|, log z)``, shape ``(n_q + n_a + 1,)``, and `direction` the unit
-    tangent there.
-    """
-
-    position: Array
-    direction: Array
-    state: State
-    eigenvalue: float
-
-    @property
-    def log_eigenvalue_slope(self) -> float:
-        """``d log z`` along the direction; zero at an edge of the bulk."""
-        return float(self.direction[-1])
-
-    @property
-    def tangent(self) -> tuple[Array, Array]:
-        """Derivative of ``(R, omega)`` along the direction."""
-        return self.along(self.direction)
-
-    def along(self, direction: Array) -> tuple[Array, Array]:
-        """Derivative of ``(R, omega)`` along any direction."""
-        n_q = self.state.resolvent.size
-        return self.state.resolvent * direction[:n_q], self.state.omega * direction[n_q:-1]
-
-
-@dataclass(frozen=True, eq=False)
 class FixedPoint:
     """The equations, with everything but the ridge profile fixed.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,7 @@ from scipy.linalg.lapack import dgesv
 
 from rmt_spikes.errors import ConvergenceError
 from rmt_spikes.theory.methods.uniform.channels import COMPLEX_STEP, Response
-from rmt_spikes.theory.methods.uniform.equations import TOLERANCE, CurvePoint, FixedPoint, State
+from rmt_spikes.theory.methods.uniform.equations import TOLERANCE, FixedPoint, State
 
 Array = NDArray[np.float64]
 
@@ -41,6 +42,36 @@ NEARLY = 2e-3
 
 LONGEST_STEP = 1.0
 """Unit of arc length: a factor e of the eigenvalue; of twice that, one may miss a band that stands apart."""
+
+
+@dataclass(frozen=True, eq=False)
+class CurvePoint:
+    """One point of the real curve.
+
+    Its `position` is ``(log |R|, log |omega|, log z)``, shape ``(n_q + n_a + 1,)``, and `direction` the unit
+    tangent there.
+    """
+
+    position: Array
+    direction: Array
+    state: State
+    eigenvalue: float
+
+    @property
+    def log_eigenvalue_slope(self) -> float:
+        """``d log z`` along the direction; zero at an edge of the bulk."""
+        return float(self.direction[-1])
+
+    @property
+    def tangent(self) -> tuple[Array, Array]:
+        """Derivative of ``(R, omega)`` along the direction."""
+        return self.along(self.direction)
+
+    def along(self, direction: Array) -> tuple[Array, Array]:
+        """Derivative of ``(R, omega)`` along any direction."""
+        n_q = self.state.resolvent.size
+        return self.state.resolvent * direction[:n_q], self.state.omega * direction[n_q:-1]
+
 
 Value = Callable[[CurvePoint], float]
 

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from rmt_spikes.errors import ConvergenceError
 from rmt_spikes.theory.methods.uniform.continuation import BRACKET, ROUGH, RealCurve
-from rmt_spikes.theory.methods.uniform.equations import CurvePoint, FixedPoint
+from rmt_spikes.theory.methods.uniform.equations import FixedPoint
 from rmt_spikes.theory.methods.uniform.finite_rank import FiniteRank
-from rmt_spikes.theory.methods.uniform.newton import LONGEST_STEP, LOOSE
+from rmt_spikes.theory.methods.uniform.newton import LONGEST_STEP, LOOSE, CurvePoint
 from rmt_spikes.theory.methods.uniform.poles.zeros import (
     Pole,
     between,

@@ -14,7 +14,7 @@ from rmt_spikes.errors import ConvergenceError
 from rmt_spikes.theory.bulk.distribution import edge_scale
 from rmt_spikes.theory.methods.uniform.blocks import PencilBlocks
 from rmt_spikes.theory.methods.uniform.channels import COMPLEX_STEP
-from rmt_spikes.theory.methods.uniform.equations import CurvePoint
+from rmt_spikes.theory.methods.uniform.newton import CurvePoint
 from rmt_spikes.theory.methods.uniform.outliers import Descent, UpperSpectrum, amplitude
 from rmt_spikes.theory.methods.uniform.pencil.channel import PencilChannel
 from rmt_spikes.theory.methods.uniform.pencil.samples import Samples

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from rmt_spikes.errors import ConvergenceError
 from rmt_spikes.theory.methods.uniform.blocks import PencilBlocks
 from rmt_spikes.theory.methods.uniform.continuation import RealCurve
-from rmt_spikes.theory.methods.uniform.equations import CurvePoint
+from rmt_spikes.theory.methods.uniform.newton import CurvePoint
 from rmt_spikes.theory.methods.uniform.samples import Separated, has_detached
 from rmt_spikes.theory.methods.uniform.spectrum import Spectrum
 

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from rmt_spikes.errors import ConvergenceError
 from rmt_spikes.theory.bulk.equivalent import BulkEquivalent
 from rmt_spikes.theory.methods.uniform.continuation import RealCurve
-from rmt_spikes.theory.methods.uniform.equations import CurvePoint, FixedPoint, State
-from rmt_spikes.theory.methods.uniform.newton import LONGEST_STEP, LOOSE
+from rmt_spikes.theory.methods.uniform.equations import FixedPoint, State
+from rmt_spikes.theory.methods.uniform.newton import LONGEST_STEP, LOOSE, CurvePoint
 from rmt_spikes.theory.methods.uniform.outliers import CLEAR, SHORT, UpperSpectrum
 
 Array = NDArray[np.float64]

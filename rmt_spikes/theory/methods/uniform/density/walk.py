@@ -14,7 +14,8 @@ from rmt_spikes.theory.methods.uniform.continuation import RealCurve
 from rmt_spikes.theory.methods.uniform.density.angles import angle_of, eigenvalue_at
 from rmt_spikes.theory.methods.uniform.density.edges import End, edge_of
 from rmt_spikes.theory.methods.uniform.density.states import FEW, CutStates
-from rmt_spikes.theory.methods.uniform.equations import CurvePoint, State
+from rmt_spikes.theory.methods.uniform.equations import State
+from rmt_spikes.theory.methods.uniform.newton import CurvePoint
 
 Array = NDArray[np.float64]
 

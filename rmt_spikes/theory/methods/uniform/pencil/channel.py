@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg.lapack import dgetrf, dgetrs, zgetrf, zgetrs
 
 from rmt_spikes.errors import ConvergenceError
+from rmt_spikes.theory.methods.lu import lu_factors, lu_solution
 from rmt_spikes.theory.methods.uniform.channels import (
     Along,
     Channel,
@@ -61,7 +61,7 @@ class _Slopes:
 
     def step(self, defect: Values) -> Values:
         """Newton's step of ``Nu``, flat."""
-        return _solved(self.factors, defect)
+        return lu_solution(self.factors, defect)
 
 
 @dataclass(frozen=True, eq=False)
@@ -226,8 +226,8 @@ class PencilChannel(Channel):
         else:
             samples = _congruence(levels.om, weights)
             around, moved = samples @ _congruence(levels.green, shares), samples @ source
-        factors = _factors(np.eye(around.shape[0]) - around)
-        to_nu = -_solved(factors, moved)
+        factors = lu_factors(np.eye(around.shape[0]) - around)
+        to_nu = -lu_solution(factors, moved)
         to_y = source.T @ to_nu - _congruence(levels.y, shares)
         return _Slopes(levels.k, factors, source, to_nu, to_y)
 
@@ -265,22 +265,6 @@ class PencilChannel(Channel):
         """Halves of the rows of the isometry at pairs of nodes, shape ``(2, n_pairs, n_a)``."""
         v, (i, j, factor) = self.pencil.isometry, _pairs(self.pencil.nodes)
         return np.stack([v.T[i], v.T[j]]) * (0.5 * factor[:, None])
-
-
-def _factors(matrix: Values) -> tuple[Values, NDArray[np.int32]]:
-    """LU decomposition; one of a singular matrix has solutions that are not finite."""
-    if matrix.size == 0:
-        return matrix, np.zeros(0, dtype=np.int32)
-    factors, pivots, _ = (dgetrf if np.isrealobj(matrix) else zgetrf)(matrix, overwrite_a=True)
-    return factors, pivots
-
-
-def _solved(factors: tuple[Values, NDArray[np.int32]], right: Values) -> Values:
-    """Solution of linear equations, by the LU decomposition of their matrix."""
-    if right.size == 0:
-        return right
-    real = np.isrealobj(factors[0]) and np.isrealobj(right)
-    return np.asarray((dgetrs if real else zgetrs)(*factors, right)[0])
 
 
 @lru_cache(maxsize=64)

@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 
 from rmt_spikes.errors import ConvergenceError
 from rmt_spikes.theory.methods.uniform.continuation import RealCurve
-from rmt_spikes.theory.methods.uniform.equations import CurvePoint
 from rmt_spikes.theory.methods.uniform.finite_rank import FiniteRank
-from rmt_spikes.theory.methods.uniform.newton import EXACT
+from rmt_spikes.theory.methods.uniform.newton import EXACT, CurvePoint
 
 Array = NDArray[np.float64]
 

@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 from rmt_spikes.errors import ConvergenceError
 from rmt_spikes.theory.methods.uniform.blocks import PencilBlocks
 from rmt_spikes.theory.methods.uniform.continuation import RealCurve
-from rmt_spikes.theory.methods.uniform.equations import CurvePoint
-from rmt_spikes.theory.methods.uniform.newton import Value
+from rmt_spikes.theory.methods.uniform.newton import CurvePoint, Value
 from rmt_spikes.theory.methods.uniform.poles.zeros import SMALL
 from rmt_spikes.theory.methods.uniform.problem import Problem
 
