@@ -183,12 +183,12 @@ def older_lines(results: Table) -> list[str]:
     if not older:
         return []
     given = sum(row["given"] != "none" for row in older)
+    versions = " and ".join(sorted({row["theory"] for row in older}, key=int))
     return [
-        "- Predicted by an older theory (column `theory`), as their trials are needed again:",
+        f"- Predicted by theory version {versions} (column `theory`), as their trials are needed again:",
         f"  {given} rows given a trial, and {len(older) - given} counts, edges and distances. The others are",
         f"  predictions of theory version {THEORY_VERSION}, for simulations that were there before it",
-        "  (`tests/validation/renew.py`). Wrong theories and fits over sizes are those of the older theory",
-        "  as well, but for the case heavy-tailed-labels, which was simulated anew.",
+        "  (`tests/validation/renew.py`). Wrong theories and fits over sizes are of that version as well.",
     ]
 
 

@@ -11,7 +11,7 @@ from rmt_spikes.theory.methods.uniform.continuation import RealCurve
 from rmt_spikes.theory.methods.uniform.density.edges import edge_of
 from rmt_spikes.theory.methods.uniform.density.states import CutStates
 from rmt_spikes.theory.methods.uniform.density.walk import Walk
-from rmt_spikes.theory.methods.uniform.equations import FixedPoint
+from rmt_spikes.theory.methods.uniform.equations import FixedPoint, State
 
 COMB = {
     "n": 368753, "d": 17156, "width": 2736963, "activation": "tanh", "target": "selu", "noise_std": 0.5,
@@ -69,3 +69,19 @@ def test_there_is_spectrum_in_bands_alone(keywords):
         for z in places:
             states = CutStates(equations)
             assert states.physical(states.from_above(float(z))) == inside
+
+
+@pytest.mark.parametrize(("z", "ratio"), [(1.0, 0.5), (2.5, 0.5), (3.0, 2.0)])
+def test_a_residual_is_of_the_equations(z, ratio):
+    """Marchenko and Pastur: ``z R^2 + (z + 1 - ratio) R + 1 = 0``. A state that is off by 1e-6 is seen."""
+    equations, profile = covariance([1.0], ratio), np.asarray(-complex(z))
+    (right,) = (root for root in np.roots([z, z + 1.0 - ratio, 1.0]) if root.imag > 0.0)
+
+    def state(resolvent):
+        return State(np.array([resolvent]), np.array([1.0 / (1.0 + right)]), 0.0)
+
+    assert equations.residual(profile, state(right)) < 1e-14
+    assert equations.residual(profile, state(right * (1.0 + 1e-6))) == pytest.approx(1e-6, rel=0.5)
+    near = equations.solve(profile, state(right * 1.01), tolerance=1e-10, fresh=False)
+    assert abs(near.resolvent[0] / right - 1.0) < 1e-9
+    assert equations.residual(profile, near) < 1e-9

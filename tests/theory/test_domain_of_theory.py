@@ -96,7 +96,7 @@ def test_resolvent_is_in_the_upper_half_plane(setting, share):
         low, high = solution.bulk.edges[0]
         z = np.array([(low + share * (high - low)) ** 2])
         cut = solution.spectrum.cut
-        values, residual = cut.imaginary(z)
+        values, residual = cut.imaginary(z), cut.residual(z)
     except rs.ConvergenceError:
         TRIED["refused"] += 1
         return

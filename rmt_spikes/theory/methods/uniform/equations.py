@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from rmt_spikes.errors import ConvergenceError
 from rmt_spikes.theory.bulk.equivalent import BulkEquivalent
+from rmt_spikes.theory.methods.lu import lu_factors, lu_solution
 from rmt_spikes.theory.methods.ridges import FACTOR, solved_at
 from rmt_spikes.theory.methods.uniform.channels import COMPLEX_STEP, Channel, Response, diagonal, root_of
 
@@ -44,6 +45,12 @@ STRAIGHT = 1e-5
 NOT_FAR = 0.5
 """Largest term of first order that is taken far above the spectrum, where it is small."""
 
+AGAIN = 0.01
+"""Share of the residual that a step must leave less of for the next one to take its matrix again."""
+
+SURELY = 0.1
+"""Share of the tolerance of what a last step is taken to leave of itself: next to an edge it may be more."""
+
 STEPS = 20
 """Steps of Newton's method at one ridge. Solutions that are found at once mostly take 7 to 9."""
 
@@ -59,7 +66,8 @@ class State:
     omega
         ``omega(alpha)`` on the nodes, shape ``(n_a,)``.
     residual
-        Largest relative residual of the equations.
+        Largest relative residual of the equations; unless derivatives are wanted, what the last step leaves
+        of it if it gains what the one before did.
     parts
         The channels there.
     """
@@ -234,6 +242,14 @@ class FixedPoint:
         diagonal(matrix)[:size] += 1.0
         return matrix
 
+    def residual(self, profile: Values, state: State) -> float:
+        """Largest relative residual of the equations at a state."""
+        pair = (state.resolvent, state.omega)
+        # The first ones start from those before the last step of the state.
+        parts = self.responses(*pair, self.responses(*pair, state.parts))
+        defect = self.inverses(profile, pair, parts) * np.concatenate(pair) - 1.0
+        return max(float(np.max(np.abs(defect))), *(part.defect for part in parts))
+
     def solve(
         self,
         profile: Values,
@@ -273,6 +289,7 @@ class FixedPoint:
         x = np.concatenate(start)
         n_q = self.q_weights.size
         best, residual, step, share, exact = x, np.inf, np.zeros_like(x), 1.0, True
+        factors = None
         for count in range(most):
             state = (x[:n_q], x[n_q:])
             with np.errstate(all="ignore"):
@@ -298,11 +315,15 @@ class FixedPoint:
                     parts = near = self.refreshed(parts)
                 if done:
                     return State(*state, residual, parts)
-                try:
-                    exact = self.is_fresh(parts)
-                    step = x * np.linalg.solve(self.jacobian(state, parts), -defect)
-                except np.linalg.LinAlgError:
-                    break
+                exact, left = self.is_fresh(parts), residual / previous if np.isfinite(previous) else 1.0
+                if exact or factors is None or left > AGAIN:
+                    factors = lu_factors(self.jacobian(state, parts))
+                relative = lu_solution(factors, -defect)
+                step = x * relative
+                size = float(np.max(np.abs(relative)))
+                if not fresh and max(left, size) * size < SURELY * tolerance:
+                    x = x + step
+                    return State(x[:n_q], x[n_q:], left * residual, parts)
             share = 1.0
             if positive and np.min(step / x) < -0.8:
                 # The equations are monotone in 1/x: far from the solution their plain iteration is safer.

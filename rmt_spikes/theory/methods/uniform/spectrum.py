@@ -227,11 +227,11 @@ class Spectrum:
         squares = bulk.edges**2
         lower, higher = squares[squares[:, 0] > 0.0, 0], squares[:, 1]
         inside = [lower * (1.0 + EDGE_TOLERANCE), squares.mean(axis=1), higher * (1.0 - EDGE_TOLERANCE)]
-        mass = bulk.mass
-        values, residual = self.cut.imaginary(np.sort(np.concatenate(inside)))
+        mass, places = bulk.mass, np.sort(np.concatenate(inside))
+        values = self.cut.imaginary(places)
         return Certificate(
             mass=mass,
-            residual=residual,
+            residual=self.cut.residual(places),
             imaginary_part=float(values.min() / np.pi),
             edge_error=EDGE_TOLERANCE,
         )

@@ -73,8 +73,8 @@ class BranchCut:
     known: dict[tuple[float, float], Rational] = field(default_factory=dict, init=False, repr=False)
     walked: set[tuple[float, float]] = field(default_factory=set, init=False, repr=False)
 
-    def imaginary(self, z: Array) -> tuple[Array, float]:
-        """Imaginary part of the mean resolvent ``E_q R`` at ``z + i0``, and the largest residual.
+    def imaginary(self, z: Array) -> Array:
+        """Imaginary part of the mean resolvent ``E_q R`` at ``z + i0``.
 
         The eigenvalues `z` are ascending. In a gap that is known nothing is solved.
 
@@ -84,15 +84,18 @@ class BranchCut:
             If the equations cannot be solved on the physical branch.
         """
         values = np.zeros(z.size)
-        residual = 0.0
         for i in _outwards(z.size):
             if not self.states.in_gap(float(z[i])):
                 state = self.states.at(float(z[i]))
                 values[i] = self.states.equations.spectral(
                     state.resolvent.imag, state.omega.imag, float(z[i])
                 )
-                residual = max(residual, state.residual)
-        return values, residual
+        return values
+
+    def residual(self, z: Array) -> float:
+        """Largest residual of the equations at eigenvalues in the spectrum."""
+        states, equations = self.states, self.states.equations
+        return max(equations.residual(np.asarray(-complex(at)), states.at(at)) for at in z.tolist())
 
     def support(self, low: float, high: float, hints: Array) -> tuple[Array, tuple[float, ...]]:
         """Intervals of the spectrum between its outer edges, shape ``(n_intervals, 2)``, and joints.
@@ -130,7 +133,7 @@ class BranchCut:
             angles = Interval(float(np.sqrt(low)), float(np.sqrt(high))).angle(x[inside])
             values[inside] = fit(angles).imag / z[inside]
             left &= ~inside
-        values[left] = self.imaginary(z[left])[0]
+        values[left] = self.imaginary(z[left])
         return np.asarray(2.0 * x * values / (np.pi * self.states.equations.spectral_ratio))
 
     def _interpolate(self, low: float, high: float, parts: int) -> bool:
@@ -226,7 +229,7 @@ class BranchCut:
         """Whether there is spectrum in an interval that is wider than rounding."""
         if not high - low > NARROW * high:
             return False
-        return bool(self.states.between(low, high) or np.any(self.imaginary(_looked_at(low, high))[0] > 0.0))
+        return bool(self.states.between(low, high) or np.any(self.imaginary(_looked_at(low, high)) > 0.0))
 
     def _bands(
         self, low: float, high: float, hints: Array, scans: tuple[int, ...] = SCANS
@@ -345,7 +348,7 @@ class BranchCut:
         return middle, value
 
     def _density(self, z: float) -> float:
-        return float(self.imaginary(np.array([z]))[0][0])
+        return float(self.imaginary(np.array([z]))[0])
 
 
 def _apart(difference: Array) -> list[int]:

@@ -18,6 +18,7 @@ from rmt_spikes.theory.methods.uniform.channels import (
     Directions,
     LevelChannel,
     Response,
+    diagonal,
 )
 from rmt_spikes.theory.methods.uniform.pencil.directions import Growth, SpecialDirections
 from rmt_spikes.theory.methods.uniform.pencil.levels import LevelState, Pencil
@@ -226,7 +227,9 @@ class PencilChannel(Channel):
         else:
             samples = _congruence(levels.om, weights)
             around, moved = samples @ _congruence(levels.green, shares), samples @ source
-        factors = lu_factors(np.eye(around.shape[0]) - around)
+        np.negative(around, out=around)
+        diagonal(around)[:] += 1.0
+        factors = lu_factors(around)
         to_nu = -lu_solution(factors, moved)
         to_y = source.T @ to_nu - _congruence(levels.y, shares)
         return _Slopes(levels.k, factors, source, to_nu, to_y)
@@ -305,7 +308,10 @@ def _congruence(matrices: Values, weights: Array) -> Values:
     flat = matrices.reshape(n, p * q)
     products = ((weights[:, None] * flat).T @ flat).ravel()
     one, other, factor = _places(p, q)
-    return np.asarray(factor * (products.take(one) + products.take(other)))
+    found = products.take(one)
+    found += products.take(other)
+    found *= factor
+    return np.asarray(found)
 
 
 @lru_cache(maxsize=64)
