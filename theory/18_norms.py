@@ -172,3 +172,30 @@ for size in (5, 7, 9):
     seconds[size] = sp.simplify(four / zero - 1)
 formula = 2 * (big - 1) / (big + 2)
 assert all(second == formula.subs(big, size) != 2 for size, second in seconds.items())
+
+# %% [markdown]
+# ## Components along the learnt and the teacher's direction
+#
+# Trained components $(p, s)$ along $q$ and $t$ have a covariance $X/d$, and are $L (w, v)/\sqrt d$ with $L L^\top = X$ and $v$ independent of
+# $w$. Given $w$, the mean of $s$ and of $s^2$ beyond their own are $L_{tq} w/\sqrt d$ and $L_{tq}^2 (w^2 - 1)/d$. Where the step is the linear map
+# $A = 1 + kH$ of initial rows, plus independent noise of covariance $(X - A^2)/d$, initial components given the trained ones are
+# $B (w, v)/\sqrt d$ with $B = A L^{-\top}$; so the length that a form $M$ of them adds is the form $B^\top M B$ of $(w, v)$.
+
+# %%
+w, v = q, zeta
+lq, lt = sp.symbols("l_q l_t", real=True)
+s = (lq * w + lt * v) / sp.sqrt(dim)
+given_w = sp.expand(s**2).coeff(v, 0) + sp.expand(s**2).coeff(v, 2)  # E[v] = 0, E[v^2] = 1
+assert sp.expand(s).coeff(v, 0) == lq * w / sp.sqrt(dim)
+assert sp.simplify(given_w - mean(s**2) - lq**2 * (w**2 - 1) / dim) == 0
+# Independent pairs, as before, lack the covariance of the squares.
+assert sp.simplify(mean(w**2 * s**2) - mean(w**2) * mean(s**2) - 2 * lq**2 / dim) == 0
+
+step = np.array([[1.1, 0.5], [0.5, 0.6]])
+covariance = step @ step + np.array([[0.3, 0.1], [0.1, 0.2]])
+lower = np.linalg.cholesky(covariance)
+initial = rng.normal(size=(2, 10**6))
+trained = step @ initial + np.linalg.cholesky(covariance - step @ step) @ rng.normal(size=initial.shape)
+seen = initial @ np.linalg.solve(lower, trained).T / initial.shape[1]
+assert np.max(np.abs(seen - step @ np.linalg.inv(lower).T)) < 5e-3  # five standard errors
+assert np.max(np.abs(seen - np.linalg.inv(lower) @ step)) > 0.05  # wrong theory: its transpose

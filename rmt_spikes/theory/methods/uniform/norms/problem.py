@@ -328,33 +328,36 @@ class NormProblem:
         own = own[self._at_pairs]
         return lost * np.outer(own, own) / self.setting.width if lost else None
 
+    def _over_components(self, functions: Array) -> Array:
+        """Mean over the components along ``q``, at each readout weight."""
+        values = functions.reshape(-1, self.rows.w.size, functions.shape[1])
+        return np.repeat(np.einsum("w,awq->aq", self.rows.w_weights, values), values.shape[1], axis=0)
+
     def _functions(
         self, at_pairs: NDArray[np.intp], zero: Array, linear: Array, two: Array, three: Array, norm: Array
     ) -> Array:
-        """Functions of samples by ``1``, ``t``, degrees two and three of it: shape ``(4, blocks n, n_s)``."""
-        rows, q, d = self.rows, self.samples.q, self.setting.d
-        lengths, nothing, root = rows.lengths, np.zeros_like(zero), math.sqrt(0.5)
-        tau2 = lengths.tau[at_pairs] ** 2
-        own = rows.own[at_pairs] / tau2[:, None, None]
-        growth = lengths.growth[0][at_pairs] / tau2
-        gamma = rows.special.coherent[at_pairs][:, :, 1] / np.sqrt(tau2)[:, None]
-        on_q, on_both, on_t = gamma[:, 0] ** 2 * root, gamma[:, 0] * gamma[:, 1], gamma[:, 1] ** 2
-        constant = on_q + on_t * root - root * lengths.coherent[at_pairs] / tau2
-        mean = [
-            zero,
-            2.0 * norm * (own[:, 0, 1] / d)[:, None] * q,
-            norm * (math.sqrt(2.0) * (own[:, 1, 1] - growth) / d)[:, None],
-        ]
-        spread = norm * np.sqrt(rows.spread[at_pairs])[:, None]
-        pair = [
-            two * (on_q[:, None] * (q**2 - 1.0) + constant[:, None]),
-            two * (math.sqrt(2.0) * on_both)[:, None] * q,
-            two * on_t[:, None],
-        ]
-        blocks = [[*mean, nothing], [nothing, linear, nothing, nothing]]
-        blocks += [[spread, *[nothing] * 3], [*pair, nothing]]
+        """Functions of samples by ``1``, ``t``, degrees two and three of it: ``(4, blocks n, n_s)``.
+
+        Of the trained component along ``t`` a part goes with that along ``q``, and is known at its nodes.
+        """
+        rows, lengths, q, d = self.rows, self.rows.lengths, self.samples.q, self.setting.d
+        nothing, two_root, tau2 = np.zeros_like(zero), math.sqrt(2.0), lengths.tau[at_pairs] ** 2
+        growth = (rows.own[:, 1, 1] - lengths.growth[0])[at_pairs]
+        form = rows.length_form[at_pairs] / tau2[:, None, None]
+        # Degree two has the incoherent part at all pairs of directions.
+        coherent = np.sum(rows.special.coherent[:, :, 1] ** 2, axis=1)[at_pairs, None]
+        known, apart = rows.root[at_pairs][:, 1, :2].T[..., None]
+        w, steep = np.tile(rows.w, self.readout.nodes.size)[:, None] / math.sqrt(d), 2.0 * norm
+        square = (growth[:, None] / d + known**2 * (w**2 - 1.0 / d)) / tau2[:, None]
+        unlike = linear - self._over_components(linear)  # The rest is in the stiffness of w.
+        mean = [zero, unlike * known * w, two_root * norm * square]
+        mixed = [steep * form[:, :1, 1] / apart * w, linear, two_root * steep * known * w / tau2[:, None]]
+        pair = [two * form[:, 1:2, 1] / two_root, nothing, two * (coherent - known**2) / tau2[:, None]]
+        spread = [norm * np.sqrt(rows.spread[at_pairs])[:, None], nothing, nothing]
+        blocks = [[*each, nothing] for each in (mean, mixed, spread, pair)]
         if self.has_degree_three:
-            g, h, size = gamma[:, :1] * q, gamma[:, 1:], (lengths.coherent[at_pairs] / tau2)[:, None]
+            g, h = rows.special.coherent[at_pairs][:, :, 1].T[..., None] / np.sqrt(tau2)[:, None]
+            g, size = g * q, (lengths.coherent[at_pairs] / tau2)[:, None]
             triple = [
                 (g**3 + 3.0 * g * (h**2 - size)) / math.sqrt(6.0),
                 (g**2 + h**2 - size) * h * math.sqrt(1.5),

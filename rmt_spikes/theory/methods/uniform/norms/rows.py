@@ -180,23 +180,47 @@ class GrownRows:
         grown = (np.sqrt(1.0 - self.w**2 / d) + ta[:, None] * radial) ** 2
         mean = grown @ self.w_weights
         square = self.w**2 - self.w_weights @ self.w**2
-        by_component = grown - mean[:, None] + self._noise[:, None] * square / d
+        noise = self._noise[:, 0, 0] + np.sum(self.special.coherent[:, 1:, 0] ** 2, axis=1)
+        by_component = grown - mean[:, None] + noise[:, None] * square / d
         return linear - (1.0 - 1.0 / d) * self._alike**2 + ta * (beyond - level) / d + mean, by_component
 
-    @property
-    def _noise(self) -> Array:
-        """What the noise of the batch adds to ``d`` times the length per square of ``w``, shape ``(n_a,)``.
+    @cached_property
+    def root(self) -> Array:
+        """Cholesky factor of the growth along ``q`` and ``t``, shape ``(n_a, 1 + r, 1 + r)``.
 
-        Rows lean to other directions by their component along ``q``, have less to grow from along these,
-        and the incoherent part is not blind to its own row.
+        Trained components are its product with independent ones, of which ``w`` is the first.
         """
-        batch, first = self.special.batch, self.special.frame[:, 0]
-        ta, slope, whole = batch.theta * batch.law.nodes, batch.slope, batch.whole
+        return np.asarray(np.linalg.cholesky(self.own), dtype=np.float64)
+
+    @cached_property
+    def _noise(self) -> Array:
+        """What the noise of the batch adds to ``d`` times the length off ``q`` and ``t``.
+
+        A form of the initial components, shape ``(n_a, 1 + r, 1 + r)``. Rows lean to other directions by
+        their components, have less to grow from along these, and the incoherent part is not blind to its own
+        row.
+        """
+        batch, coherent, frame = self.special.batch, self.special.coherent, self.special.frame
+        slope, whole = batch.slope, batch.whole
+        square = (batch.theta * batch.law.nodes)[:, None, None] ** 2
         k2, b_2 = 2.0 * slope.coefficients[2], 12.0 * slope.coefficients[4]
-        square = batch.phi * float(whole.mean(whole.r**2 * (first @ self.special.moments[1] @ first)))
-        leaning = self.own[:, 0, 0] - self.special.coherent[:, 0, 0] ** 2 - ta**2 * slope.variance * square
-        own = ta**2 * ((2.0 * k2 * b_2 + slope.second) * square - k2**2 * batch.phi * batch.energy)
-        return np.asarray(leaning + own)
+        second = batch.phi * whole.mean(whole.r[:, None, None] ** 2 * self.special.moments[1])
+        second = frame.T @ second @ frame
+        leaning = self.own - np.swapaxes(coherent, 1, 2) @ coherent - square * slope.variance * second
+        less = k2**2 * batch.phi * batch.energy * np.eye(len(second))
+        return np.asarray(leaning + square * ((2.0 * k2 * b_2 + slope.second) * second - less))
+
+    @cached_property
+    def length_form(self) -> Array:
+        """``d`` times the squared length off ``q`` as a form of the independent components, as `own`."""
+        batch, coherent = self.special.batch, self.special.coherent
+        own = 24.0 * batch.theta * batch.law.nodes * batch.slope.coefficients[4] * float(self.terms.own)
+        form = self._noise - (self._alike**2)[:, None, None] * np.eye(coherent.shape[1])
+        form = form + (own * self._alike)[:, None, None] * self._h
+        # Initial components given the trained ones.
+        initial = np.linalg.solve(self.root, coherent)
+        along = self.root[:, 1:]
+        return np.asarray(initial @ form @ np.swapaxes(initial, 1, 2) + np.swapaxes(along, 1, 2) @ along)
 
     @cached_property
     def square(self) -> Array:
