@@ -319,6 +319,8 @@ class FixedPoint:
                 if exact or factors is None or left > AGAIN:
                     factors = lu_factors(self.jacobian(state, parts))
                 relative = lu_solution(factors, -defect)
+                if not np.all(np.isfinite(relative)):
+                    break
                 step = x * relative
                 size = float(np.max(np.abs(relative)))
                 if not fresh and max(left, size) * size < SURELY * tolerance:

@@ -190,7 +190,10 @@ class GrownRows:
 
         Trained components are its product with independent ones, of which ``w`` is the first.
         """
-        return np.asarray(np.linalg.cholesky(self.own), dtype=np.float64)
+        try:
+            return np.asarray(np.linalg.cholesky(self.own), dtype=np.float64)
+        except np.linalg.LinAlgError as error:
+            raise ConvergenceError("trained components are not independent", residual=np.inf) from error
 
     @cached_property
     def _noise(self) -> Array:
