@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg.lapack import dgetrf, dgetrs, zgetrf, zgetrs
+from scipy.linalg.lapack import dgetrf, dgetri, dgetrs, zgetrf, zgetrs
 
 Values = NDArray[Any]
 
@@ -25,3 +25,20 @@ def lu_solution(factors: tuple[Values, NDArray[np.int32]], right: Values) -> Val
         return right
     real = np.isrealobj(factors[0]) and np.isrealobj(right)
     return np.asarray((dgetrs if real else zgetrs)(*factors, right)[0])
+
+
+def inverses(matrices: Values) -> Values:
+    """Inverses of some matrices.
+
+    Raises
+    ------
+    LinAlgError
+        If one has none.
+    """
+    if matrices.shape[0] > 1 or matrices.dtype != np.float64:
+        return np.asarray(np.linalg.inv(matrices))
+    # What the general function does around this takes as long.
+    factors, pivots, singular = dgetrf(matrices[0].T)
+    if singular:
+        raise np.linalg.LinAlgError("singular matrix")
+    return np.asarray(dgetri(factors, pivots, overwrite_lu=True)[0].T[None])

@@ -20,9 +20,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg.lapack import dgetrf, dgetri
 
 from rmt_spikes.errors import ConvergenceError
+from rmt_spikes.theory.methods.lu import inverses
 
 Array = NDArray[np.float64]
 Values = NDArray[Any]
@@ -40,23 +40,6 @@ def root_of(neurons: Values) -> Values:
     # In the upper half-plane of the eigenvalue the argument lies between -pi and 0: no cut there.
     root = np.sqrt(neurons.astype(complex))
     return np.asarray(np.where((neurons.real < 0.0) & (neurons.imag >= 0.0), -root, root))
-
-
-def inverses(matrices: Values) -> Values:
-    """Inverses of some matrices.
-
-    Raises
-    ------
-    LinAlgError
-        If one has none.
-    """
-    if matrices.shape[0] > 1 or matrices.dtype != np.float64:
-        return np.asarray(np.linalg.inv(matrices))
-    # What the general function does around this takes as long.
-    factors, pivots, singular = dgetrf(matrices[0].T)
-    if singular:
-        raise np.linalg.LinAlgError("singular matrix")
-    return np.asarray(dgetri(factors, pivots, overwrite_lu=True)[0].T[None])
 
 
 @dataclass(frozen=True, eq=False)
