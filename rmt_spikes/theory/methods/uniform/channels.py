@@ -141,6 +141,11 @@ class Channel(ABC):
         """The channel at a state an infinitesimal step away."""
         return self.response(samples, root, part)
 
+    def slope(self, part: Response, samples: Values, neurons: Values) -> Response:
+        """Derivative of what `between` interpolates, along a tangent of ``w R`` and ``D``."""
+        del samples, neurons
+        return part
+
     def without_derivatives(self, part: Response) -> Response:
         """What of the channel is needed to guess its neighbours."""
         return replace(part)

@@ -70,12 +70,18 @@ class State:
         of it if it gains what the one before did.
     parts
         The channels there.
+    factors
+        LU decomposition of the last Jacobian on the way there, if there was one.
+    slope
+        Derivative in the eigenvalue, if it is wanted: to the accuracy of that matrix.
     """
 
     resolvent: Values
     omega: Values
     residual: float
     parts: Sequence[Response] = field(default=(), repr=False)
+    factors: tuple[Values, NDArray[np.int32]] | None = field(default=None, repr=False)
+    slope: State | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, eq=False)
@@ -314,7 +320,7 @@ class FixedPoint:
                 if slow or (done and fresh) or (count > PATIENCE and residual > GAINED * previous):
                     parts = near = self.refreshed(parts)
                 if done:
-                    return State(*state, residual, parts)
+                    return State(*state, residual, parts, factors)
                 exact, left = self.is_fresh(parts), residual / previous if np.isfinite(previous) else 1.0
                 if exact or factors is None or left > AGAIN:
                     factors = lu_factors(self.jacobian(state, parts))
@@ -325,7 +331,7 @@ class FixedPoint:
                 size = float(np.max(np.abs(relative)))
                 if not fresh and max(left, size) * size < SURELY * tolerance:
                     x = x + step
-                    return State(x[:n_q], x[n_q:], left * residual, parts)
+                    return State(x[:n_q], x[n_q:], left * residual, parts, factors)
             share = 1.0
             if positive and np.min(step / x) < -0.8:
                 # The equations are monotone in 1/x: far from the solution their plain iteration is safer.

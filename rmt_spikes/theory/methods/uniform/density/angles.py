@@ -3,13 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-
-Array = NDArray[np.float64]
-Values = NDArray[Any]
 
 
 def angle_of(low: float, high: float, z: float) -> float:
@@ -26,19 +21,15 @@ def eigenvalue_at(low: float, high: float, angle: float) -> float:
     return (math.sqrt(low) + share * (math.sqrt(high) - math.sqrt(low))) ** 2
 
 
+def slope_at(low: float, high: float, angle: float, z: float) -> float:
+    """Derivative of the eigenvalue `z` at an angle of an interval; in its logarithm where there is none."""
+    if not np.isfinite(high):
+        return z
+    power, half = _power(low), 0.5 * angle
+    slope = power * math.sin(half) ** (2 * power - 1) * math.cos(half)
+    return 2.0 * math.sqrt(z) * slope * (math.sqrt(high) - math.sqrt(low))
+
+
 def _power(low: float) -> int:
     """Power of the change of variable: an interval that reaches zero is finer there."""
     return 3 if low == 0.0 else 1
-
-
-def lagrange(nodes: Array, x: float) -> Array:
-    """Weights of values on the nodes in their interpolation at `x`."""
-    difference = nodes[:, None] - nodes + np.eye(nodes.size)
-    others = np.where(np.eye(nodes.size) > 0.0, 1.0, x - nodes)
-    return np.asarray(np.prod(others / difference, axis=1))
-
-
-def logarithm(values: Values, mirrored: bool) -> Values:
-    """Logarithm, continued beyond an edge where the state is `mirrored`."""
-    found = np.log(values)
-    return found.conj() + 2.0j * np.pi * np.round(found.imag / np.pi) if mirrored else found

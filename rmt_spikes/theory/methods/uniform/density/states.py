@@ -5,7 +5,6 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import partial
 from operator import itemgetter
 from typing import Any
 
@@ -14,8 +13,9 @@ from numpy.typing import NDArray
 
 from rmt_spikes.errors import ConvergenceError
 from rmt_spikes.theory.methods.uniform.continuation import RealCurve
-from rmt_spikes.theory.methods.uniform.density.angles import angle_of, lagrange, logarithm
+from rmt_spikes.theory.methods.uniform.density.angles import angle_of
 from rmt_spikes.theory.methods.uniform.density.edges import End, edge_of
+from rmt_spikes.theory.methods.uniform.density.guess import NEAR, interpolated, with_slope
 from rmt_spikes.theory.methods.uniform.equations import FixedPoint, State
 from rmt_spikes.theory.methods.uniform.newton import LONGEST_STEP
 
@@ -47,9 +47,6 @@ STEPS = 20
 
 REAL = 1e-9
 """Relative imaginary part of a solution on the axis that counts as none."""
-
-NEAR = 6
-"""States that a guess is interpolated between."""
 
 GUESSED = 8
 """Steps of Newton's method from a guess: mostly 2 to 4 are enough; where 8 are not the guess is too far."""
@@ -187,11 +184,13 @@ class CutStates:
 
     def _remember(self, z: float, state: State) -> None:
         """Remember a state inside the spectrum."""
+        state = with_slope(self.equations, state)
         # The derivatives of channels are large: those of every eighth state serve the ones beside it.
         self._insert(z, state if len(self._known) % 8 == 0 else self.equations.without_derivatives(state))
 
     def _insert(self, z: float, state: State) -> None:
         if self._at_place(z) is None:
+            state = state if state.slope is not None else with_slope(self.equations, state)
             insort(self._known, (z, len(self._known), state))
 
     def _at_place(self, z: float) -> State | None:
@@ -199,42 +198,10 @@ class CutStates:
         return next((state for at, _, state in self.around(z) if abs(at - z) <= SAME_PLACE * z), None)
 
     def _guess(self, z: float) -> State | None:
-        """Guess by interpolation between the states nearby, in the angle of the interval that `z` lies in.
-
-        At an edge the resolvent has a root, which the angle removes: beyond it there are the complex
-        conjugates. The logarithms of the unknowns are interpolated, less those of their power where the
-        interval reaches zero.
-        """
+        """Guess from the states nearby, if there are any."""
         low, high = self._band(z)
         near = [known for known in self.around(z, NEAR) if low < known[0] < high]
-        if not near:
-            return None
-        angle = partial(angle_of, low, high)
-        points = [(angle(at), False, at, state) for at, _, state in near]
-        if np.isfinite(high):
-            points += [(2.0 * np.pi - u, True, at, state) for u, _, at, state in points]
-        if low > 0.0:
-            points += [(-u, True, at, state) for u, mirrored, at, state in points if not mirrored]
-        here = angle(z)
-        points = sorted(points, key=lambda point: abs(point[0] - here))[:NEAR]
-        nodes, mirrored, places, states = map(list, zip(*points, strict=True))
-        weights = lagrange(np.array(nodes), here)
-        trend = np.log(np.array(places) / z)
-        unknowns = []
-        # A wild guess overflows; it is refused like any other that leads nowhere.
-        with np.errstate(all="ignore"):
-            for name in ("resolvent", "omega"):
-                values = np.array(
-                    [logarithm(getattr(x, name), m) for x, m in zip(states, mirrored, strict=True)]
-                )
-                power = np.zeros(values.shape[1])
-                if low == 0.0 and len(near) > 1:
-                    first, second = np.argsort(places)[:2]
-                    if trend[first] != trend[second]:
-                        power = (values[first] - values[second]).real / (trend[first] - trend[second])
-                unknowns.append(np.exp(weights @ (values - np.multiply.outer(trend, power))))
-            parts = self.equations.between(states, mirrored, weights)
-        return State(unknowns[0], unknowns[1], np.inf, parts)
+        return interpolated(self.equations, (low, high), [(at, state) for at, _, state in near], z)
 
     def from_above(self, z: float) -> State:
         """Solution on the axis by continuation from the upper half-plane, where there is only one.

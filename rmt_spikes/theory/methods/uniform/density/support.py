@@ -139,18 +139,18 @@ class BranchCut:
     def _interpolate(self, low: float, high: float, parts: int) -> bool:
         """Find the mean resolvent on a band by rational interpolation, where some of its nodes tell the rest.
 
-        Eigenvalues are solved on every second node of the scan, and then where one interpolation and the next
-        differ most on twice as many nodes, until they do no more. Returns whether one of them is in a gap.
+        Eigenvalues are solved on every second node of the scan, or next to it where a state is known, and
+        then where one interpolation and the next differ most on twice as many nodes, until they do no more.
+        Returns whether one of them is in a gap.
         """
         ends = low * self.states.ends.get(low, np.nan), high * self.states.ends.get(high, np.nan)
         if not (self.interpolates and np.all(np.isfinite(ends))):
             return False
-        angles = np.arange(1, 2 * parts) * np.pi / (2 * parts)
         interval = Interval(float(np.sqrt(low)), float(np.sqrt(high)))
+        angles, first = self._nodes(low, high, parts)
         x = interval.point(angles)
         z, masses = x**2, interval.slope(angles) / (x * self.states.equations.spectral_ratio)
         known, values = np.zeros(z.size, dtype=bool), np.zeros(z.size, dtype=complex)
-        first = np.arange(STRIDE - 1, z.size, STRIDE)
         places = [int(first[i]) for i in _outwards(first.size, self._nearest(z[first], low, high))]
         before = None
         for _ in range(FITS[parts == SCANS[-1]]):
@@ -169,6 +169,23 @@ class BranchCut:
                 return False
             before, places = fit, _apart(change)
         return False
+
+    def _nodes(self, low: float, high: float, parts: int) -> tuple[Array, NDArray[np.intp]]:
+        """Angles of twice the nodes of a scan, and places of those that are solved at first.
+
+        Around each of these the node next to a known state nearby is taken, and moved there.
+        """
+        angles = np.arange(1, 2 * parts) * np.pi / (2 * parts)
+        first = np.arange(STRIDE - 1, angles.size, STRIDE)
+        interval = Interval(float(np.sqrt(low)), float(np.sqrt(high)))
+        states = interval.angle(np.sqrt([at for at, _, _ in self.states.between(low, high)]))
+        nodes = np.rint(states * (2 * parts) / np.pi).astype(int) - 1
+        for k, place in enumerate(first):
+            near = np.flatnonzero(np.abs(nodes - place) < STRIDE // 2)
+            if near.size:
+                nearest = near[np.argmin(np.abs(states[near] - angles[place]))]
+                first[k], angles[nodes[nearest]] = nodes[nearest], states[nearest]
+        return angles, first
 
     def _split(
         self, low: float, high: float, joints: tuple[bool, bool] = (False, False), cuts: int = CUTS

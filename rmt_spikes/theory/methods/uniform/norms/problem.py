@@ -375,10 +375,10 @@ def _moments(setting: Setting, mean: Array, scale: Array, dims: Array) -> tuple[
     for i in range(mean.shape[0]):
         z, weights = coordinate(mean[i], scale[i], dims[i], f.splits)
         values = f(mean[i][:, None] + scale[i][:, None] * z)
-        weighted = weights * values
-        found[0, i], found[1, i] = weighted.sum(axis=-1), np.sum(weighted * z, axis=-1)
-        found[2, i] = np.sum(weighted * (z**2 - 1.0), axis=-1) / np.sqrt(second(dims[i]))
-        cubic = np.sum(weighted * (z**3 - third(dims[i])[..., None] * z), axis=-1)
+        square, weighted, odd = z * z, weights * values, weights * values * z
+        found[0, i], found[1, i] = weighted.sum(axis=-1), odd.sum(axis=-1)
+        found[2, i] = np.sum(weighted * (square - 1.0), axis=-1) / np.sqrt(second(dims[i]))
+        cubic = np.sum(odd * (square - third(dims[i])[..., None]), axis=-1)
         found[3, i] = cubic / np.sqrt(third_norm(dims[i]))
         found[4, i] = np.sum(weighted * values, axis=-1)
     return tuple(found)

@@ -175,14 +175,19 @@ class PencilChannel(Channel):
             root, h, k, self._lifted(self.pencil.mean(levels.y)), replace(part.detail, levels=levels)
         )
 
-    def green_slope(self, part: Response, samples: Array, neurons: Array) -> Array:
-        """Derivative of the mean Green's function at a real state along a tangent of ``w R`` and ``D``."""
+    def slope(self, part: Response, samples: Values, neurons: Values) -> Response:  # noqa: D102
+        part = part if part.detail.slopes is not None else self.refreshed(part)
         v, levels, slopes = self.pencil.isometry, part.detail.levels, part.detail.slopes
         growth = 0.5 * neurons / part.root**2
         change = (self.gamma * part.h * samples) @ part.h.T + (growth[:, None] + growth) * part.k
         small = v.T @ change @ v
         nu = _square(slopes.to_nu @ _flat(small), levels.nu.shape[0])
-        source, green = levels.source, levels.green
+        return replace(part, detail=replace(part.detail, levels=replace(levels, k=small, nu=nu), slopes=None))
+
+    def green_slope(self, part: Response, samples: Array, neurons: Array) -> Array:
+        """Derivative of the mean Green's function at a real state along a tangent of ``w R`` and ``D``."""
+        moved, levels = self.slope(part, samples, neurons).detail.levels, part.detail.levels
+        small, nu, source, green = moved.k, moved.nu, levels.source, levels.green
         return np.asarray(self.pencil.mean(source @ small @ np.swapaxes(source, 1, 2) - green @ nu @ green))
 
     def without_derivatives(self, part: Response) -> Response:  # noqa: D102
