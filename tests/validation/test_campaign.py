@@ -110,6 +110,7 @@ def test_two_runs_on_one_folder(tmp_path: Path) -> None:
     path = case_file(tmp_path, 400)
     with start(*arguments(path, tmp_path / "out")) as first:
         wait_for(first, "simulating")
+        first.send_signal(signal.SIGSTOP)  # it does not end before the second begins
         second = run_command(*arguments(path, tmp_path / "out"))
         assert second.returncode == 2
         assert "is in use by another run: wait until it has ended, or choose another folder" in second.stderr
