@@ -199,3 +199,25 @@ trained = step @ initial + np.linalg.cholesky(covariance - step @ step) @ rng.no
 seen = initial @ np.linalg.solve(lower, trained).T / initial.shape[1]
 assert np.max(np.abs(seen - step @ np.linalg.inv(lower).T)) < 5e-3  # five standard errors
 assert np.max(np.abs(seen - np.linalg.inv(lower) @ step)) > 0.05  # wrong theory: its transpose
+
+# %% [markdown]
+# ## A form of the sample
+#
+# Rows $(1 + kaH)\,w_0$ see the norm of a sample as $x^\top (1 + kaH)^2 x/d$, on average over $w_0$. Beyond what they have in common that is
+# $2ka\,x^\top H x/d$, so that its covariance between neurons is $\frac2d\,4k^2 ab\,\langle H^2\rangle$ to that order. The form is one of the
+# $D_2$ directions of degree two: beside its part $\mu_a$ in the means, each neuron has a component along it of variance $1/D_2$. Without that
+# block, the form adds $R\,\mu\mu^\top$ to $S$; with it, $R\,\mu\mu^\top/(1 + K_2)$, nothing where neurons are many.
+
+# %%
+k, a, b, spread = sp.symbols("k a b H2", real=True)
+h = sp.diag(*(sp.sqrt(spread) * sign for sign in (1, -1, 1, -1)))  # of trace zero, with <H^2> = H2
+grown = [(sp.eye(4) + k * each * h) ** 2 for each in (a, b)]
+both = sp.expand((2 * (grown[0] * grown[1]).trace() / 4**2).subs(k, sp.sqrt(k)))
+common = sp.expand(2 * (1 + k * (a**2 + b**2) * spread) / 4)
+assert sp.simplify((both - common).coeff(k, 1) - 2 * 4 * a * b * spread / 4) == 0
+
+mu, root_k, resolvent = sp.symbols("mu root_K R", positive=True)
+functions = sp.Matrix([mu, root_k / sp.sqrt(resolvent)])  # K_2 = R times the square of the block's function
+both = resolvent * functions * functions.T
+left = both[0, 0] - both[0, 1] * both[1, 0] / (1 + both[1, 1])
+assert sp.simplify(left - resolvent * mu**2 / (1 + root_k**2)) == 0

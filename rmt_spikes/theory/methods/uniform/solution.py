@@ -27,7 +27,7 @@ from rmt_spikes.theory.methods.uniform.blocks import Blocks, LevelBlocks, Pencil
 from rmt_spikes.theory.methods.uniform.equations import FixedPoint, State, from_untrained, solved
 from rmt_spikes.theory.methods.uniform.finite_rank import FiniteRank
 from rmt_spikes.theory.methods.uniform.layer.weights import trained_weights
-from rmt_spikes.theory.methods.uniform.norms.losses import NormLosses, blended, share_of_norms
+from rmt_spikes.theory.methods.uniform.norms.losses import DrawnLosses, blended, drawn_losses, share_of_norms
 from rmt_spikes.theory.methods.uniform.norms.problem import (
     OF_LOSSES,
     NormProblem,
@@ -300,9 +300,9 @@ class Uniform(Method):
         return norm_problem(self.setting, self.latent, self.given, self.kept, nodes)
 
     @cached_property
-    def norm_losses(self) -> NormLosses:
+    def norm_losses(self) -> DrawnLosses:
         """Losses with norms as latent variables."""
-        return NormLosses(self._norm_problem(OF_LOSSES), self.untrained)
+        return drawn_losses(self._norm_problem(OF_LOSSES), self.untrained)
 
     def _first_losses(self) -> Losses[float]:
         ridge, state = positive_ridge(self.setting), self.state
@@ -389,9 +389,9 @@ class Uniform(Method):
         """Certificate of one part: residuals of the states that it is read off."""
         if part == "losses":
             share = self.share_of_norms
-            states = [self.norm_losses.solution[1]] if share else []
-            states += [self.state] if share < 1.0 else []
-            return Certificate(residual=max(state.residual for state in states))
+            residuals = [self.norm_losses.residual] if share else []
+            residuals += [self.state.residual] if share < 1.0 else []
+            return Certificate(residual=max(residuals))
         if part == "spikes":
             states = [self.upper.edge.state, *(pole.point.state for pole in self.upper.poles)]
             return Certificate(residual=max(state.residual for state in states))

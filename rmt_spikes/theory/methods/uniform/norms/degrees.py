@@ -132,6 +132,7 @@ class DegreesOfFreedom:
         """
         n_q = state.resolvent.size
         now = np.concatenate([state.resolvent, state.omega])
+        here = self.shares(state).real
 
         def moved(shares: Array, outer: Array) -> Tangent:
             added = shares / now
@@ -140,7 +141,7 @@ class DegreesOfFreedom:
         def response(tangent: Tangent) -> Array:
             slope = self.shares(self.finite.moved(state, tangent)).imag / COMPLEX_STEP
             # What is added to the equations are shares by the unknowns, which move as well.
-            return np.asarray(slope - self.shares(state).real * np.concatenate(tangent) / now)
+            return np.asarray(slope - here * np.concatenate(tangent) / now)
 
         def defect(shares: Array) -> Array:
             return np.asarray(shares - response(moved(shares, np.zeros(n_q))))

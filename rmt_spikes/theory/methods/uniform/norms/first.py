@@ -53,7 +53,7 @@ def first_samples(setting: Setting, special: SpecialDirections) -> FirstSamples:
     given = labels.given(1.0, u)
     spread = np.sqrt(np.maximum(given.energy - given.mean**2, 0.0))
     offset = labels.mean - residual_moments(setting)[0]
-    r = given.mean - offset + np.multiply.outer([-1.0, 1.0], spread)
+    r = batch.excess + given.mean - offset + np.multiply.outer([-1.0, 1.0], spread)
     weights = np.tile(0.5 * u_weights, (2, 1))
     r *= math.sqrt(batch.energy / max(float(np.sum(weights * r**2)), 1e-300))
     xi, shares = gauss_hermite(SHARED)

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rmt_spikes.errors import ConvergenceError, warn_of_accuracy
 from rmt_spikes.setting import Setting
 from rmt_spikes.theory.bulk.equivalent import BulkEquivalent
 from rmt_spikes.theory.methods.uniform.channels import COMPLEX_STEP
 from rmt_spikes.theory.methods.uniform.equations import State, solved
 from rmt_spikes.theory.methods.uniform.norms.degrees import Corrected, DegreesOfFreedom
 from rmt_spikes.theory.methods.uniform.norms.problem import LEAST, NormProblem
+from rmt_spikes.theory.methods.uniform.pencil.levels import FLAT
 from rmt_spikes.theory.results import Losses
 from rmt_spikes.theory.ridgeless import positive_ridge
 
@@ -75,6 +77,62 @@ class NormLosses:
             train=-ridge * slope(np.full(state.resolvent.size, ridge)),
             test=-slope(state.resolvent**-2),
         )
+
+
+@dataclass(frozen=True, eq=False)
+class DrawnLosses:
+    """Losses averaged over first batches at both sides of the mean one.
+
+    Parameters
+    ----------
+    mean, sides
+        Losses of the mean batch, and of those at its sides; none where all are alike.
+    """
+
+    mean: NormLosses
+    sides: tuple[NormLosses, ...]
+
+    @cached_property
+    def used(self) -> tuple[NormLosses, ...]:
+        """Those that are averaged.
+
+        Warns
+        -----
+        AccuracyWarning
+            If the equations of a side have no solution, and the mean batch stands for all.
+        """
+        try:
+            for side in self.sides:
+                _ = side.losses
+        except ConvergenceError as error:
+            warn_of_accuracy(f"the scatter of the mean residual is left out of the losses: {error}")
+            return (self.mean,)
+        return self.sides or (self.mean,)
+
+    @property
+    def residual(self) -> float:
+        """Largest residual of the states."""
+        return max(each.solution[1].residual for each in self.used)
+
+    @cached_property
+    def losses(self) -> Losses[float]:
+        """Means of the losses."""
+        found = [each.losses for each in self.used]
+        return Losses(
+            objective=float(np.mean([each.objective for each in found])),
+            train=float(np.mean([each.train for each in found])),
+            test=float(np.mean([each.test for each in found])),
+        )
+
+
+def drawn_losses(problem: NormProblem, untrained: BulkEquivalent) -> DrawnLosses:
+    """Losses over the mean residual of a first batch, which makes rows longer or shorter by their readout.
+
+    By the Gauss rule of two nodes; without a coherent part of the step a mean residual does nothing.
+    """
+    coherent = problem.terms.mean_residual and abs(problem.rows.special.batch.curvature) > FLAT
+    drawn = [replace(problem, deviations=deviations) for deviations in (-1.0, 1.0) if coherent]
+    return DrawnLosses(NormLosses(problem, untrained), tuple(NormLosses(each, untrained) for each in drawn))
 
 
 def blended(one: Losses[float], other: Losses[float], share: float) -> Losses[float]:

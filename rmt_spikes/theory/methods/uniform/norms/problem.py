@@ -100,6 +100,8 @@ class NormProblem:
         Numbers of nodes.
     terms
         Terms that are kept.
+    deviations
+        Standard deviations by which the mean residual of the first batch is off its expectation.
     """
 
     setting: Setting
@@ -107,6 +109,7 @@ class NormProblem:
     readout: ReadoutLaw
     nodes: ProductNodes = OF_LOSSES
     terms: Terms = field(default_factory=Terms)
+    deviations: float = 0.0
 
     @property
     def dimensions(self) -> int:
@@ -132,7 +135,8 @@ class NormProblem:
         w = np.zeros(1), np.ones(1)
         if self.terms.components and not self.alike:
             w = coordinate_rule(self.setting.d, self.nodes.component)
-        special = SpecialDirections(first_batch(self.setting, self.variables, self.readout))
+        batch = first_batch(self.setting, self.variables, self.readout)
+        special = SpecialDirections(batch.drawn(self.deviations) if self.deviations else batch)
         return GrownRows(self.setting, special, self.terms, *w)
 
     @cached_property
@@ -146,7 +150,7 @@ class NormProblem:
     def norms(self) -> tuple[Array, Array, Array]:
         """What the norm of a sample does to neurons of each readout weight.
 
-        The power of it, what of its covariance between neurons is left, and the dimensions of a row.
+        The power of it, the covariance between neurons of what is left, and the dimensions of a row.
         """
         d, weights = self.setting.d, np.sqrt(self.readout.weights)
         count = self.rows.special.batch.directions + 1
@@ -155,6 +159,22 @@ class NormProblem:
         power = np.sqrt(values[-1]) * np.abs(vectors[:, -1]) / weights
         left = covariance - np.outer(power, power)
         return power, 2.0 / d * left, np.maximum(d / np.diagonal(covariance) - 1.0, FLAT)
+
+    @cached_property
+    def uneven(self) -> tuple[Array, Array]:
+        """What is left of the norms: most of it, a form of the sample, on readout weights, and the rest.
+
+        The form is ``x' H x`` to first order in the step.
+        """
+        left, weights = self.norms[1], np.sqrt(self.readout.weights)
+        values, vectors = np.linalg.eigh(weights[:, None] * left * weights)
+        form = math.sqrt(max(0.0, values[-1])) * vectors[:, -1] / weights
+        return form, left - np.outer(form, form)
+
+    @property
+    def has_form(self) -> bool:
+        """Whether that form is a direction of degree two which samples single out."""
+        return self.readout.nodes.size > 1 and self.terms.sample_norms and self.terms.forms
 
     @cached_property
     def _at_pairs(self) -> NDArray[np.intp]:
@@ -201,13 +221,13 @@ class NormProblem:
         """Whether components along the learnt direction are in the bulk like those along any other."""
         return self.nodes.component == 1
 
-    def equations(self, directions: int, rest: ResidualLaw | None = None) -> Corrected:
+    def equations(self, directions: int, rest: ResidualLaw | None = None, forms: int = 1) -> Corrected:
         """Equations of the bulk.
 
         Parameters
         ----------
-        directions
-            Number of directions of degree one that are not in the bulk.
+        directions, forms
+            Numbers of directions of degrees one and two that are not in the bulk.
         rest
             Samples of the first batch that are; all by default.
         """
@@ -226,8 +246,8 @@ class NormProblem:
         )
         linear = one / np.sqrt(self.growth)[:, None] * math.sqrt(free / setting.d)
         degree_two = LevelChannel(
-            two * math.sqrt(1.0 - 1.0 / pairs),
-            setting.width / (pairs - 1.0),
+            two * math.sqrt(1.0 - forms / pairs),
+            setting.width / (pairs - forms),
             np.ones((1, self._at_pairs.size)),
             np.ones(1),
         )
@@ -248,16 +268,18 @@ class NormProblem:
         setting, rows, at_pairs = self.setting, self.rows, self._at_pairs
         d, width = setting.d, setting.width
         zero, one, two, three, _, norm = self.harmonics
-        equations = self.equations(2)
-        triples = [width / self.triples] if self.has_degree_three else []
+        equations = self.equations(2, forms=1 + self.has_form)
+        pair = width / (d * (d - 1) / 2 - 1)
+        more = [width / self.triples] * self.has_degree_three + [pair] * self.has_form
+        left = self.uneven[1] if self.has_form else self.norms[1]
         degree_one = equations.channels[0]
         assert isinstance(degree_one, PencilChannel)
         finite = NormFiniteRank(
             equations=equations,
             functions=self._functions(at_pairs, zero, one / np.sqrt(self.growth)[:, None], two, three, norm),
             norm=norm,
-            norm_covariance=self.norms[1][at_pairs][:, at_pairs] * float(self.terms.sample_norms),
-            scales=np.array([width, width / d, width, width / (d * (d - 1) / 2 - 1), *triples]),
+            norm_covariance=left[at_pairs][:, at_pairs] * float(self.terms.sample_norms),
+            scales=np.array([width, width / d, width, pair, *more]),
             directions=PencilDirections(
                 degree_one, SpecialDirections(replace(rows.special.batch, law=self.law))
             ),
@@ -284,7 +306,7 @@ class NormProblem:
     def _functions(
         self, at_pairs: NDArray[np.intp], zero: Array, linear: Array, two: Array, three: Array, norm: Array
     ) -> Array:
-        """Functions of samples by ``1``, ``t``, degrees two and three of it: ``(4, blocks n, n_s)``.
+        """Functions of samples by ``1``, ``t``, degrees two and three of it, a form: ``(5, blocks n, n_s)``.
 
         Of the trained component along ``t`` a part goes with that along ``q``, and is known at its nodes.
         """
@@ -302,7 +324,7 @@ class NormProblem:
         mixed = [steep * form[:, :1, 1] / apart * w, linear, two_root * steep * known * w / tau2[:, None]]
         pair = [two * form[:, 1:2, 1] / two_root, nothing, two * (coherent - known**2) / tau2[:, None]]
         spread = [norm * np.sqrt(rows.spread[at_pairs])[:, None], nothing, nothing]
-        blocks = [[*each, nothing] for each in (mean, mixed, spread, pair)]
+        blocks = [[*each, nothing, nothing] for each in (mean, mixed, spread, pair)]
         if self.has_degree_three:
             g, h = rows.special.coherent[at_pairs][:, :, 1].T[..., None] / np.sqrt(tau2)[:, None]
             g, size = g * q, (lengths.coherent[at_pairs] / tau2)[:, None]
@@ -312,8 +334,11 @@ class NormProblem:
                 math.sqrt(3.0) * g * h**2,
                 h**3,
             ]
-            blocks.append([three * each for each in triple])
-        return np.array([np.concatenate([block[v] for block in blocks]) for v in range(4)])
+            blocks.append([*(three * each for each in triple), nothing])
+        if self.has_form:
+            blocks[0][4] = norm * self.uneven[0][at_pairs, None]
+            blocks.append([nothing] * 4 + [two])
+        return np.array([np.concatenate([block[v] for block in blocks]) for v in range(5)])
 
 
 def _moments(setting: Setting, mean: Array, scale: Array, dims: Array) -> tuple[Array, ...]:

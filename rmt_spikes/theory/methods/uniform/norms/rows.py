@@ -32,7 +32,8 @@ class SampleNorms:
     q, square, weights
         Nodes and weights, shape ``(n_s,)``.
     labels
-        Components of the labels along ``1``, ``t`` and degrees two and three of it, shape ``(4, n_s)``.
+        Components of the labels along ``1``, ``t``, degrees two and three of it, and none along the form in
+        which norms differ between neurons, shape ``(5, n_s)``.
     energy
         ``E[y^2]`` at the nodes.
     """
@@ -57,7 +58,7 @@ def sample_norms(
     teacher = labels_of(setting)
     if teacher.directions > 1:
         seen = teacher.given(cosine, nodes)
-        labels = np.concatenate([seen.mean[None], np.zeros((3, nodes.size))])
+        labels = np.concatenate([seen.mean[None], np.zeros((4, nodes.size))])
         energy = seen.energy
         return SampleNorms(nodes, squares, weights, labels, energy + setting.label_energy - weights @ energy)
     sine = math.sqrt(max(0.0, 1.0 - cosine**2))
@@ -67,7 +68,7 @@ def sample_norms(
     y = target(cosine * nodes[:, None] + size[:, None] * t)
     cubic = (t**3 - float(third(dimensions)) * t) / math.sqrt(float(third_norm(dimensions)))
     functions = [np.ones_like(t), t, (t**2 - 1.0) / math.sqrt(float(second(dimensions))), cubic]
-    labels = np.array([np.sum(w * y * f, axis=-1) for f in functions])
+    labels = np.array([*(np.sum(w * y * f, axis=-1) for f in functions), np.zeros(nodes.size)])
     energy = np.sum(w * y**2, axis=-1) + setting.noise_std**2
     # The rule for finitely many draws lacks a little of the fourth moment; the label energy is kept.
     return SampleNorms(nodes, squares, weights, labels, energy + setting.label_energy - weights @ energy)

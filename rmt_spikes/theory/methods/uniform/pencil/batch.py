@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 
 import numpy as np
@@ -183,6 +183,8 @@ class FirstBatch:
         teacher's direction on each eigenspace, of norm one: shape ``(n_levels,)``.
     whitened
         Whether rows are seen by isotropic inputs, whatever those of the batch were: as they are.
+    excess
+        What the mean residual of the samples is beyond its expectation.
     """
 
     n: int
@@ -198,6 +200,20 @@ class FirstBatch:
     proportions: Array
     chi: Array
     whitened: bool = False
+    excess: float = 0.0
+
+    def drawn(self, deviations: float) -> FirstBatch:
+        """The batch when the mean of its residuals is so many standard deviations off its expectation.
+
+        Over batches at plus and minus one the energy of the residuals is that of the distribution.
+        """
+        mean, share = float(self.whole.mean(self.whole.r)), deviations / math.sqrt(self.n)
+        excess = share * math.sqrt(max(self.energy - mean**2, 0.0))
+
+        def moved(law: ResidualLaw) -> ResidualLaw:
+            return replace(law, r=mean + excess + math.sqrt(1.0 - share**2) * (law.r - mean))
+
+        return replace(self, residuals=moved(self.residuals), whole=moved(self.whole), excess=excess)
 
     @cached_property
     def seen(self) -> Array:

@@ -47,6 +47,11 @@ class Terms:
         The initial output is in the residual, also at the mean-field scale.
     degree_three
         Degree three is a channel in few dimensions, not noise.
+    forms
+        In few dimensions, the form of a sample in which its norm differs between neurons is a direction of
+        degree two, not a variable of its own.
+    mean_residual
+        In few dimensions, losses are means over the mean residual of the first batch, which scatters.
     """
 
     length: bool = True
@@ -61,6 +66,8 @@ class Terms:
     directions: bool = True
     output: bool = True
     degree_three: bool = True
+    forms: bool = True
+    mean_residual: bool = True
 
 
 @dataclass(frozen=True, eq=False)
