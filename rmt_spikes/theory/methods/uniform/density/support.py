@@ -18,6 +18,7 @@ from rmt_spikes.theory.bulk.interval import (
     mass_error,
     refinements,
 )
+from rmt_spikes.theory.methods.uniform.density.interpolation import interpolation, nearest, outwards
 from rmt_spikes.theory.methods.uniform.density.rational import Rational
 from rmt_spikes.theory.methods.uniform.density.states import CutStates
 from rmt_spikes.theory.methods.uniform.density.walk import Walk
@@ -34,13 +35,8 @@ NARROW = 1e-8
 SLOW, FINEST = 128, 512
 """Nodes of a band after which gaps are looked for between those, and on which they are looked for at most."""
 
-STRIDE, AT_ONCE, FITS = 4, 4, (6, 20)
-"""Of twice the nodes of a scan those that are solved at first, how many more are before each further
-interpolation, and interpolations at most, before the last scan and in it: mostly the second is enough."""
-
-ALIKE = 1e-7
-"""Change of the mean resolvent from one interpolation to the next, by its largest imaginary part, and of the
-mass, at which the next is taken: its own error is far smaller, and quantiles move by less than that."""
+FITS = (6, 20)
+"""Interpolations of a band at most, before the last scan and in it: mostly the second is enough."""
 
 CUTS = 3
 """Of a band one after another: settings of users need at most two."""
@@ -84,7 +80,7 @@ class BranchCut:
             If the equations cannot be solved on the physical branch.
         """
         values = np.zeros(z.size)
-        for i in _outwards(z.size):
+        for i in outwards(z.size):
             if not self.states.in_gap(float(z[i])):
                 state = self.states.at(float(z[i]))
                 values[i] = self.states.equations.spectral(
@@ -137,55 +133,13 @@ class BranchCut:
         return np.asarray(2.0 * x * values / (np.pi * self.states.equations.spectral_ratio))
 
     def _interpolate(self, low: float, high: float, parts: int) -> bool:
-        """Find the mean resolvent on a band by rational interpolation, where some of its nodes tell the rest.
-
-        Eigenvalues are solved on every second node of the scan, or next to it where a state is known, and
-        then where one interpolation and the next differ most on twice as many nodes, until they do no more.
-        Returns whether one of them is in a gap.
-        """
-        ends = low * self.states.ends.get(low, np.nan), high * self.states.ends.get(high, np.nan)
-        if not (self.interpolates and np.all(np.isfinite(ends))):
+        """Interpolate the mean resolvent on a band; returns whether one of the nodes is in a gap."""
+        if not self.interpolates:
             return False
-        interval = Interval(float(np.sqrt(low)), float(np.sqrt(high)))
-        angles, first = self._nodes(low, high, parts)
-        x = interval.point(angles)
-        z, masses = x**2, interval.slope(angles) / (x * self.states.equations.spectral_ratio)
-        known, values = np.zeros(z.size, dtype=bool), np.zeros(z.size, dtype=complex)
-        places = [int(first[i]) for i in _outwards(first.size, self._nearest(z[first], low, high))]
-        before = None
-        for _ in range(FITS[parts == SCANS[-1]]):
-            for i in places:
-                if self._density(z[i]) <= 0.0:
-                    return True
-                known[i], values[i] = True, z[i] * self.states.mean(float(z[i]))
-            some = np.flatnonzero(known)[1::2] if before is None else known
-            before = before or Rational.through(angles[some], values[some], ends)
-            fit = Rational.through(angles[known], values[known], ends)
-            found = fit(angles)
-            change = np.where(known, 0.0, np.abs(found - before(angles)))
-            size = max(np.max(change) / np.max(found.imag), np.max(masses * change))
-            if size < ALIKE and np.all(found.imag > 0.0):
-                self.known[low, high] = fit
-                return False
-            before, places = fit, _apart(change)
-        return False
-
-    def _nodes(self, low: float, high: float, parts: int) -> tuple[Array, NDArray[np.intp]]:
-        """Angles of twice the nodes of a scan, and places of those that are solved at first.
-
-        Around each of these the node next to a known state nearby is taken, and moved there.
-        """
-        angles = np.arange(1, 2 * parts) * np.pi / (2 * parts)
-        first = np.arange(STRIDE - 1, angles.size, STRIDE)
-        interval = Interval(float(np.sqrt(low)), float(np.sqrt(high)))
-        states = interval.angle(np.sqrt([at for at, _, _ in self.states.between(low, high)]))
-        nodes = np.rint(states * (2 * parts) / np.pi).astype(int) - 1
-        for k, place in enumerate(first):
-            near = np.flatnonzero(np.abs(nodes - place) < STRIDE // 2)
-            if near.size:
-                nearest = near[np.argmin(np.abs(states[near] - angles[place]))]
-                first[k], angles[nodes[nearest]] = nodes[nearest], states[nearest]
-        return angles, first
+        found = interpolation(self.states, low, high, parts, FITS[parts == SCANS[-1]])
+        if isinstance(found, Rational):
+            self.known[low, high] = found
+        return isinstance(found, float)
 
     def _split(
         self, low: float, high: float, joints: tuple[bool, bool] = (False, False), cuts: int = CUTS
@@ -269,7 +223,7 @@ class BranchCut:
                 density = self.density(np.sqrt(z))
                 break
             density = np.zeros(z.size)
-            for i in _outwards(z.size, self._nearest(z, low, high)):
+            for i in outwards(z.size, nearest(self.states, z, low, high)):
                 density[i] = self._density(z[i])
                 if density[i] <= 0.0:
                     return self._beside(low, high, float(z[i]), hints)
@@ -281,13 +235,6 @@ class BranchCut:
             if value <= 0.0:
                 return self._beside(low, high, dip, hints)
         return [(low, high)]
-
-    def _nearest(self, z: Array, low: float, high: float) -> int | None:
-        """Place of the eigenvalue that is nearest to a state known in their band; None without one."""
-        known = [at for at, _, _ in self.states.between(low, high)]
-        if not (known and z.size):
-            return None
-        return int(np.argmin(np.min(np.abs(np.log(np.divide.outer(z, known))), axis=1)))
 
     def _beside(self, low: float, high: float, z: float, hints: Array) -> list[tuple[float, float]]:
         """Intervals of the spectrum from `low` to `high` on either side of a gap at `z`."""
@@ -366,21 +313,6 @@ class BranchCut:
 
     def _density(self, z: float) -> float:
         return float(self.imaginary(np.array([z]))[0])
-
-
-def _apart(difference: Array) -> list[int]:
-    """Places of the largest values, no two of them neighbours."""
-    chosen: list[int] = []
-    for i in np.argsort(-difference).tolist():
-        if difference[i] > 0.0 and len(chosen) < AT_ONCE and all(abs(i - j) > 1 for j in chosen):
-            chosen.append(i)
-    return chosen
-
-
-def _outwards(size: int, start: int | None = None) -> tuple[int, ...]:
-    """Places of points in the order in which they are solved: from the start or the middle up, then down."""
-    first = size // 2 if start is None else start
-    return (*range(first, size), *range(first - 1, -1, -1))
 
 
 def _looked_at(low: float, high: float) -> Array:
