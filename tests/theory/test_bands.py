@@ -21,6 +21,10 @@ TWO_EDGES = {
     "n": 285, "d": 6238, "width": 65, "activation": "selu", "noise_std": 1.0, "ridge": 4.6e-6,
     "step_exponent": 0.25, "target": {"hermite": [-0.6103982489, -0.8810526326, 0.7652842892]},
 }  # fmt: skip
+CLOSE_EDGES = {
+    "n": 540, "d": 62, "width": 126, "activation": "silu", "target": {"hermite": [0, 1, 0.3, 0.3]},
+    "ridge": 0.051, "step_size": 1.303, "readout": "constant",
+}  # fmt: skip
 
 
 def covariance(levels, ratio):
@@ -57,7 +61,7 @@ def test_bands_are_those_of_a_covariance_with_levels(levels):
     assert states.gaps[::-1] == [(below, above) for (_, below), (above, _) in pairwise(found)]
 
 
-@pytest.mark.parametrize("keywords", [COMB, TWO_EDGES])
+@pytest.mark.parametrize("keywords", [COMB, TWO_EDGES, CLOSE_EDGES])
 def test_there_is_spectrum_in_bands_alone(keywords):
     """Against solutions that come down from far above the axis, each on its own."""
     prediction = rs.predict(rs.Setting(**keywords))

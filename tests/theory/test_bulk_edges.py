@@ -221,6 +221,24 @@ def test_a_density_between_nodes_is_that_of_the_equations(keywords):
     assert np.max(np.abs(cut.density(x) - exact)) < 1e-7 * np.max(exact)
 
 
+NARROW_GAP = {"n": 628, "d": 6041, "width": 1840, "n_ridge": 628, "activation": "softplus", "noise_std": 0.5,
+    "target": {"hermite": [0.2, 1.0, 0.5, 0.2]}, "ridge": 0.004354, "step_exponent": 1 / 3}  # fmt: skip
+CUSPS = {"n": 90026, "d": 2162270, "width": 112148, "n_ridge": 90026, "activation": "mish", "target": "tanh",
+    "ridge": 0.0352, "step_exponent": 0.5}  # fmt: skip
+
+
+@pytest.mark.parametrize("keywords", [NARROW_GAP, CUSPS])
+def test_a_density_is_that_of_the_equations_beside_narrow_gaps_and_cusps(keywords):
+    """Interpolation across the gap of the first, 1e-3 wide, is wrong by a fifth of the density below it."""
+    cut = Uniform(rs.Setting(**keywords, readout="constant")).spectrum.cut
+    below, above = np.sqrt(cut.states.bands[-2:])
+    assert below[1] < above[0] < 1.02 * below[1]
+    for (low, high), angles in ((below, np.linspace(2.5, 3.1, 12)), (above, np.linspace(0.02, 0.4, 40))):
+        x = low + (high - low) * np.sin(0.5 * angles) ** 2
+        exact = replace(cut, interpolates=False).density(x)
+        assert np.max(np.abs(cut.density(x) - exact)) < 1e-6 * np.max(exact)
+
+
 def test_a_band_that_went_unseen_is_placed_at_its_mean_eigenvalue():
     sizes = {"n": 20_000, "d": 200, "width": 1000, "activation": "relu", "target": "relu"}
     solution = Uniform(rs.Setting(**sizes, ridge=0.1, step_size=0.0))

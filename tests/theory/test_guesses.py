@@ -8,6 +8,7 @@ from rmt_spikes.theory.methods.uniform.density.angles import eigenvalue_at, slop
 from rmt_spikes.theory.methods.uniform.density.guess import interpolated, newton_terms, with_slope
 from rmt_spikes.theory.methods.uniform.density.states import CutStates
 from rmt_spikes.theory.methods.uniform.equations import State
+from rmt_spikes.theory.methods.uniform.pencil.levels import Pencil
 from tests.theory.test_bands import covariance
 
 RATIO = 0.5
@@ -97,3 +98,19 @@ def test_slopes_of_a_pencil_are_those_between_two_states():
             expected = (value(above) - value(below)) / (2.0 * h * z)
             assert np.max(np.abs(value(slope) - expected)) < tolerance * np.max(np.abs(expected))
             assert np.max(np.abs(value(slope) + expected)) > np.max(np.abs(expected))
+
+
+def test_samples_without_a_response_are_a_convergence_error(monkeypatch):
+    """Their matrices are singular where one sample has left the bulk."""
+    sizes = {"n": 300, "d": 150, "width": 200, "step_exponent": 0.4}
+    setting = rs.Setting(**sizes, activation="relu", target="tanh", ridge=0.01)
+    equations = rs.predict(setting).solution.spectrum.problem.equations
+    start = np.ones(equations.q_weights.size), np.ones(equations.a_weights.size)
+
+    def singular(*_):
+        raise np.linalg.LinAlgError("Singular matrix")
+
+    equations.responses(*start)
+    monkeypatch.setattr(Pencil, "response_of", singular)
+    with pytest.raises(rs.ConvergenceError, match="the response of the samples is singular"):
+        equations.responses(*start)

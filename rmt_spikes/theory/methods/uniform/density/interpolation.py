@@ -26,36 +26,44 @@ def interpolation(
     """Mean resolvent on a band by rational interpolation, where some nodes of a scan tell the rest.
 
     Eigenvalues are solved on every second node of the scan, or next to it where a state is known, and then
-    where one interpolation and the next differ most on twice as many nodes, until they do no more; None after
-    `most` of them. If one of the eigenvalues is in a gap, that one.
+    where one interpolation and the next differ most on twice as many nodes, and between those that are known,
+    until they do no more; None after `most` of them. If one of the eigenvalues is in a gap, that one.
     """
     ends = low * states.ends.get(low, np.nan), high * states.ends.get(high, np.nan)
     if not np.all(np.isfinite(ends)):
         return None
     interval = Interval(float(np.sqrt(low)), float(np.sqrt(high)))
     angles, first = _nodes(states, low, high, parts)
-    x = interval.point(angles)
-    z, masses = x**2, interval.slope(angles) / (x * states.equations.spectral_ratio)
-    known, values = np.zeros(z.size, dtype=bool), np.zeros(z.size, dtype=complex)
-    places = [int(first[i]) for i in outwards(first.size, nearest(states, z[first], low, high))]
+    start = nearest(states, interval.point(angles[first]) ** 2, low, high)
+    asked = angles[[first[i] for i in outwards(first.size, start)]]
+    known: dict[float, complex] = {}
     before = None
     for _ in range(most):
-        for i in places:
-            at = float(z[i])
-            mean = 0j if states.in_gap(at) else states.mean(at)
+        for angle, z in zip(asked.tolist(), (interval.point(asked) ** 2).tolist(), strict=True):
+            mean = 0j if states.in_gap(z) else states.mean(z)
             if mean.imag <= 0.0:
-                return at
-            known[i], values[i] = True, z[i] * mean
-        some = np.flatnonzero(known)[1::2] if before is None else known
-        before = before or Rational.through(angles[some], values[some], ends)
-        fit = Rational.through(angles[known], values[known], ends)
-        found = fit(angles)
-        change = np.where(known, 0.0, np.abs(found - before(angles)))
-        size = max(np.max(change) / np.max(found.imag), np.max(masses * change))
-        if size < ALIKE and np.all(found.imag > 0.0):
+                return float(z)
+            known[angle] = z * mean
+        nodes = np.array(sorted(known))
+        values = np.array([known[angle] for angle in nodes.tolist()])
+        before = before or Rational.through(nodes[1::2], values[1::2], ends)
+        fit = Rational.through(nodes, values, ends)
+        angles = _with_middles(angles, nodes)
+        found, x = fit(angles), interval.point(angles)
+        change = np.where(np.isin(angles, nodes), 0.0, np.abs(found - before(angles)))
+        mass = np.max(interval.slope(angles) / (x * states.equations.spectral_ratio) * change)
+        if max(np.max(change) / np.max(found.imag), mass) < ALIKE and np.all(found.imag > 0.0):
             return fit
-        before, places = fit, _apart(change)
+        before, asked = fit, angles[_apart(change)]
     return None
+
+
+def _with_middles(angles: Array, nodes: Array) -> Array:
+    """Angles, and those half-way between neighbours that are both among the nodes, or an end and one."""
+    around, ends = np.concatenate([[0.0], angles, [np.pi]]), np.array([True])
+    both = np.concatenate([ends, np.isin(angles, nodes), ends])
+    pairs = np.flatnonzero(both[1:] & both[:-1])
+    return np.sort(np.concatenate([angles, 0.5 * (around[pairs] + around[pairs + 1])]))
 
 
 def _nodes(states: CutStates, low: float, high: float, parts: int) -> tuple[Array, NDArray[np.intp]]:

@@ -36,6 +36,9 @@ ENOUGH = 1e-10
 SMALLEST_DENSITY = 1e-9
 """Relative imaginary part of a resolvent that counts as none: a millionth inside an edge it is about 1e-3."""
 
+DOUBTFUL = 1e-6
+"""The same of a state that is solved to `ENOUGH`: next to an edge, in a gap, its error may be as large."""
+
 ROUNDING = 1e-11
 """Relative imaginary part of the wrong sign that is allowed: a tenth of `ENOUGH`."""
 
@@ -166,6 +169,8 @@ class CutStates:
         if guess is None:
             raise ConvergenceError("no state is known nearby", residual=np.inf)
         state = self.equations.solve(place, guess, tolerance=ENOUGH, fresh=False, most=GUESSED)
+        if not self.physical(state, DOUBTFUL):
+            state = self.equations.solve(place, state, most=STEPS)
         if not self.physical(state):
             raise ConvergenceError("the resolvent left its half-plane", residual=state.residual)
         return state

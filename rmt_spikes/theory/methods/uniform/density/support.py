@@ -125,6 +125,8 @@ class BranchCut:
         z, values = x**2, np.zeros(x.size)
         left = np.ones(x.size, dtype=bool)
         for (low, high), fit in self.known.items():
+            if any(low < below and above < high for below, above in self.states.gaps):
+                continue  # the gap was found after the interpolation across it
             inside = (z > low) & (z < high)
             angles = Interval(float(np.sqrt(low)), float(np.sqrt(high))).angle(x[inside])
             values[inside] = fit(angles).imag / z[inside]
@@ -132,14 +134,14 @@ class BranchCut:
         values[left] = self.imaginary(z[left])
         return np.asarray(2.0 * x * values / (np.pi * self.states.equations.spectral_ratio))
 
-    def _interpolate(self, low: float, high: float, parts: int) -> bool:
-        """Interpolate the mean resolvent on a band; returns whether one of the nodes is in a gap."""
+    def _interpolate(self, low: float, high: float, parts: int) -> float | None:
+        """Interpolate the mean resolvent on a band; returns an eigenvalue in a gap, if one was met."""
         if not self.interpolates:
-            return False
+            return None
         found = interpolation(self.states, low, high, parts, FITS[parts == SCANS[-1]])
         if isinstance(found, Rational):
             self.known[low, high] = found
-        return isinstance(found, float)
+        return found if isinstance(found, float) else None
 
     def _split(
         self, low: float, high: float, joints: tuple[bool, bool] = (False, False), cuts: int = CUTS
@@ -148,14 +150,16 @@ class BranchCut:
 
         A joint is the bottom of a dip, next to a cusp. Parts are cut again at most `cuts` times.
         """
+        if (low, high) not in self.known and (empty := self._interpolate(low, high, SCANS[0])) is not None:
+            return self._around_gap(low, high, empty, joints, cuts)
         interval = Interval(float(np.sqrt(low)), float(np.sqrt(high)), joints)
         for values, changes in refinements(self.density, interval):
             x = interval.point(np.arange(values.size) * np.pi / (values.size - 1))
-            empty = np.flatnonzero(values[1:-1] <= 0.0) + 1
-            if empty.size:
+            holes = np.flatnonzero(values[1:-1] <= 0.0) + 1
+            if holes.size:
                 if parts := self._walked(low, high):
                     return self._split_bands(parts, joints, cuts)
-                return self._around_gap(low, high, float(x[empty[0]] ** 2), joints, cuts)
+                return self._around_gap(low, high, float(x[holes[0]] ** 2), joints, cuts)
             if self.mass_error(values, changes) < MASS_ERROR or values.size > FINEST or cuts == 0:
                 break
             if values.size <= SLOW:
@@ -217,8 +221,8 @@ class BranchCut:
             z = np.unique(np.concatenate([x**2, hints[(hints > low) & (hints < high)]]))
             if low == 0.0 and self.states.equations.ratio == 0.0:
                 z = z[z > self._start**2 * high]
-            if self._interpolate(low, high, parts) and (found := self._walked(low, high)):
-                return [part for band in found for part in self._bands(*band, hints)]
+            if (empty := self._interpolate(low, high, parts)) is not None:
+                return self._beside(low, high, empty, hints)
             if (low, high) in self.known:
                 density = self.density(np.sqrt(z))
                 break

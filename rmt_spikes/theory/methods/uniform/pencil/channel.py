@@ -128,12 +128,11 @@ class PencilChannel(Channel):
         last: _PencilState | None = None if previous is None else previous.detail
         nu = pencil.spread(pencil.apart.nu).astype(small.dtype) if last is None else last.predicted(small)
         for _ in range(PENCIL_STEPS if last is None else FOLLOWED_STEPS):
+            known = last and last.slopes and not fresh and _near(small, last.slopes.k)
             try:
-                levels = pencil.at(small, nu)
+                found = self._found(pencil.at(small, nu), last.slopes if last and known else None)
             except np.linalg.LinAlgError as error:
                 raise ConvergenceError("the response of the samples is singular", residual=np.inf) from error
-            known = last and last.slopes and not fresh and _near(small, last.slopes.k)
-            found = self._found(levels, last.slopes if last and known else None)
             shift = found.shift
             defect = float(np.abs(shift).max(initial=0.0)) / self._size
             if not np.isfinite(defect):
