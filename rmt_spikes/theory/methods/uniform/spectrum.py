@@ -15,7 +15,7 @@ from rmt_spikes.errors import ConvergenceError, warn_of_accuracy
 from rmt_spikes.setting import Setting
 from rmt_spikes.theory.bulk.distribution import Bulk, edge_scale
 from rmt_spikes.theory.bulk.equivalent import BulkEquivalent
-from rmt_spikes.theory.bulk.interval import MASS_ERROR, careful_mass_error, mass_error
+from rmt_spikes.theory.bulk.interval import MASS_ERROR
 from rmt_spikes.theory.bulk.outliers import Draws, Outliers, outliers_of
 from rmt_spikes.theory.latent import residual_moments
 from rmt_spikes.theory.methods.uniform.blocks import PencilBlocks
@@ -24,6 +24,7 @@ from rmt_spikes.theory.methods.uniform.density.edges import End, edge_of, lower_
 from rmt_spikes.theory.methods.uniform.density.missing import place_of_missing
 from rmt_spikes.theory.methods.uniform.density.states import CutStates
 from rmt_spikes.theory.methods.uniform.density.support import BranchCut
+from rmt_spikes.theory.methods.uniform.density.whole import bulk_on
 from rmt_spikes.theory.methods.uniform.draws.values import drawn_values
 from rmt_spikes.theory.methods.uniform.equations import FixedPoint, solved
 from rmt_spikes.theory.methods.uniform.norms.problem import NormProblem
@@ -275,34 +276,13 @@ class Spectrum:
 
     def _bulk_between(self, equations: FixedPoint, low: End, high: End) -> tuple[Bulk, BranchCut]:
         """Bulk between its outer edges; a narrow band that went unseen is looked for by its mass."""
-        found = self._on_states(CutStates(equations), low, high)
+        found = bulk_on(CutStates(equations), low, high, self.untrained)
         if found[0].mass < 1.0 - MASS_ERROR and equations.ratio > 0.0:
             with suppress(ConvergenceError):  # the certificate then judges the mass
                 place, states = place_of_missing(found[0], found[1].states), CutStates(equations)
                 if low.at < place < high.at and states.physical(states.at(place)):
-                    return self._on_states(states, low, high)
+                    return bulk_on(states, low, high, self.untrained)
         return found
-
-    def _on_states(self, states: CutStates, low: End, high: End) -> tuple[Bulk, BranchCut]:
-        """Bulk between its outer edges, with some states that are known."""
-        for end in (high, low):
-            states.enter(end)
-        untrained = self.untrained.edges.ravel()
-        hints = 0.5 * (untrained[1:-1:2] + untrained[2::2])
-        for way in ((mass_error, True), (careful_mass_error, True), (careful_mass_error, False)):
-            cut = BranchCut(states, *way)
-            edges, joints = cut.support(low.at, high.at, hints)
-            bulk = Bulk(
-                edges=np.sqrt(edges),
-                joints=joints,
-                atom_at_zero=self.untrained.atom_at_zero,
-                density_inside=cut.density,
-                direct=False,
-                mass_error=cut.mass_error,
-            )
-            if abs(bulk.mass - 1.0) < MASS_ERROR:
-                break
-        return bulk, cut
 
     def _with_norms(self, norms: NormProblem) -> tuple[FixedPoint, End]:
         """Equations with norms as latent variables, and the upper edge of their spectrum.
