@@ -1,6 +1,7 @@
 """Bulks of many bands: they are followed from the top down, inside and across the gaps between them."""
 
 from itertools import pairwise
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ import rmt_spikes as rs
 from rmt_spikes.theory.methods.uniform.channels import LevelChannel
 from rmt_spikes.theory.methods.uniform.continuation import RealCurve
 from rmt_spikes.theory.methods.uniform.density.edges import edge_of
+from rmt_spikes.theory.methods.uniform.density.missing import place_in_a_gap
 from rmt_spikes.theory.methods.uniform.density.states import CutStates
 from rmt_spikes.theory.methods.uniform.density.walk import Walk
 from rmt_spikes.theory.methods.uniform.equations import FixedPoint, State
@@ -59,6 +61,18 @@ def test_bands_are_those_of_a_covariance_with_levels(levels):
     found = Walk(states, float(expected[0])).bands(high.at)
     assert np.ravel(found) == pytest.approx(expected, rel=1e-9)
     assert states.gaps[::-1] == [(below, above) for (_, below), (above, _) in pairwise(found)]
+
+
+def test_a_band_that_was_passed_over_is_found_in_its_gap():
+    """Bands of a covariance with levels, of which one is left out; with all of them there is none."""
+    levels, ratio = (0.01, 1.0, 2.5, 40.0), 40.0
+    bands = edges_of_covariance(levels, ratio).reshape(-1, 2)
+    assert len(bands) == len(levels)
+    states = CutStates(covariance(levels, ratio))
+    assert np.isnan(place_in_a_gap(SimpleNamespace(edges=np.sqrt(bands)), states))
+    for i in (1, 2):
+        found = place_in_a_gap(SimpleNamespace(edges=np.sqrt(np.delete(bands, i, axis=0))), states)
+        assert bands[i, 0] < found < bands[i, 1]
 
 
 @pytest.mark.parametrize("keywords", [COMB, TWO_EDGES, CLOSE_EDGES])

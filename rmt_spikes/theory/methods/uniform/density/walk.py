@@ -159,15 +159,17 @@ class Walk:
         """Upper end of the band below the gap under an edge: resolvents fall on the way down."""
         falls = curve.equations.spectral(*edge.tangent, edge.eigenvalue) < 0.0
         start = edge if falls else replace(edge, direction=-edge.direction)
+        known = self.states.between(self.low, edge.eigenvalue * (1.0 - NARROW))
+        lowest = max((at for at, _, _ in known), default=self.low)
         step = ACROSS
         while step > SHORTEST_STEP:
             with suppress(ConvergenceError):
                 first = curve.advance(start, step)
                 if first.log_eigenvalue_slope < 0.0:
-                    points = curve.follow(first, step, (self.low, edge.eigenvalue), FEW)
+                    points = curve.follow(first, step, (lowest, edge.eigenvalue), FEW)
                     end = edge_of(curve, points)
                     grows = all(np.all(p.tangent[0] * p.log_eigenvalue_slope > 0.0) for p in points[:-1])
-                    if grows and self.low < end.at < edge.eigenvalue:
+                    if grows and lowest < end.at < edge.eigenvalue:
                         return end
             step *= SHORTER
         raise ConvergenceError("a gap of the bulk was not crossed", residual=math.inf, last=edge)
