@@ -65,20 +65,26 @@ class DegreesOfFreedom:
         ConvergenceError
             If they are not finite.
         """
-        finite, weights = self.finite, self.finite.equations.a_weights
-        inverse = np.linalg.inv(finite.total(state))
-        n = state.omega.size
-        flat = np.swapaxes(finite.functions, 0, 1)
-        samples = np.einsum("svq,svq->q", flat, np.tensordot(inverse, flat, axes=1))
-        own = finite.norm_covariance * inverse[:n, :n]
-        samples = (samples + np.sum(finite.norm * (own @ finite.norm), axis=0)) / self.n_ridge
-        used = np.einsum("st,ts->s", finite.kernel(state.resolvent), inverse).reshape(-1, n).sum(axis=0)
-        neurons = used / (self.width * weights)
-        neurons = np.where(neurons.real < 0.0, 0.0, np.where(neurons.real > MOST, MOST, neurons))
-        found = np.concatenate([samples * state.resolvent, neurons])
+        inverse = np.linalg.inv(self.finite.total(state))
+        neurons = self._neurons(self.finite.kernel(state.resolvent), inverse)
+        found = np.concatenate([self._samples(inverse) * state.resolvent, _limited(neurons)])
         if not np.all(np.isfinite(found)):
             raise ConvergenceError("the degrees of freedom are not finite", residual=np.inf)
         return found
+
+    def _samples(self, inverse: Values) -> Values:
+        """Shares of samples over their resolvents, linear in ``(J + S)^{-1}``."""
+        finite, n = self.finite, self.finite.equations.a_weights.size
+        flat = np.swapaxes(finite.functions, 0, 1)
+        samples = np.einsum("svq,svq->q", flat, np.tensordot(inverse, flat, axes=1))
+        own = finite.norm_covariance * inverse[:n, :n]
+        return np.asarray((samples + np.sum(finite.norm * (own @ finite.norm), axis=0)) / self.n_ridge)
+
+    def _neurons(self, kernel: Values, inverse: Values) -> Values:
+        """Shares of neurons, linear in ``S`` and in ``(J + S)^{-1}``."""
+        weights = self.finite.equations.a_weights
+        used = np.einsum("st,ts->s", kernel, inverse).reshape(-1, weights.size).sum(axis=0)
+        return np.asarray(used / (self.width * weights))
 
     def solve(self, equations: Corrected, profile: Array, start: State) -> tuple[Corrected, State]:
         """Equations with the degrees of freedom, and their state, from a state nearby without them.
@@ -132,16 +138,23 @@ class DegreesOfFreedom:
         """
         n_q = state.resolvent.size
         now = np.concatenate([state.resolvent, state.omega])
-        here = self.shares(state).real
+        kernel, inverse = self.finite.kernel(state.resolvent), np.linalg.inv(self.finite.total(state))
+        samples, neurons = self._samples(inverse), self._neurons(kernel, inverse)
+        here = np.concatenate([samples * state.resolvent, _limited(neurons)])
 
         def moved(shares: Array, outer: Array) -> Tangent:
             added = shares / now
             return equations.tangent(state, outer + added[:n_q], added[n_q:])
 
         def response(tangent: Tangent) -> Array:
-            slope = self.shares(self.finite.moved(state, tangent)).imag / COMPLEX_STEP
+            stiffness = self.finite.stiffness(self.finite.moved(state, tangent)).imag / COMPLEX_STEP
+            kernel_slope = self.finite.kernel(tangent[0])
+            inverse_slope = -inverse @ (stiffness + kernel_slope) @ inverse
+            rows = self._samples(inverse_slope) * state.resolvent + samples * tangent[0]
+            columns = self._neurons(kernel_slope, inverse) + self._neurons(kernel, inverse_slope)
+            columns = np.where(_limited(neurons) == neurons, columns, 0.0)
             # What is added to the equations are shares by the unknowns, which move as well.
-            return np.asarray(slope - here * np.concatenate(tangent) / now)
+            return np.asarray(np.concatenate([rows, columns]) - here * np.concatenate(tangent) / now)
 
         def defect(shares: Array) -> Array:
             return np.asarray(shares - response(moved(shares, np.zeros(n_q))))
@@ -153,3 +166,8 @@ class DegreesOfFreedom:
         if failed:
             raise ConvergenceError("the degrees of freedom have no derivative", residual=SLOPES)
         return moved(found, direction)
+
+
+def _limited(neurons: Values) -> Values:
+    """Shares of neurons between none and `MOST`."""
+    return np.where(neurons.real < 0.0, 0.0, np.where(neurons.real > MOST, MOST, neurons))
