@@ -91,7 +91,9 @@ def predicted(setting, *theories):
     return np.array(numbers[1:]) / numbers[0] - 1.0
 
 
-@pytest.mark.parametrize(("activation", "theta"), [("gelu", 1.5), ("relu", 1.2)])
+@pytest.mark.parametrize(
+    ("activation", "theta"), [pytest.param("gelu", 1.5, marks=pytest.mark.thorough), ("relu", 1.2)]
+)
 def test_lengths_and_the_own_neuron(activation, theta):
     """Rows of equal length, and a gradient that does not know its own neuron.
 

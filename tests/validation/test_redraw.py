@@ -52,7 +52,13 @@ def bootstrap(law: str, trials: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize(
-    ("law", "trials"), [("normal", 12), ("lognormal", 24), ("exponential", 24), ("exponential", 80)]
+    ("law", "trials"),
+    [
+        ("normal", 12),
+        ("lognormal", 24),
+        ("exponential", 24),
+        pytest.param("exponential", 80, marks=pytest.mark.thorough),
+    ],
 )
 def test_rates_are_those_of_the_law(law: str, trials: int) -> None:
     """Both tails of Student's t at 1 % and 0.1 %: within 15 %, and four binomial standard errors.
