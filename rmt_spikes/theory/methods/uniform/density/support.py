@@ -185,7 +185,13 @@ class BranchCut:
         left, right = self._gap_edges(z, *self._occupied_around(low, high, z))
         if right - left < NARROW * high:  # the certificate judges the mass without it
             return [(low, high)], []
+        self._drop(left, right)
         return self._split_bands([(low, left), (right, high)], joints, cuts)
+
+    def _drop(self, left: float, right: float) -> None:
+        """Drop interpolations across a gap, which were made before it was found."""
+        for low, high in [band for band in self.known if band[0] < left and right < band[1]]:
+            del self.known[low, high]
 
     def _split_bands(
         self, parts: list[tuple[float, float]], joints: tuple[bool, bool], cuts: int
@@ -250,6 +256,7 @@ class BranchCut:
             raise ConvergenceError(
                 "a gap of the bulk was not found", residual=right - left, last=(left, right)
             )
+        self._drop(left, right)
         return [part for side in sides for part in self._bands(*side, hints)]
 
     def _walked(self, low: float, high: float) -> list[tuple[float, float]]:
