@@ -9,7 +9,7 @@ import pytest
 from observed import FOLDER, LOSSES, independent
 
 import rmt_spikes as rs
-from rmt_spikes.theory.methods.uniform.norms.losses import share_of_norms
+from rmt_spikes.theory.methods.uniform.norms.share import share_of_norms
 from rmt_spikes.theory.methods.uniform.norms.sphere import (
     NORMAL,
     coordinate,

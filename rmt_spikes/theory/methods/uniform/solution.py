@@ -27,7 +27,7 @@ from rmt_spikes.theory.methods.uniform.blocks import Blocks, LevelBlocks, Pencil
 from rmt_spikes.theory.methods.uniform.equations import FixedPoint, State, from_untrained, solved
 from rmt_spikes.theory.methods.uniform.finite_rank import FiniteRank
 from rmt_spikes.theory.methods.uniform.layer.weights import trained_weights
-from rmt_spikes.theory.methods.uniform.norms.losses import DrawnLosses, blended, drawn_losses, share_of_norms
+from rmt_spikes.theory.methods.uniform.norms.losses import DrawnLosses, blended, drawn_losses
 from rmt_spikes.theory.methods.uniform.norms.problem import (
     OF_LOSSES,
     NormProblem,
@@ -35,6 +35,7 @@ from rmt_spikes.theory.methods.uniform.norms.problem import (
     nodes_of_bulk,
     norm_problem,
 )
+from rmt_spikes.theory.methods.uniform.norms.share import share_of_norms
 from rmt_spikes.theory.methods.uniform.outliers import UpperSpectrum
 from rmt_spikes.theory.methods.uniform.pencil.rows import Terms
 from rmt_spikes.theory.methods.uniform.poles.zeros import Pole

@@ -10,29 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rmt_spikes.errors import ConvergenceError, warn_of_accuracy
-from rmt_spikes.setting import Setting
 from rmt_spikes.theory.bulk.equivalent import BulkEquivalent
 from rmt_spikes.theory.methods.uniform.channels import COMPLEX_STEP
 from rmt_spikes.theory.methods.uniform.equations import State, solved
 from rmt_spikes.theory.methods.uniform.norms.degrees import Corrected, DegreesOfFreedom
-from rmt_spikes.theory.methods.uniform.norms.problem import LEAST, NormProblem
+from rmt_spikes.theory.methods.uniform.norms.problem import NormProblem
 from rmt_spikes.theory.methods.uniform.pencil.levels import FLAT
 from rmt_spikes.theory.results import Losses
 from rmt_spikes.theory.ridgeless import positive_ridge
 
 Array = NDArray[np.float64]
-
-FEW = 100, 150
-"""Dimensions between which norms become latent variables: below they are, above they are linearised. In 120
-dimensions that changes losses by .3 %, spread over 50 dimensions."""
-
-
-def share_of_norms(setting: Setting) -> float:
-    """Share of the losses that is computed with norms as latent variables, continuous above `LEAST`."""
-    if setting.d < LEAST:
-        return 0.0
-    x = min(1.0, max(0.0, (FEW[1] - setting.d) / (FEW[1] - FEW[0])))
-    return x * x * (3.0 - 2.0 * x)
 
 
 @dataclass(frozen=True, eq=False)

@@ -20,6 +20,7 @@ from rmt_spikes.theory.methods.uniform.norms.degrees import Corrected
 from rmt_spikes.theory.methods.uniform.norms.finite_rank import NormFiniteRank
 from rmt_spikes.theory.methods.uniform.norms.pencil import ProductPencil
 from rmt_spikes.theory.methods.uniform.norms.rows import GrownRows, SampleNorms, sample_norms
+from rmt_spikes.theory.methods.uniform.norms.share import LEAST
 from rmt_spikes.theory.methods.uniform.norms.sphere import (
     NORMAL,
     coordinate,
@@ -66,10 +67,6 @@ OF_LOSSES = ProductNodes(q=24, norm=5, readout=10, component=5, pencil=6, powers
 nothing for two-valued readouts, .1 % for Gaussian ones by the nodes; three powers in place of two change
 losses by .2 % at ``d = 50`` and by 9 % at 10, where losses with Gaussian readouts jump as the step leaves
 zero (docs/limits.md)."""
-
-LEAST = 10
-"""Dimensions from which norms are latent variables: in fewer, functions of degree three are learnt, which no
-channel has."""
 
 OF_BULK = (
     (LEAST, None),
