@@ -105,3 +105,13 @@ def test_rows_far_longer_than_without_a_step_take_few_solutions(monkeypatch):
     rs.predict_losses(setting)
     # Each takes .08 s with all nodes of the pencil: followed down from large ridges it was 139 of them.
     assert len(counts) < 40
+
+
+@pytest.mark.parametrize("ridge", [1e-4, 1e-5])
+def test_linear_networks_in_few_dimensions_are_least_squares(ridge):
+    """Derivatives of the degrees of freedom end where rounding ends them, not after minutes."""
+    setting = rs.Setting(**LINEAR | {"n": 143, "d": 51}, width=58, step_exponent=0.5, ridge=ridge)
+    found, (n, d) = rs.predict_losses(setting), (setting.n, setting.d)
+    assert found.train == pytest.approx(NOISE**2 * (1.0 - d / n), rel=1e-4)
+    # The mean of the inverse of a Wishart matrix, in which the ridge and rounding are .1 %.
+    assert found.test == pytest.approx(NOISE**2 * (1.0 + d / (n - d - 1)), rel=2e-3)

@@ -20,8 +20,9 @@ ROUNDS, MEMORY, SETTLED = 80, 4, 1e-7
 """Rounds of Anderson's iteration, rounds that each remembers, and the last change. It changes losses as much;
 at a ridge of 1e-6 rounding moves shares by 1e-8."""
 
-SLOPES = 1e-9
-"""Relative residual of the derivatives of the degrees of freedom."""
+SLOPES, ROUNDED = 1e-9, 1e-4
+"""Relative residual of the derivatives of the degrees of freedom, and that to which rounding leaves them at a
+ridge of 1e-6."""
 
 MOST = 0.9
 """Share of a neuron that the finite-rank part takes at most. It is less than one; nodes that stand for less
@@ -162,9 +163,13 @@ class DegreesOfFreedom:
         from scipy.sparse.linalg import LinearOperator, gmres
 
         operator: Any = LinearOperator((now.size,) * 2, matvec=defect, dtype=float)
-        found, failed = gmres(operator, response(moved(np.zeros(now.size), direction)), rtol=SLOPES)
+        source = response(moved(np.zeros(now.size), direction))
+        # Without restarts: where rounding ends it, more rounds gain nothing.
+        found, failed = gmres(operator, source, rtol=SLOPES, restart=now.size, maxiter=1)
         if failed:
-            raise ConvergenceError("the degrees of freedom have no derivative", residual=SLOPES)
+            residual = float(np.linalg.norm(defect(found) - source) / np.linalg.norm(source))
+            if not residual < ROUNDED:
+                raise ConvergenceError("the degrees of freedom have no derivative", residual=residual)
         return moved(found, direction)
 
 
