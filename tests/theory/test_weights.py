@@ -149,6 +149,24 @@ def test_inputs_with_a_covariance(case, values, errors, cosine2):
         assert values[0] - isotropic.singular_values[0] > 3.0 * margins[0]
 
 
+def test_directions_without_inputs():
+    """Eigenvalues 0 of the covariance are the limit of small ones; means over 150 networks of the same lines
+    are within error bars and three standard errors, and isotropic inputs are not.
+    """
+    halves = {"eigenvalues": [0.0, 2.0], "proportions": [0.5, 0.5]}
+    setting = LARGE.replace(n=500, n_ridge=500, d=250, width=200, step_size=12.0, covariance=halves)
+    weights = rs.predict(setting).weights
+    values = np.array([10.7876, 2.5331, 2.3213, 2.2052, 2.1189, 2.0558])
+    errors = np.array([0.1004, 0.0191, 0.0121, 0.0093, 0.0076, 0.0060])
+    assert np.all(np.abs(weights.singular_values[:6] - values) < weights.error[:6] + 3.0 * errors)
+    assert weights.right_alignment[0] == pytest.approx(0.3175, abs=0.005 + 3.0 * 0.0019)
+    assert rs.predict(setting.replace(covariance=None)).weights.right_alignment[0] > 0.3175 + 0.03
+    nearly = setting.replace(covariance=halves | {"eigenvalues": [1e-8, 2.0 - 1e-8]})
+    limit = rs.predict(nearly).weights
+    np.testing.assert_allclose(weights.singular_values, limit.singular_values, rtol=1e-5)
+    np.testing.assert_allclose(weights.right_alignment, limit.right_alignment, rtol=1e-5)
+
+
 def test_a_linear_network_of_inputs_with_a_covariance():
     """Only the length of ``beta`` and its cosine with the teacher depend on it; the bulk does not."""
     setting = linear("rademacher", d=300, width=200).replace(step_size=9.0, covariance=LEVELS)

@@ -181,6 +181,8 @@ class FirstBatch:
     eigenvalues, proportions, chi
         Levels of the covariance of the inputs, with the share of each, and the component of a whitened
         teacher's direction on each eigenspace, of norm one: shape ``(n_levels,)``.
+    teacher
+        Components of the teacher's direction on the eigenspaces, as it is seen, of norm one.
     whitened
         Whether rows are seen by isotropic inputs, whatever those of the batch were: as they are.
     excess
@@ -199,6 +201,7 @@ class FirstBatch:
     eigenvalues: Array
     proportions: Array
     chi: Array
+    teacher: Array
     whitened: bool = False
     excess: float = 0.0
 
@@ -224,14 +227,6 @@ class FirstBatch:
     def sight(self) -> Array:
         """Factors of what the batch adds to a row, as it is seen: ``sqrt(l)`` times the root of `seen`."""
         return np.sqrt(self.eigenvalues * self.seen) if self.whitened else self.eigenvalues
-
-    @cached_property
-    def teacher(self) -> Array:
-        """Components of the teacher's direction on the eigenspaces, as it is seen, of norm one."""
-        if not self.whitened:
-            return self.chi
-        direction = self.chi / np.sqrt(self.eigenvalues)
-        return np.asarray(direction / np.linalg.norm(direction))
 
     @property
     def phi(self) -> float:
@@ -295,6 +290,7 @@ def first_batch(
         eigenvalues=inputs.eigenvalues,
         proportions=inputs.proportions,
         chi=inputs.chi,
+        teacher=np.sqrt(inputs.shares) if whitened else inputs.chi,
         whitened=whitened,
     )
 
