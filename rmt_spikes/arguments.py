@@ -23,8 +23,8 @@ FloatArray = NDArray[np.float64]
 LARGEST = sys.float_info.max
 """Largest finite number."""
 
-LARGEST_ENTRY = 1e100
-"""Largest number of an array: sums of squares stay finite."""
+LARGEST_ENTRY = 1e70
+"""Largest number of an array: LAPACK squares eigenvalues of its Gram matrix, which are sums of squares."""
 
 _COMPARED = 40
 """Characters of an unknown word that are compared with the known ones: the cost stays bounded."""

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from rmt_spikes.arguments import integer, number, real_array
+from rmt_spikes.arguments import LARGEST_ENTRY, integer, number, real_array
 from rmt_spikes.errors import DomainError, Word
 from rmt_spikes.functions.hermite import normalized_hermite
 from rmt_spikes.setting import Setting, checked, require_setting
@@ -164,7 +164,7 @@ def observe(
     n_ridge: int | str = "n_ridge" if setting is None else setting.n_ridge
     matrix = real_array("features", features, (n_ridge, "width" if setting is None else setting.width))
     samples, width = matrix.shape
-    center = number("center", center, -1e100, 1e100)
+    center = number("center", center, -LARGEST_ENTRY, LARGEST_ENTRY)
     matrix = matrix - center
     top = min(DEFAULT_TOP, *matrix.shape) if top is None else integer("top", top, 1, min(matrix.shape))
     if ridge is not None:

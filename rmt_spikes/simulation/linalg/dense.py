@@ -43,10 +43,13 @@ def solve_dense(gram: Array, target: Array, ridge: float, top: int) -> GramSolut
         gram, lower=1, lwork=int(work), overwrite_a=1
     )
     _check_lapack("dsytrd", info)
-    eigenvalues = scipy.linalg.eigvalsh_tridiagonal(diagonal, off_diagonal, lapack_driver="sterf")
-    _, small = scipy.linalg.eigh_tridiagonal(
-        diagonal, off_diagonal, select="i", select_range=(size - top, size - 1), lapack_driver="stebz"
-    )
+    try:
+        eigenvalues = scipy.linalg.eigvalsh_tridiagonal(diagonal, off_diagonal, lapack_driver="sterf")
+        _, small = scipy.linalg.eigh_tridiagonal(
+            diagonal, off_diagonal, select="i", select_range=(size - top, size - 1), lapack_driver="stebz"
+        )
+    except scipy.linalg.LinAlgError as error:
+        raise ConvergenceError(f"spectrum of a Gram matrix failed: {error}", residual=np.inf) from error
     turned = _turn(reduced, reflectors, target[:, None], "T")
     _, _, solution, info = lapack.dptsv(diagonal + ridge, off_diagonal, turned)
     if info != 0:

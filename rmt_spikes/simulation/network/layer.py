@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.sparse.linalg import LinearOperator, svds
 
+from rmt_spikes.arguments import LARGEST_ENTRY
 from rmt_spikes.errors import DomainError
 from rmt_spikes.functions.scalar import ScalarFunction
 from rmt_spikes.simulation.network.first_batch import Collector, FirstBatch
@@ -18,9 +19,6 @@ from rmt_spikes.simulation.products import (
     operand,
     project,
 )
-
-LARGEST_FEATURE = 1e100
-"""Features above this are refused: their squares, which the Gram matrix sums, would overflow."""
 
 PIECE = 1 << 16
 """Numbers that a function is applied to at a time: half a megabyte, so that temporaries stay in the cache."""
@@ -124,7 +122,7 @@ class FirstLayer:
         Raises
         ------
         DomainError
-            When a feature is not finite or too large to be squared (field ``step_size``).
+            When a feature is not finite or too large for a spectrum (field ``step_size``).
         """
         if out is None:
             out = np.empty((len(inputs), len(self.weights)))
@@ -138,10 +136,10 @@ class FirstLayer:
                 values = self._activation(preactivations[part].astype(np.float64, copy=False))
             largest = np.maximum(largest, max(float(values.max()), -float(values.min())))
             out[part] = values
-        if not largest <= LARGEST_FEATURE:
+        if not largest <= LARGEST_ENTRY:
             raise DomainError(
                 "step_size",
-                f"must keep every feature below {LARGEST_FEATURE:g}",
+                f"must keep every feature below {LARGEST_ENTRY:g}",
                 float(largest),
                 "take a smaller step or an activation that grows more slowly",
             )
