@@ -79,6 +79,12 @@ def function(field: str, given: Any) -> Callable[..., Any]:
     return given  # type: ignore[no-any-return]
 
 
+def instance(field: str, given: Any, kind: type, advice: str = "") -> None:
+    """Check an object of a class; the message says of which one it is."""
+    if not isinstance(given, kind):
+        raise DomainError(field, f"must be a {kind.__name__}", Word(type(given).__name__), advice)
+
+
 def vector(field: str, given: Any) -> FloatArray:
     """Check a sequence of one or more finite real numbers; text that spells numbers is none."""
     try:

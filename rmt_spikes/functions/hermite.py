@@ -9,6 +9,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from rmt_spikes.arguments import instance
 from rmt_spikes.errors import ConvergenceError, DomainError, Word, shorten
 from rmt_spikes.functions.quadrature import adaptive_integral, piecewise_moments, smooth_moments
 from rmt_spikes.functions.scalar import ScalarFunction, ShiftedFunction
@@ -239,9 +240,14 @@ def gaussian_moments(function: ScalarFunction, mean: ArrayLike, scale: ArrayLike
     Raises
     ------
     DomainError
-        For a scale below zero, and for what is not finite.
+        For a scale below zero, for what is not finite, and for what is no function or no number.
     """
-    means, scales = np.broadcast_arrays(np.asarray(mean, np.float64), np.asarray(scale, np.float64))
+    instance("function", function, ScalarFunction, "such as setting.activation_function")
+    try:
+        means, scales = np.broadcast_arrays(np.asarray(mean, np.float64), np.asarray(scale, np.float64))
+    except (TypeError, ValueError):
+        required = "must be numbers, or arrays of shapes that go together"
+        raise DomainError("mean, scale", required, (mean, scale)) from None
     if not (np.all(np.isfinite(means)) and np.all(scales >= 0) and np.all(np.isfinite(scales))):
         raise DomainError("scale", "must be finite and >= 0, with a finite mean", scale)
     flat_mean, flat_scale = means.ravel(), scales.ravel()

@@ -16,6 +16,7 @@ from pydantic import (
     model_validator,
 )
 
+from rmt_spikes.arguments import instance
 from rmt_spikes.console.documents import name_of, parse_override
 from rmt_spikes.console.documents import read_toml as read_toml
 from rmt_spikes.errors import CaseError, DomainError, Word, shorten
@@ -204,6 +205,12 @@ class Setting(Keys):
     def _plain(self, given: Specification) -> str | dict[str, Any]:
         return given.to_dict() if isinstance(given, FunctionSpecification) else str(given)
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        self.__delattr__(name)
+
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError(f"{name}: settings do not change; setting.replace(...) returns another one")
+
     def __dir__(self) -> list[str]:
         """Keys, and what the class itself defines: not what it inherits."""
         own = {name for name in vars(type(self)) if not name.startswith("_") and name != "model_config"}
@@ -306,11 +313,7 @@ class Setting(Keys):
 
 def require_setting(given: Any) -> None:
     """Refuse what is no setting."""
-    if not isinstance(given, Setting):
-        came = Word(type(given).__name__)
-        raise DomainError(
-            "setting", "must be a Setting", came, "make one with Setting(...) or Setting.from_toml"
-        )
+    instance("setting", given, Setting, "make one with Setting(...) or Setting.from_toml")
 
 
 def _merged(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

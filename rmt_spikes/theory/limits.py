@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from rmt_spikes.arguments import integer
 from rmt_spikes.errors import DomainError
-from rmt_spikes.setting import Setting
+from rmt_spikes.setting import Setting, require_setting
 from rmt_spikes.theory import formulas
 from rmt_spikes.theory.bulk.equivalent import BulkEquivalent
 from rmt_spikes.theory.features import Features
@@ -114,6 +114,7 @@ def limit_losses(
     docs/theory.md section 7. The Gram matrix of the features is solved in extended precision: monomials of
     degree ``l`` lose about ``l`` digits.
     """
+    require_setting(setting)
     theory = Features.of(features)
     if theory.limit is not theory:
         raise DomainError("features", f"must be {' or '.join(Features.limits())}", features)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
+from rmt_spikes.arguments import number
 from rmt_spikes.setting import Setting
 from rmt_spikes.theory.quadrature_rules import readout_law
 from rmt_spikes.theory.results import Regime
@@ -29,16 +31,27 @@ def regime_degree(step_exponent: float) -> int | None:
         ``l`` with ``(l - 1) / (2 l) < alpha <= l / (2 l + 2)``, 0 for ``alpha <= 0``, None from 1/2 on and
         for an exponent that is not defined (``nan``, a step size at ``n = 1``).
 
+    Raises
+    ------
+    DomainError
+        For what is no number.
+
     Notes
     -----
     docs/theory.md section 6. A bound that is met to 12 digits counts as met, so that ``n ** 0.4`` is in
     the regime of 0.4.
     """
+    if not _is_nan(step_exponent):
+        number("step_exponent", step_exponent, -math.inf, math.inf, "must be a number")
     if math.isnan(step_exponent) or step_exponent >= 0.5 - 1e-12:
         return None
     if step_exponent <= 1e-12:
         return 0
     return math.ceil(2.0 * step_exponent / (1.0 - 2.0 * step_exponent) - 1e-9)
+
+
+def _is_nan(given: Any) -> bool:
+    return isinstance(given, float) and math.isnan(given)
 
 
 def spike_degrees(setting: Setting, degree: int) -> list[int]:

@@ -57,6 +57,15 @@ def test_standard_scale_is_refused():
         spike_standard_deviations(setting)
 
 
+@pytest.mark.parametrize(
+    "function", [theory.spike_standard_deviations, theory.loss_standard_deviations, theory.limit_losses]
+)
+@pytest.mark.parametrize("given", [None, 3])
+def test_what_is_no_setting_is_refused(function, given):
+    with refused("setting", "Setting("):
+        function(given)
+
+
 @pytest.mark.parametrize("function", [theory.spike_standard_deviations, theory.loss_standard_deviations])
 def test_unknown_features_are_refused(function):
     setting = rs.Setting(n=60, d=30, width=40, activation="relu", target="tanh", ridge=0.1, step_size=1.0)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from refusals import refused
 
 import rmt_spikes as rs
 from rmt_spikes.functions.hermite import gaussian_moments
@@ -129,6 +130,9 @@ def test_regimes(exponent, degree):
 def test_no_regime_from_one_half_on():
     assert regime_degree(0.5) is None
     assert regime_degree(math.nan) is None
+    for exponent in ("a", None):
+        with refused("step_exponent", "number"):
+            regime_degree(exponent)
     setting = EXAMPLE.replace(step_exponent=0.5)
     assert rs.predict(setting, method="closed_form").limits is None
     with pytest.raises(rs.DomainError, match="step_exponent"):

@@ -84,6 +84,8 @@ def test_nothing_to_calibrate_is_refused(normal: CaseResult) -> None:
         calibrate(normal, repetitions=0)
     with pytest.raises(DomainError, match="must have a row"):
         calibrate(result(case(**ONE), [{}]))
+    with pytest.raises(DomainError, match="result: must be a CaseResult, got int"):
+        calibrate(3)  # type: ignore[arg-type]
 
 
 def test_the_report_of_the_calibration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -327,6 +327,16 @@ def test_bad_tolerances_are_refused(field: str, values: list[float]) -> None:
             Tolerance(**{"coefficient": 0.1, "exponent": 1.0, "margin": 0.05, field: value})
 
 
+@pytest.mark.parametrize(
+    ("field", "tolerances"),
+    [("tolerances", 1), ("tolerances", {"nope": Tolerance(0.1, 1.0, 0.05)})]
+    + [("tolerances[losses]", {"losses": given}) for given in (3, None, {})],
+)
+def test_what_is_no_tolerance_is_refused(prediction: Prediction, field: str, tolerances: Any) -> None:
+    with refused(field):
+        compare(prediction, draw(prediction, 2, 0.02, seed=1), tolerances=tolerances)
+
+
 def test_a_margin_is_never_below_the_allowance() -> None:
     tolerance = Tolerance(10.0, 1.0, 0.03)
     assert (tolerance.allowance(100), tolerance.margin_at(100)) == (0.1, 0.1)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from cli_tools import strict
+from refusals import refused
 from small_case import case
 
 from rmt_spikes.console.progress import Progress
@@ -122,6 +123,13 @@ def test_a_setting_without_theory_is_refused(tmp_path: Path, monkeypatch: pytest
     with pytest.raises(CaseError) as caught:
         validate(case(), out=tmp_path)
     assert caught.value.key == "setting.output_scale"
+
+
+@pytest.mark.parametrize(("field", "given"), [("case", 3), ("case", [3]), ("jobs", "two"), ("quick", "yes")])
+def test_bad_arguments_are_refused(tmp_path: Path, field: str, given: Any) -> None:
+    arguments = {"case": case(), field: given}
+    with refused(field):
+        validate(**arguments, out=tmp_path)
 
 
 def test_a_file_in_the_way_is_refused(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from rmt_spikes.setting import Setting
+from rmt_spikes.setting import Setting, require_setting
 from rmt_spikes.theory.features import Features
 from rmt_spikes.theory.latent import latent, latent_grid, residual_moments
 from rmt_spikes.theory.methods.base import require_mean_field
@@ -86,6 +86,7 @@ def uniform(setting: Setting, features: str) -> Uniform:
 
     The standard output scale is refused: its first stage has further fluctuations.
     """
+    require_setting(setting)
     require_mean_field(setting, "standard deviations")
     require_covered(setting, "standard deviations")
     known = Features.of(features)

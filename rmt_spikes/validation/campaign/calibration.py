@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rmt_spikes.arguments import integer
+from rmt_spikes.arguments import instance, integer
 from rmt_spikes.errors import DomainError
 from rmt_spikes.validation.campaign.redraw import redrawn
 from rmt_spikes.validation.campaign.results import CaseResult
@@ -99,7 +99,8 @@ def calibrate(result: CaseResult, *, repetitions: int = 2000, seed: int = 0) -> 
     Raises
     ------
     DomainError
-        If the case has no rows, or a row has fewer than three trials, or `repetitions` is not positive.
+        If it is no finished case or has no rows, or a row has fewer than three trials, or `repetitions` is
+        not positive.
 
     Notes
     -----
@@ -107,6 +108,7 @@ def calibrate(result: CaseResult, *, repetitions: int = 2000, seed: int = 0) -> 
     observed and predicted values (`redraw.redrawn`), and its true difference is zero. Planted errors are
     added to it. It is no bootstrap: few values, drawn again, have too small standard errors far too often.
     """
+    instance("result", result, CaseResult, "take one of the cases of validate(...)")
     repetitions = integer("repetitions", repetitions, 1)
     places = [(point, row) for point in result.points for row in point.comparison.rows]
     rows = [row for _, row in places]

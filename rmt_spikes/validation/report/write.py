@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from rmt_spikes.arguments import integer
+from rmt_spikes.arguments import boolean, integer
 from rmt_spikes.console.json_documents import to_json, write
 from rmt_spikes.console.progress import OnProgress
 from rmt_spikes.errors import CaseError, DomainError
@@ -106,8 +106,10 @@ def validate(
     CaseError
         For a file that is not a case, a folder that cannot be written or holds the store of another program.
     DomainError
-        For theories that are no functions or return something else.
+        For what is no case, and theories that are no functions or return something else.
     """
+    integer("jobs", jobs, 1)
+    boolean("quick", quick)
     loaded, files = _load(case)
     cases = [_repeated(each.quickened() if quick else each, repetition) for each in loaded]
     names = [each.name for each in cases]
@@ -190,6 +192,8 @@ def _load(case: Case | str | Path | Sequence[Case | str | Path] | None) -> tuple
         return [Case.built_in(case)], [case]
     if isinstance(case, str | Path):
         return [Case.load(case)], [str(case)]
+    if not isinstance(case, Sequence):
+        raise DomainError("case", "must be a case, its name or file, or a list of them", case)
     pairs = [_load(each) for each in case]
     return [each for cases, _ in pairs for each in cases], [each for _, files in pairs for each in files]
 

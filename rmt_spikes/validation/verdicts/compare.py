@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from rmt_spikes.arguments import number
+from rmt_spikes.arguments import choice, instance, number
 from rmt_spikes.errors import DomainError, Word
 from rmt_spikes.setting import Setting
 from rmt_spikes.validation.verdicts.claims import (
@@ -129,7 +129,7 @@ def compare(
     for name, value in (("confidence", confidence), ("family_rate", family_rate)):
         number(name, value, math.nextafter(0.0, 1.0), math.nextafter(1.0, 0.0), "must be between 0 and 1")
     evidence = Evidence(trials=observation.trials)
-    granted = {claim: (tolerances or {}).get(claim, default) for claim, default in TOLERANCES.items()}
+    granted = _granted(tolerances)
     if isinstance(prediction, Mapping):
         if not observation.has_setting():
             advice = "observe with its setting: the allowance depends on n"
@@ -143,6 +143,18 @@ def compare(
         confidence=confidence,
         family_rate=family_rate,
     )
+
+
+def _granted(tolerances: Any) -> dict[Claim, Tolerance]:
+    """Tolerances of all claims, with those that were given in the place of their own."""
+    given = {} if tolerances is None else tolerances
+    if not isinstance(given, Mapping):
+        raise DomainError("tolerances", "must be a mapping from claims to tolerances", given)
+    for claim, tolerance in given.items():
+        choice("tolerances", claim, TOLERANCES)
+        advice = "make one with validation.Tolerance(coefficient, exponent, margin)"
+        instance(f"tolerances[{claim}]", tolerance, Tolerance, advice)
+    return {**TOLERANCES, **given}
 
 
 def _refuse_other(field: str, given: Any, part: str, maker: str) -> None:
