@@ -24,6 +24,7 @@ from rmt_spikes.simulation import Observation, simulate
 from rmt_spikes.theory import Features, predict, sweep
 from rmt_spikes.theory.methods.closed_form import ClosedForm
 from rmt_spikes.theory.population.coverage import is_published
+from rmt_spikes.theory.sweeps.table import MOST_POINTS
 from rmt_spikes.validation.campaign.provenance import processors
 from rmt_spikes.validation.verdicts.compare import compare
 from rmt_spikes.validation.verdicts.scaling import Rate, fit_rate
@@ -41,9 +42,6 @@ KEYS = (*STEPS, *WHOLE, "noise_std", "ridge", "row_norm")
 
 DEFAULT_STEPS: Range = ("step_exponent", np.linspace(0.0, 0.5, 26))
 """From no feature learning to steps of order ``sqrt(n)``."""
-
-MOST_POINTS = 100_000
-"""Points of a grid: at some milliseconds each, ten minutes."""
 
 SIMULATED_POINTS = 6
 """Points of a curve that are simulated: enough to see whether they follow it."""
@@ -121,7 +119,13 @@ class Request:
 
         for setting in settings:
             found = simulate(
-                setting, trials=trials, seed=self.seed, jobs=self.jobs, on_trial=one_more, **options
+                setting,
+                trials=trials,
+                seed=self.seed,
+                jobs=self.jobs,
+                on_start=lambda: self.tell("simulating", done, total),
+                on_trial=one_more,
+                **options,
             )
             made.append(found)
         return made

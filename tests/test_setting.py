@@ -309,6 +309,7 @@ def case_refused(file: str | None, key: str, mention: str) -> Iterator[None]:
 
 def test_a_file_is_the_same_setting(tmp_path: Path) -> None:
     assert Setting.from_toml(write(tmp_path, TOML)) == make()
+    assert Setting.from_toml(write(tmp_path, "\ufeff" + TOML)) == make(), "a byte order mark is no text"
     assert Setting.from_toml(str(write(tmp_path, f"name = 'case'\n[setting]{TOML}[report]\nx = 1"))) == make()
 
 
@@ -357,6 +358,8 @@ BAD_FILES: list[tuple[str, str, list[str | bytes]]] = [
     ("", "at most 1 MB", ["#" * (1 << 20) + "\nn = 1"]),
     ("setting", "table of parameters", ["setting = 3\n", "[[setting]]\nn = 3\n"]),
     ("ridge", "a number from 1e-12", [TOML.replace("0.01", x) for x in ("-0.01", "nan", "2026-01-01")]),
+    ("ridge", "got true", [TOML.replace("0.01", "true")]),
+    ("ridge", "got 2026-01-01", [TOML.replace("0.01", "2026-01-01")]),
     ("widht", "did you mean 'width'?", [TOML + "widht = 3\n"]),
     ("ridge", "got nothing", [TOML.replace("ridge = 0.01", "")]),
     ("step_size", "got both", [TOML + "step_size = 1\n"]),

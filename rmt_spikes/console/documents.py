@@ -6,10 +6,11 @@ import sys
 import tomllib
 from collections.abc import Collection
 from contextlib import nullcontext
+from datetime import date, time
 from pathlib import Path
 from typing import Any
 
-from rmt_spikes.errors import CaseError, shorten
+from rmt_spikes.errors import CaseError, DomainError, Word, shorten
 
 MAX_BYTES = 1 << 20
 """A setting takes some hundred bytes: a longer file is a mistake, and would take long to refuse."""
@@ -27,7 +28,7 @@ def read_toml(path: str | Path) -> dict[str, Any]:
     if len(content) > MAX_BYTES:
         raise CaseError(path, "", "must be a TOML file of at most 1 MB, got a longer one")
     try:
-        document = tomllib.loads(content.decode("utf-8"))
+        document = tomllib.loads(content.decode("utf-8-sig"))
     except UnicodeDecodeError:
         raise CaseError(path, "", "must be a TOML file in UTF-8, got binary data") from None
     except RecursionError:
@@ -37,6 +38,18 @@ def read_toml(path: str | Path) -> dict[str, Any]:
     if not document:
         raise CaseError(path, "", "must hold parameters, got an empty file")
     return document
+
+
+def in_toml(given: Any) -> Any:
+    """A value for a message, as TOML writes it."""
+    if isinstance(given, bool):
+        return Word(str(given).lower())
+    return Word(given.isoformat()) if isinstance(given, date | time) else given
+
+
+def reason_in_toml(error: DomainError) -> str:
+    """What is wrong with a value of a TOML file."""
+    return DomainError(error.field, error.required, in_toml(error.given), error.advice).reason
 
 
 def name_of(path: str | Path) -> str:

@@ -57,7 +57,7 @@ def save(axes: Axes | Figure, path: str | Path) -> None:
 
 def file_format(path: Path, field: str = "path") -> str:
     """Format of a file, by its ending."""
-    return choice(field, path.suffix.lower().removeprefix(".") or path.name, FORMATS)
+    return choice(field, path.suffix.lower().removeprefix(".") or str(path), FORMATS)
 
 
 def encode(figure: Figure, kind: str) -> bytes:

@@ -17,7 +17,7 @@ from pydantic import (
 )
 
 from rmt_spikes.arguments import instance
-from rmt_spikes.console.documents import name_of, parse_override
+from rmt_spikes.console.documents import name_of, parse_override, reason_in_toml
 from rmt_spikes.console.documents import read_toml as read_toml
 from rmt_spikes.errors import CaseError, DomainError, Word, shorten
 from rmt_spikes.functions.callables import refuse_to_write, with_derivative
@@ -149,9 +149,10 @@ class Setting(Keys):
         try:
             return cls(**_merged(values, changes))
         except DomainError as error:
+            reason = reason_in_toml(error)
             if error.field in changes:
-                raise CaseError(None, error.field, error.reason) from None
-            raise CaseError(name_of(path), prefix + error.field, error.reason) from None
+                raise CaseError(None, error.field, reason) from None
+            raise CaseError(name_of(path), prefix + error.field, reason) from None
 
     def replace(self, /, **changes: Any) -> Self:
         """Return a setting with some values changed, checked again.

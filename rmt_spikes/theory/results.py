@@ -152,8 +152,8 @@ def ordered(losses: Losses[float], energy: float) -> Losses[float]:
     worst = max(-losses.train, losses.train - losses.objective, -losses.test)
     if not worst <= ORDER_TOLERANCE * energy:
         raise ConvergenceError(
-            "the losses are not in their order 0 <= train <= objective, 0 <= test: take more samples, or "
-            "leave out the second batch",
+            "the losses are not in their order 0 <= train <= objective, 0 <= test: take more samples, and "
+            "where a second batch is given leave it out",
             residual=worst / energy,
             last=losses,
         )

@@ -92,6 +92,7 @@ def test_progress_is_shown(setting: str, tmp_path: Path) -> None:
     # Warnings of the closed form's error bars come last.
     lines = [line for line in result.stderr.splitlines() if "warning: " not in line]
     assert "predicting 3/3" in lines
+    assert "simulating 0/6" in lines, "the clock starts with the first trial, not at its end"
     assert lines[-1].startswith("simulating 6/6")
 
 
@@ -147,6 +148,7 @@ def test_a_file_is_refused_before_the_work(
     monkeypatch.setattr(illustration, "illustrate", None)
     for out, message in (
         ("a.jpg", "--out: must be one of svg, pdf, png"),
+        ("", f"--out: must be one of svg, pdf, png, got '{tmp_path}'"),
         ("gone/a.svg", "folder that exists"),
     ):
         result = run("plot", "spectrum", setting, "--out", str(tmp_path / out))

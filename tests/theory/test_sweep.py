@@ -3,6 +3,7 @@
 import pickle
 import sys
 from concurrent.futures import ProcessPoolExecutor
+from itertools import count
 from types import SimpleNamespace
 
 import numpy as np
@@ -208,6 +209,9 @@ def test_pandas_is_used_where_it_is(monkeypatch):
         ({"axes": {"ridge": [0.1, np.nan]}}, "ridge", "nan"),
         ({"axes": {"d": [10.5]}}, "d", "10.5"),
         ({"axes": {"d": np.array([10.0, 10.5])}}, "d", "10.5"),
+        ({"axes": {"d": range(1, 10**8)}}, "d", "at most 100000 values"),
+        ({"axes": {"d": count(1)}}, "d", "at most 100000 values"),
+        ({"axes": {"d": range(1, 1001), "n": range(1, 102)}}, "axes", "at most 100000 points, got 101000"),
         ({"axes": {"activation": "relu"}}, "activation", "list"),
         ({"axes": {"activation": ["rely"]}}, "activation", "did you mean 'relu'"),
         ({"quantities": "losses.test"}, "quantities", "list"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from functools import partial
@@ -21,7 +22,7 @@ from rmt_spikes.theory.methods import CONTINUOUS, look_up
 from rmt_spikes.theory.sweeps.lines import SCAN, WITH_BARS, solve_lines
 from rmt_spikes.theory.sweeps.names import COUNT, named
 from rmt_spikes.theory.sweeps.points import Plan, Point, Solved, solve_points
-from rmt_spikes.theory.sweeps.table import SweepTable, axis_of, point_of, read_only
+from rmt_spikes.theory.sweeps.table import MOST_POINTS, SweepTable, axis_of, point_of, read_only
 
 RUN = 25
 """Most points of one task: a task takes seconds, so that progress is seen and work is shared evenly."""
@@ -78,8 +79,9 @@ def sweep(
     Raises
     ------
     DomainError
-        For an unknown key, quantity, method or features, for a value outside the domain of its key, and for
-        an `rtol` without steps, for the method ``"limit"``, or where there is nothing to interpolate.
+        For an unknown key, quantity, method or features, for more than 100,000 points, for a value outside
+        the domain of its key, and for an `rtol` without steps, for the method ``"limit"``, or where there is
+        nothing to interpolate.
 
     Warns
     -----
@@ -148,6 +150,9 @@ def _axes(given: Any) -> dict[str, Any]:
     }
     if {"step_size", "step_exponent"} <= listed.keys():
         raise DomainError("axes", "must have step_size or step_exponent, not both", list(listed))
+    points = math.prod(map(len, listed.values()))
+    if points > MOST_POINTS:
+        raise DomainError("axes", f"must make at most {MOST_POINTS} points", points)
     return listed
 
 

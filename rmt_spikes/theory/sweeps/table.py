@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from html import escape
 from importlib import import_module
-from itertools import product
+from itertools import islice, product
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -19,6 +19,9 @@ from rmt_spikes.functions.callables import refuse_to_write
 from rmt_spikes.setting import Setting, checked
 from rmt_spikes.theory.sweeps.names import METHOD, named
 from rmt_spikes.values import Document, summary
+
+MOST_POINTS = 100_000
+"""Points of a grid: at some milliseconds each, ten minutes."""
 
 SHOWN_ROWS = 12
 """Rows of a table in a notebook: it stays on one screen."""
@@ -238,7 +241,8 @@ def axis_of(key: str, values: Any) -> Any:
     Raises
     ------
     DomainError
-        If they are not a sequence with something in it, or one is outside the domain of the key.
+        If they are not a sequence with something in it, are more than `MOST_POINTS`, or one is outside the
+        domain of the key.
     """
     if isinstance(values, np.ndarray) and values.ndim == 1:
         # Ranges of sizes come from numpy as floats.
@@ -246,7 +250,9 @@ def axis_of(key: str, values: Any) -> Any:
         values = [int(x) if whole and x.is_integer() else x for x in values.tolist()]
     if isinstance(values, str | bytes | Mapping) or not hasattr(values, "__iter__"):
         raise DomainError(key, "must be a list or a vector of values to sweep over", values)
-    listed = [checked(key, value) for value in values]
+    listed = [checked(key, value) for value in islice(values, MOST_POINTS + 1)]
+    if len(listed) > MOST_POINTS:
+        raise DomainError(key, f"must have at most {MOST_POINTS} values to sweep over", Word("more"))
     if not listed:
         raise DomainError(key, "must have at least one value to sweep over", values)
     if isinstance(listed[0], int | float) and not isinstance(listed[0], bool):

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from rmt_spikes.console.documents import in_toml, reason_in_toml
 from rmt_spikes.errors import CaseError, DomainError, shorten
 from rmt_spikes.setting import Setting, read_toml
 from rmt_spikes.theory import Features
@@ -319,11 +320,12 @@ def _case_error(error: ValidationError) -> CaseError:
         return cause
     path = ".".join(str(part) for part in first["loc"])
     if isinstance(cause, DomainError):
-        return CaseError(None, f"{path}.{cause.field}" if path else f"setting.{cause.field}", cause.reason)
+        key = f"{path}.{cause.field}" if path else f"setting.{cause.field}"
+        return CaseError(None, key, reason_in_toml(cause))
     more = f" (and {len(others)} more)" if others else ""
     if first["type"] == "missing":
         return CaseError(None, path, f"must be given, got nothing{more}")
     if first["type"] == "extra_forbidden":
         return CaseError(None, path, f"must be left out: a case has no such key{more}")
     reason = first["msg"][:200].replace("Input should be", "must be")
-    return CaseError(None, path, f"{reason}, got {shorten(first['input'])}{more}")
+    return CaseError(None, path, f"{reason}, got {shorten(in_toml(first['input']))}{more}")
