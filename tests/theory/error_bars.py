@@ -6,9 +6,10 @@
     python tests/theory/error_bars.py --true      coverage of true differences, with intervals
     python tests/theory/error_bars.py             error bars and the page, from the predictions in the table
 
-`reports/error_bars.csv` has a row for each loss, singular value and quantile, `reports/left_out.csv` for each
-setting. A setting calibrates or tests by a hash of its name; those of benchmarks/fresh_settings.py were drawn
-when all was fixed, and test it alone. `reports/error_bars.md` is written from the tables.
+`reports/error_bars.csv` has a row for each loss, singular value and quantile, of which the first of a
+setting names it, `reports/left_out.csv` for each setting. A setting calibrates or tests by a hash of its
+name; those of benchmarks/fresh_settings.py were drawn when all was fixed, and test it alone.
+`reports/error_bars.md` is written from the tables.
 """
 
 import argparse
@@ -18,6 +19,7 @@ import json
 import warnings
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -314,9 +316,11 @@ def read() -> list[dict[str, Any]]:
         settings = {row["setting"]: row for row in csv.DictReader(file)}
     with (REPORTS / "error_bars.csv").open(encoding="utf-8", newline="") as file:
         rows: list[dict[str, Any]] = list(csv.DictReader(file))
+    name = ""
     for row in rows:
-        own, shown = settings[row["setting"]], float(row["always"])
-        row |= {name: shown * float(own[name]) for name in OF_SETTINGS}
+        row["setting"] = name = row["setting"] or name
+        own, shown = settings[name], float(row["always"])
+        row |= {size: shown * float(own[size]) for size in OF_SETTINGS}
         row["error"] = bar(row)
     return rows
 
@@ -332,6 +336,8 @@ def write(rows: Sequence[dict[str, Any]]) -> None:
     rounded = [
         {**row, **{name: f"{float(row[name]):.{count}g}" for name, count in digits.items()}} for row in rows
     ]
+    for last, row in reversed(list(pairwise(rounded))):
+        row["setting"] = "" if row["setting"] == last["setting"] else row["setting"]
     _write("left_out.csv", ("setting", *OF_SETTINGS), lines)
     _write("error_bars.csv", COLUMNS, rounded)
     (REPORTS / "error_bars.md").write_text(page(read()), encoding="utf-8")

@@ -296,7 +296,9 @@ class LevelChannel(Channel):
     def _mean(self, values: Values) -> Values:
         if self.level_weights.size == 1:
             return np.asarray(values[0])
-        return np.asarray(np.tensordot(self.level_weights, values, axes=1))
+        return np.asarray(
+            (self.level_weights @ values.reshape(values.shape[0], -1)).reshape(values.shape[1:])
+        )
 
 
 COMPLEX_STEP = 1e-30

@@ -18,9 +18,10 @@ from rmt_spikes.theory.latent import Latent, readout_rule
 from rmt_spikes.theory.methods.uniform.channels import Channel, LevelChannel
 from rmt_spikes.theory.methods.uniform.norms.degrees import Corrected
 from rmt_spikes.theory.methods.uniform.norms.finite_rank import NormFiniteRank
+from rmt_spikes.theory.methods.uniform.norms.growths import pair_growths
 from rmt_spikes.theory.methods.uniform.norms.pencil import ProductPencil
 from rmt_spikes.theory.methods.uniform.norms.rows import GrownRows, SampleNorms, sample_norms
-from rmt_spikes.theory.methods.uniform.norms.share import LEAST
+from rmt_spikes.theory.methods.uniform.norms.share import LEAST, share_of_norms
 from rmt_spikes.theory.methods.uniform.norms.sphere import (
     NORMAL,
     coordinate,
@@ -218,6 +219,14 @@ class NormProblem:
         """Whether components along the learnt direction are in the bulk like those along any other."""
         return self.nodes.component == 1
 
+    @cached_property
+    def pair_growths(self) -> tuple[Array, Array]:
+        """Levels of degree two, relative to their mean square, ``(n_levels, n)``, and their shares."""
+        special = self.rows.special
+        kept = self.terms.pair_growths and special.pencil.grows
+        levels, shares = pair_growths(special.batch, share_of_norms(self.setting) if kept else 0.0)
+        return levels[:, self._at_pairs], shares
+
     def equations(self, directions: int, rest: ResidualLaw | None = None, forms: int = 1) -> Corrected:
         """Equations of the bulk.
 
@@ -245,12 +254,12 @@ class NormProblem:
         degree_two = LevelChannel(
             two * math.sqrt(1.0 - forms / pairs),
             setting.width / (pairs - forms),
-            np.ones((1, self._at_pairs.size)),
-            np.ones(1),
+            *self.pair_growths,
         )
         channels: tuple[Channel, ...] = (PencilChannel(linear, setting.width / free, pencil), degree_two)
         if self.has_degree_three:
-            channels += (replace(degree_two, functions=three, gamma=setting.width / self.triples),)
+            alike = np.ones((1, self._at_pairs.size)), np.ones(1)
+            channels += (LevelChannel(three, setting.width / self.triples, *alike),)
         return Corrected(
             q_weights=self.samples.weights,
             a_weights=self.law.weights,

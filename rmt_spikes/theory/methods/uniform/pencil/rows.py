@@ -52,6 +52,8 @@ class Terms:
         degree two, not a variable of its own.
     mean_residual
         In few dimensions, losses are means over the mean residual of the first batch, which scatters.
+    pair_growths
+        In few dimensions, degree two sees that rows grow more along some directions than along others.
     """
 
     length: bool = True
@@ -68,6 +70,7 @@ class Terms:
     degree_three: bool = True
     forms: bool = True
     mean_residual: bool = True
+    pair_growths: bool = True
 
 
 @dataclass(frozen=True, eq=False)
