@@ -127,8 +127,8 @@ assert gaussian_mean(z * rest * z) == 6 * c[2]  # degree one: 6 c_3, absent if s
 #
 # ## First orders
 #
-# Term (B) alone takes the incoherent part as independent of the row:
-# $\tau^4 v = \frac2d(\langle C_a^2\rangle - \langle B_a\rangle^2)$ with $B_a = (1 + kaH)^2$. Term (C), first order in
+# If the incoherent part is taken as independent of the row,
+# $\tau^4 v = \frac2d(\langle C_a^2\rangle - \langle B_a\rangle^2)$ with $B_a = (1 + kaH)^2$. That it is not, to first order in
 # $\theta$, replaces the linear coefficient of $C_a$ by $2k + 24 c_4\theta$ and adds
 # $4\theta^2 a^2\phi\,\mathbb E r^2\,[\mathrm{Var}_{\ge 3}(z\sigma') - (\mathrm{Var}\,\sigma' - 4c_2^2)]$. (With levels of
 # $\Sigma$ the coefficient is $24 c_4\theta\langle l^2\rangle$ and multiplies $SHS$, and the gain has the factor

@@ -178,7 +178,7 @@ assert off["alike"] < -0.017
 # trace is taken out: $\delta_{ij}\,\mathrm{tr} B_a/(d\,\tau_a^2)$. The trace of one direction counts in the same units,
 # those of $\mathrm{He}_2$ of the normalised pre-activation.
 #
-# **(D).** The special directions are $r + 1$ of $d$: $\tau_a^2$ gains
+# **Length.** The special directions are $r + 1$ of $d$: $\tau_a^2$ gains
 # $\frac1d(\mathrm{tr}\, C_V - \sum_v c_l(v))$, and $m_0$ gains $m_r$ times $\frac1d$ of the quadratic form of
 # $C_D/\tau_a^2$ in $(q, t)$ less its trace: $C_D$ is relative to $\tau^2$ because $m_r$ is the response to a *relative*
 # change of the variance, $\sigma(\tau Z \sqrt{1 + \epsilon})$:

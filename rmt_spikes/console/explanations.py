@@ -61,7 +61,9 @@ EXPLANATIONS = (
     ),
     Explanation("trained weights", "singular values of the trained first layer"),
     Explanation("teacher", "squared cosine of its right singular vector and the teacher", r"\bteacher$"),
-    Explanation("bulk quantile", "share of the singular values below the value"),
+    Explanation(
+        "bulk quantile", "share of the singular values below the value; predictions leave spikes out"
+    ),
     Explanation("bulk from", "holds all singular values but spikes and those of single samples"),
     Explanation("share of zeros", "singular values that are 0: more neurons than samples"),
     Explanation("limit", "what the losses tend to as n grows, by theory of the features"),

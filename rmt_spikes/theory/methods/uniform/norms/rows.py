@@ -171,7 +171,7 @@ class GrownRows:
         others = np.trace(self.own[:, 1:, 1:], axis1=1, axis2=2)
         linear = (others + (d - 1.0 - count) * growth) / d
         ta = batch.theta * batch.law.nodes
-        # The incoherent part is not blind to its own row: (C) of docs/theory.md, section 9, for one neuron.
+        # The incoherent part is not blind to its own row: docs/theory.md, section 9, for one neuron.
         beyond = 24.0 * batch.slope.coefficients[4] * float(np.trace(self._h[1:, 1:]))
         # Inputs off q are orthogonal to the residuals, and these lack the initial output.
         cubic = batch.phi * float(batch.whole.mean(r**3)) / max(batch.energy, 1e-300)

@@ -25,13 +25,13 @@ class Terms:
     Attributes
     ----------
     length
-        (B): rows differ in length.
+        Rows differ in length.
     own
-        (C): the incoherent part of the gradient is not blind to its own neuron.
+        The incoherent part of the gradient is not blind to its own neuron.
     norm_mode
         The norm of a sample acts on each neuron by its own covariance.
     trace
-        (D): what the special directions add to the mean length.
+        What the special directions add to the mean length.
     degree_two
         Degree two is a channel, not noise.
     latent_norms
