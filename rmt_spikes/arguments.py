@@ -11,6 +11,7 @@ import difflib
 import math
 import sys
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,9 @@ LARGEST = sys.float_info.max
 
 LARGEST_ENTRY = 1e70
 """Largest number of an array: LAPACK squares eigenvalues of its Gram matrix, which are sums of squares."""
+
+FIGURE_FORMATS = ("svg", "pdf", "png")
+"""Formats of figures: the endings of their files."""
 
 _COMPARED = 40
 """Characters of an unknown word that are compared with the known ones: the cost stays bounded."""
@@ -64,6 +68,11 @@ def choice(field: str, given: Any, allowed: Iterable[str]) -> str:
     if not isinstance(given, str) or given not in known:
         raise DomainError(field, f"must be one of {', '.join(known)}", given, suggestion(given, known))
     return given
+
+
+def figure_format(field: str, path: Path) -> str:
+    """Check the ending of the file of a figure, which is its format."""
+    return choice(field, path.suffix.lower().removeprefix(".") or str(path), FIGURE_FORMATS)
 
 
 def suggestion(given: Any, known: Iterable[str], otherwise: str = "") -> str:

@@ -16,7 +16,6 @@ from rmt_spikes import plot
 from rmt_spikes.arguments import choice, integer, suggestion
 from rmt_spikes.console.progress import OnProgress, Progress
 from rmt_spikes.errors import DomainError, Word, warn_of_accuracy
-from rmt_spikes.plot.files import file_format
 from rmt_spikes.plot.phase import COUNT
 from rmt_spikes.plot.spectra import FEATURES, WEIGHTS
 from rmt_spikes.setting import Setting
@@ -170,15 +169,11 @@ def draw_file(
     Raises
     ------
     DomainError
-        As `illustrate`, and for a file of another kind or in no folder.
+        As `illustrate`.
     """
     import matplotlib
     from matplotlib import pyplot
 
-    # What can be wrong with the file is said before the work begins.
-    file_format(out, "--out")
-    if not out.parent.is_dir():
-        raise DomainError("--out", "must be in a folder that exists", str(out))
     # No window is opened, whatever the settings of the user are.
     matplotlib.use("agg")
     ranges = tuple(map(read_range, against))

@@ -10,6 +10,7 @@ import typer
 
 from rmt_spikes.cli.options import Overrides, SettingFile, read_setting
 from rmt_spikes.console.exits import reporting
+from rmt_spikes.errors import DomainError
 
 
 def plot(
@@ -53,6 +54,7 @@ def plot(
 ) -> None:
     """Draw a figure of a setting: what the theory predicts, and what simulations show."""
     with reporting():
+        _check_file(out)
         from rmt_spikes.console.progress import shown_progress
         from rmt_spikes.illustration import draw_file
 
@@ -61,3 +63,12 @@ def plot(
             options = {"trials": trials, "seed": seed, "spike": spike, "quantity": quantity, "method": method}
             draw_file(figure, what, out, against or (), jobs=jobs, on_progress=show, **options)
     sys.stdout.write(f"{out}\n")
+
+
+def _check_file(out: Path) -> None:
+    """Refuse a file of another kind or in no folder before the work, and before its libraries are loaded."""
+    from rmt_spikes.arguments import figure_format
+
+    figure_format("--out", out)
+    if not out.parent.is_dir():
+        raise DomainError("--out", "must be in a folder that exists", str(out))

@@ -10,15 +10,13 @@ from html import unescape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rmt_spikes.arguments import choice
+from rmt_spikes.arguments import figure_format
 from rmt_spikes.errors import DomainError, Word
 from rmt_spikes.plot.style import style, theme_now
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-FORMATS = ("svg", "pdf", "png")
 
 RASTER_DPI = 200
 """Of PNG files and of clouds of dots: finer than a screen, and still small."""
@@ -47,17 +45,12 @@ def save(axes: Axes | Figure, path: str | Path) -> None:
     Text of SVG and PDF files can be edited and searched, and the fonts are inside.
     """
     file = Path(path)
-    kind = file_format(file)
+    kind = figure_format("path", file)
     figure: Any = getattr(axes, "figure", axes)
     if not hasattr(figure, "savefig"):
         advice = "give what the function returned"
         raise DomainError("axes", "must be axes or a figure", Word(type(axes).__name__), advice)
     file.write_bytes(encode(figure, kind))
-
-
-def file_format(path: Path, field: str = "path") -> str:
-    """Format of a file, by its ending."""
-    return choice(field, path.suffix.lower().removeprefix(".") or str(path), FORMATS)
 
 
 def encode(figure: Figure, kind: str) -> bytes:

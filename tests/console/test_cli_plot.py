@@ -151,9 +151,10 @@ def test_a_file_is_refused_before_the_work(
         ("", f"--out: must be one of svg, pdf, png, got '{tmp_path}'"),
         ("gone/a.svg", "folder that exists"),
     ):
-        result = run("plot", "spectrum", setting, "--out", str(tmp_path / out))
-        assert result.exit_code == 2
-        assert message in result.stderr
+        for given in (setting, "absent.toml"):
+            result = run("plot", "spectrum", given, "--out", str(tmp_path / out))
+            assert result.exit_code == 2
+            assert message in result.stderr
 
 
 def test_too_many_points_are_refused(setting: str, tmp_path: Path) -> None:
