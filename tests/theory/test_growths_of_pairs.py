@@ -5,7 +5,8 @@ import pytest
 
 import rmt_spikes as rs
 from rmt_spikes.theory.methods.uniform.norms.growths import growths, pair_growths
-from rmt_spikes.theory.methods.uniform.norms.problem import OF_LOSSES, NormProblem, norm_problem
+from rmt_spikes.theory.methods.uniform.norms.nodes import OF_LOSSES
+from rmt_spikes.theory.methods.uniform.norms.problem import NormProblem, norm_problem
 from rmt_spikes.theory.methods.uniform.pencil.rows import Terms
 from rmt_spikes.theory.methods.uniform.solution import Uniform
 

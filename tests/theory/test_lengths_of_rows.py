@@ -10,7 +10,8 @@ import pytest
 import rmt_spikes as rs
 from rmt_spikes.theory.latent import latent
 from rmt_spikes.theory.methods.uniform.norms import rows as norms
-from rmt_spikes.theory.methods.uniform.norms.problem import OF_LOSSES, norm_problem
+from rmt_spikes.theory.methods.uniform.norms.nodes import OF_LOSSES
+from rmt_spikes.theory.methods.uniform.norms.problem import norm_problem
 from rmt_spikes.theory.methods.uniform.pencil.directions import SpecialDirections
 from rmt_spikes.theory.methods.uniform.pencil.rows import Terms
 

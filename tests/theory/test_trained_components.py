@@ -7,7 +7,8 @@ import pytest
 
 import rmt_spikes as rs
 from rmt_spikes.theory.methods.uniform.norms.losses import NormLosses
-from rmt_spikes.theory.methods.uniform.norms.problem import OF_LOSSES, norm_problem
+from rmt_spikes.theory.methods.uniform.norms.nodes import OF_LOSSES
+from rmt_spikes.theory.methods.uniform.norms.problem import norm_problem
 from rmt_spikes.theory.methods.uniform.solution import Uniform
 
 ACTIVATION, TEACHER = (0.5, 0.175), (0.475, 0.936, 0.341)

@@ -28,13 +28,8 @@ from rmt_spikes.theory.methods.uniform.equations import FixedPoint, State, from_
 from rmt_spikes.theory.methods.uniform.finite_rank import FiniteRank
 from rmt_spikes.theory.methods.uniform.layer.weights import trained_weights
 from rmt_spikes.theory.methods.uniform.norms.losses import DrawnLosses, blended, drawn_losses
-from rmt_spikes.theory.methods.uniform.norms.problem import (
-    OF_LOSSES,
-    NormProblem,
-    ProductNodes,
-    nodes_of_bulk,
-    norm_problem,
-)
+from rmt_spikes.theory.methods.uniform.norms.nodes import OF_LOSSES, ProductNodes
+from rmt_spikes.theory.methods.uniform.norms.problem import NormProblem, nodes_of_bulk, norm_problem
 from rmt_spikes.theory.methods.uniform.norms.share import share_of_norms
 from rmt_spikes.theory.methods.uniform.outliers import UpperSpectrum
 from rmt_spikes.theory.methods.uniform.pencil.rows import Terms
