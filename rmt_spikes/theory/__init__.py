@@ -49,7 +49,7 @@ __all__ = [
     "symbolic",
 ]
 
-THEORY_VERSION = 26
+THEORY_VERSION = 27
 """To be raised when a predicted number changes beyond rounding, or when others of them are stored.
 
 Stored predictions are known by it, and never by the text of the code: moving or rewriting code keeps them.

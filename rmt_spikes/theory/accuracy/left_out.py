@@ -184,6 +184,10 @@ def _one_batch_labels(method: Method) -> float:
     return _labels_over_size(method.setting) * inflation / (1.0 + inflation)
 
 
+def _few_nodes(method: Method) -> float:
+    return method.spectrum.lost_coupling if isinstance(method, Uniform) else 0.0
+
+
 def _share(setting: Setting, name: str) -> float:
     """Share of degree two in the energy of a function of a setting."""
     expansion = getattr(setting, f"{name}_expansion")
@@ -244,6 +248,7 @@ LEFT_OUT = (
     LeftOut(
         "few labels make up most of the step", "one_batch_labels", _one_batch_labels, 5.0, 0.0, 0.0, True
     ),
+    LeftOut("the density has few readout nodes", "few_nodes", _few_nodes, 0.0, 0.0, 3.0, True),
     LeftOut("the size is finite", "finite_size", _finite_size, 1.0, 0.0, 0.0, True),
 )
 """What is left out. Coefficients of the uniform method are those of `tests/theory/error_bars.py --fit`, two

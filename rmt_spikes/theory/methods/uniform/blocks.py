@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import combinations_with_replacement
@@ -244,15 +245,21 @@ class PencilBlocks(Blocks):
         growth
             Growth of the rows.
         """
-        kappa, g = point
-        h = grid.linear / self.tau[:, None] * np.sqrt(kappa * g * self.law.weights)[:, None]
-        k = self.setting.gamma / kappa * (h * grid.q_weights) @ h.T
         count = self.pencil.blocks
-        ranks = [rank for rank in RANKS[count] if rank < self.law.nodes.size]
-        for rank, lost in zip(ranks, lost_couplings(self.law, k, ranks) if ranks else (), strict=True):
+        for rank, lost in self.lost(grid, point, RANKS[count]):
             if max(1.0, growth) * lost < LOST[count]:
                 return self.with_rank(rank)
         return self
+
+    def lost(
+        self, grid: LatentGrid, point: tuple[float, float], counts: Sequence[int]
+    ) -> Iterator[tuple[int, float]]:
+        """Numbers of nodes fewer than all, with the couplings that they leave out, at a point."""
+        kappa, g = point
+        h = grid.linear / self.tau[:, None] * np.sqrt(kappa * g * self.law.weights)[:, None]
+        k = self.setting.gamma / kappa * (h * grid.q_weights) @ h.T
+        few = [count for count in counts if count < self.law.nodes.size]
+        return zip(few, lost_couplings(self.law, k, few) if few else (), strict=True)
 
     @cached_property
     def special(self) -> SpecialDirections:

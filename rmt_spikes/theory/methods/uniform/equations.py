@@ -23,6 +23,7 @@ from rmt_spikes.theory.methods.uniform.channels import COMPLEX_STEP, Channel, Re
 
 Array = NDArray[np.float64]
 Values = NDArray[Any]
+Factors = tuple[Values, NDArray[np.int32]]
 
 TOLERANCE = 1e-12
 """Relative residual of a solution: a few thousand times the rounding error of one operation."""
@@ -339,20 +340,24 @@ class FixedPoint:
             x = x + step
         raise ConvergenceError("Newton's method did not converge", residual=residual, last=x)
 
+    def factors(self, state: State) -> Factors:
+        """LU decomposition of the derivative of the equations at a state."""
+        pair = (state.resolvent, state.omega)
+        return lu_factors(self.jacobian(pair, state.parts or self.responses(*pair)))
+
     def tangent(
-        self, state: State, direction: Values, columns: Values | float = 0.0
+        self, state: State, direction: Values, columns: Values | float = 0.0, factors: Factors | None = None
     ) -> tuple[Values, Values]:
         """Exact derivative of ``(R, omega)`` when the ridge profile moves along `direction`.
 
-        `columns` is what the right-hand sides of the neurons move by of themselves.
+        `columns` is what the right-hand sides of the neurons move by of themselves, and `factors` those of
+        the state if they are known.
         """
-        pair = (state.resolvent, state.omega)
-        matrix = self.jacobian(pair, state.parts or self.responses(*pair))
-        right = np.zeros(matrix.shape[0], dtype=matrix.dtype)
         n_q = state.resolvent.size
-        right[:n_q] = -direction * state.resolvent
-        right[n_q:] = -columns * state.omega
-        solution = np.linalg.solve(matrix, right)
+        right = np.concatenate(
+            [-direction * state.resolvent, np.broadcast_to(-columns * state.omega, state.omega.shape)]
+        )
+        solution = lu_solution(self.factors(state) if factors is None else factors, right)
         return state.resolvent * solution[:n_q], state.omega * solution[n_q:]
 
 

@@ -28,8 +28,7 @@ from rmt_spikes.theory.methods.uniform.equations import FixedPoint, State, from_
 from rmt_spikes.theory.methods.uniform.finite_rank import FiniteRank
 from rmt_spikes.theory.methods.uniform.layer.weights import trained_weights
 from rmt_spikes.theory.methods.uniform.norms.losses import DrawnLosses, blended, drawn_losses
-from rmt_spikes.theory.methods.uniform.norms.nodes import OF_LOSSES, ProductNodes
-from rmt_spikes.theory.methods.uniform.norms.problem import NormProblem, nodes_of_bulk, norm_problem
+from rmt_spikes.theory.methods.uniform.norms.problem import bulk_problem, loss_problem
 from rmt_spikes.theory.methods.uniform.norms.share import share_of_norms
 from rmt_spikes.theory.methods.uniform.outliers import UpperSpectrum
 from rmt_spikes.theory.methods.uniform.pencil.rows import Terms
@@ -173,8 +172,9 @@ class Uniform(Method):
     @cached_property
     def spectrum(self) -> Spectrum:
         """Bulk, its edges and the values of single samples."""
-        nodes = nodes_of_bulk(self.setting)
-        norms = self._norm_problem(nodes) if nodes and self._keeps_norms else None
+        blocks, norms = self._whole, None
+        if isinstance(blocks, PencilBlocks) and self._keeps_norms:
+            norms = bulk_problem(blocks, self._own_grid, self.untrained, self.given)
         return Spectrum(self.reduced, self.untrained, self._on_nodes, norms, self.given)
 
     def continue_from(self, other: Self) -> None:  # noqa: D102
@@ -284,21 +284,20 @@ class Uniform(Method):
     def _keeps_norms(self) -> bool:
         """Whether norms may be latent variables.
 
-        They are for a distribution of second batches: a given one has norms of its own. Without the channel
-        of degree two norms are noise. A covariance was not worked out, nor several directions in the losses.
+        A given second batch has norms of its own. Without the channel of degree two norms are noise. A
+        covariance was not worked out, nor several directions in the losses.
         """
         known = self.variables is not None or self.functions is not None
-        own = self.given is not None and self.given.q is not None
+        known = known or (self.given is not None and self.given.q is not None)
         kept = self.treatment is Rows.PENCIL and self.kept.latent_norms and self.kept.degree_two
-        return kept and not own and not known and levels_of(self.setting).isotropic
-
-    def _norm_problem(self, nodes: ProductNodes) -> NormProblem:
-        return norm_problem(self.setting, self.latent, self.given, self.kept, nodes)
+        return kept and not known and levels_of(self.setting).isotropic
 
     @cached_property
     def norm_losses(self) -> DrawnLosses:
         """Losses with norms as latent variables."""
-        return drawn_losses(self._norm_problem(OF_LOSSES), self.untrained)
+        assert isinstance(self._whole, PencilBlocks)
+        problem = loss_problem(self._whole, self._own_grid, self.untrained, self.given)
+        return drawn_losses(problem, self.untrained)
 
     def _first_losses(self) -> Losses[float]:
         ridge, state = positive_ridge(self.setting), self.state

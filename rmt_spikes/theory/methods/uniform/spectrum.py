@@ -22,6 +22,7 @@ from rmt_spikes.theory.methods.uniform.blocks import PencilBlocks
 from rmt_spikes.theory.methods.uniform.continuation import RealCurve
 from rmt_spikes.theory.methods.uniform.density.edges import End, edge_of, lower_edge, upper_edge
 from rmt_spikes.theory.methods.uniform.density.missing import place_of_missing
+from rmt_spikes.theory.methods.uniform.density.nodes import DENSITY_NODES, readout_nodes
 from rmt_spikes.theory.methods.uniform.density.states import CutStates
 from rmt_spikes.theory.methods.uniform.density.support import BranchCut
 from rmt_spikes.theory.methods.uniform.density.whole import bulk_on
@@ -53,10 +54,6 @@ SPECTRUM = (4, 8, 6)
 
 DETACHED = 1.02
 """Ratio of two edges of the bulk from which a level of the samples is taken to have left it."""
-
-DENSITY_NODES = (8, 8, 8)
-"""Readout nodes of the density without a step, with one block of the pencil and with two: edges move by less
-than 2e-4 with more."""
 
 ACCEPTED = 1e-5
 """Error of the mass of a bulk with norms as latent variables that is taken: what a certificate allows."""
@@ -255,6 +252,15 @@ class Spectrum:
             warn_of_linear_norms(self.problem.setting, error)
         return self._bulk_of(*self._with_linear_norms)
 
+    @property
+    def lost_coupling(self) -> float:
+        """What the readout nodes of the density leave out of the coupling beyond what they may."""
+        blocks, norms = self.problem.blocks, self.norms
+        if not isinstance(blocks, PencilBlocks):
+            return 0.0
+        tried = DENSITY_NODES[norms.nodes.component if norms else 1]
+        return readout_nodes(blocks, self.problem.grid, self.untrained, tried)[1]
+
     def _bulk_of(self, equations: FixedPoint, high: End) -> tuple[Bulk, BranchCut]:
         """Bulk of equations whose upper edge is known.
 
@@ -305,7 +311,7 @@ class Spectrum:
         problem, blocks = self.separated.problem, self.separated.problem.blocks
         few = None
         if isinstance(blocks, PencilBlocks):
-            few = self.on_nodes(DENSITY_NODES[blocks.pencil.blocks])
+            few = self.on_nodes(readout_nodes(blocks, problem.grid, self.untrained, DENSITY_NODES[1])[0])
         if few is None:
             upper = self.upper
             return problem.equations, End.of(upper.curve, upper.edge, upper.descent.bend)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ ROUNDS, MEMORY, SETTLED = 80, 4, 1e-7
 """Rounds of Anderson's iteration, rounds that each remembers, and the last change. It changes losses as much;
 at a ridge of 1e-6 rounding moves shares by 1e-8."""
 
-SLOPES, ROUNDED = 1e-9, 1e-4
+SLOPES, ROUNDED = 1e-7, 1e-4
 """Relative residual of the derivatives of the degrees of freedom, and that to which rounding leaves them at a
 ridge of 1e-6."""
 
@@ -67,13 +68,13 @@ class DegreesOfFreedom:
             If they are not finite.
         """
         inverse = np.linalg.inv(self.finite.total(state))
-        neurons = self._neurons(self.finite.kernel(state.resolvent), inverse)
-        found = np.concatenate([self._samples(inverse) * state.resolvent, _limited(neurons)])
+        neurons = self.neurons(self.finite.kernel(state.resolvent), inverse)
+        found = np.concatenate([self.samples(inverse) * state.resolvent, _limited(neurons)])
         if not np.all(np.isfinite(found)):
             raise ConvergenceError("the degrees of freedom are not finite", residual=np.inf)
         return found
 
-    def _samples(self, inverse: Values) -> Values:
+    def samples(self, inverse: Values) -> Values:
         """Shares of samples over their resolvents, linear in ``(J + S)^{-1}``."""
         finite, n = self.finite, self.finite.equations.a_weights.size
         flat = np.swapaxes(finite.functions, 0, 1)
@@ -81,7 +82,7 @@ class DegreesOfFreedom:
         own = finite.norm_covariance * inverse[:n, :n]
         return np.asarray((samples + np.sum(finite.norm * (own @ finite.norm), axis=0)) / self.n_ridge)
 
-    def _neurons(self, kernel: Values, inverse: Values) -> Values:
+    def neurons(self, kernel: Values, inverse: Values) -> Values:
         """Shares of neurons, linear in ``S`` and in ``(J + S)^{-1}``."""
         weights = self.finite.equations.a_weights
         used = np.einsum("st,ts->s", kernel, inverse).reshape(-1, weights.size).sum(axis=0)
@@ -106,7 +107,7 @@ class DegreesOfFreedom:
 
         def change(shares: Array) -> Array:
             nonlocal last
-            last = corrected(shares).solve(profile, last, positive=True)
+            last = corrected(shares).solve(profile, last, positive=True, fresh=False)
             now = np.concatenate([last.resolvent, last.omega])
             return np.asarray(self.shares(last) * (scales / now) - shares)
 
@@ -129,48 +130,88 @@ class DegreesOfFreedom:
         found = corrected(shares)
         return found, found.solve(profile, last, positive=True)
 
-    def tangent(self, equations: Corrected, state: State, direction: Array) -> Tangent:
-        """Derivative of the state when the ridge profile moves along `direction`, and the shares with it.
+    def slopes(self, equations: Corrected, state: State) -> SlopesOfDegrees:
+        """Derivatives at a state of the equations with the degrees of freedom."""
+        return SlopesOfDegrees(self, equations, state)
+
+
+@dataclass(frozen=True, eq=False)
+class SlopesOfDegrees:
+    """Derivatives of a state and of its degrees of freedom in the profile of the ridge.
+
+    Parameters
+    ----------
+    degrees, equations, state
+        The degrees of freedom, the equations with them, and their solution.
+    """
+
+    degrees: DegreesOfFreedom
+    equations: Corrected
+    state: State
+
+    @cached_property
+    def _now(self) -> Array:
+        """The unknowns."""
+        return np.concatenate([self.state.resolvent, self.state.omega])
+
+    @cached_property
+    def _kernel(self) -> Values:
+        return self.degrees.finite.kernel(self.state.resolvent)
+
+    @cached_property
+    def _inverse(self) -> Values:
+        return np.asarray(np.linalg.inv(self.degrees.finite.total(self.state)))
+
+    @cached_property
+    def _shares(self) -> tuple[Values, Values]:
+        """Those of samples over their resolvents, and those of neurons without a limit."""
+        return self.degrees.samples(self._inverse), self.degrees.neurons(self._kernel, self._inverse)
+
+    @cached_property
+    def _factors(self) -> tuple[Values, NDArray[np.int32]]:
+        return self.equations.factors(self.state)
+
+    def _moved(self, shares: Array, profile: Array | float) -> Tangent:
+        """Tangent along which the profile and the shares move."""
+        added, n_q = shares / self._now, self.state.resolvent.size
+        return self.equations.tangent(self.state, profile + added[:n_q], added[n_q:], self._factors)
+
+    def _response(self, tangent: Tangent) -> Array:
+        """Derivative of the shares along a tangent."""
+        degrees, finite, state = self.degrees, self.degrees.finite, self.state
+        samples, neurons = self._shares
+        stiffness = finite.stiffness(finite.moved(state, tangent)).imag / COMPLEX_STEP
+        kernel = finite.kernel(tangent[0])
+        inverse = -self._inverse @ (stiffness + kernel) @ self._inverse
+        rows = degrees.samples(inverse) * state.resolvent + samples * tangent[0]
+        columns = degrees.neurons(kernel, self._inverse) + degrees.neurons(self._kernel, inverse)
+        columns = np.where(_limited(neurons) == neurons, columns, 0.0)
+        here = np.concatenate([samples * state.resolvent, _limited(neurons)])
+        # What is added to the equations are shares by the unknowns, which move as well.
+        return np.asarray(np.concatenate([rows, columns]) - here * np.concatenate(tangent) / self._now)
+
+    def along(self, direction: Array) -> Tangent:
+        """Derivative of the state when the profile moves along a direction.
 
         Raises
         ------
         ConvergenceError
             If there is none.
         """
-        n_q = state.resolvent.size
-        now = np.concatenate([state.resolvent, state.omega])
-        kernel, inverse = self.finite.kernel(state.resolvent), np.linalg.inv(self.finite.total(state))
-        samples, neurons = self._samples(inverse), self._neurons(kernel, inverse)
-        here = np.concatenate([samples * state.resolvent, _limited(neurons)])
-
-        def moved(shares: Array, outer: Array) -> Tangent:
-            added = shares / now
-            return equations.tangent(state, outer + added[:n_q], added[n_q:])
-
-        def response(tangent: Tangent) -> Array:
-            stiffness = self.finite.stiffness(self.finite.moved(state, tangent)).imag / COMPLEX_STEP
-            kernel_slope = self.finite.kernel(tangent[0])
-            inverse_slope = -inverse @ (stiffness + kernel_slope) @ inverse
-            rows = self._samples(inverse_slope) * state.resolvent + samples * tangent[0]
-            columns = self._neurons(kernel_slope, inverse) + self._neurons(kernel, inverse_slope)
-            columns = np.where(_limited(neurons) == neurons, columns, 0.0)
-            # What is added to the equations are shares by the unknowns, which move as well.
-            return np.asarray(np.concatenate([rows, columns]) - here * np.concatenate(tangent) / now)
-
-        def defect(shares: Array) -> Array:
-            return np.asarray(shares - response(moved(shares, np.zeros(n_q))))
-
         from scipy.sparse.linalg import LinearOperator, gmres
 
-        operator: Any = LinearOperator((now.size,) * 2, matvec=defect, dtype=float)
-        source = response(moved(np.zeros(now.size), direction))
+        def defect(shares: Array) -> Array:
+            return np.asarray(shares - self._response(self._moved(shares, 0.0)))
+
+        operator: Any = LinearOperator((self._now.size,) * 2, matvec=defect, dtype=float)
+        right = self._response(self._moved(np.zeros(self._now.size), direction))
         # Without restarts: where rounding ends it, more rounds gain nothing.
-        found, failed = gmres(operator, source, rtol=SLOPES, restart=now.size, maxiter=1)
+        found, failed = gmres(operator, right, rtol=SLOPES, restart=self._now.size, maxiter=1)
         if failed:
-            residual = float(np.linalg.norm(defect(found) - source) / np.linalg.norm(source))
+            residual = float(np.linalg.norm(defect(found) - right) / np.linalg.norm(right))
             if not residual < ROUNDED:
                 raise ConvergenceError("the degrees of freedom have no derivative", residual=residual)
-        return moved(found, direction)
+        return self._moved(found, direction)
 
 
 def _limited(neurons: Values) -> Values:

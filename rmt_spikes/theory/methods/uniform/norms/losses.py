@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -24,17 +25,30 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class NormLosses:
-    """Losses of a problem with norms as latent variables; `untrained` is its bulk without a step."""
+    """Losses of a problem with norms as latent variables.
+
+    Parameters
+    ----------
+    problem, untrained
+        The problem, and its bulk without a step.
+    near
+        A problem of as many nodes whose solution is a start.
+    """
 
     problem: NormProblem
     untrained: BulkEquivalent
+    near: NormLosses | None = None
 
     @cached_property
     def solution(self) -> tuple[Corrected, State]:
         """Equations with the degrees of freedom, and the state at the ridge of the setting."""
         equations, ridge = self.problem.parts[0], positive_ridge(self.problem.setting)
-        start = solved(equations, self.untrained, ridge)
-        return self._degrees.solve(equations, np.full(start.resolvent.size, ridge), start)
+        profile = np.full(equations.q_weights.size, ridge)
+        if self.near is not None:
+            with suppress(ConvergenceError):
+                start = replace(self.near.solution[1], parts=())
+                return self._degrees.solve(equations, profile, start)
+        return self._degrees.solve(equations, profile, solved(equations, self.untrained, ridge))
 
     @property
     def _degrees(self) -> DegreesOfFreedom:
@@ -53,11 +67,11 @@ class NormLosses:
     def losses(self) -> Losses[float]:
         """Losses: ``T`` and its derivatives by two profiles of the ridge."""
         equations, state = self.solution
-        ridge = positive_ridge(self.problem.setting)
+        ridge, slopes = positive_ridge(self.problem.setting), self._degrees.slopes(equations, state)
 
         def slope(direction: Array) -> float:
-            tangent = self._degrees.tangent(equations, state, direction)
-            return float(self.functional(self.problem.parts[1].moved(state, tangent)).imag / COMPLEX_STEP)
+            moved = self.problem.parts[1].moved(state, slopes.along(direction))
+            return float(self.functional(moved).imag / COMPLEX_STEP)
 
         return Losses(
             objective=ridge * float(self.functional(state)),
@@ -118,8 +132,12 @@ def drawn_losses(problem: NormProblem, untrained: BulkEquivalent) -> DrawnLosses
     By the Gauss rule of two nodes; without a coherent part of the step a mean residual does nothing.
     """
     coherent = problem.terms.mean_residual and abs(problem.rows.special.batch.curvature) > FLAT
-    drawn = [replace(problem, deviations=deviations) for deviations in (-1.0, 1.0) if coherent]
-    return DrawnLosses(NormLosses(problem, untrained), tuple(NormLosses(each, untrained) for each in drawn))
+    sides: tuple[NormLosses, ...] = ()
+    if coherent:
+        low, high = (replace(problem, deviations=deviations) for deviations in (-1.0, 1.0))
+        first = NormLosses(low, untrained)
+        sides = first, NormLosses(high, untrained, near=first)
+    return DrawnLosses(NormLosses(problem, untrained), sides)
 
 
 def blended(one: Losses[float], other: Losses[float], share: float) -> Losses[float]:

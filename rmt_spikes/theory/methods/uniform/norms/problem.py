@@ -14,12 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rmt_spikes.setting import Setting
-from rmt_spikes.theory.latent import Latent, readout_rule
+from rmt_spikes.theory.bulk.equivalent import BulkEquivalent
+from rmt_spikes.theory.latent import Latent, LatentGrid, readout_rule
+from rmt_spikes.theory.methods.uniform.blocks import PencilBlocks
 from rmt_spikes.theory.methods.uniform.channels import Channel, LevelChannel
+from rmt_spikes.theory.methods.uniform.density.nodes import DENSITY_NODES, readout_nodes
 from rmt_spikes.theory.methods.uniform.norms.degrees import Corrected
 from rmt_spikes.theory.methods.uniform.norms.finite_rank import NormFiniteRank
 from rmt_spikes.theory.methods.uniform.norms.growths import pair_growths
-from rmt_spikes.theory.methods.uniform.norms.nodes import OF_BULK, OF_LOSSES, ProductNodes
+from rmt_spikes.theory.methods.uniform.norms.nodes import LOSS_NODES, OF_BULK, OF_LOSSES, ProductNodes
 from rmt_spikes.theory.methods.uniform.norms.pencil import ProductPencil
 from rmt_spikes.theory.methods.uniform.norms.rows import GrownRows, SampleNorms, sample_norms
 from rmt_spikes.theory.methods.uniform.norms.share import share_of_norms
@@ -326,11 +329,6 @@ def _moments(setting: Setting, mean: Array, scale: Array, dims: Array) -> tuple[
     return tuple(found)
 
 
-def nodes_of_bulk(setting: Setting) -> ProductNodes | None:
-    """Nodes of the bulk; None where its norms are linearised."""
-    return next((nodes for d, nodes in OF_BULK if setting.d < d), None)
-
-
 def norm_problem(
     setting: Setting, variables: Latent, given: Realisation | None, terms: Terms, nodes: ProductNodes
 ) -> NormProblem:
@@ -339,3 +337,23 @@ def norm_problem(
     if setting.theta > 0.0:
         law = readout_rule(setting, nodes.readout, finite=True, given=given)
     return NormProblem(setting, variables, law, nodes, terms)
+
+
+def loss_problem(
+    blocks: PencilBlocks, grid: LatentGrid, untrained: BulkEquivalent, given: Realisation | None
+) -> NormProblem:
+    """Problem that losses are read off."""
+    count = readout_nodes(blocks, grid, untrained, LOSS_NODES)[0]
+    nodes = OF_LOSSES.with_readout(count)
+    return norm_problem(blocks.setting, blocks.variables, given, blocks.terms, nodes)
+
+
+def bulk_problem(
+    blocks: PencilBlocks, grid: LatentGrid, untrained: BulkEquivalent, given: Realisation | None
+) -> NormProblem | None:
+    """Problem that the density is read off; None where its norms are linearised."""
+    nodes = next((nodes for d, nodes in OF_BULK if blocks.setting.d < d), None)
+    if nodes is None:
+        return None
+    count = readout_nodes(blocks, grid, untrained, DENSITY_NODES[nodes.component])[0]
+    return norm_problem(blocks.setting, blocks.variables, given, blocks.terms, nodes.with_readout(count))
