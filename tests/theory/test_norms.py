@@ -100,19 +100,13 @@ def test_slopes_are_those_of_the_losses_at_other_ridges(row):
     assert moved[1].train != pytest.approx(here - 1.01 * setting.ridge * slope, rel=2e-5)
 
 
+@pytest.mark.filterwarnings("ignore:the scatter of the mean residual", "ignore:error bar")
 def test_norms_without_a_solution_are_linearised_and_said_so():
+    """A target of degree ten has few samples with most of the energy: lengths come out negative."""
     setting = rs.Setting(
-        n=142,
-        d=89,
-        width=4460,
-        n_ridge=9877,
-        activation="sin",
-        target={"hermite": [0.57, -0.57]},
-        noise_std=0.64,
-        ridge=0.21,
-        step_size=151.0,
+        n=120, d=60, width=80, activation="relu", target={"hermite": [0] * 10 + [1]}, ridge=0.1, step_size=4.0
     )
-    with pytest.warns(rs.AccuracyWarning, match="norms are linearised, which is less accurate in 89 dim"):
+    with pytest.warns(rs.AccuracyWarning, match="norms are linearised, which is less accurate in 60 dim"):
         losses = rs.predict_losses(setting)
     linear = Uniform(setting, terms=Terms(latent_norms=False)).losses()
     assert replace(losses, error=None) == linear
