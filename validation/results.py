@@ -188,7 +188,7 @@ def older_lines(results: Table) -> list[str]:
         f"- Predicted by theory version {versions} (column `theory`), as their trials are needed again:",
         f"  {given} rows given a trial, and {len(older) - given} counts, edges and distances. The others are",
         f"  predictions of theory version {THEORY_VERSION}, for simulations that were there before it",
-        "  (`tests/validation/renew.py`). Wrong theories and fits over sizes are of that version as well.",
+        f"  (`tests/validation/renew.py`). Wrong theories and fits over sizes are by version {versions}.",
     ]
 
 

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from function_reference import DIGITS, REFERENCE, gaussian_nodes, slope
 from numpy.polynomial import hermite_e
-from refusals import refused
 
 from rmt_spikes.errors import ConvergenceError, DomainError
 from rmt_spikes.functions.hermite import GaussianMoments, expand, gaussian_moments, normalized_hermite
@@ -369,19 +368,6 @@ def test_moments_do_not_depend_on_their_neighbours(name: str) -> None:
 def test_arguments_without_meaning_are_refused(mean: float, scale: float) -> None:
     with pytest.raises(DomainError, match="scale"):
         gaussian_moments(make("tanh"), mean, scale)
-
-
-@pytest.mark.parametrize(
-    ("field", "arguments"),
-    [
-        ("function", (None, 0.0, 1.0)),
-        ("mean, scale", (make("tanh"), "a", 1.0)),
-        ("mean, scale", (make("tanh"), [0.0, 1.0], [1.0, 2.0, 3.0])),
-    ],
-)
-def test_what_is_no_function_or_number_is_refused(field: str, arguments: tuple[Any, ...]) -> None:
-    with refused(field):
-        gaussian_moments(*arguments)
 
 
 def test_moments_at_large_scales_do_not_alias() -> None:

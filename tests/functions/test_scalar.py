@@ -10,6 +10,7 @@ from numpy.polynomial import hermite_e
 from refusals import refused
 
 from rmt_spikes.functions.arithmetic import Symbols
+from rmt_spikes.functions.hermite import gaussian_moments
 from rmt_spikes.functions.scalar import MAX_DEGREE, HermiteSeries, function_from
 from rmt_spikes.functions.table import FORMULAS, NAMES
 
@@ -155,3 +156,16 @@ def test_functions_named_by_a_formula(name: str) -> None:
 
 def test_names_by_a_formula_are_those_of_the_reference() -> None:
     assert set(BY_FORMULA) == set(FORMULAS)
+
+
+@pytest.mark.parametrize(
+    ("field", "arguments"),
+    [
+        ("function", (None, 0.0, 1.0)),
+        ("mean, scale", (function_from("tanh"), "a", 1.0)),
+        ("mean, scale", (function_from("tanh"), [0.0, 1.0], [1.0, 2.0, 3.0])),
+    ],
+)
+def test_what_is_no_function_or_number_is_refused(field: str, arguments: tuple[Any, ...]) -> None:
+    with refused(field):
+        gaussian_moments(*arguments)
