@@ -162,8 +162,8 @@ def test_names_by_a_formula_are_those_of_the_reference() -> None:
     ("field", "arguments"),
     [
         ("function", (None, 0.0, 1.0)),
-        ("mean, scale", (function_from("tanh"), "a", 1.0)),
-        ("mean, scale", (function_from("tanh"), [0.0, 1.0], [1.0, 2.0, 3.0])),
+        ("mean, scale", (function_from("tanh", "target"), "a", 1.0)),
+        ("mean, scale", (function_from("tanh", "target"), [0.0, 1.0], [1.0, 2.0, 3.0])),
     ],
 )
 def test_what_is_no_function_or_number_is_refused(field: str, arguments: tuple[Any, ...]) -> None:

@@ -340,24 +340,19 @@ class FixedPoint:
             x = x + step
         raise ConvergenceError("Newton's method did not converge", residual=residual, last=x)
 
-    def factors(self, state: State) -> Factors:
-        """LU decomposition of the derivative of the equations at a state."""
-        pair = (state.resolvent, state.omega)
-        return lu_factors(self.jacobian(pair, state.parts or self.responses(*pair)))
-
     def tangent(
         self, state: State, direction: Values, columns: Values | float = 0.0, factors: Factors | None = None
     ) -> tuple[Values, Values]:
         """Exact derivative of ``(R, omega)`` when the ridge profile moves along `direction`.
 
-        `columns` is what the right-hand sides of the neurons move by of themselves, and `factors` those of
-        the state if they are known.
+        `columns` is what the right-hand sides of the neurons move by of themselves, and `factors` are those
+        of the Jacobian, if they are known.
         """
-        n_q = state.resolvent.size
-        right = np.concatenate(
-            [-direction * state.resolvent, np.broadcast_to(-columns * state.omega, state.omega.shape)]
-        )
-        solution = lu_solution(self.factors(state) if factors is None else factors, right)
+        pair, n_q = (state.resolvent, state.omega), state.resolvent.size
+        if factors is None:
+            factors = lu_factors(self.jacobian(pair, state.parts or self.responses(*pair)))
+        right = np.concatenate([-direction * pair[0], np.broadcast_to(-columns * pair[1], pair[1].shape)])
+        solution = lu_solution(factors, right)
         return state.resolvent * solution[:n_q], state.omega * solution[n_q:]
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rmt_spikes.errors import ConvergenceError
+from rmt_spikes.theory.methods.lu import lu_factors
 from rmt_spikes.theory.methods.uniform.channels import COMPLEX_STEP, Response
 from rmt_spikes.theory.methods.uniform.equations import FixedPoint, State
 from rmt_spikes.theory.methods.uniform.finite_rank import FiniteRank, Tangent, Values
@@ -169,7 +170,8 @@ class SlopesOfDegrees:
 
     @cached_property
     def _factors(self) -> tuple[Values, NDArray[np.int32]]:
-        return self.equations.factors(self.state)
+        state = self.state
+        return lu_factors(self.equations.jacobian((state.resolvent, state.omega), state.parts))
 
     def _moved(self, shares: Array, profile: Array | float) -> Tangent:
         """Tangent along which the profile and the shares move."""
