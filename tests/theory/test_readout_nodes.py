@@ -72,7 +72,7 @@ def test_densities_have_more_readout_nodes_where_rows_grow_much(monkeypatch):
 
 
 def test_what_nodes_leave_out_is_in_the_error_bar():
-    """With two blocks of the pencil at most twelve nodes are taken."""
+    """With two blocks of the pencil at most ten nodes are taken."""
     far = {
         "activation": "relu",
         "n": 480,
